@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Self
 
-import torch
-
 from ..models.caching import CANNOT_SHARE, free_memory
 from ..models.description import sharing_refused
 from ..models.errors import UnreadableError
@@ -65,22 +63,15 @@ class Budget:
 
     def rows(self, length: int, new: int, batch_size: int) -> int:
         """Texts to write at once whose longest prompt has ``length`` tokens; at least 1."""
-        return min(batch_size, written_at_once(self._device, length, new), self.texts(length, new))
+        room = Room(self._device, None).tokens
+        at_once = min(room // max(length, 1), _HELD * room // (length + new))
+        return max(1, min(batch_size, at_once, self.texts(length, new)))
 
     def refused(self, length: int, new: int = 0) -> str | None:
         """Why a text of so many tokens cannot be read, or gone on from, even alone; ``None`` if it can."""
         needed = self.of(length, new, alone=True)
         told = f"{length} tokens take about {needed / 1e9:.2g} GB, more than the {self._alone / 1e9:.2g} GB"
         return f"{told} that are free or given as memory" if needed > self._alone else None
-
-
-def written_at_once(device: torch.device, length: int, new: int) -> int:
-    """Texts of ``length`` tokens after which ``new`` are written at once, where the bytes suffice; at least 1.
-
-    It is fixed by the device, so that a seed gives the same texts.
-    """
-    room = Room(device, None).tokens
-    return max(1, min(room // max(length, 1), _HELD * room // (length + new)))
 
 
 #: Share of a family's tokens that a common beginning must save; below, two passes in place of one do not pay.

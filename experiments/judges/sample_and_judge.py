@@ -11,6 +11,7 @@ from ...extraction.features import Features
 from ...extraction.readouts import HiddenStates, ResponseLogProb
 from ...extraction.writing.answers import Reject
 from ...extraction.writing.checks import Exit
+from ...extraction.writing.drafts import Drafts
 from ...extraction.writing.progress import marker_ids
 from ...extraction.writing.write_and_read import CARRIED, write_and_read
 from ...models.arguments import checked
@@ -167,9 +168,14 @@ def sample_and_judge(
 
 
 def answer_and_judge(
-    lm: LanguageModel, bare: Sequence[Trace], judge: BaseJudge, how: Sampling, passes: Passes
+    lm: LanguageModel,
+    bare: Sequence[Trace],
+    judge: BaseJudge,
+    how: Sampling,
+    passes: Passes,
+    drafts: Drafts | None = None,
 ) -> Candidates:
-    """:func:`sample_and_judge` of candidates without a response, each of which is answered once."""
+    """:func:`sample_and_judge` of candidates without a response, each of which is answered once; ``drafts`` go on."""
     require_model(judge, lm)
     reject, looks = acting(judge, how)
     if how.exit_above is not None:
@@ -186,6 +192,7 @@ def answer_and_judge(
         markers=passes.markers,
         reject=reject,
         reject_at=looks,
+        drafts=drafts,
         on_batch=passes.steps("sampling and judging", len(bare)),
     )
     if carried:

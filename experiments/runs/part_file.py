@@ -63,7 +63,13 @@ class PartFile:
 
 def forget(out: Path) -> None:
     """Delete the rows so far, once all that is made of them is written; also those that a killed run left beside it."""
-    out.with_name(f"{out.name}.part").unlink(missing_ok=True)
+    for path in (out.with_name(f"{out.name}.part"), drafts_of(out)):
+        path.unlink(missing_ok=True)
+
+
+def drafts_of(out: Path) -> Path:
+    """Where the texts of an output lie that are not finished."""
+    return out.with_name(f"{out.name}.drafts")
 
 
 def _whole(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

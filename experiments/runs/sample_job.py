@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ...extraction.provenance import provenance
-from ...extraction.schedule import written_at_once
+from ...extraction.writing.drafts import Drafts
 from ...models.errors import InnerjudgeError, shown
 from ...models.items import Item, Trace
-from ...models.positions import encode_trace
 from ...models.reference.solve import Problem
 from ...probes.promising import identity
 from ..data.datasets import is_file, load_data, take_groups
@@ -23,7 +22,7 @@ from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, Sampling, Saved, answer_and_judge, candidates_of
 from ..reading.verdict_pass import labelled
-from .part_file import PartFile, forget
+from .part_file import PartFile, drafts_of, forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +77,7 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     """
     lm, passes = judge.lm, judge.passes
     answers = candidates_of(questions.traces, sampling.n)
-    lengths = sorted(len(encode_trace(lm.tokenizer, one, markers=passes.markers).ids) for one in questions.traces)
-    # Answers that are kept together, a batch after usual prompts: what a killed run loses at most.
-    at_once = written_at_once(lm.device, lengths[len(lengths) // 2], sampling.max_new_tokens)
-    unit = min(passes.writing_batch, at_once)
+    unit = passes.writing_batch
     how = [identity(judge.judge), provenance(lm).binding(), repr(sampling), passes.markers]
     asked = [[trace.question_id, item_to_row(trace)["prompt"]] for trace in questions.traces]
     job = hash_of([json.dumps([how, asked], sort_keys=True)])[:12]
@@ -92,9 +88,9 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
         return f"{out} is complete already."
     replayed = 0
     with writing(out):
-        part = PartFile(out, job, unit)
+        part, drafts = PartFile(out, job, unit), Drafts(drafts_of(out), job)
         for start in range(len(part.rows), len(answers), unit):
-            found = answer_and_judge(lm, answers[start : start + unit], judge.judge, sampling, passes)
+            found = answer_and_judge(lm, answers[start : start + unit], judge.judge, sampling, passes, drafts)
             part.add(_rows(found, questions.problems, {"judge": judge.name, "sample_id": job}))
             replayed += found.replayed
         part.finish()

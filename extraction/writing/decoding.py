@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -30,8 +32,6 @@ from .progress import StepTap
 log = logging.getLogger(__name__)
 #: Tokens that are written to try a model.
 _PROBED = 3
-#: Between the seeds of a text's draws and those of its next step.
-_APART = 7919
 #: Model -> (share, leave) -> whether its texts read the same then (:func:`_reads_alike`).
 _tried: WeakKeyDictionary[Any, dict[tuple[bool, bool], bool]] = WeakKeyDictionary()
 
@@ -44,6 +44,7 @@ def decode(
     *,
     temperature: float = 0.0,
     keys: Sequence[int] = (),
+    begun: Sequence[Sequence[int]] = (),
     ends: frozenset[int] = frozenset(),
     criteria: Sequence[StoppingCriteria] = (),
     processors: Sequence[LogitsProcessor] = (),
@@ -52,18 +53,23 @@ def decode(
     staying: Callable[[], Sequence[int] | None] | None = None,
     forced: Callable[[], Mapping[int, int]] | None = None,
 ) -> list[list[int]]:
-    """New token ids of every item, ``limit`` at most: padded behind an end token, as long as it was in the batch.
+    """New token ids of every item: padded behind an end token, as long as it was in the batch.
+
+    They are ``limit`` at most, with those that were ``begun``: as many of each text, and not in the result.
 
     At a ``temperature`` each item draws by its number in ``keys`` (without them, by its place) and the number of the
-    step, whatever else is in the batch. ``criteria`` are asked after every step, beside the end tokens ``ends``;
-    ``processors`` get the raw logits of a step, before the temperature; ``tap`` keeps its states. ``share`` says
-    whether equal prompts are read once, ``None``: where that changes nothing but float error, and then also what
-    prompts begin with alike. ``staying`` is asked whenever a criterion ended all texts: the rows of the batch, in
-    order, that go on in a smaller one, or ``None`` to end it. ``forced`` gives, at every step, the tokens of those rows
-    that have no choice.
+    step, whatever else is in the batch. ``criteria`` are asked after every step, beside the
+    end tokens ``ends``; ``processors`` get the raw logits of a step, before the temperature; ``tap`` keeps its states.
+    ``share`` says whether equal prompts are read once, ``None``: where that changes nothing but float error, and then
+    also what prompts begin with alike. ``staying`` is asked whenever a criterion ended all texts: the rows of the
+    batch, in order, that go on in a smaller one, or ``None`` to end it. ``forced`` gives, at every step, the tokens of
+    those rows that have no choice.
 
     Ids that only pad the vocabulary, behind those of the tokenizer, are never written.
     """
+    n = len(begun[0]) if begun else 0
+    items = [replace(item, ids=(*item.ids, *ids)) for item, ids in zip(items, begun, strict=True)] if n else items
+    limit -= n
     batch = collate(items, pad_id=lm.pad_id, side="left", device=lm.device)
     more: dict[str, Any] = {"do_sample": False}
     present, written = list(range(len(items))), [list[int]() for _ in items]
@@ -72,7 +78,7 @@ def decode(
     if staying is not None:
         more["return_dict_in_generate"] = True
     if temperature:
-        processors = [*processors, Draws(temperature, keys or range(len(items)), present)]
+        processors = [*processors, Draws(temperature, keys or range(len(items)), present, n)]
     lm.mixing.restart(lm.model)
     equal = len(distinct(items)[0]) < len(items) and batch.ids.shape[1] > 1
     equal = equal and lm.mixing.fixed(batch.ids.shape[1], limit)
@@ -80,8 +86,8 @@ def decode(
         more["past_key_values"] = _read_once(lm, items, tap)
     elif tap is not None:
         tap.expect(tap.columns(range(len(items)), batch.offsets, batch.ids.shape[1]))
-    elif share is None and len(items) > 1 and (begun := prefix_cache(lm, items, limit)) is not None:
-        more["past_key_values"] = begun
+    elif share is None and len(items) > 1 and (cache := prefix_cache(lm, items, limit)) is not None:
+        more["past_key_values"] = cache
     # What the model's own config sets (a repetition penalty, say) would fill in for whatever is not named here.
     own, lm.model.generation_config = lm.model.generation_config, GenerationConfig()
     try:
@@ -231,8 +237,9 @@ class Draws(LogitsProcessor):
     """Scores whose largest entry is a token drawn from the distribution: for a ``generate`` that takes the largest.
 
     ``torch.multinomial`` draws one token a row in this very way: it divides by noise of an exponential distribution.
-    Here the noise of a row comes from its own number in ``keys`` and the number of the step, so that a text draws the
-    same whichever others are ``present`` (their places in ``keys``; the caller takes out those that leave).
+    Here the noise of a row comes from its own number in ``keys`` and the number of the step (the next is ``step``), so
+    that a text draws the same whichever others are ``present`` (their places in ``keys``; the caller takes out those
+    that leave).
 
     Example:
         >>> logits, rows = torch.randn(3, 7), [0, 1, 2]
@@ -241,13 +248,14 @@ class Draws(LogitsProcessor):
         True
     """
 
-    def __init__(self, temperature: float, keys: Sequence[int], present: Sequence[int]) -> None:
-        self._temperature, self._keys, self._present, self._step = temperature, keys, present, 0
+    def __init__(self, temperature: float, keys: Sequence[int], present: Sequence[int], step: int = 0) -> None:
+        self._temperature, self._keys, self._present, self._step = temperature, keys, present, step
 
     def __call__(self, _input_ids: Any, scores: Tensor) -> Tensor:
         """``[B, vocabulary]`` logits of the texts that are present."""
         noise, random = torch.empty_like(scores), torch.Generator(scores.device)
         for row, place in zip(noise, self._present, strict=True):
-            row.exponential_(1, generator=random.manual_seed(self._keys[place] + _APART * self._step))
+            told = blake2b(f"{self._keys[place]} {self._step}".encode(), digest_size=7)
+            row.exponential_(1, generator=random.manual_seed(int.from_bytes(told.digest())))
         self._step += 1
         return (scores / self._temperature).softmax(-1) / noise

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import LogitsProcessor, PreTrainedTokenizerFast
 
 from ...models.anatomy import Anatomy
@@ -96,6 +97,8 @@ class StateRecord:
 
     def __init__(self, anatomy: Anatomy, items: Sequence[Encoding]) -> None:
         self._items = items
+        #: Whether a step was read.
+        self.begun = False
         self._early = [item.positions.get("reasoning_start", (None,))[0] for item in items]
         #: Holds what the latest step read.
         self.tap = StepTap(anatomy, self._early)
@@ -103,13 +106,14 @@ class StateRecord:
         self.states: list[dict[int, Tensor]] = [{} for _ in items]
 
     def keep_prompts(self) -> None:
-        """Keep the states of the prompts, after the step that read their last tokens."""
+        """Keep the states of the prompts, after the step that read their last tokens; not of what was begun."""
+        self.begun = True
         early, last = self.tap.prompts()
         for text, item in enumerate(self._items):
             at, end = self._early[text], len(item.ids) - 1
             if at is not None and at != end:
-                self.states[text][at] = early[text]
-            self.states[text][end] = last[text]
+                self.states[text].setdefault(at, early[text])
+            self.states[text].setdefault(end, last[text])
 
     def keep_newest(self, texts: Sequence[int], progress: BatchProgress) -> None:
         """Keep what the latest step read of some texts: the states of their newest tokens."""
@@ -124,12 +128,12 @@ class StateRecord:
 
 
 class LogProbRecord(LogitsProcessor):
-    """The log-probability of every token of ``n`` texts, by the raw logits of its step."""
+    """The log-probability of every token of ``n`` texts, by the raw logits of its step; ``begun`` are those so far."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, begun: Sequence[Tensor] = ()) -> None:
         self._n = n
         self._raw = torch.zeros(0)
-        self._steps: list[Tensor] = []
+        self._steps = list(pad_sequence(list(begun)).unbind()) if begun else []
 
     def __call__(self, _input_ids: Tensor, scores: Tensor) -> Tensor:
         """Hold the raw logits of a step."""
@@ -143,14 +147,15 @@ class LogProbRecord(LogitsProcessor):
         every[list(present)] = raw.gather(1, tokens[:, None])[:, 0] - raw.logsumexp(1)
         self._steps.append(every)
 
+    def of(self, ids: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Log-probabilities of the tokens ``ids`` of every text, ``[len(ids[k])]`` each."""
+        steps = torch.stack(self._steps, dim=1).cpu() if self._steps else torch.zeros(len(ids), 0)
+        return [row[: len(some)] for row, some in zip(steps, ids, strict=True)]
+
     def sums(self, texts: Sequence[int], ids: Sequence[Sequence[int]]) -> Tensor:
         """Summed log-probability of the tokens ``ids`` of some texts, and how many they are: ``[len(texts), 2]``."""
-        lengths = torch.tensor([len(ids[text]) for text in texts])
-        if not self._steps:
-            return torch.stack([torch.zeros(len(texts)), lengths.float()], dim=1)
-        steps = torch.stack(self._steps, dim=1)[list(texts)].cpu()
-        written = torch.arange(steps.shape[1]) < lengths[:, None]
-        return torch.stack([torch.where(written, steps, 0.0).sum(1), lengths.float()], dim=1)
+        every = self.of(ids)
+        return torch.tensor([[float(every[text].sum()), len(ids[text])] for text in texts]).reshape(-1, 2)
 
 
 class StepTap(ResidualTap):
@@ -229,8 +234,9 @@ class MarkerWatch:
             return False
         opening, closing = self._markers
         tail = decoded(self._tokenizer, list(ids[-self._tail :]))
-        if opening not in tail and closing not in tail:
-            return False
+        new_closing = 1 not in self._seen or 0 in self._seen
+        if not (0 not in self._seen and opening in tail) and not (new_closing and closing in tail):
+            return False  # all that the tail shows is known: the whole text is decoded a few times at most
         text = decoded(self._tokenizer, list(ids))
         start = text.find(opening)
         after = text.find(closing, start + len(opening)) if start >= 0 else -1

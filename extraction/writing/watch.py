@@ -21,6 +21,7 @@ from ..provenance import provenance
 from ..readouts import HiddenStates, ResponseLogProb
 from .checks import Exit, RangeWatch
 from .decoding import decode, leaves_batches
+from .drafts import Draft
 from .progress import BatchProgress, LogProbRecord, MarkerWatch, StateRecord, marker_ids
 
 #: Asked about texts whose newest token ended a marker or a range -> why each is to be stopped or to exit, or ``None``.
@@ -39,6 +40,9 @@ class Watch(StoppingCriteria):
 
     A text that is to :class:`.Exit` at a range in open reasoning has the closing marker next, in place of what it wrote
     there, if that fits; it is not asked about again.
+
+    Where the texts are ``drafts`` (all closed, or all open and of one length), they go on from there. ``keep`` is
+    called after steps that leave nothing to ask, with what gives the texts so far.
     """
 
     def __init__(
@@ -53,18 +57,22 @@ class Watch(StoppingCriteria):
         last: bool,
         ask: Ask | None = None,
         roles: Sequence[Role] = (),
+        drafts: Sequence[Draft] = (),
+        keep: Callable[[Callable[[], list[Draft]]], None] | None = None,
     ) -> None:
-        self._lm, self._items, self._limit, self._ends = lm, items, limit, ends
-        self._last, self._ask = last, ask
+        self._lm, self._items, self.limit, self._ends = lm, items, limit, ends
+        self._last, self.ask, self._keep = last, ask, keep
         self.record = StateRecord(lm.anatomy, items)
-        self.log_probs = LogProbRecord(len(items)) if log_probs else None
-        self._markers = [MarkerWatch(lm.tokenizer, markers) for _ in items]
+        self.log_probs = LogProbRecord(len(items), [one.log_probs for one in drafts]) if log_probs else None
+        self.markers = [MarkerWatch(lm.tokenizer, markers) for _ in items]
         self.ranges = [RangeWatch(lm.tokenizer, roles, markers[1], item) for item in items]
         #: Texts whose newest token ended a marker, and those of which it ended a range.
         self.marked, self.passing = set[int](), set[int]()
         self._leaves = ask is not None and len(items) > 1 and leaves_batches(lm)
         self.texts, self._tail = BatchProgress(len(items), ends, lm.device), ExitStack()
-        self._closing = _closing(lm, markers[1]) if roles else []
+        self.closing = _closing(lm, markers[1]) if roles else []
+        for text, draft in enumerate(drafts):
+            _take_up(self, text, draft, lm.device)
 
     @torch.inference_mode()
     def run(self, temperature: float, keys: Sequence[int] = ()) -> None:
@@ -74,40 +82,41 @@ class Watch(StoppingCriteria):
             decode(
                 self._lm,
                 self._items,
-                self._limit + 1,  # the step that reads the last token stops before it writes another
+                self.limit + 1,  # the step that reads the last token stops before it writes another
                 temperature=temperature,
                 keys=keys,
+                begun=self.texts.ids,
                 ends=self._ends,
                 criteria=[self],
                 processors=processors,
                 tap=self.record.tap,
                 staying=self.texts.shrink if self._leaves else None,
-                forced=self.texts.forced_next if self._closing else None,
+                forced=self.texts.forced_next if self.closing else None,
             )
         if self.texts.open:
             self.passing = set()  # what ends where the limit does is not worth asking
             self.record.keep_newest(self.texts.open, self.texts)
-            self._act()
+            _act(self)
 
     def __call__(self, input_ids: Tensor, _scores: Any, **_: Any) -> Tensor:
         """After every step: ``input_ids`` end with the tokens that it wrote, and the tap holds what it read."""
         texts, newest = self.texts, input_ids[:, -1]
         tokens = dict(zip(texts.present, newest.tolist(), strict=True))
-        if self.record.states[0]:
+        if self.record.begun:
             ending = {row for row in texts.open if self._last and tokens[row] in self._ends}
             going = {row for row in self.passing if row in texts.open and tokens[row] not in self._ends}
             self.passing = {row for row in going if self.ranges[row].ends(texts.ids[row], tokens[row])}
             self.record.keep_newest(sorted(self.marked | self.passing | ending), texts)
-            self._act()
-            texts.begin_closing(newest, tokens, self._closing)
+            _act(self)
+            texts.begin_closing(newest, tokens, self.closing)
         else:
             self.record.keep_prompts()
         if self.log_probs is not None:
             self.log_probs.add(newest, texts.present)
         written = [row for row in list(texts.open) if texts.add(row, tokens[row])]
-        self.marked = {row for row in written if self._markers[row].ends_marker(texts.ids[row])}
+        self.marked = {row for row in written if self.markers[row].ends_marker(texts.ids[row])}
         self.passing = {row for row in written if not texts.said[row] and self.ranges[row].may_end(texts.ids[row])}
-        at_end = bool(texts.open) and len(texts.ids[texts.open[0]]) == self._limit
+        at_end = bool(texts.open) and len(texts.ids[texts.open[0]]) == self.limit
         if at_end:
             for row in [row for row in texts.open if not self._last and row not in self.marked]:
                 texts.close(row)
@@ -115,17 +124,49 @@ class Watch(StoppingCriteria):
                 self._tail.enter_context(StopAfter(self._lm.anatomy.stream))
         self.record.tap.expect()
         texts.leaving = self._leaves and not at_end and texts.few()
+        if self._keep is not None and not (at_end or self.marked or self.passing or any(texts.forced)):
+            self._keep(lambda: drafts_of(self))
         return torch.ones_like(newest, dtype=torch.bool) if texts.leaving else texts.done()
 
-    def _act(self) -> None:
-        """Ask about the texts whose newest token ended a marker or a range."""
-        texts, limit = self.texts, self._limit - len(self._closing) - 1  # a token is left for the answer
-        rows = [row for row in texts.open if row in self.marked | self.passing and not texts.said[row]]
-        for row, said in zip(rows, self._ask(self, rows) if self._ask and rows else [None] * len(rows), strict=True):
-            inside = row in self.passing and self.ranges[row].reasoning and len(texts.ids[row]) <= limit
-            texts.act(row, said, self._closing if inside else ())
-            if row in texts.open and row not in self.marked:  # it was only looked at
-                self.record.forget_newest(row, texts)
+
+def _act(watch: Watch) -> None:
+    """Ask about the texts whose newest token ended a marker or a range."""
+    texts, limit = watch.texts, watch.limit - len(watch.closing) - 1  # a token is left for the answer
+    rows = [row for row in texts.open if row in watch.marked | watch.passing and not texts.said[row]]
+    for row, said in zip(rows, watch.ask(watch, rows) if watch.ask and rows else [None] * len(rows), strict=True):
+        inside = row in watch.passing and watch.ranges[row].reasoning and len(texts.ids[row]) <= limit
+        texts.act(row, said, watch.closing if inside else ())
+        if row in texts.open and row not in watch.marked:  # it was only looked at
+            watch.record.forget_newest(row, texts)
+
+
+def drafts_of(watch: Watch) -> list[Draft]:
+    """The texts of a batch as they are now."""
+    texts, log_probs = watch.texts, watch.log_probs or LogProbRecord(len(watch.ranges))
+    return [
+        Draft(
+            ids=texts.ids[k],
+            closed=k not in texts.open or len(texts.ids[k]) == watch.limit,
+            finished=texts.finished[k],
+            said=texts.said[k],
+            positions=dict(watch.ranges[k].positions),
+            log_probs=steps,
+            states=watch.record.states[k],
+        )
+        for k, steps in enumerate(log_probs.of(texts.ids))
+    ]
+
+
+def _take_up(watch: Watch, text: int, draft: Draft, device: torch.device) -> None:
+    """Begin with a text as it was when it was kept."""
+    texts = watch.texts
+    texts.ids[text], texts.finished[text], texts.said[text] = list(draft.ids), draft.finished, dict(draft.said)
+    watch.ranges[text].positions = draft.positions
+    watch.record.states[text] = {at: states.to(device) for at, states in draft.states.items()}
+    for n in range(len(draft.ids)):
+        watch.markers[text].ends_marker(draft.ids[: n + 1])
+    if draft.closed:
+        texts.close(text)
 
 
 def _closing(lm: LanguageModel, marker: str) -> list[int]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Unpack
 
 import numpy as np
@@ -24,9 +25,10 @@ from ..readouts import HiddenStates, Readout, ResponseLogProb, reads_labels
 from ..schedule import Budget, families
 from .answers import Answers, Completion, Generation, Reject, Settled, end_ids, write_batch
 from .decoding import carries_states
+from .drafts import Drafts, alike_far
 from .generate import generate, in_batches
 from .limits import Limits, Written
-from .watch import Watch
+from .watch import Watch, drafts_of
 
 #: Roles of a trace whose states a generation carries.
 CARRIED = ("prompt_end", "reasoning_start", "reasoning_end", "response_end")
@@ -40,6 +42,7 @@ def write_and_read(
     markers: tuple[str, str] = THINK,
     reject: Reject | None = None,
     reject_at: Sequence[str] = ("reasoning_end",),
+    drafts: Drafts | None = None,
     **how: Unpack[Written],
 ) -> Generation:
     """Let the model answer each question, and keep the readouts of its answers as they are written.
@@ -68,9 +71,10 @@ def write_and_read(
     reading = Answers(lm, questions, readouts, markers)
     how.setdefault("temperature", 1.0)
     limits = Limits(**how)
-    ends, keys = end_ids(lm), limits.keys(prompts)
+    ends, keys, begun = end_ids(lm), limits.keys(prompts), drafts.begun if drafts else {}
 
     def write(rows: list[int]) -> None:
+        some = [prompts[k].id for k in rows]
         watch = Watch(
             lm,
             [prompts[k] for k in rows],
@@ -81,8 +85,13 @@ def write_and_read(
             last=HiddenStates("response_end") in readouts,
             ask=reject and (lambda watch, some: reading.ask(watch, rows, some, reject, reject_at)),
             roles=roles if reject else (),
+            drafts=[begun[one] for one in some if one in begun],
+            keep=partial(drafts.keep, some) if drafts else None,
         )
-        watch.run(limits.temperature, [keys[k] for k in rows])
+        if watch.texts.open:
+            watch.run(limits.temperature, [keys[k] for k in rows])
+        if drafts:
+            drafts.keep(some, lambda: drafts_of(watch), done=True)
         reading.take(watch, rows)
 
     def write_only(rows: list[int]) -> None:
@@ -99,10 +108,16 @@ def write_and_read(
             f"{lm.mixing.until} together, beyond which the rotary angles of {type(lm.model).__name__} grow with the "
             "text, so that it is not read as it was written: give fewer, or leave reject out"
         )
-    reasons = in_batches(lm, prompts, write if fixed and carries_states(lm) else write_only, limits)
-    for k, why in reasons.items():
-        reading.answer(k, why)
+    task = write if fixed and carries_states(lm) else write_only
+    for rows, n in alike_far(prompts, begun):
+        texts, left = [prompts[k] for k in rows], replace(limits, max_new_tokens=limits.max_new_tokens - n)
+        for k, why in in_batches(lm, texts, partial(_at, task, rows), left).items():
+            reading.answer(rows[k], why)
     return reading.finished(limits.batch_size, started)
+
+
+def _at(task: Callable[[list[int]], None], rows: Sequence[int], places: Sequence[int]) -> None:
+    task([rows[k] for k in places])
 
 
 def _check(

@@ -27,6 +27,8 @@ from innerjudge.experiments.reading.verdict_pass import sample_traces
 from innerjudge.experiments.runs import sample_job as jobs
 from innerjudge.experiments.runs.sample_job import load_questions, sample_job
 from innerjudge.extraction import Features, HiddenStates, States, extract
+from innerjudge.extraction.writing.drafts import Drafts
+from innerjudge.extraction.writing.watch import Watch
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel
@@ -171,7 +173,7 @@ def test_rejection_along_a_role(reference: LanguageModel, fitted: dict[str, Base
         if name == "clue" and plain.verdicts[k].score is not None:  # and once more where the reasoning ends
             scores[-1].append(plain.verdicts[k].score)
             tokens[-1].append(encoded.positions["reasoning_end"][0] + 1 - start)
-    lowest = sorted(min(one) for one in scores if one)
+    lowest = sorted({round(min(one), 4) for one in scores if one})  # answers that begin alike have one score
     threshold = float(np.mean(lowest[len(lowest) // 2 :][:2]))  # between two, so that float error decides nothing
     found = sample_and_judge(reference, QUESTIONS, judge, reject_below=threshold, along=role, **HOW)
     stopped = 0
@@ -265,24 +267,39 @@ def test_a_job_is_resumed_and_ends_with_the_same_file(
     assert {isinstance(trace, Trace) and trace.correct in (True, False) for trace in traces} == {True}
 
 
-def test_a_killed_job_loses_one_batch_of_answers(
+def test_a_killed_job_loses_no_answer_that_it_had_begun(
     reference: LanguageModel, fitted: dict[str, BaseJudge], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    questions = load_questions("builtin:solve", limit=5)
+    """Killed within its one batch: the next run goes on from the tokens, and leaves nothing beside its output."""
+    questions = load_questions("builtin:solve", limit=3)
     judge = Judge(fitted["clue"], reference, kind="trace", name="clue")
-    sizes: list[int] = []
+    how: dict[str, Any] = {"sampling": Sampling(n=2, max_new_tokens=80)}
+    steps, keep, step = list[int](), Drafts.keep, Watch.__call__
 
-    def dies(_lm: LanguageModel, answers: list[Trace], *_: Any, **_more: Any) -> Any:
-        sizes.append(len(answers))
-        raise KeyboardInterrupt
+    def dies(self: Drafts, *args: Any, **more: Any) -> None:
+        self._last = -1e9  # the time has come
+        keep(self, *args, **more)
+        if len(steps) == 25:
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(jobs, "answer_and_judge", dies)
-    for new in (2000, 600, 4):
-        with pytest.raises(KeyboardInterrupt):
-            sample_job(judge, questions, tmp_path / f"{new}.jsonl", sampling=Sampling(n=64, max_new_tokens=new))
-    # 3 * 2048 tokens are held at once: of answers of 2,000 tokens and a prompt of some 30 three, of 600 nine. Of short
-    # ones four times the 16 of a batch of reading. Those of one question need not stand together.
-    assert sizes == [3, 9, 64]
+    monkeypatch.setattr(Watch, "__call__", lambda *args, **more: steps.append(1) or step(*args, **more))
+    sample_job(judge, questions, tmp_path / "whole.jsonl", **how)
+    once = len(steps)
+    steps.clear()
+    monkeypatch.setattr(Drafts, "keep", dies)
+    out = tmp_path / "out" / "killed.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        sample_job(judge, questions, out, **how)
+    assert (out.parent / "killed.jsonl.drafts").is_file()
+    sample_job(judge, questions, out, **how)
+    found, whole = (
+        [json.loads(line) for line in path.read_text("utf-8").splitlines()] for path in (out, tmp_path / "whole.jsonl")
+    )
+    scores = [[row.pop("score") for row in rows] for rows in (found, whole)]
+    assert found == whole
+    np.testing.assert_allclose(*np.array(scores, dtype=float), rtol=1e-4)  # a prompt is read in one pass, not by steps
+    assert not any(path.suffix in (".drafts", ".part", ".tmp") for path in out.parent.iterdir())
+    assert len(steps) == once, "no step is made twice"
 
 
 def test_questions_from_files(tmp_path: Path) -> None:

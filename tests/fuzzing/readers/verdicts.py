@@ -27,6 +27,7 @@ def verdict_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     from innerjudge.experiments.data.verdict_files import read_rows, read_table
     from innerjudge.experiments.runs.part_file import PartFile
     from innerjudge.experiments.selection.columns import judges_of, read_columns
+    from innerjudge.extraction.writing.drafts import Draft, Drafts
     from innerjudge.models.foreign import dump_sealed, sealed
 
     rows = lines(*ROWS)
@@ -53,6 +54,10 @@ def verdict_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     part = lines(sealed({"job": "j"}), *(sealed({"place": k, "row": {"score": k}}) for k in range(3)))
     begun = from_file(folder, "o.jsonl.part", lambda at: PartFile(at.with_suffix(""), "j", 1))
     yield "part of a job", Reader(begun, part, "lines")
+    at = folder / "o.jsonl.drafts"
+    Drafts(at, "j", seconds=0).keep(["q"], lambda: [Draft([5], False, False, {}, {"prompt_end": (3,)})])
+    kept = at.read_bytes()
+    yield "texts that were begun", Reader(from_file(folder, at.name, lambda at: Drafts(at, "j").begun), kept)
     yield from _steps(folder / "kept")
 
 
