@@ -167,7 +167,7 @@ def _read_once(lm: LanguageModel, items: Sequence[Encoding], tap: StepTap | None
     if lm.anatomy.position_offset is not None:
         kwargs["position_ids"] = positions(mask, lm.anatomy.position_offset)
     if tap is not None:
-        tap.expect(tap.columns(first, batch.offsets, width)[:, :1].clamp(max=width - 2))
+        tap.expect(tap.columns(first, batch.offsets, width)[:, :-1].clamp(max=width - 2))
     with StopAfter(lm.anatomy.stream):
         lm.model(**kwargs)
     if cache.get_seq_length() != width - 1:
@@ -200,7 +200,7 @@ def _reads_alike(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool
     a = lm.anatomy
     prompts = [tuple(row) for row in probe_ids(lm.model).tolist()]
     items = [Encoding(id="", group="", ids=prompts[k if leave else 0], positions={}) for k in range(2)]
-    tap = StepTap(a, [None] * 2)
+    tap = StepTap(a, [()] * 2)
     newest = _Newest(tap, leave=leave)
     asked = iter([[1]])
     try:

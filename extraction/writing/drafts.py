@@ -1,18 +1,13 @@
 """Texts that are not finished, kept while they are written: a run that was killed goes on with their tokens."""
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-from safetensors.torch import load, save
-from torch import Tensor
-
 from ...models.errors import InnerjudgeError
-from ...models.foreign import digest_of_parts, parse_sealed, read_file, replacing, sealed
+from ...models.foreign import dump_sealed, parse_sealed, read_file, replacing
 from ...models.positions import Encoding
 
 #: Seconds of work that a killed run loses at most, beside the step that it is in.
@@ -21,10 +16,10 @@ _LOST = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A text so far: its tokens, and what was kept of them and of its prompt.
+    """A text so far: its tokens, and what a batch knows of them.
 
-    ``log_probs`` has a number for each of ``ids`` (or is empty), ``states`` those of some tokens of prompt and text
-    together, ``[L + 1, W]`` each. Where ``closed`` nothing is to come. The rest is as a batch holds it.
+    ``log_probs`` has a number for each of ``ids`` (or is empty); the states of the tokens ``kept``, of prompt and text
+    together, are read again. Where ``closed`` nothing is to come.
     """
 
     ids: list[int]
@@ -32,8 +27,8 @@ class Draft:
     finished: bool
     said: dict[str, str]
     positions: dict[str, tuple[int, ...]]
-    log_probs: Tensor = field(default_factory=lambda: torch.zeros(0))
-    states: Mapping[int, Tensor] = field(default_factory=dict)
+    log_probs: list[float]
+    kept: list[int]
 
 
 class Drafts:
@@ -46,7 +41,7 @@ class Drafts:
         >>> from tempfile import TemporaryDirectory
         >>> place = TemporaryDirectory()
         >>> path = Path(place.name) / "answers.drafts"
-        >>> Drafts(path, "a job", seconds=0).keep(["q/0"], lambda: [Draft([5, 7], False, False, {}, {})])
+        >>> Drafts(path, "a job", seconds=0).keep(["q/0"], lambda: [Draft([5, 7], False, False, {}, {}, [], [])])
         >>> Drafts(path, "a job").begun["q/0"].ids, Drafts(path, "another").begun
         ([5, 7], {})
     """
@@ -55,7 +50,9 @@ class Drafts:
         self._path, self._job, self._seconds = path, job, seconds
         self.begun: dict[str, Draft] = {}
         with suppress(InnerjudgeError, OSError, ValueError):
-            self.begun = _drafts(read_file(path), job)
+            held = parse_sealed(read_file(path))
+            if held.get("job") == job:
+                self.begun = {key: Draft(**one) for key, one in held["texts"].items()}
         self._all, self._last = dict(self.begun), time.monotonic()
 
     def keep(self, ids: Sequence[str], texts: Callable[[], Sequence[Draft]], *, done: bool = False) -> None:
@@ -65,15 +62,10 @@ class Drafts:
             self._all |= zip(ids, texts(), strict=True)
         if not due:
             return
-        tensors = {f"{k} {at}": s for k, one in enumerate(self._all.values()) for at, s in one.states.items()}
-        tensors |= {f"{k} log_probs": one.log_probs for k, one in enumerate(self._all.values())}
-        body = save({name: values.cpu().contiguous() for name, values in tensors.items()})
-        names = ("ids", "closed", "finished", "said", "positions")
-        rows = [{"id": key, **{name: getattr(one, name) for name in names}} for key, one in self._all.items()]
-        about = sealed({"job": self._job, "texts": rows, "body": digest_of_parts([body])})
+        texts_of_job = {key: asdict(one) for key, one in self._all.items()}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self._path) as half:
-            half.write_bytes(json.dumps(about).encode() + b"\n" + body)
+            half.write_bytes(dump_sealed({"job": self._job, "texts": texts_of_job}))
         self._last = time.monotonic()
 
 
@@ -83,7 +75,7 @@ def alike_far(prompts: Sequence[Encoding], begun: Mapping[str, Draft]) -> list[t
     Example:
         >>> prompts = [Encoding(id=name, group="", ids=(1,), positions={}) for name in "abcd"]
         >>> a, c, d = ([5, 7], False), ([5], True), ([6, 7], False)
-        >>> begun = {name: Draft(*one, False, {}, {}) for name, one in zip("acd", (a, c, d))}
+        >>> begun = {name: Draft(*one, False, {}, {}, [], []) for name, one in zip("acd", (a, c, d))}
         >>> alike_far(prompts, begun)
         [([0, 3], 2), ([1], 0), ([2], 0)]
     """
@@ -92,21 +84,3 @@ def alike_far(prompts: Sequence[Encoding], begun: Mapping[str, Draft]) -> list[t
         one = begun.get(prompt.id)
         parts.setdefault((False, 0) if one is None else (one.closed, 0 if one.closed else len(one.ids)), []).append(row)
     return [(rows, n) for (_, n), rows in parts.items()]
-
-
-def _drafts(raw: bytes, job: str) -> dict[str, Draft]:
-    """``ValueError`` if the bytes are not what was written."""
-    head, _, body = raw.partition(b"\n")
-    about = parse_sealed(head)
-    if about.get("job") != job or about["body"] != digest_of_parts([body]):
-        return {}
-    kept: list[dict[str, Tensor]] = [{} for _ in about["texts"]]
-    for name, values in load(body).items():
-        text, _, what = name.partition(" ")
-        kept[int(text)][what] = values
-    drafts = {}
-    for row, tensors in zip(about["texts"], kept, strict=True):
-        key, log_probs = row.pop("id"), tensors.pop("log_probs")
-        row["positions"] = {role: tuple(at) for role, at in row["positions"].items()}
-        drafts[key] = Draft(**row, log_probs=log_probs, states={int(at): states for at, states in tensors.items()})
-    return drafts

@@ -14,6 +14,7 @@ from ...models.positions import Encoding
 from ...models.tokens import decoded, tokens
 from ..taps.residual import ResidualTap
 from .checks import SPARE, Exit
+from .drafts import Draft
 
 #: Share of a batch that is still written when the others leave it: beginning anew costs about a step.
 _FEW = 0.75
@@ -95,25 +96,22 @@ class BatchProgress:
 class StateRecord:
     """The states of the few tokens that a readout may name, a ``reasoning_start`` in the prompts too."""
 
-    def __init__(self, anatomy: Anatomy, items: Sequence[Encoding]) -> None:
+    def __init__(self, anatomy: Anatomy, items: Sequence[Encoding], drafts: Sequence[Draft] = ()) -> None:
         self._items = items
-        #: Whether a step was read.
-        self.begun = False
-        self._early = [item.positions.get("reasoning_start", (None,))[0] for item in items]
+        self._early: list[Sequence[int]] = [item.positions.get("reasoning_start", ())[:1] for item in items]
+        if drafts:
+            self._early = [draft.kept for draft in drafts]
         #: Holds what the latest step read.
         self.tap = StepTap(anatomy, self._early)
         #: For each item, token (as in prompt and text together) -> its states, ``[L + 1, W]``.
         self.states: list[dict[int, Tensor]] = [{} for _ in items]
 
-    def keep_prompts(self) -> None:
-        """Keep the states of the prompts, after the step that read their last tokens; not of what was begun."""
-        self.begun = True
+    def keep_prompts(self, progress: BatchProgress) -> None:
+        """Keep the states of the prompts and of what was begun, after the step that read their last tokens."""
         early, last = self.tap.prompts()
         for text, item in enumerate(self._items):
-            at, end = self._early[text], len(item.ids) - 1
-            if at is not None and at != end:
-                self.states[text].setdefault(at, early[text])
-            self.states[text].setdefault(end, last[text])
+            self.states[text] = {at: early[text, :, k] for k, at in enumerate(self._early[text])}
+            self.states[text][len(item.ids) + len(progress.ids[text]) - 1] = last[text]
 
     def keep_newest(self, texts: Sequence[int], progress: BatchProgress) -> None:
         """Keep what the latest step read of some texts: the states of their newest tokens."""
@@ -130,10 +128,11 @@ class StateRecord:
 class LogProbRecord(LogitsProcessor):
     """The log-probability of every token of ``n`` texts, by the raw logits of its step; ``begun`` are those so far."""
 
-    def __init__(self, n: int, begun: Sequence[Tensor] = ()) -> None:
+    def __init__(self, n: int, begun: Sequence[Sequence[float]] = ()) -> None:
         self._n = n
         self._raw = torch.zeros(0)
-        self._steps = list(pad_sequence(list(begun)).unbind()) if begun else []
+        self._begun = pad_sequence([torch.tensor(one) for one in begun or [[]] * n], batch_first=True)
+        self._steps: list[Tensor] = []
 
     def __call__(self, _input_ids: Tensor, scores: Tensor) -> Tensor:
         """Hold the raw logits of a step."""
@@ -149,8 +148,8 @@ class LogProbRecord(LogitsProcessor):
 
     def of(self, ids: Sequence[Sequence[int]]) -> list[Tensor]:
         """Log-probabilities of the tokens ``ids`` of every text, ``[len(ids[k])]`` each."""
-        steps = torch.stack(self._steps, dim=1).cpu() if self._steps else torch.zeros(len(ids), 0)
-        return [row[: len(some)] for row, some in zip(steps, ids, strict=True)]
+        steps = [torch.stack(self._steps, dim=1).cpu()] if self._steps else []
+        return [row[: len(some)] for row, some in zip(torch.cat([self._begun, *steps], dim=1), ids, strict=True)]
 
     def sums(self, texts: Sequence[int], ids: Sequence[Sequence[int]]) -> Tensor:
         """Summed log-probability of the tokens ``ids`` of some texts, and how many they are: ``[len(texts), 2]``."""
@@ -162,10 +161,10 @@ class StepTap(ResidualTap):
     """Keeps ``h[0..L]`` of one pass at a time: of chosen tokens of the prompts, then of each step's newest token.
 
     :meth:`expect` comes before the first pass and after every one, and drops what was kept before. ``early`` is, for
-    each item, one token of its prompt that is kept beside the last.
+    each item, tokens of its prompt that are kept beside the last.
     """
 
-    def __init__(self, anatomy: Anatomy, early: Sequence[int | None]) -> None:
+    def __init__(self, anatomy: Anatomy, early: Sequence[Sequence[int]]) -> None:
         super().__init__(anatomy, torch.zeros(0, 0, dtype=torch.long), last=anatomy.n_blocks, keep_last=False)
         self._early = early
         self._at: Tensor | None = None
@@ -173,11 +172,12 @@ class StepTap(ResidualTap):
         self._kept: dict[int, Tensor] = {}
 
     def columns(self, items: Sequence[int], offsets: Tensor, width: int) -> Tensor:
-        """Places of the early and of the last token of some items in a left-padded batch: ``[len(items), 2]``."""
+        """Places of the early tokens and of the last one of some items in a left-padded batch: ``[len(items), P]``."""
         early = [self._early[k] for k in items]
-        last = torch.full_like(offsets, width - 1)
-        first = [width - 1 if at is None else at + int(offset) for at, offset in zip(early, offsets, strict=True)]
-        return torch.stack([torch.tensor(first, device=offsets.device), last], dim=1)
+        found = torch.full((len(items), 1 + max(1, *map(len, early))), width - 1)
+        for row, places, offset in zip(found, early, offsets.tolist(), strict=True):
+            row[: len(places)] = torch.tensor(places, dtype=torch.long) + offset
+        return found.to(offsets.device)
 
     def expect(self, at: Tensor | None = None) -> None:
         """Make ready for the next pass: keep tokens ``at`` (``[B, P]``), or the newest one where it is ``None``."""
@@ -187,7 +187,7 @@ class StepTap(ResidualTap):
 
     def hand_on(self, rows: Sequence[int]) -> None:
         """After a pass over distinct prompts: row ``k`` of the batch that goes on from it has prompt ``rows[k]``."""
-        self._handed = self.of(rows)[:, :, 0]
+        self._handed = self.of(rows)
         self.expect()
 
     def of(self, items: Sequence[int]) -> Tensor:
@@ -196,9 +196,9 @@ class StepTap(ResidualTap):
         return torch.stack([self._kept[k][list(items)].to(near) for k in range(self._last + 1)], dim=1)
 
     def prompts(self) -> tuple[Tensor, Tensor]:
-        """After the pass that read the last tokens of the prompts: early and last ones, each ``[B, L + 1, W]``."""
+        """After the pass that read the last tokens of the prompts: early ones, ``[B, L + 1, P, W]``, and last."""
         found = self.of(range(len(self._early)))
-        early = found[:, :, 0] if self._handed is None else self._handed
+        early = found[:, :, :-1] if self._handed is None else self._handed
         self._handed = None
         return early, found[:, :, -1]
 

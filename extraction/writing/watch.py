@@ -62,7 +62,7 @@ class Watch(StoppingCriteria):
     ) -> None:
         self._lm, self._items, self.limit, self._ends = lm, items, limit, ends
         self._last, self.ask, self._keep = last, ask, keep
-        self.record = StateRecord(lm.anatomy, items)
+        self.record = StateRecord(lm.anatomy, items, drafts)
         self.log_probs = LogProbRecord(len(items), [one.log_probs for one in drafts]) if log_probs else None
         self.markers = [MarkerWatch(lm.tokenizer, markers) for _ in items]
         self.ranges = [RangeWatch(lm.tokenizer, roles, markers[1], item) for item in items]
@@ -72,7 +72,7 @@ class Watch(StoppingCriteria):
         self.texts, self._tail = BatchProgress(len(items), ends, lm.device), ExitStack()
         self.closing = _closing(lm, markers[1]) if roles else []
         for text, draft in enumerate(drafts):
-            _take_up(self, text, draft, lm.device)
+            _take_up(self, text, draft)
 
     @torch.inference_mode()
     def run(self, temperature: float, keys: Sequence[int] = ()) -> None:
@@ -102,7 +102,7 @@ class Watch(StoppingCriteria):
         """After every step: ``input_ids`` end with the tokens that it wrote, and the tap holds what it read."""
         texts, newest = self.texts, input_ids[:, -1]
         tokens = dict(zip(texts.present, newest.tolist(), strict=True))
-        if self.record.begun:
+        if self.record.states[0]:
             ending = {row for row in texts.open if self._last and tokens[row] in self._ends}
             going = {row for row in self.passing if row in texts.open and tokens[row] not in self._ends}
             self.passing = {row for row in going if self.ranges[row].ends(texts.ids[row], tokens[row])}
@@ -110,7 +110,7 @@ class Watch(StoppingCriteria):
             _act(self)
             texts.begin_closing(newest, tokens, self.closing)
         else:
-            self.record.keep_prompts()
+            self.record.keep_prompts(texts)
         if self.log_probs is not None:
             self.log_probs.add(newest, texts.present)
         written = [row for row in list(texts.open) if texts.add(row, tokens[row])]
@@ -150,19 +150,18 @@ def drafts_of(watch: Watch) -> list[Draft]:
             finished=texts.finished[k],
             said=texts.said[k],
             positions=dict(watch.ranges[k].positions),
-            log_probs=steps,
-            states=watch.record.states[k],
+            log_probs=steps.tolist(),
+            kept=list(watch.record.states[k]),
         )
         for k, steps in enumerate(log_probs.of(texts.ids))
     ]
 
 
-def _take_up(watch: Watch, text: int, draft: Draft, device: torch.device) -> None:
+def _take_up(watch: Watch, text: int, draft: Draft) -> None:
     """Begin with a text as it was when it was kept."""
     texts = watch.texts
     texts.ids[text], texts.finished[text], texts.said[text] = list(draft.ids), draft.finished, dict(draft.said)
-    watch.ranges[text].positions = draft.positions
-    watch.record.states[text] = {at: states.to(device) for at, states in draft.states.items()}
+    watch.ranges[text].positions = {role: tuple(at) for role, at in draft.positions.items()}
     for n in range(len(draft.ids)):
         watch.markers[text].ends_marker(draft.ids[: n + 1])
     if draft.closed:

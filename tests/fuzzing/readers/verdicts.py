@@ -55,7 +55,7 @@ def verdict_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     begun = from_file(folder, "o.jsonl.part", lambda at: PartFile(at.with_suffix(""), "j", 1))
     yield "part of a job", Reader(begun, part, "lines")
     at = folder / "o.jsonl.drafts"
-    Drafts(at, "j", seconds=0).keep(["q"], lambda: [Draft([5], False, False, {}, {"prompt_end": (3,)})])
+    Drafts(at, "j", seconds=0).keep(["q"], lambda: [Draft([5], False, False, {}, {"prompt_end": (3,)}, [], [3])])
     kept = at.read_bytes()
     yield "texts that were begun", Reader(from_file(folder, at.name, lambda at: Drafts(at, "j").begun), kept)
     yield from _steps(folder / "kept")
