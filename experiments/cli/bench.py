@@ -1,18 +1,13 @@
 """The command ``innerjudge bench``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.markdown import Markdown
 
 from ..reading.progress import PlainConsole
 from . import options as o, say
-
-if TYPE_CHECKING:
-    from ..bench.passes.run import Benchmark
 
 
 def bench(
@@ -43,7 +38,7 @@ def bench(
     del limit, batch_size
     from transformers.utils import logging
 
-    from ..bench.passes.run import DOCUMENT, Options, run_benchmark, write
+    from ..bench.passes.run import DOCUMENT, Options, markdown, run_benchmark, write
     from ..data.jsonl import require_room
     from ..runs.log import logged
 
@@ -66,20 +61,5 @@ def bench(
         from ..bench.passes.run import SECTIONS
     with logged(log, kept=str(out)) as steps:
         found = run_benchmark(options, steps, o.typed(), lambda so_far: write(so_far, out), SECTIONS)
-    _print(found, PlainConsole())
+    PlainConsole().print(Markdown(markdown(found)))
     say(f"The tables are in {out / DOCUMENT}.")
-
-
-def _print(found: "Benchmark", console: Console) -> None:
-    from ..bench.passes.run import line_cells
-
-    on_gpu = found.options.device.startswith("cuda")
-    for one in found.tables:
-        memory = any(line.peak is not None for line in one.lines)
-        table = Table(title=Text(one.title), title_justify="left", box=None, padding=(0, 2, 0, 0))
-        titles = ["variant", "time / reference", "asked", "seconds"]
-        for title in [*titles, *(["memory / reference", "asked"] if memory else [])]:
-            table.add_column(title, overflow="fold")
-        for line in one.lines:
-            table.add_row(*map(Text, line_cells(line, on_gpu, memory=memory)))
-        console.print(table)
