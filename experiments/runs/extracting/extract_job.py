@@ -95,8 +95,7 @@ def extract_job(
         items_done, tokens = ranks.sums(mine, meter.tokens)
         seconds = time.perf_counter() - started
         if ranks.first:
-            floor = 0.0 if header["text"] else meter.floor() * tokens / ranks.world
-            speed = Speed(items=int(items_done), tokens=int(tokens), seconds=seconds, floor=floor)
+            speed = Speed(items=int(items_done), tokens=int(tokens), seconds=seconds)
             for line in summary(FeatureStore.open(str(at)), speed):
                 log.info(line)
     return are_in(len(held.items), "item", at)

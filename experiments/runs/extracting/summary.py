@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +18,6 @@ from rich.prompt import Confirm
 
 from ....extraction.store import FeatureStore
 from ....extraction.store.precision import DTYPES, stored_type
-from ....models.blocks import StopAfter
 from ....models.errors import InnerjudgeError
 from ....models.items import Item
 from ....models.loading import LanguageModel
@@ -139,30 +138,22 @@ def _said(size: int, disk: Disk) -> str:
     return f"about {told(size)} are to be written and {told(disk.free)} of {told(disk.total)} are free"
 
 
-#: Batches that are kept to be passed again, bare; of a long run every second, fourth ... one.
-_KEPT = 8
 #: Items that are read to measure.
 SAMPLE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """How fast the part of a run was that was done just now.
-
-    ``floor`` are the seconds that the bare model takes for the same tokens; 0 where that was not measured.
-    """
+    """How fast the part of a run was that was done just now."""
 
     items: int
     tokens: int
     seconds: float
-    floor: float = 0.0
 
     def told(self) -> str:
         """The speed in words."""
         said = f"{self.items:,} items and {self.tokens:,} tokens in {self.seconds:.1f} s"
-        if self.seconds:
-            said += f": {self.items / self.seconds:.1f} items/s"
-        return said + (f", {self.seconds / self.floor:.2f}x the bare pass" if self.floor else "")
+        return said + (f": {self.items / self.seconds:.1f} items/s" if self.seconds else "")
 
 
 def reasons_of(items: Iterable[Mapping[str, str]]) -> list[tuple[str, int, str]]:
@@ -195,58 +186,23 @@ def summary(store: FeatureStore, speed: Speed) -> list[str]:
     return lines
 
 
-@dataclass
 class Meter(AbstractContextManager["Meter"]):
     """Counts the tokens that pass through a model while it is open."""
 
-    lm: LanguageModel
-    tokens: int = 0
-    _batches: list[dict[str, Any]] = field(default_factory=list)
-    _seen: int = 0
-    _step: int = 1
+    def __init__(self, lm: LanguageModel) -> None:
+        self._model, self.tokens = lm.model, 0
 
     def __enter__(self) -> Self:
-        self._handle = self.lm.model.register_forward_pre_hook(self._count, with_kwargs=True)
+        self._handle = self._model.register_forward_pre_hook(self._count, with_kwargs=True)
         return self
 
     def __exit__(self, *_raised: object) -> None:
         self._handle.remove()
 
-    @torch.inference_mode()
-    def floor(self) -> float:
-        """Seconds a token of the bare model, measured on some of the batches that passed; 0 if none did."""
-        tokens, seconds = 0, 0.0
-        for kwargs in self._batches:
-            self._pass(kwargs)  # once to warm up
-            started = time.perf_counter()
-            self._pass(kwargs)
-            seconds += time.perf_counter() - started
-            tokens += _tokens(kwargs)
-        return seconds / tokens if tokens else 0.0
-
-    def _pass(self, kwargs: dict[str, Any]) -> None:
-        with self.lm.uncompiled(), StopAfter(self.lm.anatomy.stream):
-            self.lm.model(**kwargs)
-        if self.lm.device.type == "cuda":
-            torch.cuda.synchronize(self.lm.device)
-
     def _count(self, _module: Any, _args: Any, kwargs: dict[str, Any]) -> None:
-        self.tokens += _tokens(kwargs)
-        past = kwargs.get("past_key_values")
-        if (past is not None and past.get_seq_length()) or "input_ids" not in kwargs:
-            return  # it goes on from an earlier pass: it cannot be passed again on its own
-        if self._seen % self._step == 0:
-            self._batches.append({k: v for k, v in kwargs.items() if isinstance(v, torch.Tensor | bool)})
-            if len(self._batches) > _KEPT:
-                self._batches, self._step = self._batches[::2], 2 * self._step
-        self._seen += 1
-
-
-def _tokens(kwargs: dict[str, Any]) -> int:
-    ids, mask = kwargs.get("input_ids"), kwargs.get("attention_mask")
-    if ids is None:
-        return 0
-    return int(mask.sum()) if mask is not None and mask.shape == ids.shape else int(ids.numel())
+        ids, mask = kwargs.get("input_ids"), kwargs.get("attention_mask")
+        if ids is not None:
+            self.tokens += int(mask.sum()) if mask is not None and mask.shape == ids.shape else int(ids.numel())
 
 
 @dataclass(frozen=True, slots=True)
