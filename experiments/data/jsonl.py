@@ -226,7 +226,8 @@ def _line(row: Mapping[str, Any], where: str) -> bytes:
         ) from None
 
 
-def _parse(raw: bytes, where: str) -> Record:
+def require_narrow(raw: bytes, where: str) -> None:
+    """Refuse a line for which Python would hold four times its bytes."""
     if len(raw) > WIDE and _BEYOND.search(raw):
         n = len(raw.translate(None, bytes(range(0x80, 0xC0)))) - 5 * raw.count(b"\\u")
         if n > WIDE:
@@ -234,6 +235,10 @@ def _parse(raw: bytes, where: str) -> Record:
                 f"{where}: given {n} characters with one beyond 16 bits (such as a picture), which take {4 * n} bytes, "
                 f"expected at most {WIDE} of these: shorten it, or leave that one out"
             )
+
+
+def _parse(raw: bytes, where: str) -> Record:
+    require_narrow(raw, where)
     try:
         return Record.of(parse_json(raw), where)
     except ValueError as error:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...models.errors import InnerjudgeError, shown
 from ...models.foreign import FILE_LIMIT, HEADER_LIMIT, parse_json, read_file, require_file
-from .jsonl import LINE, START, lines_as_records, require_undamaged
+from .jsonl import LINE, START, WIDE, lines_as_records, require_narrow, require_undamaged
 from .records import Record, known_file
 
 if TYPE_CHECKING:
@@ -119,8 +119,10 @@ def _rows(path: Path, name: str) -> Rows:
     raw = unpacked(path)
     if raw.startswith(b"PAR1"):
         return _arrow(path, raw, name)
-    text = decoded(raw, name)
-    return _json(text, name) if text.lstrip()[:1] in ("[", "{") else _csv(text, name)
+    is_json = raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{")
+    for number, line in enumerate(() if is_json or len(raw) <= WIDE else raw.split(b"\n"), start=1):
+        require_narrow(line, f"{name} line {number}")
+    return (_json if is_json else _csv)(decoded(raw, name), name)
 
 
 def unpacked(path: Path) -> bytes:

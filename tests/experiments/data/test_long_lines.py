@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from innerjudge.experiments.data.jsonl import parse_item
+from innerjudge.experiments.data.mapping import items_from
+from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Rating
 
 SIZE = 10_000_000
@@ -88,6 +90,16 @@ def test_one_wide_character_in_ten_megabytes(tmp_path: Path, escaped: bool) -> N
     assert "1.jsonl line 1: given 10000" in ended.stderr
     assert "beyond 16 bits" in ended.stderr
     assert int(ended.stdout.split("HELD")[1]) < 60e6
+
+
+def test_a_wide_character_in_a_long_row_of_a_table(tmp_path: Path) -> None:
+    """The same of CSV, before the file becomes a text; many rows that are short each are read."""
+    path = tmp_path / "t.csv"
+    path.write_text('prompt,response,scores\nq,"' + "word " * 2_000_000 + '😀",3\n', encoding="utf-8")
+    with pytest.raises(InnerjudgeError, match=r"t.csv line 2: given 10000007 characters with one beyond 16 bits"):
+        items_from(path)
+    path.write_text("prompt,response,correct\n" + f"q,{'word ' * 1000}😀,1\n" * 2000, encoding="utf-8")
+    assert len(items_from(path)) == 2000
 
 
 def test_long_lines_without_wide_characters_and_short_ones_with_are_read() -> None:
