@@ -28,6 +28,8 @@ ROOMS = {
 }
 _ROLE = re.compile(r":(?:py:)?(?:func|class|mod|meth|data|attr|ref|exc):`~?([^`]+)`")
 _WORDS = re.compile(r"\\(?:text\w*|mathtt|mathrm)\{[^{}]*\}")
+_CODE = re.compile(r"((?<!<pre>)<code>)([^<]*)(</code>)")
+_OPTION = re.compile(r"(?<![\w-])(--?\w[\w-]*)")
 _MATH = re.compile(r":math:`([^`]+)`")
 
 
@@ -54,8 +56,9 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
-    """Formulas become MathML, which browsers show without any script."""
+    """Formulas become MathML, which browsers show without any script; an option is never cut after its dashes."""
     del page, config, files
+    html = _CODE.sub(lambda found: found[1] + _OPTION.sub(r'<span class="option">\1</span>', found[2]) + found[3], html)
     return re.sub(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', _mathml, html, flags=re.DOTALL)
 
 
@@ -148,9 +151,16 @@ def _results() -> dict[str, str]:
         "benchmark": ["passes/benchmark.md", "passes/generation/benchmark.md"],
     }
     return {
-        f"results/{name}.md": "\n".join((bench / part).read_text(encoding="utf-8") for part in parts)
+        f"results/{name}.md": "\n\n".join(
+            _below(k, (bench / part).read_text(encoding="utf-8")) for k, part in enumerate(parts)
+        )
         for name, parts in pages.items()
     }
+
+
+def _below(k: int, text: str) -> str:
+    """The first document of a page has its title, and the others have theirs one level lower."""
+    return re.sub(r"^#", "##", text, flags=re.MULTILINE) if k else text
 
 
 def _notebooks() -> dict[str, str | bytes]:

@@ -143,5 +143,5 @@ def split_of_auroc(pooled: float, within: float | None, between: float | None, s
     """What a pooled AUROC is made of, as a sentence; the arguments are what ``decomposition`` returns."""
     return (
         f"Pooled AUROC {pooled:.3f} = {share:.3f} x within questions {number(within, decimals=3)} + {1 - share:.3f} x "
-        f"between {number(between, decimals=3)}: {100 * (1 - share):.0f} % is between questions."
+        f"between {number(between, decimals=3)}: {100 * (1 - share):.0f}\u00a0% of the pairs are between questions."
     )

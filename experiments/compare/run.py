@@ -213,7 +213,9 @@ def _summary(
         said += [_cost_in_words(cost, [best, lens.settings.against])]
     for key in ("prompts", "bias", "panels", "asked", "steadiness", "labels", "selection"):
         said += list(first[key].found[:1]) if key in first else []
-    doubts = list(first["confounds"].found[:1]) if "confounds" in first else []
+    confounds = list(first["confounds"].found[:1]) if "confounds" in first else []
+    doubts = [one for one in confounds if not one.startswith("No ")]
+    said += [one for one in confounds if one not in doubts]
     doubts += [note.removeprefix(WARNING) for note in notes if note.startswith(WARNING)]
     if lens.n_groups < FEW_QUESTIONS:
         few = counted(lens.n_groups, "question")
@@ -228,8 +230,11 @@ def _summary(
 
 def _cost_in_words(cost: Mapping[str, Mapping[str, float]], judges: Sequence[str]) -> str:
     known = {judge: cost[judge] for judge in judges if judge in cost}
-    each = [f"{judge} {c['prompts']:.3g} and {c['tokens']:,.0f}" for judge, c in known.items()]
-    return f"Prompts and tokens an item: {'; '.join(each)}." if each else ""
+    each = [
+        f"{judge} {c['prompts']:.3g} {'prompt' if c['prompts'] == 1 else 'prompts'} of {c['tokens']:,.0f} tokens in all"
+        for judge, c in known.items()
+    ]
+    return f"Cost of an item: {'; '.join(each)}." if each else ""
 
 
 def n_mixed(lens: Lens) -> int:

@@ -19,6 +19,7 @@ from ...models.items import Choice, Item, Pair
 from ...probes.judge import Verdict
 from ...probes.verdict_text import FORMS
 from ..data.labels import label_of
+from ..drawing.style import number
 from ..reading.passes import Passes
 from ..reading.ways import PUBLISHED, Said, Turn, Way, questions_of, values_of, ways_of
 
@@ -175,9 +176,9 @@ def _notes(
     measure = MEASURE[kind]
     found = [
         f"text is asked in the best of {len(tried)} ways on {n} items of the fitting half: {best.way.name} "
-        f"({measure} {best.value:.2f}). The ways spread from {worst.value:.2f} to {best.value:.2f}: "
+        f"({measure} {number(best.value)}). The ways spread from {number(worst.value)} to {number(best.value)}: "
         + "; ".join(
-            f"{t.way.name} {t.value:.2f}" + f" ({t.unscored} without an answer)" * bool(t.unscored) for t in tried
+            f"{t.way.name} {number(t.value)}" + f" ({t.unscored} without an answer)" * bool(t.unscored) for t in tried
         )
         + "."
     ]
@@ -185,7 +186,7 @@ def _notes(
         forms = Counter(form if form in FORMS else "no answer" for turns in heard for form in turns[turn].forms)
         if forms:
             listed = ", ".join(f"{form} {count}" for form, count in forms.most_common())
-            found.append(f"Answers in text ({'cue' if turn == 'cue' else 'no cue'}): {listed}.")
+            found.append(f"How verdicts were found in the text ({'cue' if turn == 'cue' else 'no cue'}): {listed}.")
     chance, error = chance_of(kind, items)
     if best.value <= chance + 2 * error:
         found.append(

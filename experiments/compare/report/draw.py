@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from ...drawing.lines import Line, curves as line_plot, reliability
-from ...drawing.style import CYCLE, FAMILY_COLOURS, STYLE, short
+from ...drawing.lines import Line, curves as line_plot, look, reliability
+from ...drawing.style import FAMILY_COLOURS, STYLE, short
 from ..figures import Figure, Grid, Plot, grid
 from ..lens import Lens
 
@@ -89,7 +89,7 @@ def diagonals(
 def bars(
     data: str, name: str, heading: str, groups: Mapping[str, Mapping[str, Figure]], *, y: str, mark: float | None = None
 ) -> Plot | None:
-    """Figures by condition (along x) and judge (colour), with their intervals."""
+    """Figures by condition (along x) and judge (colour and mark), with their intervals."""
     conditions = list(dict.fromkeys(c for held in groups.values() for c in held))
     if not conditions:
         return None
@@ -100,7 +100,7 @@ def bars(
             panel.axhline(mark, color="#999999", linewidth=1)
         width = 0.8 / max(len(groups), 1)
         for k, (judge, held) in enumerate(groups.items()):
-            colour = CYCLE[k % len(CYCLE)]
+            colour, marker = look(k)["color"], look(k)["marker"]
             for at, condition in enumerate(conditions):
                 figure = held.get(condition)
                 if figure is None or figure.value is None:
@@ -108,8 +108,8 @@ def bars(
                 place = at - 0.4 + width * (k + 0.5)
                 if figure.low is not None and figure.high is not None:
                     panel.plot([place] * 2, [figure.low, figure.high], color=colour, linewidth=2, alpha=0.6)
-                panel.plot([place], [figure.value], "o", color=colour, markersize=5)
-            panel.plot([], [], "o", color=colour, label=short(judge, 30))
+                panel.plot([place], [figure.value], marker, color=colour, markersize=5)
+            panel.plot([], [], marker, color=colour, label=short(judge, 30))
         rotate = 25 if sum(map(len, conditions)) > 60 else 0
         panel.set_xticks(range(len(conditions)), [short(c, 24) for c in conditions], rotation=rotate)
         panel.set_ylabel(y)

@@ -20,7 +20,7 @@ def by_block(lens: Lens, curves: Sequence[Curve], maps: Sequence[HeadMap]) -> Se
     measure = MEASURE[lens.kind]
     made = {curve.label: _figures(lens, curve, measure) for curve in found}
     tops = [max(held.values(), key=lambda f: -1.0 if f.value is None else f.value) for held in made.values()]
-    said = "; ".join(f"{top.judge}: {top.metric.rsplit('[', 1)[-1].rstrip(']')}" for top in tops)
+    said = "; ".join(f"{top.judge}, at {top.metric.rsplit('[', 1)[-1].rstrip(']')}" for top in tops)
     plots: tuple[Plot | None, ...] = (
         accuracy_by_block(lens, found, measure, _behind(made, measure)),
         head_maps(lens, maps),

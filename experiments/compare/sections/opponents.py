@@ -48,7 +48,7 @@ def opponents(lens: Lens) -> Section | None:
         return None
     found = [*_said(stands, theirs)]
     rows: list[list[Cell]] = [[one.own.judge, one.own, one.closest.judge, one.closest, one.gap] for one in stands]
-    caption = "Each judge against its closest opponent; p is of the claim that it is better than every one"
+    caption = "Each judge against its closest opponent; p tests the claim that it is better than every opponent"
     grids = [grid(caption, ["judge", main, "closest opponent", "its figure", "difference"], rows)]
     if lens.kind == "trace":
         best = stands[0].own.judge
@@ -109,7 +109,9 @@ def _split(lens: Lens, judge: str) -> str:
     parts = decomposition(lens.truths, scores, lens.groups)
     said = f"{judge}: {'its scored answers are all of one kind.' if parts is None else split_of_auroc(*parts)}"
     other, blind = _shuffled(lens, judge, scores)
-    said += "" if other.value is None else f" With the score of another answer to the question: {spelt(other)}."
+    said += (
+        "" if other.value is None else f" Given the score of another answer to its question instead: {spelt(other)}."
+    )
     return said if blind.value is None else f"{said} Fitted on random projections of the question: {spelt(blind)}."
 
 
@@ -156,10 +158,9 @@ def _made_of(lens: Lens, judges: Sequence[str]) -> Grid:
         shuffled = (one if one.n else None for one in _shuffled(lens, judge, scores))
         rows.append([judge, *(None if part is None else round(part, 3) for part in parts), *shuffled])
     caption = (
-        "What each pooled AUROC is made of: its share of pairs of one question times their AUROC, and the rest. The "
-        "score of another candidate of the same question says nothing of this one, nor do random projections of the "
-        "question's state, on which the same judge is fitted anew; the pass rate of the others reads labels and no "
-        "trace, and is 0 within questions by construction"
+        "What each pooled AUROC is made of: pairs within a question and between questions. The last columns give each "
+        "item the score of another answer to its question, or fit the judge on random projections of the question's "
+        "state: neither knows the answer. The pass rate of the other answers is 0 within questions by construction"
     )
     names = [
         "judge",

@@ -47,7 +47,10 @@ def _said(grids: Sequence[Grid]) -> list[str]:
     if not tested:
         return []
     said = [f"{f.judge}: {f.metric} of {spelt(f, sign=True)}." for f in found]
-    return [f"Of {tested} biases tested against 0, {len(found)} stand after correction for their number.", *said]
+    return [
+        f"Of {tested} biases tested against 0, {len(found) or 'none'} {'stands' if len(found) < 2 else 'stand'} after correction for their number.",
+        *said,
+    ]
 
 
 def _pairs(lens: Lens) -> tuple[Grid, list[Figure]]:

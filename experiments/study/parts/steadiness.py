@@ -45,7 +45,7 @@ def steadiness(lens: Lens, rows: SteadinessRows) -> Section | None:
     if tested:
         names = ", ".join(f"{f.judge}, {f.metric} {spelt(f, sign=True)}" for f in found)
         said.append(
-            f"Of {tested} biases tested against 0, {len(found)} stand after correction"
+            f"Of {tested} biases tested against 0, {len(found) or 'none'} {'stands' if len(found) < 2 else 'stand'} after correction"
             + (f": {names}." if found else ".")
         )
     return Section(
@@ -143,5 +143,7 @@ def _perturbed(lens: Lens, rows: Sequence[Row]) -> Grid:
             small.figure(KEY, judge, "verdicts changed", change, good="lower"),
         ])  # fmt: skip
     return grid(
-        "Things that mean nothing (point-wise, logits)", ["changed", "mean change of score", "verdicts changed"], found
+        "Changes that should mean nothing (point-wise, logits)",
+        ["changed", "mean change of score", "verdicts changed"],
+        found,
     )

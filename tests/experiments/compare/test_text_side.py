@@ -38,7 +38,7 @@ def test_compare_tries_ways_and_says_what_judges_cost(
     assert costs["text"]["tokens"] > 20
     (part,) = found.found.parts
     assert any("text is asked in the best of 7 ways" in note for note in part.notes)
-    assert any(note.startswith("Answers in text (no cue)") for note in part.notes)
+    assert any(note.startswith("How verdicts were found in the text (no cue)") for note in part.notes)
     assert len(prompts) <= 3 * 96  # 96 as given, 32 permuted, 48 after reasoning, 2 * 24 tried, 48 + 16 in another turn
 
 
