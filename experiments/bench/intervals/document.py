@@ -58,7 +58,7 @@ def markdown(found: Sequence[Coverage], command: str = "") -> str:
         f"- {inside} of {len(used)} designs lie between {LEAST:.0%} and {MOST:.0%} as measured; the simulation's own",
         f"  standard error is about {found[0].error:.1%}.",
         f"- Below {LEAST:.0%} by more than two standard errors: {_listed(low)}.",
-        f"- Above {MOST:.0%} by more than two standard errors, so wider than need be: {_listed(high)}.",
+        f"- Above {MOST:.0%} by more than two standard errors, so wider than they need be: {_listed(high)}.",
         *_against_draws([one for one in used if not one.figure.startswith(RANKING)]),
         *_in_steps(found),
     ]
@@ -91,8 +91,8 @@ def _against_draws(used: Sequence[Coverage]) -> list[str]:
         f"{DRAWS} bootstrap draws of the questions:",
         "",
         f"- coverage moves by {100 * np.abs(moved).mean():.1f} points on average over {len(used)} designs, by",
-        f"  {100 * np.abs(moved).max():.1f} at most ({_name(most)}: {most.covered:.1%} by leaving out,",
-        f"  {most.drawn:.1%} by draws); with its sign it moves by {100 * moved.mean():+.1f} on average;",
+        f"  {100 * np.abs(moved).max():.1f} at most: {_name(most)}, {most.covered:.1%} by leaving out and",
+        f"  {most.drawn:.1%} by draws; with its sign it moves by {100 * moved.mean():+.1f} on average;",
         f"- {sum(np.abs(moved) > 0.017)} designs move by more than 1.7 points;",
         f"- intervals are {100 * wider.mean():+.1f} % wider on average, {100 * wider.min():+.1f} to "
         f"{100 * wider.max():+.1f} %.",
@@ -110,7 +110,7 @@ def _in_steps(found: Sequence[Coverage]) -> list[str]:
     lines = [
         "",
         "A ranking of few systems moves in steps. Its error is the larger one of leaving out each question and of",
-        "balanced halves, since neither draws nor one question at a time serve alone:",
+        "balanced halves, since neither draws nor leaving out one question at a time is enough alone:",
         "",
         "| questions | both | one at a time | draws |",
         "| --- | --- | --- | --- |",
@@ -134,8 +134,9 @@ def _cell(one: Coverage) -> str:
 
 
 def _name(one: Coverage) -> str:
-    return f"{one.figure} with {one.questions} questions of {one.candidates} at {one.strength:g}"
+    each = "1 candidate" if one.candidates == 1 else f"{one.candidates} candidates"
+    return f"{one.figure} ({one.questions} questions, {each} each, strength {one.strength:g})"
 
 
 def _listed(some: Sequence[Coverage]) -> str:
-    return "; ".join(f"{_name(one)} ({one.covered:.1%})" for one in some) or "none"
+    return "; ".join(f"{_name(one)} {one.covered:.1%}" for one in some) or "none"

@@ -8,6 +8,10 @@ from .worlds import Floats
 
 #: Column -> way to learn -> what it reached in each draw.
 Found = dict[str, dict[str, Floats]]
+GAINS = (
+    "Mean difference in the draws where both learned (- where they never did). A gain below its bar does not pay: "
+    "[1] plainly; [2] the states hardly tell; [3] the other is near 1, which leaves no room."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +40,28 @@ class Section:
         made.append(f"| --- |{' --: |' * len(self.found)}")
         for name in next(iter(self.found.values())):
             made.append(f"| {name} | {' | '.join(_cell(column[name]) for column in self.found.values())} |")
-        made += ["", "By the mean difference in the draws where both learned:", ""]
+        made += [
+            "",
+            GAINS,
+            "",
+            f"| gain | it pays from | {' | '.join(self.found)} |",
+            f"| --- |{' --: |' * (len(self.found) + 1)}",
+        ]
         for claim in self.claims:
-            said = "; ".join(f"{name} {self._said(claim, column)}" for name, column in self.found.items())
-            bar = f" (to pay: {claim.bar:+.2f})" if claim.bar else ""
-            made.append(f"- {claim.what}{bar}: {said}.")
+            said = " | ".join(self._said(claim, column) for column in self.found.values())
+            made.append(f"| {claim.what} | {claim.bar:+.2f} | {said} |")
         return [*made, ""]
 
     def _said(self, claim: Claim, column: dict[str, Floats]) -> str:
         gain = common(column[claim.better], column[claim.than])
         if np.isnan(gain):
-            return "never both"
-        return f"{gain:+.3f}{'' if gain >= claim.bar else f' (does not pay{self._why(column[claim.than])})'}"
+            return "-"
+        return f"{gain:+.3f}{'' if gain >= claim.bar else self._why(column[claim.than])}"
 
     def _why(self, than: Floats) -> str:
-        """Why a gain is below its bar, as far as what it is compared with tells."""
+        """Why a gain is below its bar, as far as what it is compared with tells: a number that ``GAINS`` explains."""
         mean, (low, high) = float(np.nanmean(than)), self.room
-        return ": no room, the other is near 1" if mean > high else ": the states hardly tell" if mean < low else ""
+        return " [3]" if mean > high else " [2]" if mean < low else " [1]"
 
 
 def _cell(reached: Floats) -> str:

@@ -10,7 +10,7 @@ def sections(found: list[Found]) -> list[Section]:
     return [
         Section(
             "All labels, or counts alone",
-            "*Counts* say of each question how many of its answers are right, and of no answer whether it is.",
+            "*Counts* say how many answers to each question are right, but not which.",
             found[0],
             (
                 Claim("all labels, centred", "all labels, plain", 0.0, "Centring"),
@@ -20,7 +20,7 @@ def sections(found: list[Found]) -> list[Section]:
         ),
         Section(
             "Labels of three raters",
-            "They are right of 0.8, 0.7 and 0.6 of all answers.",
+            "They are right about 0.8, 0.7 and 0.6 of all answers.",
             found[1],
             (
                 Claim(
@@ -40,8 +40,18 @@ def sections(found: list[Found]) -> list[Section]:
             (
                 Claim("scores, pairs", "scores, ridge", 0.0, "Pairs against ridge on the scores"),
                 Claim("scores, PLD", "scores, pairs", 0.0, "PLD against pairs"),
-                Claim("worse half at random, PLD", "worse half at random, pairs", 0.0, "PLD against pairs there"),
-                Claim("worse half at random, PLD", "worse half at random, ListMLE", 0.0, "PLD against ListMLE there"),
+                Claim(
+                    "worse half at random, PLD",
+                    "worse half at random, pairs",
+                    0.0,
+                    "PLD against pairs, worse half at random",
+                ),
+                Claim(
+                    "worse half at random, PLD",
+                    "worse half at random, ListMLE",
+                    0.0,
+                    "PLD against ListMLE, worse half at random",
+                ),
                 Claim("the truth, pairs", "the truth, plain", 0.0, "Pairs of right and wrong against a plain probe"),
             ),
         ),
@@ -62,8 +72,15 @@ def _few(found: Found) -> Section:
             Claim(f"{few}, random, centred", plain, 0.0, "Centring, random candidates"),
             Claim(f"{few}, random, spread, plain", plain, 0.0, "Spread alone"),
             Claim(f"{few}, random, spread, centred", plain, 0.03, "Spread and centred, against the plain probe"),
-            Claim(f"{few}, answers, spread, centred", plain, 0.03, "Asked by answers, spread and centred, likewise"),
-            Claim(f"{few}, entropy, spread, centred", plain, 0.03, "Then by entropy, likewise"),
+            Claim(
+                f"{few}, answers, spread, centred",
+                plain,
+                0.03,
+                "Asked by answers, spread and centred, against the plain probe",
+            ),
+            Claim(
+                f"{few}, entropy, spread, centred", plain, 0.03, "The same, then by entropy, against the plain probe"
+            ),
             *(
                 Claim(
                     f"{few}, {rule}, spread, centred",

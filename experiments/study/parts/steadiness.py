@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...compare.figures import Cell, Grid, Section, grid, spelt
-from ...compare.lens import Lens, standing
+from ...compare.lens import Lens, standing, standing_in_words
 from ...data.verdict_table import Row, Table
 from ...stats.biases import consistency, preferences
 
@@ -44,10 +44,7 @@ def steadiness(lens: Lens, rows: SteadinessRows) -> Section | None:
     said = []
     if tested:
         names = ", ".join(f"{f.judge}, {f.metric} {spelt(f, sign=True)}" for f in found)
-        said.append(
-            f"Of {tested} biases tested against 0, {len(found) or 'none'} {'stands' if len(found) < 2 else 'stand'} after correction"
-            + (f": {names}." if found else ".")
-        )
+        said.append(standing_in_words(len(found), tested) + (f": {names}." if found else "."))
     return Section(
         key=KEY,
         title="Steadiness, without labels",
