@@ -1,6 +1,7 @@
 """Another library's reading of the same small models: states, queries, keys and patterns of a TransformerBridge."""
 
 import tempfile
+import textwrap
 from typing import Any
 from unittest.mock import patch
 
@@ -41,7 +42,8 @@ def check_transformer_lens(model_type: str) -> str:
         with torch.no_grad():
             _, cache = bridge.run_with_cache(torch.tensor([item.ids]))
     except Exception as error:
-        return f"TransformerLens does not load it: {type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        said = textwrap.shorten(str(error), 120, placeholder=" ...")
+        return f"TransformerLens does not load it: {type(error).__name__}: {said}"
     return _states(lm, item, cache) or _attention(lm, item, cache) or "pass"
 
 

@@ -11,6 +11,7 @@ import json
 import random
 import re
 import sys
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -205,7 +206,7 @@ def sample(table: Table, seed: int = 0) -> list[tuple[str, str]]:
 
 def _line(error: BaseException) -> str:
     said = re.sub(r"\{[^}]*\}", "{...}", " ".join(str(error).split()))  # sets come in any order
-    return f"{type(error).__name__}: {said}"[:160]
+    return textwrap.shorten(f"{type(error).__name__}: {said}", 160, placeholder=" ...")
 
 
 def markdown(table: Table, versions: dict[str, str]) -> str:

@@ -5,12 +5,14 @@ first: those of the demo, or with ``--mark real`` those of the real model. The t
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from ....models.errors import InnerjudgeError
+from ...drawing.style import number
 
 #: What each page of tables is called, and says first.
 PAGES = {
@@ -40,6 +42,14 @@ SHOWN = (
     "accuracy, options also permuted",
     "accuracy in both orders",
 )
+
+#: What a metric is whose name does not say it.
+MEANINGS = {
+    "top@1": "how often the answer that the judge scores highest is right",
+    "Spearman, noiseless": "with the quality that the task gave a response, before the noise of its raters",
+    "accuracy, options also permuted": "right in the given order of the options and in another one",
+    "accuracy in both orders": "right whichever response is shown first",
+}
 
 
 def marks(name: str) -> tuple[str, str]:
@@ -94,14 +104,20 @@ def tables_section(results: dict[str, Any]) -> str:
         parts.append(f"**{data}**\n\n" + "\n".join(table))
     versions = ", ".join(f"{name} {version}" for name, version in sorted(results["versions"].items()))
     source = f"Written by a script from `{results['command']}` (seed {results['spec']['seeds']['data']}; {versions})."
-    return "\n\n".join([*parts, f"{source} Brackets: 95 % intervals over questions."])
+    return "\n\n".join([*parts, *_meanings(figures), f"{source} Brackets: 95 % intervals over questions."])
+
+
+def _meanings(figures: Sequence[Mapping[str, Any]]) -> list[str]:
+    shown = {row["metric"] for row in figures}
+    told = [f"*{metric}*: {meaning}" for metric, meaning in MEANINGS.items() if metric in shown]
+    return ["; ".join(told) + "."] if told else []
 
 
 def _cell(row: dict[str, Any] | None) -> str:
     if row is None or row["value"] is None:
         return "-"
-    interval = "" if row["low"] is None else f" [{row['low']:.2f}, {row['high']:.2f}]"
-    return f"{row['value']:.2f}{interval}"
+    interval = "" if row["low"] is None else f" [{number(row['low'])}, {number(row['high'])}]"
+    return f"{number(row['value'])}{interval}"
 
 
 def update(results: Path, readme: Path, mark: str = "demo") -> None:
