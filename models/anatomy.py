@@ -20,7 +20,7 @@ from .observation import TOKENS, Chain, Observation, follow, observe
 from .unembedding import IN_CODE, AttentionResiduals, Postprocessing, after_blocks, find_postprocessing, find_transform
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Anatomy:
     """Named parts and sizes of one model.
 
@@ -51,6 +51,9 @@ class Anatomy:
     def blocks(self) -> tuple[nn.Module, ...]:
         """The decoder blocks in the order in which they run."""
         return self.stream.blocks
+
+    def __repr__(self) -> str:
+        return f"Anatomy({self.n_blocks} blocks, width {self.width}, {self.n_heads} heads)"
 
     @property
     def n_blocks(self) -> int:

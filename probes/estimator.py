@@ -119,8 +119,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def _repr_html_(self) -> str:
-        """The parameters, for notebooks; scikit-learn's own takes 28,000 characters."""
-        return html_table(type(self).__name__, (), self.get_params(deep=False).items())
+        """The parameters and whether it is fitted, for notebooks; scikit-learn's own takes 28,000 characters."""
+        params: dict[str, Any] = self.get_params(deep=False)
+        return html_table(type(self).__name__, (), [*params.items(), ("fitted", self.__sklearn_is_fitted__())])
 
     def _repr_mimebundle_(self, **_options: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}

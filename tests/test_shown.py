@@ -51,6 +51,10 @@ def test_tables_are_short_and_escaped(things: dict[str, Any]) -> None:
 
 
 def test_they_say_what_they_are(things: dict[str, Any]) -> None:
+    assert "<td>fitted</td><td>True</td>" in things["judge"]._repr_html_()
+    assert "<td>fitted</td><td>False</td>" in ij.CLUE()._repr_html_()
+    assert repr(things["model"].anatomy) == "Anatomy(6 blocks, width 128, 4 heads)"
+    assert repr(things["comparison"].verdicts).startswith("Table(")
     assert repr(things["features"]).startswith("Features(120 items, 30 questions, model 'reference': ")
     assert repr(things["candidates"]).startswith("Candidates(4 answers to 2 questions")
     assert repr(things["many probes"]).startswith("ManyProbes(2 probes of vectors of 128 numbers")

@@ -127,6 +127,9 @@ class Table(Sequence[Row]):
                     f"{quoted(known.truth)}, expected one truth an item: give people's opinions as judges of their own"
                 )
 
+    def __repr__(self) -> str:
+        return f"Table({len(self)} rows on {len(self._items)} items, by {shown(', '.join(self.judges))})"
+
     def __len__(self) -> int:
         return len(self.rows)
 
