@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -28,6 +29,7 @@ ROOMS = {
 }
 _ROLE = re.compile(r":(?:py:)?(?:func|class|mod|meth|data|attr|ref|exc):`~?([^`]+)`")
 _WORDS = re.compile(r"\\(?:text\w*|mathtt|mathrm)\{[^{}]*\}")
+_NAME = re.compile(r'(<h1[^>]*>|doc-module-name">)(innerjudge\.[\w.]+)')
 _CODE = re.compile(r"((?<!<pre>)<code>)([^<]*)(</code>)")
 _OPTION = re.compile(r"(?<![\w-])(--?\w[\w-]*)")
 _MATH = re.compile(r":math:`([^`]+)`")
@@ -49,7 +51,7 @@ def on_startup(command: str, dirty: bool) -> None:
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the generated pages."""
-    pages = {**_reference(), **_results(), **_notebooks()}
+    pages = {**_reference(), "reference/command-line.md": _commands(), **_results(), **_notebooks()}
     for name, content in pages.items():
         files.append(File.generated(config, name, content=content))
     return files
@@ -58,6 +60,7 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
     """Formulas become MathML, which browsers show without any script; an option is never cut after its dashes."""
     del page, config, files
+    html = _NAME.sub(lambda found: found[1] + found[2].replace(".", ".<wbr>"), html)
     html = _CODE.sub(lambda found: found[1] + _OPTION.sub(r'<span class="option">\1</span>', found[2]) + found[3], html)
     return re.sub(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', _mathml, html, flags=re.DOTALL)
 
@@ -113,12 +116,52 @@ def _markdown(source: str) -> str:
 
 
 def _modules(room: str) -> list[str]:
+    """Modules of a room; those of the command line have a page of their own, of what their help says."""
     found = (p.relative_to(SOURCE) for p in sorted((SOURCE / room).rglob("*.py")))
-    return [".".join(p.with_suffix("").parts) for p in found if p.name not in ("__init__.py", "__main__.py")]
+    shown = (p for p in found if p.name not in ("__init__.py", "__main__.py") and p.parts[1] != "cli")
+    return [".".join(p.with_suffix("").parts) for p in shown]
+
+
+def _commands() -> str:
+    """What ``--help`` says of every command, as one page."""
+    from innerjudge.experiments.cli.main import app
+    from typer.main import get_command
+
+    lines = ["# Command line\n", "What `innerjudge COMMAND --help` says, of every command.\n"]
+    for name, command in _leaves("innerjudge", get_command(app)):
+        lines += [f"## {name}\n", f"{(command.help or '').strip()}\n"]
+        lines += ["| given | what it is | if left out |", "| --- | --- | --- |"]
+        for given in command.params:
+            shown = " / ".join(f"`{one}`" for one in (*given.opts, *given.secondary_opts) if given.opts[0][0] == "-")
+            shown = shown or f"`{given.name.upper()}`"
+            about = " ".join((getattr(given, "help", "") or "").split()).replace("|", "\\|")
+            several = given.multiple and "repeatable" not in about
+            about += " Repeatable." if several else ""
+            lines.append(f"| {shown} | {about} | {_left_out(given)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    inside = getattr(command, "commands", None)
+    if not inside:
+        yield name, command
+    for word, one in (inside or {}).items():
+        yield from _leaves(f"{name} {word}", one)
+
+
+def _left_out(given: Any) -> str:
+    if given.required:
+        return "it is required"
+    if isinstance(given.default, bool):
+        return f"`{(given.opts if given.default else given.secondary_opts)[0]}`" if given.secondary_opts else ""
+    value = getattr(given.default, "value", given.default)
+    return "" if value in (None, (), []) else f"`{value}`"
 
 
 def _reference() -> dict[str, str]:
     lines = ["# Reference\n", "Made from the docstrings. Every example in them is run by the tests.\n"]
+    lines.append("The [command line](command-line.md) has a page of its own.\n")
     pages = {}
     for room, words in ROOMS.items():
         parts: dict[str, list[str]] = {}
@@ -129,7 +172,7 @@ def _reference() -> dict[str, str]:
             name = part.replace(".", "-")
             body = "\n\n".join(f"::: innerjudge.{module}" for module in modules)
             pages[f"reference/{name}.md"] = f"# innerjudge.{part}\n\n{body}\n"
-            listed = ", ".join(f"`{m.rsplit('.', 1)[1]}`" for m in modules)
+            listed = ", ".join(f"[`{m.rsplit('.', 1)[1]}`]({name}.md#innerjudge.{m})" for m in modules)
             lines.append(f"- [innerjudge.{part}]({name}.md): {listed}")
         lines.append("")
     return {"reference/index.md": "\n".join(lines), **pages}
