@@ -33,6 +33,10 @@ def test_strict_and_offline(tmp_path: Path) -> None:
         assert not fetched, (page.name, fetched[:2])
         assert not re.search(r":(func|class|mod|math):`", text), page.name
     assert "<math" in (tmp_path / "explanation" / "judges.html").read_text(encoding="utf-8")
+    commands = (tmp_path / "reference" / "command-line.html").read_text(encoding="utf-8")
+    for name in ("innerjudge compare", "innerjudge store verify", "--reasoning-tokens"):
+        assert name in commands
+    assert len(re.findall("<h1", (tmp_path / "results" / "coverage.html").read_text(encoding="utf-8"))) == 1
 
 
 @pytest.mark.skipif(any(find_spec(name) is None for name in _EXTRAS), reason="the extra 'docs' is not installed")
@@ -54,3 +58,14 @@ def test_a_tag_that_swallows_the_page_stops_the_build(monkeypatch: pytest.Monkey
     made = hooks.on_page_content(formula, page, None, None)
     assert "&lt;/think&gt;" in made
     assert hooks.on_post_page(made, page, None) == made
+
+
+@pytest.mark.skipif(any(find_spec(name) is None for name in _EXTRAS), reason="the extra 'docs' is not installed")
+def test_long_names_and_options_break_where_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    import hooks
+
+    made = hooks.on_page_content("<h1 id=a>innerjudge.probes.x</h1><code>fit --judge x</code>", None, None, None)
+    assert made == ('<h1 id=a>innerjudge.<wbr>probes.<wbr>x</h1><code>fit <span class="option">--judge</span> x</code>')
+    block = "<pre><code>fit --judge x</code></pre>"
+    assert hooks.on_page_content(block, None, None, None) == block
