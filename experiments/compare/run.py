@@ -229,12 +229,14 @@ def _summary(
 
 
 def _cost_in_words(cost: Mapping[str, Mapping[str, float]], judges: Sequence[str]) -> str:
-    known = {judge: cost[judge] for judge in judges if judge in cost}
-    each = [
-        f"{judge} {c['prompts']:.3g} {'prompt' if c['prompts'] == 1 else 'prompts'} of {c['tokens']:,.0f} tokens in all"
-        for judge, c in known.items()
-    ]
+    each = [f"{judge} {_spent(**cost[judge])}" for judge in dict.fromkeys(judges) if judge in cost]
     return f"Cost of an item: {'; '.join(each)}." if each else ""
+
+
+def _spent(prompts: float, tokens: float, **_other: float) -> str:
+    return (
+        f"1 prompt of {tokens:,.0f} tokens" if prompts == 1 else f"{prompts:.3g} prompts, {tokens:,.0f} tokens in all"
+    )
 
 
 def n_mixed(lens: Lens) -> int:
