@@ -135,18 +135,6 @@ def standing(figures: Sequence[Figure], *, level: float = 0.05) -> tuple[list[Fi
     return kept, len(tested)
 
 
-def standing_in_words(stand: int, tested: int) -> str:
-    """How many biases stand, as the beginning of a sentence.
-
-    Example:
-        >>> standing_in_words(0, 3)
-        'Of 3 biases tested against 0, none stands after correction'
-    """
-    return (
-        f"Of {tested} biases tested against 0, {stand or 'none'} {'stand' if stand > 1 else 'stands'} after correction"
-    )
-
-
 def within(scores: Sequence[float | None], low: float, high: float) -> bool:
     """Whether there are scores, and all lie between ``low`` and ``high``."""
     known = [s for s in scores if s is not None]

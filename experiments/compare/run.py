@@ -213,13 +213,11 @@ def _summary(
         said += [_cost_in_words(cost, [best, lens.settings.against])]
     for key in ("prompts", "bias", "panels", "asked", "steadiness", "labels", "selection"):
         said += list(first[key].found[:1]) if key in first else []
-    confounds = list(first["confounds"].found[:1]) if "confounds" in first else []
-    doubts = [one for one in confounds if not one.startswith("No ")]
-    said += [one for one in confounds if one not in doubts]
-    doubts += [note.removeprefix(WARNING) for note in notes if note.startswith(WARNING)]
+    doubts = [note.removeprefix(WARNING) for note in notes if note.startswith(WARNING)]
+    for one in first["confounds"].found[:1] if "confounds" in first else ():
+        (said if one.startswith("No ") else doubts).append(one)
     if lens.n_groups < FEW_QUESTIONS:
-        few = counted(lens.n_groups, "question")
-        doubts.append(f"all of this rests on {few} only: read the intervals, not the values.")
+        doubts.append(f"all of this rests on {counted(lens.n_groups, 'question')}: read the intervals, not the values.")
     if lens.kind == "trace" and n_mixed(lens) < FEW_MIXED:
         doubts.append(
             f"only {n_mixed(lens)} of {lens.n_groups} reported questions have both a right and a wrong answer; "
@@ -229,14 +227,9 @@ def _summary(
 
 
 def _cost_in_words(cost: Mapping[str, Mapping[str, float]], judges: Sequence[str]) -> str:
-    each = [f"{judge} {_spent(**cost[judge])}" for judge in dict.fromkeys(judges) if judge in cost]
-    return f"Cost of an item: {'; '.join(each)}." if each else ""
-
-
-def _spent(prompts: float, tokens: float, **_other: float) -> str:
-    return (
-        f"1 prompt of {tokens:,.0f} tokens" if prompts == 1 else f"{prompts:.3g} prompts, {tokens:,.0f} tokens in all"
-    )
+    known = {judge: cost[judge] for judge in judges if judge in cost}
+    each = [f"{judge} {c['prompts']:.3g} ({c['tokens']:,.0f} tokens)" for judge, c in known.items()]
+    return f"Prompts for an item: {'; '.join(each)}." if each else ""
 
 
 def n_mixed(lens: Lens) -> int:

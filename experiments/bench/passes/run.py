@@ -16,8 +16,6 @@ from ...reading.progress import Steps
 from .section import Run, Section, Spread, Times, Variant, Work, peak_of, random_model, timed
 from .variants import PASSES
 
-#: Titles of a document that has the table of passes, and of one that has not.
-PASSES_TITLE, OTHER_TITLE = "What a judge's pass costs", "What writing, ranking and asking cost"
 #: The tables; a checkout has more, in ``documents/sections.py``.
 SECTIONS: tuple[Section, ...] = (PASSES,)
 
@@ -196,7 +194,7 @@ def markdown(found: Benchmark) -> str:
     machine = ", ".join(f"{name} {value}" for name, value in found.machine.items())
     on_gpu = o.device.startswith("cuda")
     head = [
-        f"# {PASSES_TITLE if any(t.key == PASSES.key for t in found.tables) else OTHER_TITLE}",
+        f"# What a judge costs: {found.tables[0].title[0].lower()}{found.tables[0].title[1:]}",
         f"Written by `{readable(found.command)}`: do not edit. A Llama of random weights in the shape {o.shape}, "
         f"{o.dtype}, on {o.device} with {o.threads} thread{'s' if o.threads > 1 else ''} ({machine}; {versions}).",
         f"Every variant runs the same texts; in each of {o.rounds} rounds each runs once, in another order. A ratio is "

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from ..sweep import Sweep
 
-_SCORES_NOTE = "Each judge has a scale of its own. Unscored items are left out."
-_TAILS_NOTE = f"The outermost bars hold the tails. {_SCORES_NOTE}"
 _MAP_NOTE = (
     "A ring marks a chosen head. The best cell of a map flatters its head, since it is chosen and reported on the same "
     "items; the table has the honest figure."
@@ -73,7 +71,7 @@ def score_distributions(lens: Lens) -> Plot | None:
         heading="Scores of right and wrong items" if lens.kind != "rating" else "Scores by human grade",
         alt=f"{shape}, a panel for each judge.",
         draw=styled(draw),
-        note=_SCORES_NOTE if lens.kind == "rating" else _TAILS_NOTE,
+        note="Each judge has a scale of its own; outermost bars hold the tails. Unscored items are left out.",
     )
 
 

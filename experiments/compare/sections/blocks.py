@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..figures import Cell, Figure, Grid, Plot, Section, grid
+from ..figures import Cell, Figure, Grid, Section, grid
 from ..lens import Lens
 from ..report.judge_plots import accuracy_by_block, head_maps
 from ..results import Curve, HeadMap
@@ -21,10 +21,7 @@ def by_block(lens: Lens, curves: Sequence[Curve], maps: Sequence[HeadMap]) -> Se
     made = {curve.label: _figures(lens, curve, measure) for curve in found}
     tops = [max(held.values(), key=lambda f: -1.0 if f.value is None else f.value) for held in made.values()]
     said = "; ".join(f"{top.judge}, at {top.metric.rsplit('[', 1)[-1].rstrip(']')}" for top in tops)
-    plots: tuple[Plot | None, ...] = (
-        accuracy_by_block(lens, found, measure, _behind(made, measure)),
-        head_maps(lens, maps),
-    )
+    plots = (accuracy_by_block(lens, found, measure, _behind(made, measure)), head_maps(lens, maps))
     return Section(
         key=KEY,
         title="By depth",

@@ -118,9 +118,7 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
         question=f"What is gained by asking {dear} only where a cheaper judge is not sure?",
         found=(
             f"Accuracy of {judge} alone: {alone}; with {dear} asked about the half of which it is least sure: {half}; "
-            f"about all: {every}."
-            + f" It was picked from {len(best)} cheaper judges of states by these items."
-            * (len(best) > 1),
+            f"about all: {every}. Cheaper judges of states that it was picked from, by these items: {len(best)}.",
         ),
         plots=(plot,) if plot else (),
     )

@@ -137,9 +137,5 @@ def holds(figure: Figure, level: float) -> bool:
 def scores(lens: Lens) -> Section | None:
     """A small panel a judge: scores of right and of wrong items, or over the human grade."""
     plot = score_distributions(lens)
-    question = (
-        "How do scores rise with the grades that people give?"
-        if lens.kind == "rating"
-        else "How far apart are the scores of right and of wrong items?"
-    )
+    question = "How far apart are the scores of right and wrong items, or of low and high grades?"
     return Section(key="scores", title="Scores", question=question, plots=(plot,)) if plot is not None else None

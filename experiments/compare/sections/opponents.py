@@ -109,9 +109,7 @@ def _split(lens: Lens, judge: str) -> str:
     parts = decomposition(lens.truths, scores, lens.groups)
     said = f"{judge}: {'its scored answers are all of one kind.' if parts is None else split_of_auroc(*parts)}"
     other, blind = _shuffled(lens, judge, scores)
-    said += (
-        "" if other.value is None else f" Given the score of another answer to its question instead: {spelt(other)}."
-    )
+    said += "" if other.value is None else f" Scored by another answer to the question: {spelt(other)}."
     return said if blind.value is None else f"{said} Fitted on random projections of the question: {spelt(blind)}."
 
 
@@ -158,9 +156,8 @@ def _made_of(lens: Lens, judges: Sequence[str]) -> Grid:
         shuffled = (one if one.n else None for one in _shuffled(lens, judge, scores))
         rows.append([judge, *(None if part is None else round(part, 3) for part in parts), *shuffled])
     caption = (
-        "What each pooled AUROC is made of: pairs within a question and between questions. The last columns give each "
-        "item the score of another answer to its question, or fit the judge on random projections of the question's "
-        "state: neither knows the answer. The pass rate of the other answers is 0 within questions by construction"
+        "What each pooled AUROC is made of: pairs within and between questions. Last: with the score of another answer "
+        "to the question, fitted on random projections of its state; the pass rate of the others is 0 within questions"
     )
     names = [
         "judge",

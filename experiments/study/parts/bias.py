@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid, spelt
-from ...compare.lens import Lens, as_floats, standing, standing_in_words
+from ...compare.lens import Lens, as_floats, standing
 from ...compare.report.draw import forest
 from ...stats.biases.confounds import grades_used, over_scoring, tied_share
 from ...stats.biases.preferences import first_wins, length_bias, position_bias
@@ -47,7 +47,7 @@ def _said(grids: Sequence[Grid]) -> list[str]:
     if not tested:
         return []
     said = [f"{f.judge}: {f.metric} of {spelt(f, sign=True)}." for f in found]
-    return [f"{standing_in_words(len(found), tested)} for their number.", *said]
+    return [f"Of {tested} biases tested against 0, {len(found) or 'none'} stand after correction.", *said]
 
 
 def _pairs(lens: Lens) -> tuple[Grid, list[Figure]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...compare.figures import Cell, Grid, Section, grid, spelt
-from ...compare.lens import Lens, standing, standing_in_words
+from ...compare.lens import Lens, standing
 from ...data.verdict_table import Row, Table
 from ...stats.biases import consistency, preferences
 
@@ -44,7 +44,8 @@ def steadiness(lens: Lens, rows: SteadinessRows) -> Section | None:
     said = []
     if tested:
         names = ", ".join(f"{f.judge}, {f.metric} {spelt(f, sign=True)}" for f in found)
-        said.append(standing_in_words(len(found), tested) + (f": {names}." if found else "."))
+        about = f": {names}." if found else "."
+        said.append(f"Of {tested} biases tested against 0, {len(found) or 'none'} stand after correction{about}")
     return Section(
         key=KEY,
         title="Steadiness, without labels",
@@ -140,7 +141,5 @@ def _perturbed(lens: Lens, rows: Sequence[Row]) -> Grid:
             small.figure(KEY, judge, "verdicts changed", change, good="lower"),
         ])  # fmt: skip
     return grid(
-        "Changes that should mean nothing (point-wise, logits)",
-        ["changed", "mean change of score", "verdicts changed"],
-        found,
+        "Changes without meaning (point-wise, logits)", ["changed", "mean change of score", "verdicts changed"], found
     )
