@@ -109,7 +109,7 @@ def _split(lens: Lens, judge: str) -> str:
     parts = decomposition(lens.truths, scores, lens.groups)
     said = f"{judge}: {'its scored answers are all of one kind.' if parts is None else split_of_auroc(*parts)}"
     other, blind = _shuffled(lens, judge, scores)
-    said += "" if other.value is None else f" Scored by another answer to the question: {spelt(other)}."
+    said += "" if other.value is None else f" Given the score of another answer instead: {spelt(other)}."
     return said if blind.value is None else f"{said} Fitted on random projections of the question: {spelt(blind)}."
 
 
