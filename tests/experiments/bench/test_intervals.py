@@ -103,7 +103,7 @@ def test_the_document_names_what_is_not_covered() -> None:
     low = Coverage(figure="f", questions=8, covered=0.9, **shared)
     text = markdown([low, Coverage(figure="f", questions=25, covered=0.951, **shared)])
     assert "| f | 90.0 (0.25, 2 without) | 95.1 (0.25, 2 without) |" in text
-    assert "f with 8 questions of 4 at 0.3 (90.0%)" in text
+    assert "f (8 questions, 4 candidates each, strength 0.3) 90.0%" in text
     assert FILE.name == "intervals.md"
 
 
