@@ -1,7 +1,7 @@
 """Studies drawn over and over: how often does the interval hold the truth, and how wide is it?
 
-Each study is seen twice, with the standard error that the project uses and with the one of a bootstrap over questions,
-so that what the draws of a bootstrap would add is measured on the same data.
+Each study is seen twice, with the standard error that the project uses and, unless it is left out, with the one of a
+bootstrap over questions, so that what the draws of a bootstrap would add is measured on the same data.
 """
 
 from dataclasses import dataclass
@@ -30,8 +30,9 @@ class Coverage:
         without: Studies that have none.
         covered: Share of those with one whose interval holds the truth.
         width: Mean width.
-        drawn: Share covered where the standard error is the deviation over :data:`DRAWS` draws of the questions.
-        drawn_width: Its mean width.
+        drawn: Share covered where the standard error is the deviation over :data:`DRAWS` draws of the questions; NaN
+            where nothing was drawn.
+        drawn_width: Its mean width, likewise.
     """
 
     figure: str
@@ -52,9 +53,16 @@ class Coverage:
 
 
 def coverage(
-    figure: str, *, questions: int, candidates: int = 4, strength: float = 0.3, studies: int = 1000, seed: int = 0
+    figure: str,
+    *,
+    questions: int,
+    candidates: int = 4,
+    strength: float = 0.3,
+    studies: int = 1000,
+    seed: int = 0,
+    bootstrap: bool = True,
 ) -> Coverage:
-    """Draw studies of one design; the same seed draws the same ones.
+    """Draw studies of one design; the same seed draws the same ones, with the bootstrap beside them or without.
 
     Example:
         >>> found = coverage("accuracy, 0.50", questions=8, studies=20)
@@ -74,11 +82,13 @@ def coverage(
         if found.low is None or found.high is None:
             without += 1
             continue
-        for k, (low, high) in enumerate(((found.low, found.high), with_draws(found, made, sample, counts))):
+        drawn = with_draws(found, made, sample, counts) if bootstrap else (np.nan, np.nan)
+        for k, (low, high) in enumerate(((found.low, found.high), drawn)):
             held[k] += low <= truth <= high
             widths[k] += high - low
     n = studies - without
     shares, widths = held / max(n, 1), widths / max(n, 1)
+    shares[1] = shares[1] if bootstrap else np.nan
     return Coverage(figure=figure, questions=questions, candidates=candidates, strength=strength, studies=n,
                     without=without, covered=float(shares[0]), width=float(widths[0]), drawn=float(shares[1]),
                     drawn_width=float(widths[1]))  # fmt: skip

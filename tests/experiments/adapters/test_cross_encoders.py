@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 from innerjudge import InnerjudgeError, Judge
@@ -94,13 +94,15 @@ def test_rerankers(judge: Judge, best_first: list[str]) -> None:
         ("inspect_ai", "inspect-ai>=", "inspect"),
     ],
 )
-def test_without_its_library_an_adapter_says_what_to_install(module: str, library: str, extra: str) -> None:
-    program = (
-        f"import sys; sys.modules['{'langchain_core' if module == 'langchain' else module}'] = None\n"
-        "from innerjudge import InnerjudgeError\n"
-        f"try: import innerjudge.experiments.adapters.{module}\n"
-        "except InnerjudgeError as error: print(error)"
-    )
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert library in said
-    assert f'pip install "innerjudge[{extra}]"' in said
+def test_without_its_library_an_adapter_says_what_to_install(
+    module: str, library: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = "langchain_core" if module == "langchain" else module
+    for loaded in [name for name in sys.modules if name.partition(".")[0] == absent]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, absent, None)
+    monkeypatch.delitem(sys.modules, f"innerjudge.experiments.adapters.{module}", raising=False)
+    with pytest.raises(InnerjudgeError) as refused:
+        import_module(f"innerjudge.experiments.adapters.{module}")
+    assert library in str(refused.value)
+    assert f'pip install "innerjudge[{extra}]"' in str(refused.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,13 @@ from typer.main import get_command
 VERDICTS = next(one for one in ARTEFACTS if one.name == "verdicts")
 
 
+@pytest.fixture(scope="module")
+def typist() -> Iterator[Typist]:
+    """One for all tests: it imports everything first."""
+    with Typist() as found:
+        yield found
+
+
 def test_a_short_run_loses_nothing_and_a_part_keeps_the_rest(tmp_path: Path) -> None:
     out = tmp_path / "d.md"
     few = ["--flips", "1", "--kills", "2", "--jobs", "1", "--out", str(out)]
@@ -54,27 +62,23 @@ def test_a_short_run_loses_nothing_and_a_part_keeps_the_rest(tmp_path: Path) -> 
     assert json.loads(out.with_suffix(".json").read_text("utf-8")) == joined
 
 
-def test_what_is_half_written_is_called_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_half_written_is_called_lost(typist: Typist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that is refused once a killed run left something, and one that leaves something itself."""
     monkeypatch.setitem(MADE, "careless", ("look", "traces.jsonl", "--out", "x"))  # no such option: it ends with 2
     base = tmp_path / "base"
-    with Typist() as typist:
-        make(base, typist, [])
-        with pytest.raises(SystemExit, match="careless"):
-            kill("careless", base, tmp_path / "a", typist, 1, 0)
-        found = kill("select", _with_verdicts(base), tmp_path / "b", typist, 1, 0)
-        assert (found.kills, found.lost) == (1, [])
-        left = tmp_path / "left"
-        left.mkdir()
-        (left / "picks.jsonl.part").touch()
-        (left / ".innerjudge-x").mkdir()
-        (left / "index").mkdir()
-        (left / "index" / "0.parquet").touch()
-        assert left_by("select", left, Ended(0, "said", "", 0.0)) == (
-            {"picks.jsonl.part": b"", ".innerjudge-x": b""},
-            "",
-        )
-        assert left_by("look", left, Ended(0, "said", "", 0.0))[1] == "said"
+    make(base, typist, [])
+    with pytest.raises(SystemExit, match="careless"):
+        kill("careless", base, tmp_path / "a", typist, 1, 0)
+    found = kill("select", _with_verdicts(base), tmp_path / "b", typist, 1, 0)
+    assert (found.kills, found.lost) == (1, [])
+    left = tmp_path / "left"
+    left.mkdir()
+    (left / "picks.jsonl.part").touch()
+    (left / ".innerjudge-x").mkdir()
+    (left / "index").mkdir()
+    (left / "index" / "0.parquet").touch()
+    assert left_by("select", left, Ended(0, "said", "", 0.0)) == ({"picks.jsonl.part": b"", ".innerjudge-x": b""}, "")
+    assert left_by("look", left, Ended(0, "said", "", 0.0))[1] == "said"
 
 
 def _with_verdicts(base: Path) -> Path:
@@ -86,41 +90,39 @@ def _with_verdicts(base: Path) -> Path:
     return base
 
 
-def test_changes_are_counted_and_killed_at(tmp_path: Path) -> None:
+def test_changes_are_counted_and_killed_at(typist: Typist, tmp_path: Path) -> None:
     """A selection opens a file aside, opens that of the checksum, renames, and deletes what is aside."""
     base = tmp_path / "base"
-    with Typist() as typist:
-        make(base, typist, [])
-        _with_verdicts(base)
-        typed = MADE["select"]
-        whole = typist.run(base, typed)
-        assert (whole.code, whole.refused) == (0, False)
-        names = {path.name for path in base.iterdir()}
+    make(base, typist, [])
+    _with_verdicts(base)
+    typed = MADE["select"]
+    whole = typist.run(base, typed)
+    assert (whole.code, whole.refused) == (0, False)
+    names = {path.name for path in base.iterdir()}
+    for path in base.glob("picks*"):
+        path.unlink()
+    left = []
+    for place in range(1, whole.changes + 1):
+        assert typist.run(base, typed, kill_at=place).code == -signal.SIGKILL
+        left.append({path.name for path in base.glob("picks*")})
         for path in base.glob("picks*"):
             path.unlink()
-        left = []
-        for place in range(1, whole.changes + 1):
-            assert typist.run(base, typed, kill_at=place).code == -signal.SIGKILL
-            left.append({path.name for path in base.glob("picks*")})
-            for path in base.glob("picks*"):
-                path.unlink()
-        assert left[-4:] == [
-            set(),
-            {"picks.jsonl.tmp"},
-            {"picks.jsonl.tmp", "picks.jsonl.sha256"},
-            {"picks.jsonl", "picks.jsonl.sha256"},
-        ]
-        assert typist.run(base, typed, kill_at=whole.changes + 1).code == 0
-        assert {path.name for path in base.iterdir()} == names
+    assert left[-4:] == [
+        set(),
+        {"picks.jsonl.tmp"},
+        {"picks.jsonl.tmp", "picks.jsonl.sha256"},
+        {"picks.jsonl", "picks.jsonl.sha256"},
+    ]
+    assert typist.run(base, typed, kill_at=whole.changes + 1).code == 0
+    assert {path.name for path in base.iterdir()} == names
 
 
-def test_what_nobody_seals_is_called_silent(tmp_path: Path) -> None:
+def test_what_nobody_seals_is_called_silent(typist: Typist, tmp_path: Path) -> None:
     """A verdict file without its checksum may be anybody's: a digit that changes is believed, and the test sees it."""
     rows = [{"question_id": f"q{k}", "candidate_id": "0", "answer": "a", "score": 0.123456789} for k in range(20)]
     (tmp_path / "v.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     bare = replace(VERDICTS, files=("v.jsonl",), readers=(("select", "--scores", "v.jsonl", "--out", "read/p.jsonl"),))
-    with Typist() as typist:
-        found = flip(replace(bare, again=False, outcome=()), tmp_path, typist, flips=30, seed=0)
+    found = flip(replace(bare, again=False, outcome=()), tmp_path, typist, flips=30, seed=0)
     assert found.rounds["silent"] > 0
     assert found.rounds["noticed"] > 3
     assert found.worst

@@ -24,7 +24,7 @@ def room(studies: int) -> float:
 
 @pytest.mark.parametrize("figure", [figure for figure in WORLDS if not figure.startswith(FAILING)])
 def test_every_figure_is_covered_at_25_questions(figure: str) -> None:
-    found = coverage(figure, questions=25, studies=300)
+    found = coverage(figure, questions=25, studies=300, bootstrap=False)
     assert found.studies >= 290
     assert found.covered >= LEAST - room(300)
     if figure not in EXTREME:
@@ -35,13 +35,13 @@ def test_every_figure_is_covered_at_25_questions(figure: str) -> None:
     "figure", ["accuracy, 0.50", "accuracy, 0.80", "AUROC within questions, 0.76", "Spearman, 0.48"]
 )
 def test_intervals_cover_the_truth_as_often_as_they_say(figure: str) -> None:
-    found = coverage(figure, questions=50, studies=1000)
+    found = coverage(figure, questions=50, studies=1000, bootstrap=False)
     assert LEAST <= found.covered <= MOST
 
 
 @pytest.mark.parametrize("figure", ["accuracy, 0.80", "AUROC within questions, 0.96", "difference of accuracies, 0.10"])
 def test_eight_questions_are_covered_too(figure: str) -> None:
-    found = coverage(figure, questions=8, studies=400)
+    found = coverage(figure, questions=8, studies=400, bootstrap=False)
     assert found.covered >= LEAST - room(400)
 
 
@@ -65,9 +65,16 @@ def test_draws_of_questions_would_cover_alike() -> None:
         assert found.width == pytest.approx(found.drawn_width, rel=0.06)
 
 
+def test_studies_without_a_bootstrap_are_the_same_ones() -> None:
+    both, alone = (coverage("Pearson, 0.80", questions=8, studies=20, bootstrap=said) for said in (True, False))
+    assert (alone.studies, alone.covered, alone.width) == (both.studies, both.covered, both.width)
+    assert 0 <= both.drawn <= 1
+    assert np.isnan([alone.drawn, alone.drawn_width]).all()
+
+
 def test_a_ranking_of_systems_needs_halves() -> None:
     """It moves in steps: without any one question it is mostly what it was, and the interval is too narrow."""
-    alone, both = (coverage(f"{name}, 0.67", questions=50, studies=300) for name in (FAILING, RANKING))
+    alone, both = (coverage(f"{name}, 0.67", questions=50, studies=300, bootstrap=False) for name in (FAILING, RANKING))
     assert alone.covered < LEAST
     assert both.covered >= LEAST - room(300)
 

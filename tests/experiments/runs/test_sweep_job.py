@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,22 @@ import pytest
 from innerjudge.experiments.compare import sweep as sweeping
 from innerjudge.experiments.runs.sweep_job import sweep_job
 
+#: Every so many rows of the first positions: fits of all judges and normalisations, in seconds.
+POSITIONS, ROWS = 2, 4
 #: The files of a sweep, and how many fits it took.
 Whole = tuple[dict[str, bytes], int]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_states() -> Iterator[None]:
+    own = sweeping._positions
+
+    def few(part: Any) -> Iterator[tuple[str, Any]]:
+        yield from ((name, states[::ROWS]) for name, states in islice(own(part), POSITIONS))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweeping, "_positions", few)
+        yield
 
 
 @pytest.fixture(scope="module")
