@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import os
 import re
 from pathlib import Path
 
@@ -14,6 +15,15 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 _MOST_BYTES = 3_000_000
+#: Sizes as committed -> as they are run here, so that each takes seconds; as committed where ``INNERJUDGE_NOTEBOOKS=whole``.
+SMALLER = {
+    "02-clue-from-scratch": {"problems(120,": "problems(40,"},
+    "04-select-and-copy-heads": {"draws=5,": "draws=2,", "real[100:150]": "real[100:115]"},
+    "05-reranking": {"n_orders=50": "n_orders=10"},
+    "06-training-probes": {"problems(70,": "problems(30,", "range(20)": "range(4)"},
+    "07-your-own-model-and-data": {"problems(80,": "problems(40,"},
+    "08-judging-while-generating": {"problems(40,": "problems(20,"},
+}
 
 
 def code_of(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
@@ -37,7 +47,13 @@ def test_the_lessons_are_numbered_without_a_gap_and_lead_on() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_it_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
-    run(nbformat.read(path, as_version=4), tmp_path)
+    notebook = nbformat.read(path, as_version=4)
+    for committed, here in SMALLER.get(path.stem, {}).items():
+        assert any(committed in cell.source for cell in code_of(notebook)), (committed, "is gone: take it off the list")
+        if os.environ.get("INNERJUDGE_NOTEBOOKS") != "whole":
+            for cell in code_of(notebook):
+                cell.source = cell.source.replace(committed, here)
+    run(notebook, tmp_path)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

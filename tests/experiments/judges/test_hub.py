@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,9 @@ class Hub(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def hub() -> Iterator[tuple[str, dict[str, bytes]]]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Its address, and the files that it holds."""
     files: dict[str, bytes] = {}
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Held", (Hub,), {"files": files}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -102,55 +103,78 @@ def hub() -> Iterator[tuple[str, dict[str, bytes]]]:
     server.server_close()
 
 
-def elsewhere(endpoint: str, home: Path, code: str) -> subprocess.CompletedProcess[str]:
-    """In a process of its own: the client reads the hub's address once, at import."""
+@pytest.fixture
+def hub(server: tuple[str, dict[str, bytes]]) -> dict[str, bytes]:
+    """Nothing is pushed yet."""
+    server[1].clear()
+    return server[1]
+
+
+#: Runs what it reads, a line of JSON each time, and says what that printed.
+ELSEWHERE = """
+import contextlib, io, json, sys
+from innerjudge import InnerjudgeError, Judge
+for line in sys.stdin:
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        exec(json.loads(line))
+    print(json.dumps(said.getvalue()), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def elsewhere(
+    server: tuple[str, dict[str, bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], str]]:
+    """Run code in a process of its own, one for all tests: the client reads the hub's address once, at import."""
+    home = tmp_path_factory.mktemp("home")
     env = {
-        "HF_ENDPOINT": endpoint,
+        "HF_ENDPOINT": server[0],
         "HF_HOME": str(home),
         "HF_HUB_DISABLE_XET": "1",
+        "OMP_NUM_THREADS": "1",
         "PATH": "/usr/bin:/bin",
         "HOME": str(home),
     }
-    return subprocess.run(
-        [sys.executable, "-c", f"from innerjudge import *\n{code}"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=env,
-    )
+    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    with (home / "stderr").open("w+") as errors:
+        process = subprocess.Popen([sys.executable, "-c", ELSEWHERE], text=True, stderr=errors, env=env, **pipes)
+
+        def run(code: str) -> str:
+            process.stdin.write(f"{json.dumps(code)}\n")
+            process.stdin.flush()
+            said = process.stdout.readline()
+            assert said, (home / "stderr").read_text("utf-8")
+            return str(json.loads(said))
+
+        yield run
+        process.kill()
+        process.communicate()
 
 
-def test_pushed_and_loaded_by_name(clue: Judge, hub: tuple[str, dict[str, bytes]], tmp_path: Path) -> None:
-    endpoint, files = hub
+def test_pushed_and_loaded_by_name(
+    clue: Judge, hub: dict[str, bytes], elsewhere: Callable[[str], str], tmp_path: Path
+) -> None:
     clue.save(tmp_path / "judge")
-    pushed = elsewhere(
-        endpoint, tmp_path / "home",
-        f"print(Judge.load({str(tmp_path / 'judge')!r}).push_to_hub('me/judge', token='hf_right'))",
-    )  # fmt: skip
-    assert pushed.returncode == 0, pushed.stderr
-    assert "me/judge" in pushed.stdout
-    assert set(files) == {"README.md", "made.json", "judge.json", "judge.safetensors", "final_norm.safetensors"}
+    pushed = elsewhere(f"print(Judge.load({str(tmp_path / 'judge')!r}).push_to_hub('me/judge', token='hf_right'))")
+    assert "me/judge" in pushed
+    assert set(hub) == {"README.md", "made.json", "judge.json", "judge.safetensors", "final_norm.safetensors"}
     pairs = [(PROMPT, RIGHT), (PROMPT, WRONG)]
-    loaded = elsewhere(
-        endpoint, tmp_path / "fresh", f"print(Judge.from_pretrained('me/judge').scores({pairs!r}).tolist())"
-    )
-    assert loaded.returncode == 0, loaded.stderr
-    np.testing.assert_allclose(json.loads(loaded.stdout), clue.scores(pairs), rtol=1e-4)
+    loaded = elsewhere(f"print(Judge.from_pretrained('me/judge').scores({pairs!r}).tolist())")
+    np.testing.assert_allclose(json.loads(loaded), clue.scores(pairs), rtol=1e-4)
 
 
-def test_what_the_hub_refuses_is_one_clear_line(clue: Judge, hub: tuple[str, dict[str, bytes]], tmp_path: Path) -> None:
-    endpoint, files = hub
+def test_what_the_hub_refuses_is_one_clear_line(
+    clue: Judge, hub: dict[str, bytes], elsewhere: Callable[[str], str], tmp_path: Path
+) -> None:
     clue.save(tmp_path / "judge")
     said = elsewhere(
-        endpoint, tmp_path / "home",
         f"try: Judge.load({str(tmp_path / 'judge')!r}).push_to_hub('me/judge', token='hf_wrong')\n"
         "except InnerjudgeError as error: print(error)\n"
-        "try: Judge.load('me/nothing')\nexcept InnerjudgeError as error: print(error)",
-    )  # fmt: skip
-    assert said.returncode == 0, said.stderr
-    refused, absent = said.stdout.splitlines()
+        "try: Judge.load('me/nothing')\nexcept InnerjudgeError as error: print(error)"
+    )
+    refused, absent = said.splitlines()
     assert "given 'me/judge' to push to" in refused
     assert "given the judge 'me/nothing'" in absent
-    assert not files
+    assert not hub
     with pytest.raises(InnerjudgeError, match="expected a folder that"):
         Judge.load(tmp_path / "nothing")
