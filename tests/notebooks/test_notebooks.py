@@ -6,10 +6,13 @@ import ast
 import csv
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
@@ -30,8 +33,23 @@ def code_of(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def run(notebook: nbformat.NotebookNode, folder: Path) -> None:
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[AsyncKernelManager]:
+    """One for all notebooks: most of a short one would go into importing what all of them import."""
+    found = AsyncKernelManager(kernel_name="python3")
+    run_sync(found.start_kernel)()
+    yield found
+    run_sync(found.shutdown_kernel)(now=True)
+
+
+def run(notebook: nbformat.NotebookNode, folder: Path, kernel: AsyncKernelManager) -> None:
+    """In ``folder``, without the names of those before it, and with the number 1 for its first cell."""
+    fresh = (
+        f"%reset -f\nimport os\nos.chdir({str(folder)!r})\ndel os\nimport matplotlib\nmatplotlib.rcdefaults()\n"
+        "del matplotlib\nget_ipython().execution_count = 0"
+    )
+    NotebookClient(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(fresh)]), km=kernel).execute()
+    NotebookClient(notebook, km=kernel, timeout=300).execute()
     code = code_of(notebook)
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
 
@@ -46,14 +64,14 @@ def test_the_lessons_are_numbered_without_a_gap_and_lead_on() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_it_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
+def test_it_runs_from_top_to_bottom(path: Path, tmp_path: Path, kernel: AsyncKernelManager) -> None:
     notebook = nbformat.read(path, as_version=4)
     for committed, here in SMALLER.get(path.stem, {}).items():
         assert any(committed in cell.source for cell in code_of(notebook)), (committed, "is gone: take it off the list")
         if os.environ.get("INNERJUDGE_NOTEBOOKS") != "whole":
             for cell in code_of(notebook):
                 cell.source = cell.source.replace(committed, here)
-    run(notebook, tmp_path)
+    run(notebook, tmp_path, kernel)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -94,7 +112,7 @@ def test_together_they_are_small_enough_to_read_on_a_code_host() -> None:
 
 @pytest.mark.slow
 def test_the_last_but_one_takes_another_model_and_a_csv_of_ones_own(
-    shared: Path, tmp_path: Path
+    shared: Path, tmp_path: Path, kernel: AsyncKernelManager
 ) -> None:
     """Without chat template and reasoning markers, with an empty answer and labels in several spellings."""
     path = tmp_path / "mine.csv"
@@ -112,7 +130,7 @@ def test_the_last_but_one_takes_another_model_and_a_csv_of_ones_own(
     first.source = first.source.replace('MODEL = "reference"', f"MODEL = {str(shared / 'models' / 'stories260K')!r}")
     first.source = re.sub(r"^CSV = None", f"CSV = {str(path)!r}", first.source, flags=re.MULTILINE)
     assert str(path) in first.source
-    run(notebook, tmp_path)
+    run(notebook, tmp_path, kernel)
     assert (tmp_path / "my-judge" / "judge.json").is_file()
     shown = str([cell.outputs for cell in code_of(notebook)])
     assert "prompt_end response_end" in shown
