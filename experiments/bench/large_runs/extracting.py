@@ -18,10 +18,10 @@ from .made_up import traces
 _ITEMS = 512
 
 
-def extracting(folder: Path, rounds: int) -> Iterator[Line]:
+def extracting(folder: Path, rounds: int, *, n_items: int = _ITEMS) -> Iterator[Line]:
     """Time of ``extract`` into a store by that into memory, with the built-in model, in the shards of the default."""
     lm, passes = load("reference"), Passes(batch_size=16, needs=HIDDEN_NEEDS, reasoning_tokens=0)
-    items = list(traces(_ITEMS))
+    items = list(traces(n_items))
 
     def in_memory(_k: int) -> None:
         Features.concat([read(lm, items[at : at + 128], passes) for at in range(0, len(items), 128)])
@@ -39,7 +39,7 @@ def extracting(folder: Path, rounds: int) -> Iterator[Line]:
     ratio, seconds, _ = in_turn(in_memory, to_store, rounds, clear)
     clear()
     yield Line(
-        f"extraction to the store by extraction to memory, time (built-in model, {_ITEMS} traces)",
+        f"extraction to the store by extraction to memory, time (built-in model, {n_items} traces)",
         f"{said(ratio)}, {len(items) / seconds:,.0f} items/s in memory",
         "at most 1.1",
         ratio.median <= 1.1,

@@ -82,6 +82,7 @@ def theirs(model: Any, items: Sequence[Item], way: Way, passes: Passes) -> list[
     require("lm_eval", "lm-eval")
     from datasets import Dataset
     from lm_eval import simple_evaluate
+    from lm_eval.tasks import TaskManager
 
     rows = []
     for item in items:
@@ -103,7 +104,10 @@ def theirs(model: Any, items: Sequence[Item], way: Way, passes: Passes) -> list[
     }
     if way.turn == "cue":
         task["gen_prefix"] = question_of(items[0], "cue", passes).prompt.cue
-    done = simple_evaluate(model, tasks=[task], apply_chat_template=chat, bootstrap_iters=0, random_seed=SEED)
+    none = TaskManager(include_defaults=False)  # its own tasks, of which there are thousands, would be looked for
+    done = simple_evaluate(
+        model, tasks=[task], task_manager=none, apply_chat_template=chat, bootstrap_iters=0, random_seed=SEED
+    )
     samples = sorted(done["samples"]["asked"], key=lambda one: one["doc_id"])
     best = [int(np.argmax([likely for likely, _ in one["filtered_resps"]])) for one in samples]
     assert [one["acc"] for one in samples] == [float(k == row["answer"]) for k, row in zip(best, rows, strict=True)]

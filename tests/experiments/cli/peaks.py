@@ -1,7 +1,8 @@
-"""Run a command twice in this process, first within `--memory GB`, then without a bound, and print both peaks.
+"""Run each command twice, first within `--memory GB`, then without a bound, and print both peaks.
 
-``python peaks.py FOLDER GB COMMAND``: the most bytes that the process held beyond what it held before, which the kernel
-counts (``VmHWM``), as one line of JSON. A model and items are made first: many short ones, and a very long one.
+``python peaks.py FOLDER GB COMMAND...``: the most bytes that the process held beyond what it held before, which the
+kernel counts (``VmHWM``), as a line of JSON for each command. A model and items are made first: many short ones, and
+a very long one. Each command has a fork of this process, which has imported everything.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -100,14 +102,23 @@ def command(folder: Path, name: str, memory: str, out: str) -> Callable[[], None
     return run
 
 
-if __name__ == "__main__":
-    folder, gigabytes, named = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    make(folder)
-    import os
+def peaks(folder: Path, name: str, gigabytes: str) -> dict[str, int]:
+    """Of one command."""
+    end = ".jsonl" if name == "sample" else ""
+    peak(command(folder, name, gigabytes, f"{name}-warm{end}"))  # what is imported and cached at the first time
+    told = {"bounded": peak(command(folder, name, gigabytes, f"{name}-bounded{end}"))}
+    return told | {"unbounded": peak(command(folder, name, "10", f"{name}-unbounded{end}"))}
 
+
+if __name__ == "__main__":
+    folder, gigabytes, *names = Path(sys.argv[1]), *sys.argv[2:]
+    torch.set_num_threads(1)
+    make(folder)
     os.chdir(folder)
-    end = ".jsonl" if named == "sample" else ""
-    peak(command(folder, named, gigabytes, f"warm{end}"))  # what is imported and cached at the first time
-    told = {"bounded": peak(command(folder, named, gigabytes, f"bounded{end}"))}
-    told["unbounded"] = peak(command(folder, named, "10", f"unbounded{end}"))
-    print(json.dumps(told))  # noqa: T201
+    for named in names:
+        child = os.fork()
+        if not child:
+            print(json.dumps({"command": named, **peaks(folder, named, gigabytes)}), flush=True)  # noqa: T201
+            os._exit(0)
+        if os.waitpid(child, 0)[1]:
+            raise SystemExit(f"{named} failed")
