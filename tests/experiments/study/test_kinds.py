@@ -12,6 +12,8 @@ from innerjudge.experiments.data.datasets import load_data
 from innerjudge.experiments.data.jsonl import write_jsonl
 from innerjudge.experiments.data.kinds import item_to_row
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 
 def run(cli: Any, tmp_path: Path, text: str) -> dict[str, Any]:
     path = tmp_path / "s.yaml"

@@ -19,6 +19,8 @@ from innerjudge.experiments.study.parts.prompts import prompts
 from innerjudge.experiments.study.spec import OURS, read_study
 from innerjudge.models.loading import LanguageModel
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 MINE = {
     "kind": "rating",
     "user": "{{ prompt }}\n{{ response }}\nGood or bad? {{ ask }}",
