@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -21,12 +20,6 @@ from innerjudge.models.loading import LanguageModel, load
 # The same examples in every run of one commit, so that a red run can be repeated; `--hypothesis-profile default` draws.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
-
-
-def pytest_collection_finish() -> None:
-    """A million objects of the libraries are there by now, and stay: no collection of garbage looks at them again."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")
