@@ -16,7 +16,7 @@ from ..data.splits import Index
 from ..data.variants import Responses, permutations
 from ..judges.opponent import Ask, choose_opponent, opponent_says
 from ..judges.panel import TEXT
-from ..reading.cost import cost_of, cost_of_way
+from ..reading.cost import CostCounter
 from ..reading.passes import Passes
 from ..reading.ways import Turn, Way, ask
 from .results import Outcome, moved_back
@@ -65,7 +65,7 @@ def with_best_text(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
     elif run.kind == "choice":
         again = _permuted(run, found.way, asking)
     own = cued if found.way.turn == "cue" else run.features[f"text-{found.way.turn}"]
-    cost = cost_of_way(run.lm, test, found.way.turn, own, passes, text=found.way.read == "text")
+    cost = CostCounter(run.lm, test, passes).of_way(found.way.turn, own, text=found.way.read == "text")
 
     def best(o: Outcome) -> Outcome:
         shared = (o.seconds_per_item or 0.0) if found.way.turn == "cue" else 0.0  # of the passes with the cue
@@ -78,22 +78,21 @@ def with_costs(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The outcomes with the prompts and tokens that each judge costs an item, where that is not known yet."""
     test = [run.items[k] for k in run.test]
     read = run.features.get("reasoned")
+    whole = CostCounter(run.lm, test, run.passes)
+    single = CostCounter(run.lm, list(Responses([item for item in test if isinstance(item, Pair)])), run.passes)
     found = []
     for outcome in outcomes:
         seat = run.seats[outcome.judge]
         if outcome.cost is not None or not test:
             found.append(outcome)
         elif seat.pointwise:
-            single = list(Responses([item for item in test if isinstance(item, Pair)]))
-            one = cost_of(
-                run.lm, single, seat.judge.needs, run.features["alone"].take(both_responses(run.test)), run.passes
-            )
+            one = single.of(seat.judge.needs, run.features["alone"].take(both_responses(run.test)))
             found.append(replace(outcome, cost=one + one))
         else:
             own = run.features["items"].take(run.test)
             part = read if read is not None and "reasoned" in seat.judge.needs else own
             turn = run.turns.get(outcome.judge, "cue")
-            found.append(replace(outcome, cost=cost_of(run.lm, test, seat.judge.needs, part, run.passes, turn)))
+            found.append(replace(outcome, cost=whole.of(seat.judge.needs, part, turn)))
     return found
 
 

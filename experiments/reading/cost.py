@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ...extraction.features import Features
 from ...extraction.readouts import range_readout
@@ -33,49 +34,53 @@ class Cost:
 NOTHING = Cost(0.0, 0.0)
 
 
-def cost_of(
-    lm: LanguageModel,
-    items: Sequence[Item],
-    needs: Sequence[str],
-    features: Features,
-    passes: Passes,
-    turn: Turn = "cue",
-) -> Cost:
-    """What a judge with such needs costs an item, without what batches and shared beginnings save.
+class CostCounter:
+    """Counts what judges cost on some items, without what batches and shared beginnings save.
 
-    ``features`` have the texts that were written, ``turn`` is how the prompts that ask for a verdict are put.
+    What several judges are asked is counted for each of them, and rendered once.
     """
-    items = prepared(lm.tokenizer, items, passes)
-    own = _OWN.get(type(items[0]), ()) if items else ()
-    of_text = {name for name in needs if name in own or range_readout(name) is not None}
-    wanted = {*needs} - of_text - TEXT_NEEDS - {"reasoned"}
-    found = NOTHING
-    alike = Alike(lm.tokenizer)
-    if of_text:
-        texts = [_as_trace(item) for item in items]
-        lengths = [len(encode_trace(lm.tokenizer, t, markers=passes.markers, alike=alike).ids) for t in texts]
-        found += Cost(1.0, sum(lengths) / len(items))
-    if wanted:
-        found += _asked(lm, items, turn, passes) + _written(lm, features, "direct" if "direct" in wanted else "")
-    if "reasoned" in needs:
-        found += _asked(lm, items, "open", passes) + _written(lm, features, "reasoned")
-    return found
 
+    def __init__(self, lm: LanguageModel, items: Sequence[Item], passes: Passes) -> None:
+        self._lm, self._items, self._passes = lm, prepared(lm.tokenizer, items, passes), passes
+        self._by_turn: dict[Turn, Cost] = {}
 
-def cost_of_way(
-    lm: LanguageModel, items: Sequence[Item], turn: Turn, features: Features, passes: Passes, *, text: bool
-) -> Cost:
-    """What it costs an item to be asked in one turn."""
-    return _asked(lm, items, turn, passes) + (
-        _written(lm, features, "direct" if turn == "cue" else "open") if text else NOTHING
-    )
+    def of(self, needs: Sequence[str], features: Features, turn: Turn = "cue") -> Cost:
+        """What a judge with such needs costs an item.
 
+        ``features`` have the texts that were written, ``turn`` is how the prompts that ask for a verdict are put.
+        """
+        own = _OWN.get(type(self._items[0]), ()) if self._items else ()
+        of_text = {name for name in needs if name in own or range_readout(name) is not None}
+        wanted = {*needs} - of_text - TEXT_NEEDS - {"reasoned"}
+        found = self._text if of_text else NOTHING
+        if wanted:
+            found += self.asked(turn) + _written(self._lm, features, "direct" if "direct" in wanted else "")
+        if "reasoned" in needs:
+            found += self.asked("open") + _written(self._lm, features, "reasoned")
+        return found
 
-def _asked(lm: LanguageModel, items: Sequence[Item], turn: Turn, passes: Passes) -> Cost:
-    alike = Alike(lm.tokenizer)
-    asked = [q for q in questions_of(items, turn, passes) if q is not None]
-    lengths = [len(encode_question(lm, q, turn, alike).ids) for q in asked]
-    return Cost(len(asked) / max(len(items), 1), sum(lengths) / max(len(items), 1))
+    def of_way(self, turn: Turn, features: Features, *, text: bool) -> Cost:
+        """What it costs an item to be asked in one turn."""
+        return self.asked(turn) + (
+            _written(self._lm, features, "direct" if turn == "cue" else "open") if text else NOTHING
+        )
+
+    def asked(self, turn: Turn) -> Cost:
+        """What the prompts of one turn cost an item."""
+        if turn not in self._by_turn:
+            alike, n = Alike(self._lm.tokenizer), max(len(self._items), 1)
+            asked = [q for q in questions_of(self._items, turn, self._passes) if q is not None]
+            lengths = [len(encode_question(self._lm, q, turn, alike).ids) for q in asked]
+            self._by_turn[turn] = Cost(len(asked) / n, sum(lengths) / n)
+        return self._by_turn[turn]
+
+    @cached_property
+    def _text(self) -> Cost:
+        """What a pass over the response itself costs an item."""
+        tokenizer, markers, texts = self._lm.tokenizer, self._passes.markers, map(_as_trace, self._items)
+        alike = Alike(tokenizer)
+        lengths = [len(encode_trace(tokenizer, one, markers=markers, alike=alike).ids) for one in texts]
+        return Cost(1.0, sum(lengths) / len(self._items))
 
 
 def _written(lm: LanguageModel, features: Features, name: str) -> Cost:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from innerjudge.experiments.judges.panel import chosen, panel, without_abstain, without_reasoning
-from innerjudge.experiments.reading.cost import cost_of
+from innerjudge.experiments.reading.cost import CostCounter
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import read
 from innerjudge.models.errors import InnerjudgeError
@@ -61,8 +61,8 @@ def test_grey_box_scores_are_of_the_pass_that_reads_the_states(reference: Langua
     finally:
         handle.remove()
     assert len(runs) == 2 * alone
-    passes = Passes()
-    costs = {cost_of(reference, traces, judge.needs, features, passes) for judge in (CLUE(), *grey)}
+    counter = CostCounter(reference, traces, Passes())
+    costs = {counter.of(judge.needs, features) for judge in (CLUE(), *grey)}
     assert [one.prompts for one in costs] == [1.0], "all of one pass over the item"
     found = {type(judge).__name__ + str(judge.needs): judge.decision_function(features) for judge in grey}
     assert all(np.isfinite(scores).all() for scores in found.values())
