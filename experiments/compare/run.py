@@ -29,6 +29,7 @@ from .sections.headline import headline, scores
 from .sections.opponents import opponents
 from .settings import Settings, Source
 from .steps import StepStore
+from .surprise import with_surprise
 from .trace_blind import AGREEMENT
 
 #: Below so many questions the report warns that everything rests on few.
@@ -196,7 +197,7 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
         unscored=unscored_reasons((*lens.table, *more)),
         seconds=seconds,
         cost=cost,
-        items=shown_items(one.items, lens),
+        items=with_surprise(one, shown_items(one.items, lens)),
     )
 
 

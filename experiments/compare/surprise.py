@@ -1,0 +1,61 @@
+"""How much each token of a response surprises the model: minus its log-probability, in nats, for the report."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ...extraction.readouts import TokenStats
+from ...models.items import Choice, Trace
+from ...models.positions import Alike, encode_trace
+from ...models.tokens import decoded, replayed_spans
+from ..reading.passes import prepared
+from ..reading.verdict_pass import extracted
+from .items import DataItems
+from .report.browse import LONG, ShownItem
+
+#: Items of a data set that are read for it: those on which the judges are farthest apart.
+READ = 12
+_STATS, _STEP = TokenStats("response", "log_probability"), "response/step"
+
+
+def with_surprise(one: DataItems, shown: Sequence[ShownItem]) -> tuple[ShownItem, ...]:
+    """The items as shown, the first :data:`READ` with the surprise of their responses; read once, and kept."""
+    held, traces = {item.id: item for item in one.items}, []
+    for item in (held[s.name] for s in shown[:READ]):
+        for name in ("response", "response_a", "response_b"):
+            if not isinstance(item, Choice) and (said := getattr(item, name, None)) is not None:
+                asked = Trace(question_id=item.id, candidate_id=name, prompt=item.prompt, response=said)
+                traces.append(replace(asked, extra=item.extra if isinstance(item, Trace) else {}))
+    depends = [*one.depends, [trace.id for trace in traces]]
+    records = one.store.records(f"surprise-{one.name}", depends, lambda: _read(one, traces)) if traces else []
+    found = {record["id"]: record["steps"] for record in records}
+    names = {"response": "response", "response_a": "response a", "response_b": "response b"}
+    return tuple(
+        replace(s, heat={told: found[key] for name, told in names.items() if (key := f"{s.name}/{name}") in found})
+        for s in shown
+    )
+
+
+def _read(one: DataItems, traces: Sequence[Trace]) -> list[dict[str, Any]]:
+    tokenizer, alike = one.lm.tokenizer, Alike(one.lm.tokenizer)
+    encoded = [
+        encode_trace(tokenizer, trace, sampled_by=one.lm.fingerprint, alike=alike, roles=("response", _STEP))
+        for trace in prepared(tokenizer, traces, one.passes)
+    ]
+    values = extracted(one.lm, encoded, [_STATS], one.passes, "reading responses to show").ragged[_STATS.name]
+    found = []
+    for item, nats in zip(encoded, values, strict=True):
+        if not len(nats):  # empty, or not readable: its text is shown as it is
+            continue
+        start, end = item.ranges["response"][0]
+        begins, ids = [a for a, _ in item.ranges[_STEP]], list(item.ids[start:end])
+        text, steps, held = decoded(tokenizer, ids), [[] for _ in (begins or [0])], 0.0
+        for k, (a, b) in enumerate(replayed_spans(tokenizer, ids, 0)):
+            held -= float(nats[k])
+            if b > a and a < LONG:  # of a character of several tokens the last one stands for all
+                steps[max(bisect_right(begins, start + k) - 1, 0)].append([text[a:b], round(held, 2)])
+                held = 0.0
+        rest = [[f" … ({len(text) - LONG:,} more characters)", None]] if len(text) > LONG else []
+        found.append({"id": item.id, "steps": [one for one in (*steps, rest) if one]})
+    return found
