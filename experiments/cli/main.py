@@ -32,20 +32,19 @@ app = typer.Typer(
 )
 
 
-def _with_log(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command with ``--log``, which :func:`main` looks at as well: it shapes all that stands on standard error."""
+def _complete(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command with the options that every command takes, where it lacks them: :func:`main` looks at ``--log``."""
     own = signature(command)
-    if {"log", "log_style"} & own.parameters.keys():
-        return command
+    idle = o.IDLE if command in (fit, sweep, bench, models) else ()
+    lacked = [one for one in (*idle, ("log", o.Log, "auto")) if not {one[0], f"{one[0]}_style"} & own.parameters.keys()]
 
     @wraps(command)
-    def called(*, log: str, **given: Any) -> Any:
-        del log
-        return command(**given)
+    def called(**given: Any) -> Any:
+        return command(**{name: value for name, value in given.items() if name in own.parameters})
 
-    called.__annotations__ = command.__annotations__ | {"log": o.Log}
-    last = Parameter("log", Parameter.KEYWORD_ONLY, default="auto", annotation=o.Log)
-    vars(called)["__signature__"] = own.replace(parameters=[*own.parameters.values(), last])
+    called.__annotations__ = command.__annotations__ | {name: kind for name, kind, _ in lacked}
+    more = [Parameter(name, Parameter.KEYWORD_ONLY, default=value, annotation=kind) for name, kind, value in lacked]
+    vars(called)["__signature__"] = own.replace(parameters=[*own.parameters.values(), *more])
     return called
 
 
@@ -53,9 +52,9 @@ for _command in (
     *(extract, fit, score, rank, sample, select, curves, look, label, plan, study, diff),
     *(bench, serve, sweep, compare, judges, doctor, models),
 ):
-    app.command()(_with_log(_command))
+    app.command()(_complete(_command))
 for _stored in store_app.registered_commands:
-    _stored.callback = _with_log(cast(Any, _stored.callback))
+    _stored.callback = _complete(cast(Any, _stored.callback))
 app.add_typer(store_app, name="store")
 #: Commands that keep what is done, and go on when they are typed again.
 _GO_ON = ("compare", "study", "extract", "label", "score", "rank", "sample", "sweep")

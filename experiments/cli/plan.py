@@ -22,15 +22,11 @@ def models(
     revision: o.Revision = None,
     trust_remote_code: o.Trust = False,
     module: o.Module = None,
-    limit: o.NoLimit = None,
-    seed: o.NoSeed = 0,
-    batch_size: o.NoBatch = 16,
 ) -> None:
     """Show what was detected of a model: blocks, heads, norm, head size, chat template, reasoning markers.
 
     innerjudge models --model Qwen/Qwen3-0.6B
     """
-    del limit, seed, batch_size
     from ...models.description import describe
 
     table = Table(show_header=False, box=None)

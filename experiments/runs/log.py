@@ -21,7 +21,6 @@ EVERY = 30.0
 #: What every record of the logging module carries; everything else is ours.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
-
 #: How a run reports what it does.
 LogStyle = Literal["auto", "rich", "plain", "json"]
 
