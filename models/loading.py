@@ -91,7 +91,8 @@ class LanguageModel:
             return self._probe().packs()
 
     def _probe(self) -> Probe:
-        return Probe(self.model, self.anatomy.stream, self.anatomy.position_offset, self.pad_id, self.memory)
+        a, known = self.anatomy, vars(self).setdefault("_plain", {})
+        return Probe(self.model, a.stream, a.position_offset, self.pad_id, self.memory, known)
 
     @cached_property
     def mixing(self) -> Mixing:
