@@ -65,20 +65,11 @@ class Probe:
 
     In half precision rounding alone can make a difference as large as a fault (a massive activation of thousands), so
     there a copy in float32 is tried. Where there is no room for one (``memory`` in gigabytes, ``None`` for half of what
-    is free), or it does not run, what the model's own rounding makes of one text is measured and allowed. The states of
-    the texts as they are stand in ``known``, for later trials of the same model.
+    is free), or it does not run, what the model's own rounding makes of one text is measured and allowed.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        stream: Stream,
-        offset: int | None,
-        pad: int,
-        memory: float | None = None,
-        known: dict[bool, Tensor | None] | None = None,
-    ) -> None:
-        self._offset, self._pad_id, self._given, self._known = offset, pad, model, {} if known is None else known
+    def __init__(self, model: Any, stream: Stream, offset: int | None, pad: int, memory: float | None = None) -> None:
+        self._offset, self._pad_id = offset, pad
         self._model, self._stream, self._noise = model, stream, 0.0
         self._ids = probe_ids(model)
         if model.dtype in (torch.float16, torch.bfloat16):
@@ -151,18 +142,11 @@ class Probe:
         found = last_states(self._model, self._stream, row, torch.ones_like(row), **given)
         if found is None or found.shape[:2] != row.shape:
             return False
-        whole, cut = self._plain(), self._plain(torch.stack(texts[1::2]))
-        if whole is None or cut is None:
-            return False
-        alone = [cut[k // 2] if k % 2 else whole[k] for k in range(len(texts))]
-        return all(alike(own, one, self._noise) for own, one in zip(found[0].split(lengths), alone, strict=True))
+        pairs = zip((self._plain(text[None]) for text in texts), found[0].split(lengths), strict=True)
+        return all(alone is not None and alike(own, alone[0], self._noise) for alone, own in pairs)
 
     def _plain(self, ids: Tensor | None = None, mask: Tensor | None = None) -> Tensor | None:
-        own = self._model is self._given
-        if ids is None:
-            if own not in self._known:
-                self._known[own] = self._plain(self._ids)
-            return self._known[own]
+        ids = self._ids if ids is None else ids
         mask = torch.ones_like(ids) if mask is None else mask
         return last_states(self._model, self._stream, ids, mask, **position_inputs(mask, self._offset))
 

@@ -111,8 +111,8 @@ _TAG = re.compile(r"\s*(<[^\s<>]+>|\[/?\w+\])")
 def require_unrendered(tokenizer: PreTrainedTokenizerFast, prompt: Text, frames: Frames | None = None) -> None:
     """Refuse the prompt of an item, of whatever kind, that went through the chat template before it was given.
 
-    It begins with a tag, as the template's own does, and ends like it, with the reasoning on or off. The first turn may
-    be another than the user's, but not where the text ends without the generation prompt.
+    Such a text begins with a tag, as the template's own does, and ends like it, with the reasoning on or off. Its first
+    turn may be another than the user's, but not where it ends without the generation prompt.
     """
     said = turns_of(prompt)[-1].content
     own = _TAG.match(said) if tokenizer.chat_template else None

@@ -91,8 +91,7 @@ class LanguageModel:
             return self._probe().packs()
 
     def _probe(self) -> Probe:
-        a, known = self.anatomy, vars(self).setdefault("_plain", {})
-        return Probe(self.model, a.stream, a.position_offset, self.pad_id, self.memory, known)
+        return Probe(self.model, self.anatomy.stream, self.anatomy.position_offset, self.pad_id, self.memory)
 
     @cached_property
     def mixing(self) -> Mixing:

@@ -21,20 +21,18 @@ _STATS, _STEP = TokenStats("response", "log_probability"), "response/step"
 
 def with_surprise(one: DataItems, shown: Sequence[ShownItem]) -> tuple[ShownItem, ...]:
     """The items as shown, the first :data:`READ` with the surprise of their responses; read once, and kept."""
-    held, traces = {item.id: item for item in one.items}, []
+    held, traces, found = {item.id: item for item in one.items}, [], dict[str, dict[str, Any]]()
     for item in (held[s.name] for s in shown[:READ]):
-        for name in ("response", "response_a", "response_b"):
-            if not isinstance(item, Choice) and (said := getattr(item, name, None)) is not None:
-                asked = Trace(question_id=item.id, candidate_id=name, prompt=item.prompt, response=said)
-                traces.append(replace(asked, extra=item.extra if isinstance(item, Trace) else {}))
+        for name in ("response", "response a", "response b"):
+            if not isinstance(item, Choice) and (said := getattr(item, name.replace(" ", "_"), None)) is not None:
+                extra = item.extra if isinstance(item, Trace) else {}
+                traces.append(
+                    Trace(question_id=item.id, candidate_id=name, prompt=item.prompt, response=said, extra=extra)
+                )
     depends = [*one.depends, [trace.id for trace in traces]]
-    records = one.store.records(f"surprise-{one.name}", depends, lambda: _read(one, traces)) if traces else []
-    found = {record["id"]: record["steps"] for record in records}
-    names = {"response": "response", "response_a": "response a", "response_b": "response b"}
-    return tuple(
-        replace(s, heat={told: found[key] for name, told in names.items() if (key := f"{s.name}/{name}") in found})
-        for s in shown
-    )
+    for read in one.store.records(f"surprise-{one.name}", depends, lambda: _read(one, traces)) if traces else []:
+        found.setdefault(read["item"], {})[read["text"]] = read["steps"]
+    return tuple(replace(s, heat=found.get(s.name, {})) for s in shown)
 
 
 def _read(one: DataItems, traces: Sequence[Trace]) -> list[dict[str, Any]]:
@@ -45,7 +43,7 @@ def _read(one: DataItems, traces: Sequence[Trace]) -> list[dict[str, Any]]:
     ]
     values = extracted(one.lm, encoded, [_STATS], one.passes, "reading responses to show").ragged[_STATS.name]
     found = []
-    for item, nats in zip(encoded, values, strict=True):
+    for trace, item, nats in zip(traces, encoded, values, strict=True):
         if not len(nats):  # empty, or not readable: its text is shown as it is
             continue
         start, end = item.ranges["response"][0]
@@ -57,5 +55,6 @@ def _read(one: DataItems, traces: Sequence[Trace]) -> list[dict[str, Any]]:
                 steps[max(bisect_right(begins, start + k) - 1, 0)].append([text[a:b], round(held, 2)])
                 held = 0.0
         rest = [[f" … ({len(text) - LONG:,} more characters)", None]] if len(text) > LONG else []
-        found.append({"id": item.id, "steps": [one for one in (*steps, rest) if one]})
+        steps = [one for one in (*steps, rest) if one]
+        found.append({"item": trace.question_id, "text": trace.candidate_id, "steps": steps})
     return found
