@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _Read = Annotated[
     list[str] | None,
     typer.Option(
-        help="Also keep a readout, such as hidden/response.mean, or what a judge reads, such as swift; repeatable.",
+        help="Also keep a readout, such as hidden/response.mean, or what a judge reads, such as swift; a role alone "
+        "(response, reasoning/step) is the mean of its states; repeatable.",
         show_default=False,
     ),
 ]

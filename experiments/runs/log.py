@@ -48,17 +48,15 @@ class JsonLines(io.TextIOBase):
         with self._lock:
             *lines, self._begun = (self._begun + text).split("\n")
             for line in filter(None, (one.rstrip("\r").rpartition("\r")[2].rstrip() for one in lines)):
-                self._stream.write((line if line.startswith('{"time": ') else self._made(line)) + "\n")
+                level = "ERROR" if line.startswith("innerjudge: ") else "WARNING" if "Warning" in line else "INFO"
+                record = logging.makeLogRecord({"levelname": level, "msg": line.removeprefix("innerjudge: ")})
+                self._stream.write((line if line.startswith('{"time": ') else _Json().format(record)) + "\n")
         self._stream.flush()
         return len(text)
 
     def fileno(self) -> int:
         """The file behind it, for other processes."""
         return self._stream.fileno()
-
-    def _made(self, line: str) -> str:
-        level = "ERROR" if line.startswith("innerjudge: ") else "WARNING" if "Warning" in line else "INFO"
-        return _Json().format(logging.makeLogRecord({"levelname": level, "msg": line.removeprefix("innerjudge: ")}))
 
 
 class _Plain(logging.Formatter):
