@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...extraction.readouts import TokenStats
-from ...models.items import Choice, Trace
+from ...models.items import Trace
 from ...models.positions import Alike, encode_trace
 from ...models.tokens import decoded, replayed_spans
 from ..reading.passes import prepared
@@ -21,14 +21,15 @@ _STATS, _STEP = TokenStats("response", "log_probability"), "response/step"
 
 def with_surprise(one: DataItems, shown: Sequence[ShownItem]) -> tuple[ShownItem, ...]:
     """The items as shown, the first :data:`READ` with the surprise of their responses; read once, and kept."""
-    held, traces, found = {item.id: item for item in one.items}, [], dict[str, dict[str, Any]]()
-    for item in (held[s.name] for s in shown[:READ]):
-        for name in ("response", "response a", "response b"):
-            if not isinstance(item, Choice) and (said := getattr(item, name.replace(" ", "_"), None)) is not None:
-                extra = item.extra if isinstance(item, Trace) else {}
-                traces.append(
-                    Trace(question_id=item.id, candidate_id=name, prompt=item.prompt, response=said, extra=extra)
-                )
+    held: dict[str, Any] = {item.id: item for item in one.items}
+    named = [(held[s.name], told) for s in shown[:READ] for told in ("response", "response a", "response b")]
+    texts = [(item, told, getattr(item, told.replace(" ", "_"), None)) for item, told in named]
+    traces = [
+        Trace(question_id=item.id, candidate_id=told, prompt=item.prompt, response=text, extra=item.extra)
+        for item, told, text in texts
+        if text is not None
+    ]
+    found: dict[str, dict[str, Any]] = {}
     depends = [*one.depends, [trace.id for trace in traces]]
     for read in one.store.records(f"surprise-{one.name}", depends, lambda: _read(one, traces)) if traces else []:
         found.setdefault(read["item"], {})[read["text"]] = read["steps"]
