@@ -88,7 +88,9 @@ def needs_of(names: Collection[str]) -> frozenset[str]:
     needs: set[str] = set()
     for name in names:
         states = f"hidden/{name.removeprefix('hidden/')}"
-        meant = next((one for one in (name, states, f"{states}.mean") if _is_readout(one)), None)
+        forms = ((one, range_readout(one)) for one in (name, states, f"{states}.mean") if name not in seats)
+        roles = ((one, Role.parse(readout.role)) for one, readout in forms if readout is not None)
+        meant = next((one for one, role in roles if role.part or f"hidden/{role.kind}" in HIDDEN_NEEDS), None)
         if name not in seats and meant is None:
             raise InnerjudgeError(
                 f"given {name!r} to read, expected a readout such as hidden/response.mean or tokens/response.entropy, "
@@ -96,13 +98,6 @@ def needs_of(names: Collection[str]) -> frozenset[str]:
             )
         needs |= {*seats.get(name, (str(meant),))}
     return frozenset(needs)
-
-
-def _is_readout(name: str) -> bool:
-    """Whether a readout of ranges has this name, and its role is one that items have."""
-    readout = range_readout(name)
-    role = None if readout is None else Role.parse(readout.role)
-    return role is not None and bool(role.part or f"hidden/{role.kind}" in HIDDEN_NEEDS)
 
 
 def cost_in_words(judge: BaseJudge) -> str:
