@@ -38,10 +38,9 @@ def with_surprise(one: DataItems, shown: Sequence[ShownItem]) -> tuple[ShownItem
 
 def _read(one: DataItems, traces: Sequence[Trace]) -> list[dict[str, Any]]:
     tokenizer, alike = one.lm.tokenizer, Alike(one.lm.tokenizer)
-    encoded = [
-        encode_trace(tokenizer, trace, sampled_by=one.lm.fingerprint, alike=alike, roles=("response", _STEP))
-        for trace in prepared(tokenizer, traces, one.passes)
-    ]
+    as_asked: Sequence[Any] = prepared(tokenizer, traces, one.passes)
+    own, roles = one.lm.fingerprint, ("response", _STEP)
+    encoded = [encode_trace(tokenizer, trace, sampled_by=own, alike=alike, roles=roles) for trace in as_asked]
     values = extracted(one.lm, encoded, [_STATS], one.passes, "reading responses to show").ragged[_STATS.name]
     found = []
     for trace, item, nats in zip(traces, encoded, values, strict=True):
@@ -49,7 +48,8 @@ def _read(one: DataItems, traces: Sequence[Trace]) -> list[dict[str, Any]]:
             continue
         start, end = item.ranges["response"][0]
         begins, ids = [a for a, _ in item.ranges[_STEP]], list(item.ids[start:end])
-        text, steps, held = decoded(tokenizer, ids), [[] for _ in (begins or [0])], 0.0
+        text, held = decoded(tokenizer, ids), 0.0
+        steps: list[list[Any]] = [[] for _ in (begins or [0])]
         for k, (a, b) in enumerate(replayed_spans(tokenizer, ids, 0)):
             held -= float(nats[k])
             if b > a and a < LONG:  # of a character of several tokens the last one stands for all
