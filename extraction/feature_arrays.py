@@ -21,7 +21,6 @@ Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 _TYPES: dict[str, type] = {"ids": tuple, "groups": tuple, "provenance": Provenance}
 
-
 _Value = TypeVar("_Value")
 
 

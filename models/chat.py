@@ -93,8 +93,6 @@ def render(
     frame = known.get(key)
     if frame is None or text != frame.before + last.content + frame.after:  # a template may write the time of day
         frame = known[key] = _frame(tokenizer, turns, thinking, markers)
-    if isinstance(user, str) and _is_rendered(user, frame):
-        raise UnreadableError("the prompt is rendered by the chat template already: give its messages instead")
     kept = text == frame.before + last.content + frame.after
     end = len(text) - len(frame.after)
     if text.endswith(frame.after):
@@ -110,18 +108,27 @@ def render(
 _TAG = re.compile(r"\s*(<[^\s<>]+>|\[/?\w+\])")
 
 
-def _is_rendered(user: str, frame: Frame) -> bool:
-    """Whether a text begins with a tag, as the template's own does, and ends like it, with the reasoning on or off.
+def require_unrendered(tokenizer: PreTrainedTokenizerFast, prompt: Text, frames: Frames | None = None) -> None:
+    """Refuse the prompt of an item, of whatever kind, that went through the chat template before it was given.
 
-    The first turn may be another than the user's, but not where the text ends without the generation prompt.
+    Such a text begins with a tag, as the template's own does, and ends like it, with the reasoning on or off. Its first
+    turn may be another than the user's, but not where it ends without the generation prompt.
     """
-    tag, own, closing = _TAG.match(frame.before), _TAG.match(user), _TAG.match(frame.after)
-    if tag is None or own is None or closing is None:
-        return False
-    said, end = user[own.end() :].rstrip(), frame.after.strip()
+    said = turns_of(prompt)[-1].content
+    own = _TAG.match(said) if tokenizer.chat_template else None
+    if own is None:
+        return
+    known: Frames = {} if frames is None else frames
+    key = True, (Message("user", ""),)
+    frame = known[key] = known.get(key) or _frame(tokenizer, key[1], True, THINK)
+    tag, closing = _TAG.match(frame.before), _TAG.match(frame.after)
+    if tag is None or closing is None:
+        return
+    said, end = said[own.end() :].rstrip(), frame.after.strip()
     tail = said[max(said.rfind(closing.group(1)), 0) :]
     alone = tail == closing.group(1) and own.group(1) == tag.group(1)
-    return alone or tail.startswith(end) or (end.startswith(tail) and len(tail) > len(closing.group(1)))
+    if alone or tail.startswith(end) or (end.startswith(tail) and len(tail) > len(closing.group(1))):
+        raise UnreadableError("the prompt is rendered by the chat template already: give its messages instead")
 
 
 def _frame(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from transformers import PreTrainedTokenizerFast
 
 from .arguments import checked
-from .chat import ChatPrompt, Frames, render, write_trace
+from .chat import ChatPrompt, Frames, render, require_unrendered, write_trace
 from .conversation import plain_text
 from .errors import UnreadableError
 from .items import Trace
@@ -95,6 +95,7 @@ def encode_trace(
     sampled = decoded(tokenizer, stored) if replayed else None
     frames = None if alike is None else alike.frames
     try:
+        require_unrendered(tokenizer, trace.prompt, frames)
         written = write_trace(tokenizer, trace.prompt, trace.response, sampled, markers=markers, frames=frames)
     except UnreadableError as error:
         return unreadable(trace.id, trace.group, str(error))
@@ -177,6 +178,7 @@ def encode_prompt(
         return unreadable(item_id, group, broken)
     frames = None if alike is None else alike.frames
     try:
+        require_unrendered(tokenizer, prompt.asked, frames)
         rendered = render(tokenizer, prompt.turns, thinking=reasoned, markers=markers, frames=frames)
     except UnreadableError as error:
         return unreadable(item_id, group, str(error))

@@ -24,6 +24,7 @@ class Prompt:
     ``cue`` is the text before the verdict, such as ``"Score:"``: teacher-forced in direct mode, searched in the
     generated text in reasoned mode. ``labels`` are the verdicts in order. For choices, ``option_spans`` are the
     characters ``[start, end)`` of each option line in ``user``, newline included. ``before`` are the turns before it.
+    ``asked`` is what the judged model was asked, as the item has it.
     """
 
     user: str
@@ -31,6 +32,7 @@ class Prompt:
     labels: tuple[str, ...] = ()
     option_spans: tuple[tuple[int, int], ...] = ()
     before: tuple[Message, ...] = ()
+    asked: Text = ""
 
     @property
     def turns(self) -> Text:
@@ -53,13 +55,13 @@ def rating_prompt(
         raise InnerjudgeError(f"given the scale {low}..{high}, expected low < high: pass for example (1, 5)")
     ask = f'Rate the response from {low} to {high}. {reply_with(reasoned)} "Score:" and the number.'
     labels = tuple(str(s) for s in range(low, high + 1))
-    return Prompt(_body(prompt, response, reference, criterion, ask), "Score:", labels)
+    return Prompt(_body(prompt, response, reference, criterion, ask), "Score:", labels, asked=prompt)
 
 
 def verdict_prompt(prompt: Text, response: Text, *, reference: str | None = None, reasoned: bool = False) -> Prompt:
     """Ask whether one response is correct."""
     ask = f'Is the response correct? {reply_with(reasoned)} "Verdict:" and yes or no.'
-    return Prompt(_body(prompt, response, reference, None, ask), "Verdict:", ("no", "yes"))
+    return Prompt(_body(prompt, response, reference, None, ask), "Verdict:", ("no", "yes"), asked=prompt)
 
 
 def choice_prompt(
@@ -86,7 +88,7 @@ def choice_prompt(
         spans.append((len(user), len(user) + len(line)))
         user += line
     user += f'{reply_with(reasoned)} "Answer:" and the {reply}.'
-    return Prompt(user, "Answer:", tuple(ascii_uppercase[: len(texts)]), tuple(spans), before)
+    return Prompt(user, "Answer:", tuple(ascii_uppercase[: len(texts)]), tuple(spans), before, question)
 
 
 def shown_options(options: Sequence[str], *, abstain: bool) -> list[str]:
@@ -117,7 +119,7 @@ def pair_prompt(prompt: Text, response_a: Text, response_b: Text, *, reasoned: b
     ask = f'Which response is better? {reply_with(reasoned)} "Better:" and A or B.'
     a, b = plain_text(response_a), plain_text(response_b)
     user = f"{plain_text(prompt)}\n\nResponse A:\n{a}\n\nResponse B:\n{b}\n\n{ask}"
-    return Prompt(user, "Better:", ("A", "B"))
+    return Prompt(user, "Better:", ("A", "B"), asked=prompt)
 
 
 def ranking_prompt(prompt: Text, responses: Sequence[Text], *, reasoned: bool = False) -> Prompt:
@@ -132,7 +134,7 @@ def ranking_prompt(prompt: Text, responses: Sequence[Text], *, reasoned: bool = 
     letters = ascii_uppercase[: len(responses)]
     shown = [f"Response {letter}:\n{text}" for letter, text in zip(letters, texts, strict=True)]
     ask = f'Rank the responses from best to worst. {reply_with(reasoned)} "Ranking:" and the letters, best first.'
-    return Prompt("\n\n".join([plain_text(prompt), *shown, ask]), "Ranking:", tuple(letters))
+    return Prompt("\n\n".join([plain_text(prompt), *shown, ask]), "Ranking:", tuple(letters), asked=prompt)
 
 
 def checklist_prompt(prompt: Text) -> Prompt:
@@ -141,13 +143,13 @@ def checklist_prompt(prompt: Text) -> Prompt:
         "Write a checklist for judging responses to the request above: a few yes/no questions, one for each "
         "requirement, one a line, yes being good."
     )
-    return Prompt(f"{plain_text(prompt)}\n\n{ask}", "Checklist:")
+    return Prompt(f"{plain_text(prompt)}\n\n{ask}", "Checklist:", asked=prompt)
 
 
 def check_prompt(prompt: Text, response: Text, question: str, *, reasoned: bool = False) -> Prompt:
     """Ask one question of a checklist."""
     ask = f'{question} {reply_with(reasoned)} "Answer:" and yes or no.'
-    return Prompt(_body(prompt, response, None, None, ask), "Answer:", ("no", "yes"))
+    return Prompt(_body(prompt, response, None, None, ask), "Answer:", ("no", "yes"), asked=prompt)
 
 
 def reply_with(reasoned: bool) -> str:
@@ -166,12 +168,12 @@ def plain_choice(question: Text, options: Sequence[str]) -> Prompt:
     """A question, its lettered options, and ``Answer:``."""
     letters = tuple(ascii_uppercase[: len(options)])
     lines = [f"{letter}. {text}" for letter, text in zip(letters, options, strict=True)]
-    return _asked([plain_text(question).strip(), *lines], letters)
+    return _asked(question, [plain_text(question).strip(), *lines], letters)
 
 
 def plain_verdict(prompt: Text, response: Text) -> Prompt:
     """A question, a response, and whether it is correct."""
-    return _asked([*_shown(prompt, response), "Is the response correct, yes or no?"], ("no", "yes"))
+    return _asked(prompt, [*_shown(prompt, response), "Is the response correct, yes or no?"], ("no", "yes"))
 
 
 def plain_rating(prompt: Text, response: Text, *, criterion: str | None, scale: tuple[int, int]) -> Prompt:
@@ -179,18 +181,18 @@ def plain_rating(prompt: Text, response: Text, *, criterion: str | None, scale: 
     low, high = scale
     about = [f"Criterion: {criterion}"] if criterion else []
     lines = [*_shown(prompt, response), *about, f"Rating of the response from {low} to {high}"]
-    return _asked(lines, tuple(str(value) for value in range(low, high + 1)))
+    return _asked(prompt, lines, tuple(str(value) for value in range(low, high + 1)))
 
 
 def plain_pair(prompt: Text, first: Text, second: Text) -> Prompt:
     """A question, two responses, and which is better."""
     lines = [f"Question: {plain_text(prompt)}", f"A. {plain_text(first)}", f"B. {plain_text(second)}"]
-    return _asked([*lines, "Which response is better, A or B?"], ("A", "B"))
+    return _asked(prompt, [*lines, "Which response is better, A or B?"], ("A", "B"))
 
 
 def _shown(prompt: Text, response: Text) -> list[str]:
     return [f"Question: {plain_text(prompt)}", f"Response: {plain_text(response)}"]
 
 
-def _asked(lines: Sequence[str], labels: tuple[str, ...]) -> Prompt:
-    return Prompt("\n".join([*lines, "Answer:"]), labels=labels)
+def _asked(prompt: Text, lines: Sequence[str], labels: tuple[str, ...]) -> Prompt:
+    return Prompt("\n".join([*lines, "Answer:"]), labels=labels, asked=prompt)

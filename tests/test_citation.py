@@ -22,5 +22,14 @@ def test_version_licence_and_papers() -> None:
         assert first in papers
 
 
+def test_the_addresses_of_the_package_are_those_of_the_papers() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    assert list(urls) == ["CLUE", "LAGER", "QK-score"]
+    for name, url in urls.items():
+        [paper] = [one for one in cited["references"] if one["url"] == url]
+        assert name.replace("-s", "S") in paper["notes"]
+
+
 def test_the_changelog_has_the_coming_version() -> None:
     assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -200,6 +200,43 @@ def test_21_and_22_layers_and_averages_have_one_place(lm: Any, traces: list[Trac
     assert ij.read(lm, traces[:2], judges=[judge])["hidden/response_end"].shape[0] == 2  # the pass stops at its block
 
 
+def test_21_what_its_message_says_works(lm: Any, traces: list[Trace]) -> None:
+    judge = ij.LogisticProbe(row=2)
+    assert judge.fit(ij.read(lm, traces, judges=[judge]), [one.correct for one in traces]).classes_.tolist() == [0, 1]
+    features = ij.read(lm, traces)
+    assert features["hidden/response_end"][:, 2].shape == (12, lm.anatomy.width)
+    assert features["hidden/response_end"][:, [2, 3]].shape == (12, 2, lm.anatomy.width)
+
+
+def test_a_role_alone_is_read_as_its_mean() -> None:
+    from innerjudge.experiments.judges.panel import needs_of
+
+    for typed_, meant in (
+        ("response", "hidden/response.mean"),
+        ("hidden/response", "hidden/response.mean"),
+        ("reasoning/step", "hidden/reasoning/step.mean"),
+        ("response.last", "hidden/response.last"),
+        ("prompt_end", "hidden/prompt_end.mean"),
+        ("hidden/step.mean", "hidden/step.mean"),
+        ("tokens/response.entropy", "tokens/response.entropy"),
+    ):
+        assert needs_of([typed_]) == {meant}
+    assert needs_of(["step"]) == {
+        *ij.experiments.judges.panel.panel("trace", between=("reasoning_start", "reasoning_end"), scale=(1, 5))[
+            "step"
+        ].judge.needs
+    }, "a judge of that name"
+    answered(lambda: needs_of(["steps"]), "'steps'", "hidden/response.mean", "innerjudge judges")
+
+
+def test_fit_between_response(tmp_path: Path) -> None:
+    stored, out = tmp_path / "f", tmp_path / "j"
+    assert typed("extract", "--data", "builtin:solve", "--limit", 4, "--candidates", 3, "--out", stored)[0] == 0
+    code, _, wrong = typed("fit", "--features", stored, "--judge", "clue", "--between", "response", "--out", out)
+    assert code == 0, wrong
+    assert ij.Judge.load(out).judge.needs == ("hidden/prompt_end", "hidden/response_end")
+
+
 def test_23_and_24_searches_of_scikit_learn(features: Any, labels: Any) -> None:
     from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 

@@ -22,8 +22,6 @@ def bench(
     only: Annotated[list[str] | None, typer.Option(help="A section; repeatable. All if not given.")] = None,
     quick: Annotated[bool, typer.Option(help="Few short texts: whether it runs, not what it costs.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of the random weights.")] = 0,
-    limit: o.NoLimit = None,
-    batch_size: o.NoBatch = 16,
     log: o.Log = "auto",
 ) -> None:
     """Measure what the passes of this package cost beside the bare pass of the model, and what others cost.
@@ -35,7 +33,6 @@ def bench(
 
         innerjudge bench --device cuda --dtype bfloat16 --shape 7b --out runs/bench-7b
     """
-    del limit, batch_size
     from transformers.utils import logging
 
     from ..bench.passes.run import DOCUMENT, Options, markdown, run_benchmark, write

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _Read = Annotated[
     list[str] | None,
     typer.Option(
-        help="Also keep a readout, such as hidden/response.mean, or what a judge reads, such as swift; repeatable.",
+        help="Also keep a readout, such as hidden/response.mean, or what a judge reads, such as swift; a role alone "
+        "(response, reasoning/step) is the mean of its states; repeatable.",
         show_default=False,
     ),
 ]
@@ -163,9 +164,6 @@ def fit(
         Literal["dawid-skene", "one-coin", "mean", "vote"],
         typer.Option(help="Of --labels-from: how the labels of several judges become one."),
     ] = "vote",
-    batch_size: o.NoBatchSize = 16,
-    device: o.NoDevice = "auto",
-    dtype: o.NoDtype = "auto",
     log: o.Log = "auto",
 ) -> None:
     """Fit one judge on extracted features, and save it as a folder (safetensors and JSON).
@@ -183,7 +181,6 @@ def fit(
 
         innerjudge fit --features f --judge clue-margin --lose-at-most 0.05 --along 'reasoning/segment(64)' --out judge
     """
-    del batch_size, device, dtype
     from ...probes.promising import Wanted
     from ..runs.fit_job import fit_job
 
@@ -219,9 +216,6 @@ def sweep(
     fit_share: Annotated[float, typer.Option(help="Share of the questions that cells are fitted and picked on.")] = 0.5,
     splits: Annotated[int, typer.Option(min=1, help="Halvings behind the optimism of picking the best.")] = 100,
     top: Annotated[int, typer.Option(min=1, help="Cells to print.")] = 10,
-    batch_size: o.NoBatchSize = 16,
-    device: o.NoDevice = "auto",
-    dtype: o.NoDtype = "auto",
     log: o.Log = "auto",
 ) -> None:
     """Fit every probe at every layer, position and normalisation, and say what picking the best is worth.
@@ -233,7 +227,6 @@ def sweep(
 
         innerjudge sweep --features runs/features --out runs/sweep
     """
-    del batch_size, device, dtype
     from ..runs.sweep_job import sweep_job
 
     o.share(fit_share)

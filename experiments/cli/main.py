@@ -1,15 +1,18 @@
 """The command line ``innerjudge``: its commands stand in the files beside this one."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from importlib import metadata
+from inspect import Parameter, signature
 from itertools import pairwise
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
 from ...models.errors import InnerjudgeError
-from . import say
+from ..runs.log import JsonLines
+from . import options as o, say
 from .bench import bench
 from .compare import compare, doctor, judges
 from .extract import extract, fit, sweep
@@ -27,11 +30,31 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+
+
+def _complete(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command with the options that every command takes, where it lacks them: :func:`main` looks at ``--log``."""
+    own = signature(command)
+    idle = o.IDLE if command in (fit, sweep, bench, models) else ()
+    lacked = [one for one in (*idle, ("log", o.Log, "auto")) if not {one[0], f"{one[0]}_style"} & own.parameters.keys()]
+
+    @wraps(command)
+    def called(**given: Any) -> Any:
+        return command(**{name: value for name, value in given.items() if name in own.parameters})
+
+    called.__annotations__ = command.__annotations__ | {name: kind for name, kind, _ in lacked}
+    more = [Parameter(name, Parameter.KEYWORD_ONLY, default=value, annotation=kind) for name, kind, value in lacked]
+    vars(called)["__signature__"] = own.replace(parameters=[*own.parameters.values(), *more])
+    return called
+
+
 for _command in (
     *(extract, fit, score, rank, sample, select, curves, look, label, plan, study, diff),
     *(bench, serve, sweep, compare, judges, doctor, models),
 ):
-    app.command()(_command)
+    app.command()(_complete(_command))
+for _stored in store_app.registered_commands:
+    _stored.callback = _complete(cast(Any, _stored.callback))
 app.add_typer(store_app, name="store")
 #: Commands that keep what is done, and go on when they are typed again.
 _GO_ON = ("compare", "study", "extract", "label", "score", "rank", "sample", "sweep")
@@ -54,6 +77,8 @@ def _innerjudge(
 
 def main() -> None:
     """Entry point: whatever was given wrong is one line on standard error and exit code 2."""
+    if "--log=json" in sys.argv or ("--log", "json") in pairwise(sys.argv):
+        sys.stderr = JsonLines(sys.stderr)
     try:
         code = app(_arguments(sys.argv[1:]) or ["--help"], prog_name="innerjudge", standalone_mode=False)
     except InnerjudgeError as error:

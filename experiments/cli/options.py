@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -97,13 +97,15 @@ Dtype = Annotated[
         "--dtype", help="auto (as stored; float32 where the CPU has no units for it), float32, bfloat16 or float16."
     ),
 ]
-_IDLE = "Accepted by every command; has no effect in this one, which"
-NoBatchSize = Annotated[int, typer.Option("--batch-size", min=1, help=f"{_IDLE} runs no model.")]
-NoDevice = Annotated[str, typer.Option("--device", help=f"{_IDLE} runs no model.")]
-NoDtype = Annotated[str, typer.Option("--dtype", help=f"{_IDLE} runs no model.")]
-NoBatch = Annotated[int, typer.Option("--batch-size", min=1, help=f"{_IDLE} reads no items.")]
-NoLimit = Annotated[int | None, typer.Option("--limit", help=f"{_IDLE} reads no items.")]
-NoSeed = Annotated[int, typer.Option("--seed", help=f"{_IDLE} draws nothing.")]
+_IDLE = "Accepted by every command that is about a model; has no effect in this one."
+#: What such commands take that do nothing with it: parameter, type and option, default.
+IDLE: tuple[tuple[str, Any, Any], ...] = (
+    ("limit", Annotated[int | None, typer.Option("--limit", help=_IDLE)], None),
+    ("seed", Annotated[int, typer.Option("--seed", help=_IDLE)], 0),
+    ("batch_size", Annotated[int, typer.Option("--batch-size", min=1, help=_IDLE)], 16),
+    ("device", Annotated[str, typer.Option("--device", help=_IDLE)], "auto"),
+    ("dtype", Annotated[str, typer.Option("--dtype", help=_IDLE)], "auto"),
+)
 Revision = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit on the hub.")]
 Trust = Annotated[
     bool,

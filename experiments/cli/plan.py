@@ -22,15 +22,11 @@ def models(
     revision: o.Revision = None,
     trust_remote_code: o.Trust = False,
     module: o.Module = None,
-    limit: o.NoLimit = None,
-    seed: o.NoSeed = 0,
-    batch_size: o.NoBatch = 16,
 ) -> None:
     """Show what was detected of a model: blocks, heads, norm, head size, chat template, reasoning markers.
 
     innerjudge models --model Qwen/Qwen3-0.6B
     """
-    del limit, seed, batch_size
     from ...models.description import describe
 
     table = Table(show_header=False, box=None)
@@ -48,7 +44,9 @@ def look(
     ] = "reference",
     limit: o.Limit = None,
     seed: o.Seed = 0,
-    scale: o.Scale = "1-5",
+    scale: Annotated[
+        str | None, typer.Option(help="Lowest and highest score of ratings; without it the data's own, or 1-5.")
+    ] = None,
     items: Annotated[int, typer.Option(min=0, help="Items to show as the model reads them.")] = 3,
 ) -> None:
     """Say what is understood of a data set: kind, labels, lengths, what will be unscored; and show some items.
@@ -64,7 +62,7 @@ def look(
     found = load_data(data, limit=limit, seed=seed, columns=columns)
     if found.problems:
         raise InnerjudgeError(f"given {data}, problems whose answers are still to be sampled, expected items")
-    seen = look_at(found.items, model, scale=o.bounds(scale), n=items)
+    seen = look_at(found.items, model, scale=None if scale is None else o.bounds(scale), n=items)
     for name, value in seen.facts.items():
         say(f"{name}: {value}")
     for reason, count in seen.unscored.items():

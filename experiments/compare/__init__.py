@@ -6,7 +6,8 @@ judge on one part and ask it about the others, by prompts with a cue or
 without one (``turns.py``, ``text_side.py``), and take rows of other judges. ``steps.py`` keeps all of it on disk, as
 long as it counts, ``results.py`` what is no verdict. ``trace_blind.py`` scores answers by the others to their question.
 ``lens.py`` sees the rows and takes differences between judges, with the metrics of ``metrics.py``; ``sections`` make
-figures of them (``figures.py``, ``findings.py``), and ``report`` writes folder, page and plots. ``by_block.py`` makes
-curves and takes heads out, ``sweep.py`` fits every probe at every layer.
+figures of them (``figures.py``, ``findings.py``), ``surprise.py`` reads the responses that a report shows, and
+``report`` writes folder, page and plots. ``by_block.py`` makes curves and takes heads out, ``sweep.py`` fits every
+probe at every layer.
 It may import ``selection`` and the rooms below; ``runs``, ``study``, ``bench`` and ``cli`` import it.
 """

@@ -72,7 +72,7 @@ class Evaluation(DataItems):
 
     def rows(self) -> list[Row]:
         """Rows of every judge on the items that it was not fitted on, of people, and of imported judges."""
-        found = self.store.rows(f"judged-{self.name}", self.depends, self._judged, self.beside.steps)
+        found = self.store.rows(f"judged-{self.name}", self.depends, self._judged, [self.beside.step])
         side = {row.item: row.tags["split"] for row in found}
         if self.kind == "rating":
             found = [*found, *on_sides(_people(self), side)]

@@ -33,10 +33,8 @@ _NOT_PERMUTED = "its options were not permuted: a sample of the questions is"
 #: Labels of a pair by those of the pair swapped.
 _SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
 
-
 #: Reads some items of a data set.
 Read = Callable[[Sequence[Any], Passes], Features]
-
 
 #: Called with the name of a set of features, its items and what reads any part of them: where they may be kept.
 Keep = Callable[[str, Sequence[Any], Callable[[Sequence[Any], Steps], Features]], Features]
@@ -237,30 +235,23 @@ def by_difference(name: str, judge: BaseJudge, features: Features, pair_ids: Seq
 
 def over_all(some: Features, whole: Features, reason: str) -> Features:
     """Features of some of the items as features of all of them: the others are missing for a reason."""
-    places = {one: k for k, one in enumerate(whole.ids)}
-    rows = [places[one] for one in some.ids]
-    left = dict.fromkeys((one for one in whole.ids if one not in set(some.ids)), reason)
-    arrays = {name: np.zeros((len(whole), *value.shape[1:]), value.dtype) for name, value in some.arrays.items()}
-    for name, value in some.arrays.items():
-        arrays[name][rows] = value
-    at = dict(zip(rows, range(len(rows)), strict=True))
-    ragged = {
-        name: Ragged.of([one[at[k]] if k in at else one.values[:0] for k in range(len(whole))], one.values.shape[1:])
-        for name, one in some.ragged.items()
-    }
-    texts = {name: [""] * len(whole) for name in some.texts}
-    for name, said in some.texts.items():
-        for row, text in zip(rows, said, strict=True):
-            texts[name][row] = text
+    place = {one: k for k, one in enumerate(some.ids)}
+    rows = [place.get(one) for one in whole.ids]
+    left = dict.fromkeys((one for one in whole.ids if one not in place), reason)
+
+    def spread(values: Any, none: Any) -> list[Any]:
+        return [none if k is None else values[k] for k in rows]
+
+    arrays = {name: np.stack(spread(v, np.zeros(v.shape[1:], v.dtype))) for name, v in some.arrays.items()}
+    ragged = {name: Ragged.of(spread(one, one.values[:0]), one.values.shape[1:]) for name, one in some.ragged.items()}
+    names = (*some.arrays, *some.ragged, *some.texts)
     return Features(
         ids=whole.ids,
         groups=whole.groups,
         provenance=some.provenance,
         arrays=arrays,
         ragged=ragged,
-        texts={name: tuple(said) for name, said in texts.items()},
-        missing={name: {**left, **some.missing.get(name, {})} for name in (*arrays, *ragged, *texts)}
-        if left
-        else some.missing,
+        texts={name: tuple(spread(said, "")) for name, said in some.texts.items()},
+        missing={name: {**left, **some.missing.get(name, {})} for name in names} if left else some.missing,
         seconds=some.seconds,
     )

@@ -100,18 +100,8 @@ class Lens:
         return replace(made, p=found.p, p_corrected=found.p_corrected, against=against, verdict=found.verdict)
 
     def _shown(self, part: str, judge: str, metric: str, found: Interval, unscored: int) -> Figure:
-        return Figure(
-            data=self.data,
-            part=part,
-            judge=judge,
-            metric=metric,
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            n=found.n,
-            unscored=unscored,
-            reason=found.reason,
-        )
+        told = {name: getattr(found, name) for name in ("value", "low", "high", "n", "reason")}
+        return Figure(data=self.data, part=part, judge=judge, metric=metric, unscored=unscored, **told)
 
     def zero(self, part: str, judge: str, metric: str, statistic: Statistic) -> Figure:
         """A figure that is best at 0, such as a bias, with its test of 0."""

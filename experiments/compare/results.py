@@ -62,47 +62,48 @@ class Byproducts:
     store: StepStore
     name: str
     depends: Any
-    _loose: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    _loose: dict[str, Any] = field(default_factory=dict)
 
     def keep(
         self, notes: Sequence[str], curves: Sequence[Curve], maps: Sequence[HeadMap], outcomes: Sequence[Outcome]
     ) -> None:
         """Keep them; to be called before the verdicts are written, so that they are there where those are."""
-        self._records("notes", [{"note": note} for note in notes])
-        self._records("curves", [asdict(curve) for curve in curves])
-        self._records("maps", [asdict(one) for one in maps])
-        self._records("seconds", [{"judge": one.judge, "seconds": one.seconds_per_item} for one in outcomes])
-        self._records("cost", [{"judge": o.judge} | asdict(o.cost) for o in outcomes if o.cost is not None])
+        made = {"notes": list(notes), "curves": [asdict(one) for one in curves], "maps": [asdict(one) for one in maps]}
+        made["seconds"] = {one.judge: one.seconds_per_item for one in outcomes}
+        made["cost"] = {one.judge: asdict(one.cost) for one in outcomes if one.cost is not None}
+        self._kept(made)
 
     @property
-    def steps(self) -> list[str]:
-        """Names of their steps."""
-        return [f"{what}-{self.name}" for what in ("notes", "curves", "maps", "seconds", "cost")]
+    def step(self) -> str:
+        """Name of their step."""
+        return f"beside-{self.name}"
 
     def notes(self) -> list[str]:
         """What the judges chose."""
-        return [str(one["note"]) for one in self._records("notes")]
+        return list(map(str, self._kept()["notes"]))
 
     def curves(self) -> list[Curve]:
         """Curves over blocks."""
-        return [_revived(Curve, one) for one in self._records("curves")]
+        return [_revived(Curve, one) for one in self._kept()["curves"]]
 
     def maps(self) -> list[HeadMap]:
         """Maps of heads."""
-        return [_revived(HeadMap, one) for one in self._records("maps")]
+        return [_revived(HeadMap, one) for one in self._kept()["maps"]]
 
     def seconds(self) -> dict[str, float | None]:
         """Seconds an item of every judge, on the machine on which it was asked."""
-        return {str(one["judge"]): one["seconds"] for one in self._records("seconds")}
+        return dict(self._kept()["seconds"])
 
     def cost(self) -> dict[str, dict[str, float]]:
         """Prompts and tokens an item of every judge."""
-        return {str(o["judge"]): {name: o[name] for name in ("prompts", "tokens")} for o in self._records("cost")}
+        told = self._kept()["cost"].items()
+        return {judge: {name: one[name] for name in ("prompts", "tokens")} for judge, one in told}
 
-    def _records(self, what: str, made: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
+    def _kept(self, made: dict[str, Any] | None = None) -> dict[str, Any]:
         if self.store.folder is None:  # it keeps nothing, and they are asked for once more
-            return self._loose.setdefault(what, list(made))
-        return self.store.records(f"{what}-{self.name}", self.depends, lambda: list(made))
+            self._loose |= made or {}
+            return self._loose
+        return self.store.records(self.step, self.depends, lambda: [made or {}])[0]
 
 
 def _revived(what: type[_Made], values: dict[str, Any]) -> _Made:

@@ -29,6 +29,7 @@ from .sections.headline import headline, scores
 from .sections.opponents import opponents
 from .settings import Settings, Source
 from .steps import StepStore
+from .surprise import with_surprise
 from .trace_blind import AGREEMENT
 
 #: Below so many questions the report warns that everything rests on few.
@@ -196,7 +197,7 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
         unscored=unscored_reasons((*lens.table, *more)),
         seconds=seconds,
         cost=cost,
-        items=shown_items(one.items, lens),
+        items=with_surprise(one, shown_items(one.items, lens)),
     )
 
 
@@ -210,7 +211,9 @@ def _summary(
     else:
         said = list(first["opponents"].found)
         best = str(first["opponents"].grids[0].rows[0][0])
-        said += [_cost_in_words(cost, [best, lens.settings.against])]
+        pair = {judge: cost[judge] for judge in (best, lens.settings.against) if judge in cost}
+        each = "; ".join(f"{judge} {c['prompts']:.3g} ({c['tokens']:,.0f} tokens)" for judge, c in pair.items())
+        said += [f"Prompts for an item: {each}." if each else ""]
     for key in ("prompts", "bias", "panels", "asked", "steadiness", "labels", "selection"):
         said += list(first[key].found[:1]) if key in first else []
     doubts = [note.removeprefix(WARNING) for note in notes if note.startswith(WARNING)]
@@ -224,12 +227,6 @@ def _summary(
             "figures within questions rest on those alone."
         )
     return (*filter(None, said), *(f"To distrust: {doubt[:1].lower()}{doubt[1:]}" for doubt in doubts))
-
-
-def _cost_in_words(cost: Mapping[str, Mapping[str, float]], judges: Sequence[str]) -> str:
-    known = {judge: cost[judge] for judge in judges if judge in cost}
-    each = [f"{judge} {c['prompts']:.3g} ({c['tokens']:,.0f} tokens)" for judge, c in known.items()]
-    return f"Prompts for an item: {'; '.join(each)}." if each else ""
 
 
 def n_mixed(lens: Lens) -> int:

@@ -117,9 +117,7 @@ class StepStore:
 #: The file beside the steps that says so.
 MADE_WITH = "made-with.json"
 
-
 _PACKAGE = Path(__file__).resolve().parents[2]
-
 
 _ROOMS = ("models", "extraction", "probes", "experiments")
 

@@ -76,23 +76,20 @@ def with_best_text(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 def with_costs(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The outcomes with the prompts and tokens that each judge costs an item, where that is not known yet."""
-    test = [run.items[k] for k in run.test]
-    read = run.features.get("reasoned")
+    test, found = [run.items[k] for k in run.test], []
     whole = CostCounter(run.lm, test, run.passes)
     single = CostCounter(run.lm, list(Responses([item for item in test if isinstance(item, Pair)])), run.passes)
-    found = []
     for outcome in outcomes:
         seat = run.seats[outcome.judge]
-        if outcome.cost is not None or not test:
-            found.append(outcome)
-        elif seat.pointwise:
-            one = single.of(seat.judge.needs, run.features["alone"].take(both_responses(run.test)))
-            found.append(replace(outcome, cost=one + one))
-        else:
-            own = run.features["items"].take(run.test)
-            part = read if read is not None and "reasoned" in seat.judge.needs else own
-            turn = run.turns.get(outcome.judge, "cue")
-            found.append(replace(outcome, cost=whole.of(seat.judge.needs, part, turn)))
+        needs, turn = seat.judge.needs, run.turns.get(outcome.judge, "cue")
+        if outcome.cost is None and test and seat.pointwise:
+            one = single.of(needs, run.features["alone"].take(both_responses(run.test)))
+            outcome = replace(outcome, cost=one + one)
+        elif outcome.cost is None and test:
+            said = run.features.get("reasoned") if "reasoned" in needs else None
+            part = run.features["items"].take(run.test) if said is None else said
+            outcome = replace(outcome, cost=whole.of(needs, part, turn))
+        found.append(outcome)
     return found
 
 

@@ -142,7 +142,6 @@ _FIELDS: dict[str, dict[str, Callable[[Record, str], Any]]] = {
     },
 }  # fmt: skip
 
-
 #: Token ids are below this in every vocabulary.
 _IDS = 1 << 31
 _RENAME = "correct it, or give a field of your own another name"

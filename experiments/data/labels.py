@@ -38,6 +38,13 @@ def label_to_fit(item: Item, scale: tuple[int, int]) -> Any:
     return low + (label - used[0]) / (used[1] - used[0]) * (high - low)
 
 
+def scale_of(items: Sequence[Item]) -> tuple[int, int] | None:
+    """The scale of whole numbers, ``extra["scale"]``, that all of the items have; ``None`` if there is no one scale."""
+    own = {tuple(used) if isinstance(used := item.extra.get("scale"), list) else () for item in items}
+    found = own.pop() if len(own) == 1 else ()
+    return (int(found[0]), int(found[1])) if len(found) == 2 and all(v == int(v) for v in found) else None
+
+
 def to_fit(item: Item, judge: BaseJudge, scale: tuple[int, int]) -> tuple[Any, Any]:
     """The label that a judge's fit takes of an item, and what belongs to it, such as a weight; ``None`` where unknown.
 

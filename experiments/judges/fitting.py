@@ -203,9 +203,12 @@ def fit_stream(
             f"given {sizes[-1]} labels of {sizes[0]} traces and chunk={chunk}, expected one label a trace and a "
             "chunk of at least 1"
         )
-    known = iter(labels)
-    states = [name.removeprefix("hidden/") for name in judge.reads if name.startswith("hidden/")]
-    for features in read_stream(lm, traces, states, passes, chunk=chunk):
+    passes, coming, known, own = passes or Passes(), iter(traces), iter(labels), lm.fingerprint
+    readouts = [states_of(name) for name in judge.reads if name.startswith("hidden/")]
+    roles = roles_of(readouts)
+    while some := list(islice(coming, chunk)):
+        encoded = [encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=own, roles=roles) for t in some]
+        features = extract(lm, encoded, readouts, batch_size=passes.batch_size)
         judge.partial_fit(features, list(islice(known, len(features))))
     return judge
 
@@ -226,20 +229,3 @@ def fit_store(judge: _J, store: FeatureStore, labels: Sequence[Any], *, rounds: 
             at += len(features)
             store.close()  # what is mapped counts as memory of this process
     return judge
-
-
-def read_stream(
-    lm: LanguageModel,
-    traces: Iterable[Trace],
-    positions: Sequence[str],
-    passes: Passes | None = None,
-    *,
-    chunk: int = 256,
-) -> Iterator[Features]:
-    """Hidden states of traces at some positions, or of some ranges, ``chunk`` traces at a time, in order."""
-    passes, coming = passes or Passes(), iter(traces)
-    readouts = [states_of(f"hidden/{one}") for one in positions]
-    roles, own = roles_of(readouts), lm.fingerprint
-    while some := list(islice(coming, chunk)):
-        encoded = [encode_trace(lm.tokenizer, t, markers=passes.markers, sampled_by=own, roles=roles) for t in some]
-        yield extract(lm, encoded, readouts, batch_size=passes.batch_size)

@@ -77,21 +77,26 @@ def chosen(seats: Mapping[str, Seat], names: Collection[str]) -> dict[str, Seat]
 
 
 def needs_of(names: Collection[str]) -> frozenset[str]:
-    """Readouts that are named, or that named judges read; ``InnerjudgeError`` if there is neither of that name."""
+    """Readouts that are named, or that named judges read; ``InnerjudgeError`` if there is neither of that name.
+
+    A role alone (``response``, ``step_end``) stands for the mean of its hidden states.
+    """
     seats: dict[str, tuple[str, ...]] = {}
     for kind in KINDS:
         found = panel(kind, between=("reasoning_start", "reasoning_end"), scale=(1, 5))
         seats |= {n: (*seats.get(n, ()), *one.judge.needs, *one.judge.fit_needs) for n, one in found.items()}
     needs: set[str] = set()
     for name in names:
-        readout = None if name in seats else range_readout(name)
-        role = None if readout is None else Role.parse(readout.role)
-        if name not in seats and (role is None or not (role.part or f"hidden/{role.kind}" in HIDDEN_NEEDS)):
+        states = f"hidden/{name.removeprefix('hidden/')}"
+        forms = ((one, range_readout(one)) for one in (name, states, f"{states}.mean") if name not in seats)
+        roles = ((one, Role.parse(readout.role)) for one, readout in forms if readout is not None)
+        meant = next((one for one, role in roles if role.part or f"hidden/{role.kind}" in HIDDEN_NEEDS), None)
+        if name not in seats and meant is None:
             raise InnerjudgeError(
                 f"given {name!r} to read, expected a readout such as hidden/response.mean or tokens/response.entropy, "
                 "or a judge that `innerjudge judges` lists"
             )
-        needs |= {*seats.get(name, (name,))}
+        needs |= {*seats.get(name, (str(meant),))}
     return frozenset(needs)
 
 

@@ -159,8 +159,9 @@ class JudgePrompt:
             texts = shown_options(item.options, abstain=abstain)
             own |= {"question": plain_text(item.question), "extra": item.extra, "labels": self.labels[: len(texts)]}
             user, spans = with_lines(self.user, own, texts)
-            return Prompt(user, self.cue, own["labels"], spans, tuple(turns))
-        return Prompt(fill_in(self.user, own | _shown(item, swapped)), self.cue, self.labels, (), tuple(turns))
+            return Prompt(user, self.cue, own["labels"], spans, tuple(turns), item.question)
+        user = fill_in(self.user, own | _shown(item, swapped))
+        return Prompt(user, self.cue, self.labels, (), tuple(turns), item.prompt)
 
     def check(self, tokenizer: "PreTrainedTokenizerFast") -> None:
         """Refuse a prompt that this tokenizer cannot ask: a label that is no token of its own, a lost system turn.

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...extraction.features import Features
 from ...extraction.readouts import LabelLogits, Readout
-from ...models.chat import render
+from ...models.chat import render, require_unrendered
 from ...models.conversation import plain_text
 from ...models.errors import UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
@@ -241,7 +241,12 @@ def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Al
     broken = unfit(tokenizer, plain_text(prompt.turns))
     if broken:
         return unreadable(item.id, item.group, broken)
-    if turn == "plain":
+    try:
+        require_unrendered(tokenizer, prompt.asked, alike.frames)
+        chat = None if turn == "plain" else render(tokenizer, prompt.turns, thinking=False, frames=alike.frames)
+    except UnreadableError as error:
+        return unreadable(item.id, item.group, str(error))
+    if chat is None:
         begins = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id] and bool(tokenizer.chat_template)
         first = tokenizer.bos_token if begins else ""
         stem = first + prompt.user
@@ -249,14 +254,10 @@ def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Al
         ids, _ = tokens(tokenizer, stem, judged)
         found = Encoding(id=item.id, group=item.group, ids=ids, positions={"score": (len(ids) - 1,)})
     else:
-        try:
-            rendered = render(tokenizer, prompt.turns, thinking=False, frames=alike.frames)
-        except UnreadableError as error:
-            return unreadable(item.id, item.group, str(error))
         # Without a cue no space opens the turn: labels are spelled with a space and without.
-        stem = rendered.text + (rendered.glue if prompt.cue else rendered.glue.rstrip(" ")) + prompt.cue
-        judged = rendered.judged
-        found = encode_stem(tokenizer, item.id, item.group, prompt, rendered, stem)
+        stem = chat.text + (chat.glue if prompt.cue else chat.glue.rstrip(" ")) + prompt.cue
+        judged = chat.judged
+        found = encode_stem(tokenizer, item.id, item.group, prompt, chat, stem)
     spelled = [alike.labels.spelled(stem, prompt.labels, lead, judged) for lead in (" ", "")]
     there = tuple(one or (0,) * len(prompt.labels) for one in spelled)  # a place is kept for those that are none
     splits = {"spaced": "a label after a space", "bare": "a label without a space"}

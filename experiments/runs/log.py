@@ -1,5 +1,6 @@
 """What a run says while it runs: coloured on a terminal, plain lines with the time elsewhere, JSON on request."""
 
+import io
 import json
 import logging
 import sys
@@ -7,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from rich.logging import RichHandler
 
@@ -19,7 +20,6 @@ log = logging.getLogger("innerjudge")
 EVERY = 30.0
 #: What every record of the logging module carries; everything else is ours.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-
 
 #: How a run reports what it does.
 LogStyle = Literal["auto", "rich", "plain", "json"]
@@ -33,6 +33,30 @@ class _Json(logging.Formatter):
         when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
         said = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
         return json.dumps(said | _given(record), default=str)
+
+
+class JsonLines(io.TextIOBase):
+    """Standard error on which every line is one JSON object: what is none (a warning, a complaint) becomes one."""
+
+    encoding = "utf-8"
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._begun, self._lock = stream, "", threading.Lock()
+
+    def write(self, text: str) -> int:
+        """Take text, and write the lines that it completes."""
+        with self._lock:
+            *lines, self._begun = (self._begun + text).split("\n")
+            for line in filter(None, (one.rstrip("\r").rpartition("\r")[2].rstrip() for one in lines)):
+                level = "ERROR" if line.startswith("innerjudge: ") else "WARNING" if "Warning" in line else "INFO"
+                record = logging.makeLogRecord({"levelname": level, "msg": line.removeprefix("innerjudge: ")})
+                self._stream.write((line if line.startswith('{"time": ') else _Json().format(record)) + "\n")
+        self._stream.flush()
+        return len(text)
+
+    def fileno(self) -> int:
+        """The file behind it, for other processes."""
+        return self._stream.fileno()
 
 
 class _Plain(logging.Formatter):

@@ -14,7 +14,7 @@ from ...models.inputs import context_of
 from ...models.items import Item, Rating, Trace
 from ...models.positions import Alike, Encoding, encode_prompt, encode_trace, unreadable
 from ...models.template import check_tokenizer
-from ..data.labels import label_of
+from ..data.labels import label_of, scale_of
 from ..data.splits import rows_by_group
 from ..reading.passes import Passes
 
@@ -36,18 +36,28 @@ class Look:
     items: list[str]
 
 
-def look_at(items: Sequence[Item], model: str = "reference", *, scale: tuple[int, int] = (1, 5), n: int = 3) -> Look:
-    """Look at items of one kind through the tokenizer and the chat template of a model; its weights are not read."""
+def look_at(
+    items: Sequence[Item], model: str = "reference", *, scale: tuple[int, int] | None = None, n: int = 3
+) -> Look:
+    """Look at items of one kind through the tokenizer and the chat template of a model; its weights are not read.
+
+    Ratings are asked for on ``scale``; without it on that of all items, where its labels have one digit, or 1 to 5.
+    """
     source = find_source(model)
     tokenizer = read_tokenizer(source.tokenizer, model, source.revision)
     context = context_of(require_causal(source.weights, model, source.revision))
     check_tokenizer(tokenizer, context)
-    alike, passes = Alike(tokenizer), Passes(scale=scale)
+    own = scale_of(items)
+    askable = own if own is not None and own[0] >= 0 and own[1] <= 9 else (1, 5)  # labels of one token
+    alike, passes = Alike(tokenizer), Passes(scale=scale or askable)
     step = -(-len(items) // MEASURED)
     measured = [_encoded(tokenizer, item, passes, alike) for item in items[::step][:MEASURED]]
     lengths = [len(one.ids) for one in measured if one.ids] or [0]
     facts = _facts(items)
     middle, long = np.percentile(lengths, [50, 95])
+    if own is not None:
+        low, high = passes.scale
+        facts["scores"] += f"; their scale is {own[0]} to {own[1]}, asked for as with --scale {low}-{high}"
     sample = f" (measured on {len(measured):,})" if len(measured) < len(items) else ""
     facts["tokens an item"] = f"{middle:,.0f} in the middle, {long:,.0f} at 95 %, {max(lengths):,} at most{sample}"
     counted = f" (of the {len(measured):,} measured)" if sample else ""

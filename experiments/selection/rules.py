@@ -83,7 +83,6 @@ RULES: dict[str, Callable[[Rule, Answers, Scores, Sequence[bool]], float]] = {
 #: The rules that read scores.
 READ_SCORES = ("best-of-n", "top-maj", "weighted", "best-of-majority")
 
-
 _UNREADABLE = "no answer can be read: the first candidate was taken"
 _SILENT = "no candidate with an answer is scored: plain majority"
 

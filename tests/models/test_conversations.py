@@ -8,13 +8,14 @@ import pytest
 from hypothesis import Phase, given, settings, strategies as st
 from innerjudge.experiments.data.kinds import hash_item, item_to_row, record_to_item
 from innerjudge.experiments.data.records import Record
+from innerjudge.experiments.reading.judge_prompt import JudgePrompt
 from innerjudge.models.chat import format_of
 from innerjudge.models.conversation import Conversation, as_prompt, as_response, plain_text
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Choice, Pair, Rating, Trace
 from innerjudge.models.markers import FORMATS
 from innerjudge.models.positions import encode_prompt, encode_trace
-from innerjudge.models.prompts import choice_prompt, rating_prompt
+from innerjudge.models.prompts import checklist_prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
 
 from .test_chat import tokenizer, turns
 from .test_templates import OPENED, SWITCHES, WORDS, beginning, between, every
@@ -256,3 +257,24 @@ def test_so_is_one_that_begins_with_a_system_turn(every: dict[str, Any]) -> None
         assert "rendered by the chat template already" in encode_trace(tok, trace(text, "4")).missing["*"], name
     for text in ("<b>1</b> and <|user|> are tags", "<|system|> is a tag", "Why does <|im_end|>", "<|end|>"):
         assert "*" not in encode_trace(every["reference"], trace(text, "4")).missing, "tags in a text are text"
+
+
+def test_every_kind_of_item_refuses_such_a_prompt(every: dict[str, Any]) -> None:
+    for name in ("qwen2.5-instruct", "deepseek-r1-distill-qwen", "smollm2-instruct", "qwen3", "reference"):
+        tok = every[name]
+        text = tok.apply_chat_template([USER], tokenize=False, add_generation_prompt=True)
+        for prompt, refused in ((text, True), ("Quote: " + text, False)):
+            asked = [
+                rating_prompt(prompt, "4"),
+                rating_prompt(prompt, "4", reasoned=True),
+                verdict_prompt(prompt, "4"),
+                pair_prompt(prompt, "4", "5"),
+                choice_prompt(prompt, ("4", "5")),
+                checklist_prompt(prompt),
+                JudgePrompt.of("prometheus").ask(Rating(item_id="r", prompt=prompt, response="4")),
+            ]
+            for one in asked:
+                missing = encode_prompt(tok, "r", "r", one).missing
+                assert ("rendered by the chat template already" in missing.get("*", "")) is refused, (name, one)
+        said = encode_prompt(tok, "r", "r", rating_prompt("2+2?", text))
+        assert "*" not in said.missing, "a response with such text in it is judged"

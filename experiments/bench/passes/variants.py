@@ -104,7 +104,6 @@ EAGER = Variant(
     keeps="states of every block, the squares of attention, logits of every token",
 )
 
-
 PASSES = Section(
     key="passes",
     title="One batch, beside what others do",

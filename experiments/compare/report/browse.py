@@ -1,7 +1,7 @@
 """The reported items as a reader looks through them: their texts, and what every judge says of each."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from string import ascii_uppercase
 from typing import Any
 
@@ -28,6 +28,8 @@ class ShownItem:
 
     ``apart`` is how far the judges are from the one that they are compared with, 0 to 1: the mean difference of the
     shares of items that they put below this one, or for choices and pairs the share that says something else.
+
+    ``heat`` has responses by name as their steps of (piece of text, surprise in nats), where these were read.
     """
 
     name: str
@@ -36,6 +38,7 @@ class ShownItem:
     texts: tuple[tuple[str, str], ...]
     said: tuple[tuple[str, str, str], ...]
     apart: float | None
+    heat: Mapping[str, Sequence[Sequence[tuple[str, float | None]]]] = field(default_factory=dict)
 
 
 def shown_items(items: Sequence[Item], lens: Lens) -> tuple[ShownItem, ...]:

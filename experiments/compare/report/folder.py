@@ -77,13 +77,15 @@ def write(
     with writing(folder):
         images = images_of(report)
         results = _dump(sealed(json.loads(_dump(report.results_json(), RESULTS))), RESULTS)
-        made = {} if rows is None else _sealed_rows(rows)
+        made: dict[str, bytes] = {}
+        if rows is not None:  # the checksum goes before the file that it is of
+            verdicts = b"".join(jsonl_lines(map(row_json, rows), _VERDICTS))
+            made[checksum_of(Path(_VERDICTS)).name] = checksum_line(_VERDICTS, digest_of_parts([verdicts]))
+            made |= {_VERDICTS: verdicts, _TIMINGS: _dump(report.timings_json(), _TIMINGS)}
         made |= {f"{_PLOTS}/{plot}.png": image for plot, image in images.items()}
         made |= {name: text.encode("utf-8", "replace") for name, text in (more or {}).items()}
         made["report.md"] = markdown(report).encode("utf-8", "replace")
         made["report.html"] = html(report, images).encode("utf-8", "replace")
-        if rows is not None:
-            made[_TIMINGS] = _dump(report.timings_json(), _TIMINGS)
         (path / _PLOTS).mkdir(parents=True, exist_ok=True)
         (path / RESULTS).unlink(missing_ok=True)
         for name, content in made.items():
@@ -92,13 +94,6 @@ def write(
             if old.stem not in images:
                 old.unlink()
         _put(path / RESULTS, results)
-
-
-def _sealed_rows(rows: Iterable[Row]) -> dict[str, bytes]:
-    """The file of verdicts and, before it, that of its checksum."""
-    verdicts = b"".join(jsonl_lines(map(row_json, rows), _VERDICTS))
-    checksum = checksum_line(_VERDICTS, digest_of_parts([verdicts]))
-    return {checksum_of(Path(_VERDICTS)).name: checksum, _VERDICTS: verdicts}
 
 
 def read_results(folder: str | Path) -> dict[str, Any]:

@@ -141,7 +141,6 @@ def verdict_change(before: Sequence[Label | None], after: Sequence[Label | None]
 
 Signs = npt.NDArray[np.int8]
 
-
 #: Most candidates of which all weak orders are gone through (47,293 of them).
 MOST_CANDIDATES = 7
 

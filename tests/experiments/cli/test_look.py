@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from innerjudge.experiments.cli.options import LOADER_NAMES
+from innerjudge.experiments.data.labels import scale_of
 from innerjudge.experiments.data.loaders import LOADERS
 from innerjudge.experiments.runs.look import look_at
 from innerjudge.models.items import Choice, Pair, Rating, Trace
@@ -120,3 +121,43 @@ def test_mapped_rows_go_through_the_commands(cli, tmp_path: Path) -> None:  # ty
         "sample", "--judge", tmp_path / "j", *data[:4], "--n", 1, "--max-new-tokens", 2, "--out", tmp_path / "s.jsonl"
     )
     assert sampled.code == 0, sampled.err
+
+
+def ratings(*scales: list[float] | None) -> list[Rating]:
+    return [
+        Rating(item_id=str(k), prompt="Say hi.", response="hi", scores=(2.0,), extra={"scale": one} if one else {})
+        for k, one in enumerate(scales)
+    ]
+
+
+def test_the_scale_of_the_data_is_what_items_are_asked_on() -> None:
+    seen = look_at(ratings([0, 3], [0, 3]))
+    assert seen.facts["scores"] == "2 to 2, mean 2.00; their scale is 0 to 3, asked for as with --scale 0-3"
+    assert all("from 0 to 3" in one for one in seen.items)
+    assert not seen.unscored
+    named = look_at(ratings([0, 3]), scale=(1, 7))
+    assert "from 1 to 7" in named.items[0]
+    assert named.facts["scores"].endswith("their scale is 0 to 3, asked for as with --scale 1-7")
+
+
+@pytest.mark.parametrize("scales", [([0, 3], [1, 5]), ([0, 3], None), (None, None), ([0, 0.5],)])
+def test_without_one_scale_of_whole_numbers_it_is_1_to_5(scales: tuple[list[float] | None, ...]) -> None:
+    seen = look_at(ratings(*scales))
+    assert scale_of(ratings(*scales)) is None
+    assert all("from 1 to 5" in one for one in seen.items)
+    assert "scale" not in seen.facts["scores"]
+
+
+def test_a_scale_with_labels_of_two_digits_is_told_and_not_asked_on() -> None:
+    seen = look_at(ratings([0, 100]))
+    assert seen.facts["scores"].endswith("their scale is 0 to 100, asked for as with --scale 1-5")
+    assert "from 1 to 5" in seen.items[0]
+
+
+def test_the_scale_on_the_command_line(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    row = {"item_id": "r", "prompt": "Say hi.", "response": "hi", "scores": [2], "scale": [0, 3]}
+    (tmp_path / "r.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+    said = cli("look", tmp_path / "r.jsonl", "--items", 1).out
+    assert "Rate the response from 0 to 3" in said
+    said = cli("look", tmp_path / "r.jsonl", "--items", 1, "--scale", "1-5").out
+    assert "Rate the response from 1 to 5" in said
