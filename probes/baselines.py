@@ -171,17 +171,12 @@ class Length(LearningJudge):
     threshold_: float | None
 
     def __init__(self, *, target: Target = "correct") -> None:
-        self.target = _checked_target(target)
+        self.target, self.kinds = _checked_target(target), _KINDS[target]
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
         """For everything but choices."""
         return {} if task.kind == "choice" else {"length": cls(target="rating" if task.kind == "rating" else "correct")}
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """By ``target``."""
-        return _KINDS[self.target]
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
@@ -239,13 +234,12 @@ class QuestionOnly(PenalisedProbe):
     family = "baseline"
     fitted: ClassVar[tuple[str, ...]] = (*PenalisedProbe.fitted, "penalty_")
     forms: ClassVar[Mapping[str, Form]] = {**PenalisedProbe.forms, "penalty_": Number(low=0)}
-    _chosen = "penalty_"
 
     def __init__(
         self, *, target: Target = "correct", row: int | ChooseRow = -1, candidates: Sequence[float] | None = None
     ) -> None:
         super().__init__(positions=("prompt_end",), combine="concat", row=row)
-        self.target, self.candidates = _checked_target(target), candidates
+        self.target, self.candidates, self.kinds = _checked_target(target), candidates, _KINDS[target]
         self._tried()
 
     @classmethod
@@ -253,11 +247,6 @@ class QuestionOnly(PenalisedProbe):
         """For traces and ratings."""
         targets: dict[str, Target] = {"trace": "correct", "rating": "rating"}
         return {"question-only": cls(target=targets[task.kind])} if task.kind in targets else {}
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """By ``target``."""
-        return _KINDS[self.target]
 
 
 def _checked_target(target: Target) -> Target:

@@ -29,15 +29,11 @@ class ChoiceJudge(BaseJudge):
     lines take no part; features of prompts without such lines are refused then.
     """
 
-    abstain: bool
-
     kinds = ("choice",)
     pointwise = False  # it sees all options at once
 
-    @property
-    def needs_abstain_lines(self) -> bool:
-        """With ``abstain=False``: it leaves the last two options out."""
-        return not self.abstain
+    def __init__(self, *, abstain: bool) -> None:
+        self.abstain, self.needs_abstain_lines = abstain, not abstain
 
     def _n_options(self, features: Features) -> Ints:
         """Options that take part, ``[n]``: always the first ones."""
@@ -117,7 +113,7 @@ class LetterLogits(ChoiceJudge):
         return {"letter-logits": cls(), "letter-logits-no-abstain": cls(abstain=False)}
 
     def __init__(self, *, abstain: bool = True) -> None:
-        self.abstain = abstain
+        super().__init__(abstain=abstain)
 
     def _scores(self, features: Features) -> Scores:
         return mask_options(features["logits/score"][:, 1, -1].astype(np.float64), self._n_options(features))

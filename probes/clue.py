@@ -39,11 +39,6 @@ class CentroidJudge(StreamingJudge):
     def _vectors(self, features: Features) -> Floats:
         """Vectors ``[n, L, D]`` of items, float64."""
 
-    @property
-    def keeps_questions_whole(self) -> bool:
-        """With ``balance``, which weighs the items of a question by one another."""
-        return self.balance
-
     def fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
         """As one :meth:`partial_fit` on a new judge, and refuses traces that are all of one class.
 
@@ -189,6 +184,7 @@ class CLUE(CentroidJudge):
             raise InnerjudgeError(f"given {rank_by=}, {last=}, expected 'success' or 'margin', 'normed' or 'raw'")
         self.start, self.end, self.rank_by, self.last = start, end, rank_by, last
         self.embedding, self.scale, self.balance = embedding, scale, balance
+        self.keeps_questions_whole = balance  # it weighs the items of a question by one another
         self.needs = (f"hidden/{start}", f"hidden/{end}")
 
     @classmethod

@@ -59,6 +59,40 @@ class JudgeDescription:
     n_excluded_: int
     needs: tuple[str, ...]
     learns: ClassVar[bool]
+    #: Whether it standardises the states by itself, so that a sweep need not.
+    standardises: bool = False
+    #: The penalty that the fit chose; ``None`` where there is none.
+    penalty: float | None = None
+    #: Kinds of item that the judge reads, the one that it is made for first.
+    kinds: tuple[str, ...] = ("trace", "rating", "pair")
+    #: Whether it judges one response on its own; else it sees both responses of a pair, or all options, at once.
+    pointwise: bool = True
+    #: Lowest and highest value of its verdict labels; ``None`` where it has none.
+    value_range: tuple[int, int] | None = None
+    #: How many verdict labels it reads the logits of; ``None`` where any number will do.
+    n_values: int | None = None
+    #: The labels that it looks for in a text; ``None`` where it reads none.
+    verdict_labels: tuple[str, ...] | None = None
+    #: Whether questions must be asked with "None of the above" and "I don't know" as their last two options.
+    needs_abstain_lines: bool = False
+    #: Whether it scores without a fit but has no border between right and wrong, which ``fit`` can set.
+    needs_threshold: bool = False
+    #: Whether it sits on the panel of a comparison only where it is named, or every judge is asked for.
+    on_request: bool = False
+    #: Whether its fit reads labels.
+    needs_labels: bool = True
+    #: Whether its fit reads traces without a label as well, with a weight of 0.
+    reads_unlabelled: bool = False
+    #: Fields of an item that its fit reads before the label itself, and as the weight.
+    label_fields: tuple[str, str] = ("p_correct", "sample_weight")
+    #: Whether its fit reads the same questions with their options permuted too: ``fit(..., permuted=...)``.
+    needs_permuted: bool = False
+    #: Whether ``fit_parts`` learns from items part by part, of which memory holds one.
+    learns_in_parts: bool = False
+    #: Whether all items of a question must lie within one part.
+    keeps_questions_whole: bool = False
+    #: Attention heads that the fit chose, as ``(block 1..L, head 0..H-1)``.
+    chosen_heads: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Any]:
@@ -77,41 +111,6 @@ class JudgeDescription:
         return {}
 
     @property
-    def standardises(self) -> bool:
-        """Whether it standardises the states by itself, so that a sweep need not."""
-        return False
-
-    @property
-    def penalty(self) -> float | None:
-        """The penalty that the fit chose; ``None`` where there is none."""
-        return None
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Kinds of item that the judge reads, the one that it is made for first."""
-        return ("trace", "rating", "pair")
-
-    @property
-    def pointwise(self) -> bool:
-        """Whether it judges one response on its own; else it sees both responses of a pair, or all options, at once."""
-        return True
-
-    @property
-    def value_range(self) -> tuple[int, int] | None:
-        """Lowest and highest value of its verdict labels; ``None`` where it has none."""
-        return None
-
-    @property
-    def n_values(self) -> int | None:
-        """How many verdict labels it reads the logits of; ``None`` where any number will do."""
-        return None
-
-    @property
-    def verdict_labels(self) -> tuple[str, ...] | None:
-        """The labels that it looks for in a text; ``None`` where it reads none."""
-        return None
-
-    @property
     def reads_text(self) -> bool:
         """Whether the model must write a verdict for it."""
         return not _WRITTEN.isdisjoint(self.needs)
@@ -122,59 +121,9 @@ class JudgeDescription:
         return "reasoned" in self.needs
 
     @property
-    def needs_abstain_lines(self) -> bool:
-        """Whether questions must be asked with "None of the above" and "I don't know" as their last two options."""
-        return False
-
-    @property
-    def needs_threshold(self) -> bool:
-        """Whether it scores without a fit but has no border between right and wrong, which ``fit`` can set."""
-        return False
-
-    @property
-    def on_request(self) -> bool:
-        """Whether it sits on the panel of a comparison only where it is named, or every judge is asked for."""
-        return False
-
-    @property
-    def needs_labels(self) -> bool:
-        """Whether its fit reads labels."""
-        return True
-
-    @property
-    def reads_unlabelled(self) -> bool:
-        """Whether its fit reads traces without a label as well, with a weight of 0."""
-        return False
-
-    @property
-    def label_fields(self) -> tuple[str, str]:
-        """Fields of an item that its fit reads before the label itself, and as the weight."""
-        return ("p_correct", "sample_weight")
-
-    @property
-    def needs_permuted(self) -> bool:
-        """Whether its fit reads the same questions with their options permuted too: ``fit(..., permuted=...)``."""
-        return False
-
-    @property
-    def learns_in_parts(self) -> bool:
-        """Whether ``fit_parts`` learns from items part by part, of which memory holds one."""
-        return False
-
-    @property
-    def keeps_questions_whole(self) -> bool:
-        """Whether all items of a question must lie within one part."""
-        return False
-
-    @property
     def n_left_out(self) -> int | None:
         """``n_excluded_``; ``None`` without a fit."""
         return self.__dict__.get("n_excluded_")
-
-    @property
-    def chosen_heads(self) -> tuple[tuple[int, int], ...]:
-        """Attention heads that the fit chose, as ``(block 1..L, head 0..H-1)``."""
-        return ()
 
     def fit_note(self, n: int) -> str | None:
         """What the fit on ``n`` items chose, as the end of a sentence for reports; ``None`` where it chose nothing."""

@@ -42,21 +42,13 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
             raise InnerjudgeError(
                 "given prefer='earliest' with select='unlabelled', expected accuracies: use prefer='best'"
             )
-        self.select, self.n_heads, self.prefer, self.abstain = select, n_heads, prefer, abstain
+        super().__init__(abstain=abstain)
+        self.select, self.n_heads, self.prefer = select, n_heads, prefer
+        self.needs_labels, self.needs_permuted = select != "unlabelled", select == "permutation"
         self.fit_needs = ("attention",) if select == "unlabelled" else ()
 
     @property
-    def needs_labels(self) -> bool:
-        """Not where heads are chosen by how their attention moves."""
-        return self.select != "unlabelled"
-
-    @property
-    def needs_permuted(self) -> bool:
-        """Where heads must be right before and after the options trade places."""
-        return self.select == "permutation"
-
-    @property
-    def chosen_heads(self) -> tuple[tuple[int, int], ...]:
+    def chosen_heads(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
         """As ``heads_``; empty without a fit."""
         return () if self.provenance_ is None else self.heads_
 

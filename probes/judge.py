@@ -212,11 +212,7 @@ class ThresholdJudge(BaseJudge):
 
     fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
     threshold_: float | None = None
-
-    @property
-    def needs_threshold(self) -> bool:
-        """There is no border between right and wrong by itself."""
-        return True
+    needs_threshold = True  # there is no border between right and wrong by itself
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Set the threshold of the labels on labelled traces.

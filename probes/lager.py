@@ -82,6 +82,8 @@ class LAGER(ValueJudge):
         checked_values(values, answers)
         self.values, self.answers = values, answers
         self.entries, self.norm, self.aggregate, self.readout = entries, norm, aggregate, readout
+        # Of two values: the model's own logits have a border, the middle; averaged over all blocks they have none.
+        self.needs_threshold = not self.learns and entries not in ("last", 1) and len(values) == 2
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -98,11 +100,6 @@ class LAGER(ValueJudge):
             "lager-probabilities": cls(values=task.values, aggregate="probabilities"),
             "lager-argmax": cls(values=task.values, readout="argmax"),
         }
-
-    @property
-    def needs_threshold(self) -> bool:
-        """Of two values. The model's own logits have a border, the middle; averaged over all blocks they have none."""
-        return not self.learns and self.entries not in ("last", 1) and len(self.values) == 2
 
     def probabilities(self, features: Features) -> Floats:
         """Distribution over the verdict labels, ``[n, M]``, of items that can be scored."""

@@ -26,6 +26,12 @@ class Linear(RowJudge):
     forms: ClassVar[Mapping[str, Form]] = {**RowJudge.forms, "coef_": Array(("features",)), "intercept_": Number()}
     coef_: Floats
     intercept_: float
+    _chosen: ClassVar[str] = "penalty_"  # name of the attribute that holds the chosen penalty, if there is one
+
+    @property
+    def penalty(self) -> float | None:  # type: ignore[override]
+        """The chosen candidate."""
+        return self.__dict__.get(self._chosen)
 
     def fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
         """Learn the coefficients from labels ``[n]``: of traces booleans, of ratings mean human scores.

@@ -29,23 +29,7 @@ class PenalisedProbe(LogOdds):
     target: Target
     centre: Centre = "none"
     candidates: Sequence[float] | None
-    _chosen: ClassVar[str]  # name of the attribute that holds the chosen penalty
     _held_out: Floats
-
-    @property
-    def penalty(self) -> float | None:
-        """The chosen candidate."""
-        return self.__dict__.get(self._chosen)
-
-    @property
-    def on_request(self) -> bool:
-        """Where it is centred in the question, a variant of another judge."""
-        return self.centre == "question"
-
-    @property
-    def reads_unlabelled(self) -> bool:
-        """Where it is centred, for the means of the questions."""
-        return self.centre == "question"
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
@@ -159,6 +143,8 @@ class LogisticProbe(PenalisedProbe):
         super().__init__(positions=positions, combine=combine, row=row)
         self.C, self.candidates, self.centre = C, candidates, centre
         self._tried()
+        # Centred in the question it is a variant of another judge, and takes the means of all.
+        self.on_request = self.reads_unlabelled = centre == "question"
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -222,6 +208,7 @@ class RidgeProbe(PenalisedProbe):
         super().__init__(positions=positions, combine=combine, row=row)
         self.candidates, self.centre = candidates, centre
         self._tried()
+        self.on_request = self.reads_unlabelled = centre == "question"  # as of LogisticProbe
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:

@@ -113,7 +113,8 @@ class PooledProbe(LearningJudge):
     ) -> None:
         self.role, self.reduce, self.rows, self.widths, self.heads = role, reduce, rows, widths, heads
         self.how, self.window, self.loss, self.each, self.balance = how, window, loss, each, balance
-        self.standardise, self.learning_rate, self.weight_decay = standardise, learning_rate, weight_decay
+        self.standardise = self.standardises = standardise
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.epochs, self.patience, self.batch, self.seed = epochs, patience, batch, seed
         _check(self)
 
@@ -121,11 +122,6 @@ class PooledProbe(LearningJudge):
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """The one readout, by ``role``, ``reduce`` and ``rows``."""
         return (States(self.role, self.reduce, None if self.rows is None else tuple(self.rows)).name,)
-
-    @property
-    def standardises(self) -> bool:
-        """As it was asked to."""
-        return self.standardise
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:

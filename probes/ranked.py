@@ -88,11 +88,6 @@ class RankedProbe(Linear):
         positions = {"trace": task.between, "rating": ("score",)}.get(task.kind)
         return {} if positions is None else {"ranked-probe": cls(positions=positions)}
 
-    @property
-    def penalty(self) -> float | None:
-        """The chosen candidate."""
-        return self.__dict__.get("penalty_")
-
     def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
         """From qualities ``[n]``, higher is better: of a rank its negative, of a label true or false."""
         if weight is not None or labels.dtype.kind not in "biuf" or not np.isfinite(labels.astype(float)).all():

@@ -41,6 +41,8 @@ class RowJudge(LearningJudge):
         if isinstance(row, str) and row not in ("best", "earliest"):
             raise InnerjudgeError(f"given row={row!r}, expected a number, 'best' or 'earliest'")
         self.needs = tuple(f"hidden/{p}" for p in positions)
+        if "score" in positions:  # the state before one
+            self.kinds = ("rating", "pair", "trace")
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Also the length of the vectors that are read."""
@@ -48,12 +50,7 @@ class RowJudge(LearningJudge):
         return {**known, **({"features": pieces * known["width"]} if "width" in known else {})}
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """Ratings first, where it reads the state before a score."""
-        return ("rating", "pair", "trace") if "hidden/score" in self.needs else ("trace", "rating", "pair")
-
-    @property
-    def learns_in_parts(self) -> bool:
+    def learns_in_parts(self) -> bool:  # type: ignore[override]
         """Only where the row is given: choosing it takes all rows of all items."""
         return not isinstance(self.row, str)
 

@@ -74,7 +74,7 @@ class TextJudge(ScaleJudge):
         return "regressor" if self.values is not None and len(self.values) > 2 else "classifier"
 
     @property
-    def verdict_labels(self) -> tuple[str, ...] | None:
+    def verdict_labels(self) -> tuple[str, ...] | None:  # type: ignore[override]
         """``labels``, which a prompt must ask for; of choices any number of letters."""
         return None if self.values is None else tuple(self.labels)
 

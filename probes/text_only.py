@@ -60,12 +60,12 @@ class TextReader(LearningJudge):
         return "options" in self.needs
 
     @property
-    def kinds(self) -> tuple[str, ...]:
+    def kinds(self) -> tuple[str, ...]:  # type: ignore[override]
         """Choices where it reads options."""
         return ("choice",) if self._of_options else ("trace", "rating", "pair")
 
     @property
-    def pointwise(self) -> bool:
+    def pointwise(self) -> bool:  # type: ignore[override]
         """Whether it reads one response."""
         return not self._of_options
 

@@ -21,22 +21,22 @@ class ScaleJudge(BaseJudge):
     answers: Sequence[Answer] | None
 
     @property
-    def kinds(self) -> tuple[str, ...]:
+    def kinds(self) -> tuple[str, ...]:  # type: ignore[override]
         """No and yes are for traces, grades for ratings, A and B for pairs; option letters have no values."""
         return ("choice",) if self.values is None else kinds_of_values(self.values, self.answers)
 
     @property
-    def pointwise(self) -> bool:
+    def pointwise(self) -> bool:  # type: ignore[override]
         """Whether it reads the verdict on one response."""
         return self.kinds not in (("choice",), ("pair",))
 
     @property
-    def value_range(self) -> tuple[int, int] | None:
+    def value_range(self) -> tuple[int, int] | None:  # type: ignore[override]
         """Of ``values``."""
         return None if self.values is None else (int(min(self.values)), int(max(self.values)))
 
     @property
-    def n_values(self) -> int | None:
+    def n_values(self) -> int | None:  # type: ignore[override]
         """As many as ``values``, of a judge of logits."""
         return len(self.values) if self.values is not None and "logits/score" in self.needs else None
 
