@@ -7,30 +7,44 @@ and token positions are made from items; labels are read from them by the compar
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 from .conversation import Text, as_prompt, as_response
 from .errors import InnerjudgeError
 
 
-def _require_strings(item: object, *names: str) -> None:
-    for name in names:
-        value = getattr(item, name)
-        if not isinstance(value, str):
-            raise InnerjudgeError(
-                f"{type(item).__name__}: given a {type(value).__name__} as {name}, expected a string: write str(...)"
-            )
+class _Named:
+    """What all items have: ids, texts, and the question that they belong to."""
 
+    __slots__ = ()
+    _ids: ClassVar[tuple[str, ...]]  # fields whose values, joined, are the item's name
+    _texts: ClassVar[tuple[str, ...]] = ("prompt", "response")  # the first is what was asked
+    extra: Mapping[str, Any]
 
-def _read_texts(item: object, prompt: str, *responses: str) -> None:
-    """Lists of messages become conversations, and those of one plain message its text."""
-    for name in (prompt, *responses):
-        read = as_prompt if name == prompt else as_response
-        object.__setattr__(item, name, read(getattr(item, name), f"{type(item).__name__}.{name}"))
+    def __post_init__(self) -> None:
+        for name in self._ids:
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                given = f"{type(self).__name__}: given a {type(value).__name__} as {name}"
+                raise InnerjudgeError(f"{given}, expected a string: write str(...)")
+        for name in self._texts:  # lists of messages become conversations, and those of one plain message its text
+            read = as_prompt if name == self._texts[0] else as_response
+            object.__setattr__(self, name, read(getattr(self, name), f"{type(self).__name__}.{name}"))
+
+    @property
+    def id(self) -> str:
+        """Unique name of the item within its data set."""
+        return "/".join(getattr(self, name) for name in self._ids)
+
+    @property
+    def group(self) -> str:
+        """Unit of splitting and of intervals: the question; null and an empty name in ``extra`` are none."""
+        own, named = str(getattr(self, self._ids[0])), self.extra.get("question_id")
+        return own if self._ids[0] == "question_id" or named is None or named == "" else str(named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
+class Trace(_Named):
     """One sampled answer, with its reasoning, to one question.
 
     Args:
@@ -48,6 +62,7 @@ class Trace:
         'q1/0'
     """
 
+    _ids = ("question_id", "candidate_id")
     question_id: str
     candidate_id: str
     prompt: Text
@@ -56,29 +71,15 @@ class Trace:
     correct: bool | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        _require_strings(self, "question_id", "candidate_id")
-        _read_texts(self, "prompt", "response")
-
-    @property
-    def id(self) -> str:
-        """Unique name of the item within its data set."""
-        return f"{self.question_id}/{self.candidate_id}"
-
     @property
     def unanswered(self) -> str | None:
         """Why there is no response, where its source says so: such an item is unscored by every judge."""
         reason = self.extra.get("unanswered")
         return f"no response: {reason}" if isinstance(reason, str) and reason and not self.response else None
 
-    @property
-    def group(self) -> str:
-        """Unit of splitting and of intervals: the question."""
-        return self.question_id
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rating:
+class Rating(_Named):
     """One response that people scored on a scale.
 
     ``group`` is ``extra["question_id"]`` where the data give one (several responses to one prompt), else the item.
@@ -88,6 +89,7 @@ class Rating:
         4.5
     """
 
+    _ids = ("item_id",)
     item_id: str
     prompt: Text
     response: Text
@@ -97,21 +99,10 @@ class Rating:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _require_strings(self, "item_id")
-        _read_texts(self, "prompt", "response")
+        _Named.__post_init__(self)
         many = self.scores
         if many is not None and not (isinstance(many, list | tuple) and all(isinstance(one, Real) for one in many)):
             raise InnerjudgeError(f"Rating: given scores={many!r:.60}, expected a tuple of numbers: write scores=(4,)")
-
-    @property
-    def id(self) -> str:
-        """Unique name of the item within its data set."""
-        return self.item_id
-
-    @property
-    def group(self) -> str:
-        """Unit of splitting and of intervals."""
-        return _question_of(self)
 
     @property
     def mean_score(self) -> float | None:
@@ -120,7 +111,7 @@ class Rating:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(_Named):
     """One multiple-choice question; ``answer`` is the 0-based index of the right option.
 
     Example:
@@ -128,6 +119,7 @@ class Choice:
         'c1'
     """
 
+    _ids, _texts = ("question_id",), ("question",)
     question_id: str
     question: Text
     options: tuple[str, ...]
@@ -135,8 +127,7 @@ class Choice:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _require_strings(self, "question_id")
-        _read_texts(self, "question")
+        _Named.__post_init__(self)
         if not isinstance(self.options, list | tuple) or not all(isinstance(one, str) for one in self.options):
             raise InnerjudgeError("Choice: given options that are not a tuple of strings, expected one: write str(...)")
         if not (self.answer is None or (isinstance(self.answer, Integral) and 0 <= self.answer < len(self.options))):
@@ -145,19 +136,9 @@ class Choice:
                 f"{len(self.options) - 1}: write answer=1 for B"
             )
 
-    @property
-    def id(self) -> str:
-        """Unique name of the item within its data set."""
-        return self.question_id
-
-    @property
-    def group(self) -> str:
-        """Unit of splitting and of intervals: the question."""
-        return self.question_id
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class Pair(_Named):
     """Two responses to one prompt; ``preference`` is ``"a"``, ``"b"`` or ``"tie"``.
 
     ``group`` is ``extra["question_id"]`` where the data give one (several pairs of one prompt), else the pair.
@@ -167,32 +148,13 @@ class Pair:
         'p1'
     """
 
+    _ids, _texts = ("pair_id",), ("prompt", "response_a", "response_b")
     pair_id: str
     prompt: Text
     response_a: Text
     response_b: Text
     preference: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _require_strings(self, "pair_id")
-        _read_texts(self, "prompt", "response_a", "response_b")
-
-    @property
-    def id(self) -> str:
-        """Unique name of the item within its data set."""
-        return self.pair_id
-
-    @property
-    def group(self) -> str:
-        """Unit of splitting and of intervals."""
-        return _question_of(self)
-
-
-def _question_of(item: Rating | Pair) -> str:
-    """The question that an item names; null and an empty name are none."""
-    named = item.extra.get("question_id")
-    return item.id if named is None or named == "" else str(named)
 
 
 Item = Trace | Rating | Choice | Pair

@@ -140,29 +140,17 @@ class Study(_Part):
     @property
     def settings(self) -> Settings:
         """How judges are compared."""
-        same = (
-            "judges",
-            "against",
-            "scale",
-            "merge_system",
-            "embedder",
-            "reasoning_tokens",
-            "rows",
-            "groups",
-            "system",
-            "own",
-        )
-        return Settings(
-            **{name: getattr(self, name) for name in same},
-            fit=self.splits.fit,
-            calibrate=self.splits.calibrate,
-            seeds=settings.Seeds(**self.seeds.model_dump()),
-            between=Between(self.between),
-            prompt=None if self.prompt in (None, OURS) else JudgePrompt.of(str(self.prompt)),
-            batch_size=self.model.batch_size,
-            target_accuracy=self.target_accuracy,
-            selection=self.audits.selection,
-        )
+        shared = {name: getattr(self, name) for name in Study.model_fields if name in Settings.__dataclass_fields__}
+        own = {
+            "fit": self.splits.fit,
+            "calibrate": self.splits.calibrate,
+            "seeds": settings.Seeds(**self.seeds.model_dump()),
+            "between": Between(self.between),
+            "prompt": None if self.prompt in (None, OURS) else JudgePrompt.of(str(self.prompt)),
+            "batch_size": self.model.batch_size,
+            "selection": self.audits.selection,
+        }
+        return Settings(**(shared | own))
 
     @property
     def prompted(self) -> dict[str, Settings]:
