@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
-from .fitted_arrays import Form, Number
+from .fitted_arrays import Forms, Number
 from .judge import LearningJudge, Scores, ThresholdJudge
 from .labels import Floats, best_threshold, correctness, ratings
 from .penalised import PenalisedProbe
@@ -165,8 +165,7 @@ class Length(LearningJudge):
 
     family = "baseline"
     needs = ("logprob",)
-    fitted: ClassVar[tuple[str, ...]] = ("sign_", "threshold_", "n_excluded_")
-    forms: ClassVar[Mapping[str, Form]] = {**LearningJudge.forms, "sign_": Number(whole=True, among=(-1, 1))}
+    forms: ClassVar[Forms] = {"sign_": Number(whole=True, among=(-1, 1)), "threshold_": Number(none=True)}
     sign_: int
     threshold_: float | None
 
@@ -232,8 +231,7 @@ class QuestionOnly(PenalisedProbe):
     """
 
     family = "baseline"
-    fitted: ClassVar[tuple[str, ...]] = (*PenalisedProbe.fitted, "penalty_")
-    forms: ClassVar[Mapping[str, Form]] = {**PenalisedProbe.forms, "penalty_": Number(low=0)}
+    forms: ClassVar[Forms] = {"penalty_": Number(low=0)}
 
     def __init__(
         self, *, target: Target = "correct", row: int | ChooseRow = -1, candidates: Sequence[float] | None = None

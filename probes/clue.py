@@ -12,7 +12,7 @@ from einops import einsum
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
-from .fitted_arrays import Array, Form, Tuple
+from .fitted_arrays import Array, Forms, Tuple
 from .judge import Scores, StreamingJudge
 from .labels import Bools, Floats, Weights, balanced_weights, correctness, hard_rows, soft_correctness
 
@@ -22,9 +22,8 @@ _SLICE = 256  # items a float64 copy is made of at a time
 class CentroidJudge(StreamingJudge):
     """Centroids of incorrect and of correct traces, learned from sums, all at once or chunk after chunk."""
 
-    fitted: ClassVar[tuple[str, ...]] = ("n_seen_", "n_excluded_", "weight_", "sum_", "squares_", "groups_seen_")
-    forms: ClassVar[Mapping[str, Form]] = {
-        **StreamingJudge.forms,
+    fitted = ("n_seen_", "n_excluded_", "weight_", "sum_", "squares_", "groups_seen_")
+    forms: ClassVar[Forms] = {
         "n_seen_": Array((2,), dtype="int64", low=0, needed="sum_"),  # all of them come with the first trace
         "weight_": Array((2,), low=0, needed="n_seen_"),
         "sum_": Array((2, "layers", "width"), needed="n_seen_"),

@@ -14,7 +14,7 @@ from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
 from .description import Task
-from .fitted_arrays import Form, Number, Tuple
+from .fitted_arrays import Forms, Number, Tuple
 from .labels import Floats, Ints, Known, best_threshold, centred
 from .linear import Linear
 from .regression import LOGISTIC_CANDIDATES, fit_logistic
@@ -61,12 +61,7 @@ class CountedProbe(Linear):
     on_request = True  # whoever has labels has better judges
     learns_in_parts = False
     label_fields = ("n_correct", "n_sampled")
-    fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "n_rounds_", "log_likelihood_")
-    forms: ClassVar[Mapping[str, Form]] = {
-        **Linear.forms,
-        "n_rounds_": Number(low=1, whole=True),
-        "log_likelihood_": Tuple("numbers", length=2),
-    }
+    forms: ClassVar[Forms] = {"n_rounds_": Number(low=1, whole=True), "log_likelihood_": Tuple("numbers", length=2)}
 
     def __init__(
         self,

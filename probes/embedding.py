@@ -12,8 +12,7 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError, one_line
 from ..models.extra import require
 from .description import Task
-from .fitted_arrays import Array, Form, Number, check_fitted
-from .judge import LearningJudge
+from .fitted_arrays import Array, Forms, check_fitted
 from .labels import Floats
 from .regression import TEXT_CANDIDATES
 from .text_only import TARGETS, TextClassifier
@@ -50,14 +49,8 @@ class EmbeddingClassifier(TextClassifier):
         ('response',)
     """
 
-    fitted: ClassVar[tuple[str, ...]] = ("n_excluded_", "coef_", "intercept_", "penalty_", "told_")
-    forms: ClassVar[Mapping[str, Form]] = {
-        **LearningJudge.forms,
-        "told_": Array(("embedding",)),
-        "coef_": Array(("embedding",)),
-        "intercept_": Number(),
-        "penalty_": Number(low=0),
-    }
+    fitted = ("n_excluded_", "coef_", "intercept_", "penalty_", "told_")
+    forms: ClassVar[Forms] = {"told_": Array(("embedding",)), "coef_": Array(("embedding",))}
 
     def __init__(
         self,

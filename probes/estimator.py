@@ -18,7 +18,7 @@ from ..extraction.provenance import Provenance
 from ..models.arguments import checked, require_type
 from ..models.errors import InnerjudgeError, html_table
 from .description import JudgeDescription
-from .fitted_arrays import Form, Number, check_fitted, sizes_of
+from .fitted_arrays import Forms, Number, check_fitted, sizes_of
 from .labels import TAKE_SOFT
 
 _INFINITE = "{} holds infinite values or NaN: extract with --dtype bfloat16 or float32"
@@ -157,11 +157,21 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
     fit_needs: tuple[str, ...] = ()
     #: Whether ``fit`` must be called first.
     learns: ClassVar[bool] = False
-    #: Attributes that ``fit`` sets and :mod:`.storage` keeps: arrays, or plain values (tuples for lists).
+    #: Attributes that ``fit`` sets and :mod:`.storage` keeps: arrays, or plain values (tuples for lists). A class that
+    #: does not say them keeps those that it inherits, and those of its own ``forms``.
     fitted: ClassVar[tuple[str, ...]] = ()
-    #: What each of them must be: :func:`.fitted_arrays.check_fitted` refuses anything else.
-    forms: ClassVar[Mapping[str, Form]] = {"threshold_": Number(none=True), "n_excluded_": Number(low=0, whole=True)}
+    #: What each of them must be: :func:`.fitted_arrays.check_fitted` refuses anything else. Inherited forms are added.
+    forms: ClassVar[Forms] = {"threshold_": Number(none=True), "n_excluded_": Number(low=0, whole=True)}
     provenance_: Provenance | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        above, own = super(cls, cls), cls.__dict__.get("forms")
+        if own is not None:
+            cls.forms = {**above.forms, **own}
+            if "fitted" not in cls.__dict__:
+                names = (*above.fitted, *own) if above.fitted else (*own, "n_excluded_")
+                cls.fitted = tuple(dict.fromkeys(names))
 
     @property
     def last_block(self) -> int | None:

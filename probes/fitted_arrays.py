@@ -115,6 +115,8 @@ class Tuple:
 
 
 Form = Array | Number | Tuple
+#: Attribute -> what it must be.
+Forms = Mapping[str, Form]
 
 
 def check_fitted(judge: "BaseJudge", sizes: Mapping[str, int] | None = None) -> None:

@@ -11,7 +11,7 @@ from ..models.errors import InnerjudgeError
 from . import choices
 from .choices import ChoiceJudge, Prefer
 from .description import Task
-from .fitted_arrays import Array, Form, Tuple
+from .fitted_arrays import Array, Forms, Tuple
 from .judge import LearningJudge, Scores
 from .labels import Floats, answers
 
@@ -21,12 +21,10 @@ Select = Literal["accuracy", "permutation", "unlabelled"]
 class ChosenHeads(ChoiceJudge, LearningJudge):
     """A judge of options by attention heads: how they are chosen, and which were."""
 
-    fitted: ClassVar[tuple[str, ...]] = ("heads_", "quality_", "head_accuracy_", "n_excluded_")
-    forms: ClassVar[Mapping[str, Form]] = {
-        **LearningJudge.forms,
+    forms: ClassVar[Forms] = {
+        "heads_": Tuple("heads"),
         "quality_": Array(("blocks", "heads")),
         "head_accuracy_": Array(("blocks", "heads"), low=0, none=True),
-        "heads_": Tuple("heads"),
     }
     heads_: tuple[tuple[int, int], ...]
     quality_: Floats

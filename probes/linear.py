@@ -13,17 +13,20 @@ from sklearn.utils.metaestimators import available_if
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
-from .fitted_arrays import Array, Form, Number
+from .fitted_arrays import Array, Forms, Number
 from .judge import Part, Scores, StreamingJudge
 from .labels import Bools, Floats, Known, Weights, all_weights, folds, hard_rows, soft_correctness
-from .row_judge import ChooseRow, Combine, RowJudge, choose_row
+from .row_judge import FINAL_NORMED, ChooseRow, Combine, RowJudge, choose_row
 
 
 class Linear(RowJudge):
     """``score = x @ coef_ + intercept_`` on the states of one row at one or more positions."""
 
-    fitted: ClassVar[tuple[str, ...]] = ("coef_", "intercept_", "row_", "n_excluded_")
-    forms: ClassVar[Mapping[str, Form]] = {**RowJudge.forms, "coef_": Array(("features",)), "intercept_": Number()}
+    forms: ClassVar[Forms] = {
+        "coef_": Array(("features",)),
+        "intercept_": Number(),
+        "row_": Number(low=FINAL_NORMED, whole=True),
+    }
     coef_: Floats
     intercept_: float
     _chosen: ClassVar[str] = "penalty_"  # name of the attribute that holds the chosen penalty, if there is one
@@ -162,9 +165,7 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         (array([ 12.,   4.,  -4., -12.]), array([ True,  True, False, False]))
     """
 
-    fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "n_seen_", "sum_")
-    forms: ClassVar[Mapping[str, Form]] = {
-        **Linear.forms,
+    forms: ClassVar[Forms] = {
         "coef_": Array(("features",), needed="intercept_"),  # both come when both classes were seen
         "intercept_": Number(needed="coef_"),
         "n_seen_": Array((2,), low=0, needed="coef_"),

@@ -14,10 +14,10 @@ from sklearn.preprocessing import StandardScaler
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
-from .fitted_arrays import Form, Number
+from .fitted_arrays import Forms, Number
 from .judge import Scores, StreamingJudge
 from .labels import Bools, Floats, Known, Weights, best_threshold, centred, hard_rows, mixed_questions, soft_correctness
-from .linear import Linear, LogOdds
+from .linear import LogOdds
 from .regression import LOGISTIC_CANDIDATES, REGRESSIONS, RIDGE_CANDIDATES, Target, checked_candidates
 from .row_judge import Centre, ChooseRow, Combine
 
@@ -125,8 +125,7 @@ class LogisticProbe(PenalisedProbe):
         array([False, False, False, False,  True,  True,  True,  True])
     """
 
-    fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "C_")
-    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "C_": Number(low=0)}
+    forms: ClassVar[Forms] = {"C_": Number(low=0)}
     target = "correct"
     _chosen = "C_"
 
@@ -191,8 +190,7 @@ class RidgeProbe(PenalisedProbe):
         array([1., 2., 3., 4., 5.])
     """
 
-    fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "alpha_")
-    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "alpha_": Number(low=0)}
+    forms: ClassVar[Forms] = {"alpha_": Number(low=0)}
     target = "rating"
     _chosen = "alpha_"
 

@@ -11,7 +11,7 @@ from ..extraction.features import Features
 from ..extraction.readouts import Reduce, States
 from ..models.errors import InnerjudgeError
 from .description import Task
-from .fitted_arrays import Array, Form
+from .fitted_arrays import Array, Forms
 from .judge import LearningJudge, Scores
 from .labels import correctness
 from .pooled_fit import Each, Head, Loss, Pool, Recipe, StatesOfItems, learn, score
@@ -82,12 +82,10 @@ class PooledProbe(LearningJudge):
 
     kinds = ("trace",)
     on_request = True  # it keeps the states of many tokens
-    fitted: ClassVar[tuple[str, ...]] = ("weights_", "mean_", "scale_", "n_excluded_")
-    forms: ClassVar[Mapping[str, Form]] = {
-        **LearningJudge.forms,
+    forms: ClassVar[Forms] = {
+        "weights_": Array(("weights",)),
         "mean_": Array(("features",)),
         "scale_": Array(("features",), low=0),
-        "weights_": Array(("weights",)),
     }
 
     def __init__(

@@ -11,7 +11,7 @@ from scipy.special import expit, logsumexp, softmax
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
-from .fitted_arrays import Form, Number
+from .fitted_arrays import Forms, Number
 from .labels import Floats, Ints, Known, centred, folds
 from .linear import Linear
 from .regression import checked_candidates
@@ -63,8 +63,7 @@ class RankedProbe(Linear):
 
     on_request = True
     label_fields = ("quality", "sample_weight")
-    fitted: ClassVar[tuple[str, ...]] = (*Linear.fitted, "penalty_")
-    forms: ClassVar[Mapping[str, Form]] = {**Linear.forms, "penalty_": Number(low=0)}
+    forms: ClassVar[Forms] = {"penalty_": Number(low=0)}
 
     def __init__(
         self,

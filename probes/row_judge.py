@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -12,7 +12,6 @@ from ..extraction.features import Features
 from ..extraction.provenance import Provenance
 from ..models.arguments import checked, require_type
 from ..models.errors import InnerjudgeError
-from .fitted_arrays import Form, Number
 from .judge import LearningJudge
 from .labels import Floats
 
@@ -28,7 +27,6 @@ ChooseRow = Literal["best", "earliest"]
 class RowJudge(LearningJudge):
     """A judge of vectors: the states of one row, side by side or as their difference."""
 
-    forms: ClassVar[Mapping[str, Form]] = {**LearningJudge.forms, "row_": Number(low=FINAL_NORMED, whole=True)}
     row_: int
 
     def __init__(self, *, positions: Sequence[str], combine: Combine, row: int | ChooseRow) -> None:

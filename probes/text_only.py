@@ -15,7 +15,7 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from ..models.foreign import parse_json, refusing
 from .description import Task
-from .fitted_arrays import Array, Form, Number, Tuple
+from .fitted_arrays import Array, Forms, Number, Tuple
 from .judge import LearningJudge, Scores
 from .labels import answers
 from .regression import REGRESSIONS, TEXT_CANDIDATES, Target, checked_candidates, fit_sparse
@@ -46,12 +46,7 @@ class TextReader(LearningJudge):
     """
 
     family = "baseline"
-    fitted: ClassVar[tuple[str, ...]] = ("vocabulary_", "idf_", "n_excluded_")
-    forms: ClassVar[Mapping[str, Form]] = {
-        **LearningJudge.forms,
-        "vocabulary_": Tuple("names"),
-        "idf_": Array(("terms",), low=0),
-    }
+    forms: ClassVar[Forms] = {"vocabulary_": Tuple("names"), "idf_": Array(("terms",), low=0)}
     vocabulary_: tuple[str, ...]
     idf_: npt.NDArray[np.float64]
 
@@ -137,13 +132,7 @@ class TextClassifier(TextReader):
         array([ True, False,  True, False])
     """
 
-    fitted: ClassVar[tuple[str, ...]] = (*TextReader.fitted, "coef_", "intercept_", "penalty_")
-    forms: ClassVar[Mapping[str, Form]] = {
-        **TextReader.forms,
-        "coef_": Array(("terms",)),
-        "intercept_": Number(),
-        "penalty_": Number(low=0),
-    }
+    forms: ClassVar[Forms] = {"coef_": Array(("terms",)), "intercept_": Number(), "penalty_": Number(low=0)}
     coef_: npt.NDArray[np.float64]
     intercept_: float
 

@@ -10,7 +10,7 @@ import torch
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
-from .fitted_arrays import Array, Form, Tuple
+from .fitted_arrays import Array, Forms, Tuple
 from .judge import LearningJudge
 from .labels import Floats, ratings
 from .lager import LAGER, Aggregate, Entries
@@ -56,12 +56,8 @@ class TunedLAGER(LAGER, LearningJudge):
         (1, 1.0)
     """
 
-    fitted: ClassVar[tuple[str, ...]] = ("weights_", "losses_", "n_excluded_")
-    forms: ClassVar[Mapping[str, Form]] = {
-        **LearningJudge.forms,
-        "weights_": Array(("entries",), low=0, total=1),
-        "losses_": Tuple("numbers"),
-    }
+    fitted = ("weights_", "losses_", "n_excluded_")
+    forms: ClassVar[Forms] = {"weights_": Array(("entries",), low=0, total=1), "losses_": Tuple("numbers")}
 
     def __init__(
         self,
