@@ -21,7 +21,12 @@ def normalise(answer: str | None) -> str | None:
     if answer is None:
         return None
     text = " ".join(answer.replace("\u2212", "-").lower().split()).rstrip(". ")
-    return (_number(text) or _fraction(text) or _letter(text) or text) or None
+    if found := _number(text):
+        return found
+    if fraction := _FRACTION.fullmatch(text):
+        return f"{fraction[1]}/{fraction[2]}"
+    letter = _LETTER.fullmatch(text)
+    return letter[1].upper() if letter else text or None
 
 
 def _number(text: str) -> str | None:
@@ -32,13 +37,3 @@ def _number(text: str) -> str | None:
     decimals = (found[4] or "").rstrip("0")
     value = f"{whole}.{decimals}" if decimals else whole
     return f"-{value}" if "-" in (found[1], found[2]) and value != "0" else value
-
-
-def _fraction(text: str) -> str | None:
-    found = _FRACTION.fullmatch(text)
-    return f"{found[1]}/{found[2]}" if found else None
-
-
-def _letter(text: str) -> str | None:
-    found = _LETTER.fullmatch(text)
-    return found[1].upper() if found else None

@@ -116,7 +116,10 @@ def replacement(people: Sequence[Values], judge: Values, *, level: Level = "ordi
     """
     require_same_length(**{f"person {k}": c for k, c in enumerate(people, start=1)}, judge=judge)
     before = krippendorff_alpha(people, level=level)
-    after = [krippendorff_alpha(_with(people, k, judge), level=level) for k in range(len(people))]
+    after = []
+    for k, person in enumerate(people):
+        taken = [None if grade is None else own for grade, own in zip(person, judge, strict=True)]
+        after.append(krippendorff_alpha([*people[:k], taken, *people[k + 1 :]], level=level))
     return combine([before, *after], lambda first, *rest: sum(rest) / len(rest) - first, limits=(-2.0, 2.0))
 
 
@@ -147,11 +150,6 @@ def addition(people: Sequence[Grades], judge: Grades, *, m: int) -> Statistic:
         gain[k] = np.mean([_share([*some, own], best[0]) - _share(some, best[0]) for some in chosen])
     reason = "no item has a panel with one vote, enough people and a grade of the judge"
     return ratio(gain, counted, reason=reason, limits=SIGNED)
-
-
-def _with(people: Sequence[Values], place: int, judge: Values) -> list[Values]:
-    taken = [None if person is None else grade for person, grade in zip(people[place], judge, strict=True)]
-    return [taken if k == place else column for k, column in enumerate(people)]
 
 
 def _winners(grades: Sequence[Hashable]) -> list[Hashable]:
