@@ -166,8 +166,8 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        above, own = super(cls, cls), cls.__dict__.get("forms")
-        if own is not None:
+        above: Any = super(cls, cls)
+        if (own := cls.__dict__.get("forms")) is not None:
             cls.forms = {**above.forms, **own}
             if "fitted" not in cls.__dict__:
                 names = (*above.fitted, *own) if above.fitted else (*own, "n_excluded_")

@@ -210,7 +210,7 @@ def _plain(score: Any) -> float | list[float]:
 class ThresholdJudge(BaseJudge):
     """A judge that knows its scores without labels; ``fit`` on labelled traces is optional and sets a threshold."""
 
-    fitted = ("threshold_", "n_excluded_")
+    fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
     threshold_: float | None = None
     needs_threshold = True  # there is no border between right and wrong by itself
 
