@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markdown import Markdown
 
 from ..reading.progress import PlainConsole
 from . import options as o, say
@@ -33,6 +32,7 @@ def bench(
 
         innerjudge bench --device cuda --dtype bfloat16 --shape 7b --out runs/bench-7b
     """
+    from rich.markdown import Markdown
     from transformers.utils import logging
 
     from ..bench.passes.run import DOCUMENT, Options, markdown, run_benchmark, write
