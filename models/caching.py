@@ -2,8 +2,9 @@
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from .blocks import Stream
 from .inputs import alike, apart, last_states, position_inputs, positions
 from .observation import probe_ids
 
+#: What the number of a block is called among its settings.
+_NUMBERS = ("layer_idx", "layer_id", "layer_index", "block_idx")
 #: What a model that cannot go on after a cache of this kind may raise.
 CANNOT_SHARE = (TypeError, ValueError, RuntimeError, IndexError, AssertionError, AttributeError, KeyError)
 
@@ -66,14 +69,21 @@ class Probe:
     In half precision rounding alone can make a difference as large as a fault (a massive activation of thousands), so
     there a copy in float32 is tried. Where there is no room for one (``memory`` in gigabytes, ``None`` for half of what
     is free), or it does not run, what the model's own rounding makes of one text is measured and allowed.
+
+    A pass ends behind the first blocks by which there was one of every kind, and one more (:func:`leading`): what a
+    token sees of others shows behind the block that lets it see them, and in the keys of the next.
     """
 
     def __init__(self, model: Any, stream: Stream, offset: int | None, pad: int, memory: float | None = None) -> None:
         self._offset, self._pad_id = offset, pad
+        n, idle = leading(stream.blocks, model.config.get_text_config(decoder=True)), set[nn.Module]()
+        if n < len(stream.blocks):
+            idle = {*stream.blocks[n:]} - {*stream.blocks[:n]}
+            stream = replace(stream, blocks=stream.blocks[:n], leaves=stream.blocks[n - 1])
         self._model, self._stream, self._noise = model, stream, 0.0
         self._ids = probe_ids(model)
         if model.dtype in (torch.float16, torch.bfloat16):
-            twin = _in_float32(model, stream, memory)
+            twin = _in_float32(model, stream, idle, memory)
             if twin is not None:
                 self._model, self._stream = twin
                 if self._plain() is not None:
@@ -159,16 +169,41 @@ class Probe:
         return max(apart(a, b) for a, b in zip(together[:, None], alone, strict=True) if b is not None)
 
 
-def _in_float32(model: Any, stream: Stream, memory: float | None) -> tuple[Any, Stream] | None:
-    """A copy of a model, and its stream there, with float32 weights; ``None`` where none can be made."""
-    weights: list[Tensor] = [*model.parameters(), *model.buffers()]
+def leading(blocks: Sequence[nn.Module], config: Any) -> int:
+    """How many of the first blocks have one of every kind, by their modules' settings and by ``config``, and one more.
+
+    All of them where a block's settings have its number under a name that is not known.
+
+    Example:
+        >>> leading([nn.Linear(2, n) for n in (2, 2, 3, 2, 2, 3)], None)
+        4
+    """
+    types = getattr(config, "layer_types", None) or [None] * len(blocks)
+    kinds = [
+        (repr([(name, type(one), *sorted(_settings(one).items())) for name, one in block.named_modules()]), kind)
+        for block, kind in zip(blocks, types, strict=False)
+    ]
+    return min(2 + max(map(kinds.index, kinds)), len(blocks)) if len(kinds) == len(blocks) else len(blocks)
+
+
+def _settings(module: nn.Module) -> dict[str, Any]:
+    found = {name: value for name, value in vars(module).items() if isinstance(value, bool | int | float | str)}
+    return {name: value for name, value in found.items() if name not in _NUMBERS}
+
+
+def _in_float32(
+    model: Any, stream: Stream, idle: Collection[nn.Module], memory: float | None
+) -> tuple[Any, Stream] | None:
+    """A copy of a model, and its stream there, with float32 weights but for blocks that are ``idle``, or ``None``."""
+    unused = {id(weight) for block in idle for weight in (*block.parameters(), *block.buffers())}
+    weights: list[Tensor] = [one for one in (*model.parameters(), *model.buffers()) if id(one) not in unused]
     if any(weight.is_meta or type(weight) not in (Tensor, nn.Parameter) for weight in weights):
         return None  # offloaded, quantised or spread over devices
     room = free_memory(weights[0].device) // 2 if memory is None else memory * 1e9
     if 4 * sum(weight.numel() for weight in weights) > room:
         return None
     # What the copy finds here stands for the weight itself, so that no half-precision copy is made on the way.
-    wide: dict[int, Any] = {}
+    wide: dict[int, Any] = {id(block): block for block in idle}
     try:
         for weight in weights:
             if weight.dtype in (torch.float16, torch.bfloat16):
