@@ -1,6 +1,6 @@
-"""Tables of anybody's as records: CSV, TSV, Parquet, JSON, JSONL, saved data sets, and what holds rows in memory.
+"""Tables of any form as records: CSV, TSV, Parquet, JSON, JSONL, saved data sets, and rows in memory.
 
-What a file is, is told by its first bytes and not by its name. Files are read within the limits of
+A file is recognised by its first bytes, not by its name. Files are read within the limits of
 :mod:`~innerjudge.models.foreign`.
 """
 
@@ -126,7 +126,7 @@ def _rows(path: Path, name: str) -> Rows:
 
 
 def unpacked(path: Path) -> bytes:
-    """Content of a file, without gzip or zstandard; a refusal where it is damaged, or unpacks to far too much."""
+    """Content of a file, unpacked from gzip or zstandard; an error where it is damaged, or unpacks to far too much."""
     raw, name = read_file(path), shown(path.name)
     most = min(FILE_LIMIT, max(_LEAST, _RATIO * len(raw)))
     try:

@@ -116,7 +116,7 @@ def _wrapped(name: str) -> str:
 def reliability(
     ax: Axes, said: npt.ArrayLike, right: npt.ArrayLike, *, n: npt.ArrayLike | None = None, colour: str = CYCLE[0]
 ) -> Any:
-    """Share right over probability said, a point a bin; on the dotted diagonal the two are the same.
+    """Share right against stated probability, a point for each bin; on the dotted diagonal the two are equal.
 
     Args:
         ax: Where to draw.

@@ -35,7 +35,7 @@ Ask = Callable[[str, Sequence[Item], Turn, bool, bool], Features]
 class AskingTrial:
     """How one way of asking did on ``n`` items of the fitting half, ``unscored`` of them without an answer.
 
-    ``value`` is accuracy (choices and pairs: no answer is wrong), AUROC or Spearman (no answer has the mean score).
+    ``value`` is accuracy (choices and pairs; a missing answer is wrong), AUROC or Spearman (it gets the mean score).
     """
 
     way: Way
@@ -69,10 +69,10 @@ def choose_opponent(
 ) -> Opponent:
     """Try every way of asking on some items of the fitting half ``rows``, and take the best.
 
-    At most :data:`TRIED` and :data:`SHARE` of all items are tried, drawn by ``seed``; ``features`` is what the passes
-    with the cue read of all items, ``swapped`` the same of pairs with response b first. Of the tried pairs every
-    second one is shown so: a way in which the model always names the first is then no better than chance. Without a
-    labelled item in the half it is the published way, with a note.
+    At most :data:`TRIED` items, and the share :data:`SHARE` of all, are tried, drawn by ``seed``; ``features`` is what
+    the passes with the cue read of all items, ``swapped`` the same for pairs with response b first. Every second pair
+    is tried in that order, so that always naming the first response is no better than chance. If no item of the half
+    has a label, the published way is taken, with a note.
     """
     drawn = tried_rows(items, rows, seed)
     if not len(drawn):

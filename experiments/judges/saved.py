@@ -118,7 +118,7 @@ def load(folder: Path) -> tuple[BaseJudge, JudgeRecord]:
 
 
 def is_damaged(folder: Path) -> bool:
-    """Whether this holds a judge of ours of which a file is not what was written: fitting again loses nothing."""
+    """Whether this folder is a judge of ours with a damaged file, so that fitting again loses nothing."""
     try:
         raw = foreign.read_file(folder / WHOLE)
         files = foreign.parse_sealed(raw)["files"] if b'"innerjudge"' in raw else {}

@@ -19,7 +19,7 @@ _SCORE = "score"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Candidates of all questions, one entry each; what is unknown of one is ``None``.
+    """Candidates of all questions, one entry each; ``None`` stands for what is not known.
 
     ``candidates`` are ids within the question, ``answers`` the final ones in one spelling; ``tokens`` and ``seconds``
     are what each took to write.

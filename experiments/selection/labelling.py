@@ -30,9 +30,9 @@ def spread_answers(
 ) -> list[Hashable | None]:
     """Labels ``[n]`` where each also holds for the candidates of its question with the same answer; else ``None``.
 
-    Two labels of one answer are an error, or (``"vote"``) the more frequent one holds, none where they are level. It is
-    the graph of Locle (arXiv 2412.11983) with an edge where it is certain. In a simulation, 40 labels so shared gave a
-    probe centred within questions an AUROC of .839, labels of single candidates .739.
+    Labels of one answer that differ are an error, or (``"vote"``) the most frequent holds, none where they are level.
+    This is the graph of Locle (arXiv 2412.11983) with its certain edges only. In a simulation, 40 labels so shared gave
+    a probe centred within questions an AUROC of .839, labels of single candidates .739.
 
     Example:
         >>> said = [Trace(question_id="q", candidate_id=c, prompt="", response="", answer=c) for c in ("2", "2.0", "3")]

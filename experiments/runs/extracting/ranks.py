@@ -101,7 +101,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
 
 
 def own_device(device: str) -> str:
-    """The device of this process: of several on one machine each has the GPU of its number."""
+    """The device of this process: of several on one machine, each takes the GPU with its own number."""
     if device in ("auto", "cuda") and torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
     return device
