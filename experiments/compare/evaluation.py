@@ -27,9 +27,9 @@ from .trace_blind import RANDOM, agreement_rows, on_the_question
 
 @dataclass(kw_only=True)
 class Evaluation(DataItems):
-    """What every judge says of the items of one data set that it was not fitted on (``alone``: there is no other).
+    """What every judge says of the items of one data set that it was not fitted on (``alone``: it is the only one).
 
-    With ``only``, the judges of these names are asked, and no others stand beside them.
+    With ``only``, just the judges of these names are asked, without the usual baselines.
     """
 
     alone: bool = True
@@ -225,7 +225,7 @@ def _about(one: Evaluation) -> str:
 
 
 def with_score(row: Row) -> Row:
-    """An imported row with the score that its verdict is: right 1 and wrong 0, a grade itself, a preference 1 for a."""
+    """An imported row whose verdict becomes its score: 1 for right, 0 for wrong, a grade itself, 1 for a preferred."""
     if row.score is not None or row.label is None:
         return row
     if isinstance(row.label, str):

@@ -27,7 +27,7 @@ def curves(
     looks: Mapping[str, Mapping[str, Any]] | None = None,
     legend: bool = True,
 ) -> list[Any]:
-    """One line a name, with its interval as a band; as a bar at the right where more than :data:`BANDS` have one.
+    """One line for each name, its interval as a band, or as a bar at the right if more than :data:`BANDS` have one.
 
     Args:
         ax: Where to draw.

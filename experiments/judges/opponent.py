@@ -130,7 +130,7 @@ def opponent_says(
 ) -> list[Verdict]:
     """What the model says of items, asked in one way; ``cued`` is what the passes with the cue read of them.
 
-    ``swapped`` shows response b of a pair first; labels are still those of the pair, scores those of what was first.
+    ``swapped`` shows response b of a pair first; labels still name the pair's responses; scores are of the first shown.
     """
     name = f"text{'-swapped' if swapped else ''}"
     features = (

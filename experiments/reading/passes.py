@@ -82,7 +82,7 @@ class Passes:
 
     @property
     def writing_batch(self) -> int:
-        """Items a batch while text is written: one token each a step, so that many fit where few are read at once."""
+        """Items a batch while text is written: each adds one token a step, so more fit than when texts are read."""
         return 4 * self.batch_size
 
     def told(self, kind: str) -> str:

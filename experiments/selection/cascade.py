@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Decided(NamedTuple):
-    """Verdicts of a cascade, and whether the second judge gave each. Only labels compare: scores are of two judges."""
+    """Verdicts of a cascade, and whether the second judge gave each. Compare labels only: scores have two scales."""
 
     verdicts: list[Verdict]
     second: list[bool]

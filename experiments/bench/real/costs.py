@@ -43,7 +43,7 @@ BARS = {
 
 @contextmanager
 def peak() -> Iterator[Callable[[], tuple[int, int]]]:
-    """Bytes by which the memory of this process grows at most: all that is resident, and what is no mapped file."""
+    """Bytes by which the memory of this process grows at most: all that is resident, and that without mapped files."""
 
     def now() -> list[int]:
         found = Path("/proc/self/status").read_text(encoding="ascii")

@@ -62,7 +62,7 @@ class Diagnosis:
     def report(self, folder: str | Path) -> None:
         """Write ``report.html``, ``report.md``, ``results.json`` and, first, ``doctor.json``: what was asked.
 
-        Not into a file, nor beside other files; a folder that a killed run began is gone on with.
+        Not into a file, nor beside other files; a folder that a killed run began is continued.
         """
         claim(folder, self.found.spec, name=SPECS[2])
         write(folder, self.found, None)

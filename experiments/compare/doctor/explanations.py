@@ -33,8 +33,8 @@ class Association:
 class Explanation:
     """A cause (question, length, source or leak) that the labels may go with, and what is left of the score beside it.
 
-    ``p`` is of the labels going with the cause; of the question none is tested, as candidates of one belong together.
-    ``explains``: whether the score goes with the labels, and beside the cause no more.
+    ``p`` tests whether the labels go with the cause (not for the question, as candidates of one belong together).
+    ``explains``: whether the score goes with the labels alone, but no longer beside the cause.
     """
 
     cause: str

@@ -1,8 +1,8 @@
 """The answer first: the best judge against the strongest of its opponents, and what its figure is worth.
 
 A judge is called better only where it is better than every opponent: the largest p-value of its paired differences
-counts (an intersection-union test, Berger 1982), corrected for the number of judges. So nothing is to be corrected for
-which opponent is the strongest, and none need be picked beforehand.
+counts (an intersection-union test, Berger 1982), corrected for the number of judges. So no correction is needed for
+which opponent is the strongest, and none has to be picked beforehand.
 """
 
 from collections.abc import Mapping, Sequence

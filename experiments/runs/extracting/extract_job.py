@@ -103,9 +103,9 @@ def extract_job(
 
 @contextmanager
 def holding(at: Place) -> Iterator[None]:
-    """Hold the lock of a folder; where a run fails that began it, before a shard, it would fail the same way again.
+    """Hold the lock of a folder; a run that began it and fails before its first shard would fail the same way again.
 
-    Nothing is left behind then.
+    So such a run leaves nothing behind.
     """
     new, existed = at.size(HEADER) is None, isinstance(at, LocalPlace) and at.folder.is_dir()
     with locked(at):

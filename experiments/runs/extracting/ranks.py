@@ -34,7 +34,7 @@ class Ranks:
         return list(numbers[self.rank :: self.world])
 
     def told(self, make: Callable[[], Any]) -> Any:
-        """What ``make`` returns in the first process, in all of them; after an error there all of them end."""
+        """What ``make`` returns in the first process, given to all of them; after an error there all of them end."""
         if self.world == 1:
             return make()
         box: list[Any] = [None]  # what is sent if `make` raises

@@ -17,7 +17,7 @@ How = Literal["dawid-skene", "one-coin", "mean", "vote"]
 
 
 class Aggregated(NamedTuple):
-    """Probability of every class an item (``None``: no label), and how often a rater says what: ``[true, said]``."""
+    """Probability of each class, by item (``None``: no label), and how often a rater says what: ``[true, said]``."""
 
     labels: list[Distribution | None]
     classes: tuple[Hashable, ...]

@@ -48,7 +48,7 @@ def scott_pi(first: Grades, second: Grades) -> Statistic:
 def cohen_kappa(
     first: Grades, second: Grades, *, weights: Weighting = "plain", scale: Sequence[Hashable] | None = None
 ) -> Statistic:
-    """Cohen's kappa of two raters with own distributions of grades; undefined where both give one grade throughout.
+    """Cohen's kappa of two raters, each with its own distribution of grades; undefined where both give one grade only.
 
     ``weights``: ``"plain"`` counts any difference the same; ``"linear"`` and ``"quadratic"`` go by the distance between
     the *places* of two grades in rising order (numbers only) among those of ``scale``, by default those that were
@@ -167,7 +167,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspect:
-    """The item at ``row``, whose ``label`` the ensemble of ``judges`` contradicts; ``confidence`` in ``instead``."""
+    """The item at ``row``, whose ``label`` the ``judges`` together contradict with ``confidence`` in ``instead``."""
 
     row: int
     label: Hashable

@@ -63,7 +63,7 @@ def length_matched_pairs(
 
 
 def residual(scores: Values, confounds: Sequence[Values], groups: Sequence[Hashable]) -> list[float | None]:
-    """Scores less what a straight line in the confounds (lengths ...) says, both centred within questions first."""
+    """Scores less what a linear fit on the confounds (lengths, say) predicts, both first centred within questions."""
     x, columns = statistic.finite(scores), [statistic.finite(c) for c in confounds]
     known = ~np.isnan(x)
     for column in columns:

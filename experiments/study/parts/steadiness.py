@@ -14,7 +14,7 @@ KEY = "steadiness"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteadinessRows:
-    """Rows of the same questions put again: sampled, as comparisons in both orders, these sampled.
+    """Rows of the same questions asked again: sampled, as comparisons in both orders, and those sampled.
 
     ``perturbed``: in other batches and another arithmetic.
     """
