@@ -145,7 +145,7 @@ def compare_data(
     steps: Steps = silent,
     say: Callable[[str], None] = ignored,
 ) -> Comparison:
-    """:func:`compare` on several data sets; ``command`` is what was typed, ``say`` is told what kept cannot be used."""
+    """:func:`compare` on several data sets; ``command`` is what was typed, ``say`` is told what kept steps are lost."""
     check_data(sources, settings)
     kept = None if out is None else claim(out, asdict(settings))
     run = ComparisonRun(lm=lm, settings=settings, folder=kept, steps=steps, say=say)

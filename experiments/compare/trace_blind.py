@@ -31,7 +31,7 @@ RANDOM = "on the question at random"
 
 
 def agreement(answers: Sequence[str | None], groups: Sequence[Hashable]) -> list[float | None]:
-    """Share of a question's answers that are this one, once normalised; ``None`` without an answer or another one."""
+    """Share of a question's answers that equal this one, normalised; ``None`` without an answer or any other one."""
     found: list[float | None] = [None] * len(answers)
     for rows in rows_by_group(groups):
         said = {k: one for k in rows.tolist() if (one := normalise(answers[k])) is not None}

@@ -80,7 +80,7 @@ def accuracy_against_n(
 ) -> list[Any]:
     """:func:`curves` of accuracy over the number of candidates of a question.
 
-    A line named ``"oracle"`` or ``"random candidate"`` is thin: no rule can pass the one, each should pass the other.
+    A line named ``"oracle"`` or ``"random candidate"`` is thin: no rule beats the first, each should beat the second.
 
     Example:
         >>> from matplotlib.figure import Figure

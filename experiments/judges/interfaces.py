@@ -85,7 +85,7 @@ class CrossEncoderJudge:
         show_progress_bar: bool | None = None,
         activation_fn: Callable[[Any], Any] | None = None,
     ) -> list[Ranked]:
-        """Candidates of one prompt, best first, as :meth:`.Judge.rank` gives them; scores through ``activation_fn``."""
+        """Candidates of one prompt, best first, as in :meth:`.Judge.rank`; their scores pass ``activation_fn``."""
         _refuse_prompts(prompt_name, prompt)
         check_top_k(top_k)
         found = self.judge.rank(query, documents, None, return_documents, batch_size, show_progress_bar)

@@ -69,10 +69,10 @@ def choose_opponent(
 ) -> Opponent:
     """Try every way of asking on some items of the fitting half ``rows``, and take the best.
 
-    At most :data:`TRIED` items, and the share :data:`SHARE` of all, are tried, drawn by ``seed``; ``features`` is what
-    the passes with the cue read of all items, ``swapped`` the same for pairs with response b first. Every second pair
-    is tried in that order, so that always naming the first response is no better than chance. If no item of the half
-    has a label, the published way is taken, with a note.
+    The share :data:`SHARE` of all items is tried, at most :data:`TRIED` of them, drawn by ``seed``; ``features`` is
+    what the passes with the cue read of all items, ``swapped`` the same for pairs with response b first. Every second
+    pair is tried in that order, so that always naming the first response is no better than chance. If no item of the
+    half has a label, the published way is taken, with a note.
     """
     drawn = tried_rows(items, rows, seed)
     if not len(drawn):

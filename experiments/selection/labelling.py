@@ -73,8 +73,8 @@ def next_to_label(
 ) -> list[str]:
     """Ids of the (at most ``n``) items to label next, one an answer, of answers without a label.
 
-    ``"answers"``: the two largest of a question, questions at random, then third ones. ``"entropy"``: answers of which
-    a fitted judge is least sure, by the mean of its probabilities ``p`` of right; of equal ones those whose candidates
+    ``"answers"``: each question's two most frequent, in random order, then the rest. ``"entropy"``: answers of which a
+    fitted judge is least sure, by the mean of its probabilities ``p`` of right; of equal ones those whose candidates
     differ more (:func:`disharmony`). ``"largest"`` answers, and single candidates at ``"random"``, are the opponents.
 
     Source:

@@ -40,7 +40,7 @@ class ModelSpec(_Part):
 
 
 class DataSpec(_Part):
-    """A data set: ``source`` as for ``--data`` (paths from the study file), columns as for ``--map``, how much."""
+    """A data set: ``source`` as for ``--data`` (paths from the study file), columns as for ``--map``, its size."""
 
     source: str
     columns: dict[str, str] = {}
