@@ -58,7 +58,7 @@ class Saved(NamedTuple):
 
     @classmethod
     def of(cls, lm: LanguageModel, answers: Sequence[tuple[str, Collection[str]]], closing: str) -> "Saved":
-        """From the text of each answer, what is said of it (``"rejected"``, ``"exited"``), and the closing marker."""
+        """From the text of each answer, its marks (``"rejected"``, ``"exited"``), and the closing marker."""
 
         def sizes(texts: Iterable[str]) -> npt.NDArray[np.float64]:
             return np.array([len(lm.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts], float)

@@ -32,12 +32,12 @@ _TOGETHER = 32
 
 @dataclass(frozen=True, slots=True)
 class Exits:
-    """What exits at one threshold did to answers, of which each is known without them too.
+    """What exits at one threshold did to answers, each of which is also known without exits.
 
     ``wrong_exited`` is what the promise is about: the mean over questions of the share of the answers that are wrong
     without exits, and exited. ``tokens`` and ``accuracy`` are a pair, without and with exits; ``estimated`` is the
-    saving that :class:`.Saved` says, an answer, which sees the answers with exits alone. ``again`` is the share of
-    exited answers that write the closing marker once more.
+    saving per answer that :class:`.Saved` estimates from the answers with exits alone. ``again`` is the share of exited
+    answers that write the closing marker once more.
     """
 
     promise: Promise

@@ -1,4 +1,4 @@
-"""Whether a score says more of the labels than something cheap does: regressions with that thing held fixed.
+"""Whether a score says more about the labels than something cheap does: regressions with that held fixed.
 
 Labels are regressed on the rank of the score, first alone and then beside a cause: the question (each its own level),
 the length (a cubic of its rank), the source (each its own level), a leak. Errors stay together by question.
@@ -45,7 +45,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """What a score says alone, beside each cause that the table can tell of, and beside all of them at once (``left``).
+    """What a score says alone, beside each cause that the table records, and beside all of them at once (``left``).
 
     The question is among them all; ``left`` is ``None`` where no question has both labels.
     """
@@ -63,7 +63,7 @@ class Explained:
 
 
 def explain(given: Scores) -> Explained:
-    """What the scores of a table, all of them known, say beside the causes that it can tell of."""
+    """What the scores of a table, all of them known, say beside the causes that it records."""
     y = np.array(given.labels, dtype=np.float64)
     score = rankdata([s for s in given.scores if s is not None]) / len(y)
     question = np.unique(np.array(given.questions), return_inverse=True)[1].astype(np.intp)

@@ -44,7 +44,7 @@ class AuditRows:
 
 
 def audited(audit: Auditing, other: Callable[[], LanguageModel]) -> AuditRows:
-    """Ask everything that the study wants to know; choices have no responses, and nothing is asked.
+    """Ask everything that the study wants to know; of choices, which have no responses, nothing is asked.
 
     ``other`` loads the model in another arithmetic, for the look at perturbations.
     """

@@ -1,4 +1,4 @@
-"""Ways of asking about a response: by itself, against others, ranked, by checklist or reference, again, rewritten.
+"""Ways of asking about a response: alone, against others, ranked, by checklist or reference, again, or rewritten.
 
 :class:`Auditing` is what they share: whom they ask about, how questions are put, where rows are kept.
 """
