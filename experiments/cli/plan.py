@@ -51,7 +51,7 @@ def look(
 ) -> None:
     """Say what is understood of a data set: kind, labels, lengths, what will be unscored; and show some items.
 
-    Every position that a judge may read is named in brackets behind its token.
+    Every position that a judge may read is named in brackets after its token.
 
         innerjudge look rows.parquet --map prompt=question --model Qwen/Qwen3-0.6B
     """

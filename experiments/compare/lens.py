@@ -108,7 +108,7 @@ class Lens:
         return self.figure(part, judge, metric, statistic, good="zero", null=0.0)
 
     def describe(self, part: str, judge: str, metric: str, statistic: Statistic) -> Figure:
-        """A figure that describes, and is neither good nor bad."""
+        """A figure that only describes: neither high nor low is better."""
         return self.figure(part, judge, metric, statistic, good="none")
 
 

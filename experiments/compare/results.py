@@ -1,4 +1,4 @@
-"""What judges said of the test items of one data set, and what came with it: curves, maps of heads, notes, costs."""
+"""What judges said about the test items of one data set, and by-products: curves, maps of heads, notes, costs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace

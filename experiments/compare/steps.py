@@ -58,7 +58,7 @@ class StepStore:
         return list(read_table(path)) if path.stat().st_size else []
 
     def records(self, name: str, depends: Any, make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-        """Likewise for any plain records."""
+        """The same for any plain records."""
         path = self._path("steps", name, depends, ".jsonl")
         if path is None:
             return make()

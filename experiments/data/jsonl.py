@@ -146,7 +146,7 @@ def read_records(path: str | Path) -> list[Record]:
     """The objects of a JSONL file, at least one, whatever their fields.
 
     Raises:
-        InnerjudgeError: Names file and line: no file, an empty one, broken JSON, NaN, a line that is no object.
+        InnerjudgeError: Names file and line: no file, an empty one, broken JSON, NaN, a line that is not an object.
     """
     return [record for record, _, _ in lines_as_records(path)]
 

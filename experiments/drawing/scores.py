@@ -65,7 +65,7 @@ def score_distributions(ax: Axes, groups: Mapping[str, npt.ArrayLike], *, x: str
 
 
 def scores_by_grade(ax: Axes, human: npt.ArrayLike, scores: npt.ArrayLike, *, colour: str = CYCLE[0]) -> None:
-    """A box of scores over every rounded human mean, and the scores themselves behind it.
+    """A box plot of scores at every rounded human mean, with the scores themselves behind it.
 
     Args:
         ax: Where to draw.

@@ -120,7 +120,7 @@ class PairJudge:
             Dicts ``{"corpus_id": place in documents, "score": float or None}``, with ``text`` and ``unscored`` if any.
 
         Raises:
-            InnerjudgeError: If ``documents`` is no list, or ``top_k`` is below 1.
+            InnerjudgeError: If ``documents`` is not a list, or ``top_k`` is below 1.
 
         Example:
             >>> from innerjudge import Judge, LetterLogits, load

@@ -1,4 +1,4 @@
-"""Which judges sit on the panel for each kind of item, by name and family: those that say so themselves."""
+"""Which judges sit on the panel for each kind of item, by name and family: each says so itself."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace

@@ -128,7 +128,7 @@ def is_damaged(folder: Path) -> bool:
 
 
 def require_kind(made: JudgeRecord, kind: str, scale: tuple[int, int], source: str) -> None:
-    """Refuse items of another kind (pairs are rated responses), or on another scale, than a judge was fitted on."""
+    """Refuse items of a kind (pairs are rated responses) or on a scale that the judge was not fitted on."""
     alike = {"pair": "rating"}
     if made.kind and alike.get(made.kind, made.kind) != alike.get(kind, kind):
         raise InnerjudgeError(

@@ -1,4 +1,4 @@
-"""Ways of asking a model what a text judge wants to know, and of reading what it says.
+"""Ways of asking a model what a text judge wants to know, and of reading the reply.
 
 A model may say nothing of use behind one wording and be right behind another, so a text judge is only a fair opponent
 when it is asked well. The turns: ``cue``, our words and the cue in the assistant's turn, which is what hidden-state

@@ -50,7 +50,7 @@ class Exits:
 
 
 def answers(lm: LanguageModel, judge: CLUE, asked: Sequence[Problem], how: Sampling) -> list[Trace]:
-    """Labelled answers, a bit at a time, each bit from a seed of its own."""
+    """Labelled answers, a batch at a time, each batch from a seed of its own."""
     bare = [Trace(question_id=p.question_id, candidate_id="", prompt=p.prompt, response="") for p in asked]
     todo, known = candidates_of(bare, how.n), {p.question_id: p for p in asked}
     found: list[Trace] = []

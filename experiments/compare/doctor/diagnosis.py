@@ -40,7 +40,7 @@ _SAID = {
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """What was found of a table of scores: the report (``found``), and the tests behind it (``explained``).
+    """What was found about a table of scores: the report (``found``), and the tests behind it (``explained``).
 
     ``named`` is what explains the scores: ``"question"``, ``"length"``, ``"source"``, ``"leak"``, or ``"signal"`` where
     they say more than all of these; none where they do not go with the labels, or nothing can be told.
@@ -69,12 +69,12 @@ class Diagnosis:
 
 
 def doctor(source: "str | Path | pd.DataFrame", *, tried: int = 1, command: str = "innerjudge.doctor") -> Diagnosis:
-    """Examine anybody's scores of answers; no model is needed.
+    """Examine scores of answers from any source; no model is needed.
 
     Args:
         source: A JSONL or Parquet file, or a pandas frame, with ``question``, ``score`` (higher is better) and
             ``label`` (right or not); ``candidate``, ``text``, ``prompt``, ``answer``, ``source``, ``split`` and
-            ``label_again`` where they are there. See :func:`.scores.read_scores`.
+            ``label_again`` if present. See :func:`.scores.read_scores`.
         tried: How many heads, layers, probes or prompts the method was picked from on these rows.
         command: What the report says it was made by.
 

@@ -69,7 +69,7 @@ _BLOCK = 1 << 20
 
 
 def require_archive(path: Path, limit: int = FILE_LIMIT) -> None:
-    """Refuse what is no regular file, is too large, or is a zip that unpacks to more than ``limit`` bytes.
+    """Refuse what is not a regular file, is too large, or is a zip that unpacks to more than ``limit`` bytes.
 
     The sizes in a zip's directory may lie, so a zip that claims to be small is also unpacked once, and not kept.
     """

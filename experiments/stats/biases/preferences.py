@@ -75,7 +75,7 @@ def accuracy_random(preferences: Preferences, given: Preferences, swapped: Prefe
 
 
 def both_orders(preferences: Preferences, given: Preferences, swapped: Preferences, side: int) -> list[bool | None]:
-    """Whether each verdict of one order is right, on decided pairs that were judged in both orders."""
+    """Whether each verdict in one order is right, on decided pairs that were judged in both orders."""
     require_same_length(preferences=preferences, given=given, swapped=swapped)
     return [
         None if p in (None, "tie") or g is None or s is None else (g, s)[side] == p
