@@ -1,7 +1,7 @@
 """A judge as a scorer of Inspect, and Inspect's samples as traces (extra ``inspect``).
 
-Logs that are there already are scored without generating again: the loader ``inspect-log`` reads them, and
-``innerjudge score --inspect FILE`` writes what ``precomputed_scores`` reads.
+Existing logs are scored without generating again: the loader ``inspect-log`` reads them, and ``innerjudge score
+--inspect FILE`` writes what ``precomputed_scores`` reads.
 """
 
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""One data set on its way to the table of verdicts: items, split by question, judged by the panel; every step kept."""
+"""From one data set to the table of verdicts: items are split by question and judged by the panel; steps are kept."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -93,7 +93,7 @@ class Evaluation(DataItems):
         return [row for o in outcomes for k, base in enumerate(bases) for row in _rows_of(base, o, k, self.kind)]
 
     def notes(self) -> list[str]:
-        """What the items are, what the judges chose, and imported rows that are of no item."""
+        """What the items are, what the judges chose, and imported rows that fit no item."""
         return [
             _about(self),
             *self.beside.notes(),

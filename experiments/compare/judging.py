@@ -1,4 +1,4 @@
-"""One data set on its way from items to what every judge says of the test items."""
+"""From the items of one data set to what every judge says of the test items."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -62,7 +62,7 @@ class ItemLines(Sequence[Item]):
         return self._read(range(len(self)))
 
     def chosen(self, rows: npt.NDArray[np.intp]) -> "ItemLines":
-        """The items of these rows, in their order."""
+        """The items at these rows, in the order of the rows."""
         numbers = rows + 1 if self.numbers is None else self.numbers[rows]
         return ItemLines(self.path, self.starts[rows], numbers)
 

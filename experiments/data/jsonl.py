@@ -75,7 +75,7 @@ def is_whole(path: Path) -> bool:
 
 
 def checksum_line(name: str, digest: str) -> bytes:
-    """What stands in the file that holds a checksum."""
+    """The content of a file that holds a checksum."""
     return os.fsencode(f"{digest}  {name}\n")
 
 

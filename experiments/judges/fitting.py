@@ -74,7 +74,7 @@ def fit_seat(
 
 
 def no_verdicts(judge: BaseJudge, features: Features) -> list[Verdict]:
-    """Verdicts of a judge that could not be fitted: unscored, with the item's own reason where there is one."""
+    """Verdicts of a judge that could not be fitted: all unscored, with the item's own reason if it has one."""
     reasons = features.reasons(*judge.needs)
     return [Verdict(i, unscored=reasons.get(i, "the judge could not be fitted on these data")) for i in features.ids]
 

@@ -1,4 +1,4 @@
-"""Traces are labelled one by one by a person: every label is a row of verdicts, written at once."""
+"""A person labels traces one by one: every label is a row of verdicts, written at once."""
 
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path

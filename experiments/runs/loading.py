@@ -19,7 +19,7 @@ log = logging.getLogger("innerjudge")
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What :func:`innerjudge.load` is given; without a name it is the judge's own model."""
+    """The arguments of :func:`innerjudge.load`; without a name it is the judge's own model."""
 
     name: str | None
     device: str = "auto"

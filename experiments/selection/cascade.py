@@ -94,7 +94,7 @@ def cost_curve(
         groups: The question of each item.
         promise: Promise of the first judge, which also says how its sureness is measured.
         border: Without a promise, the score between its verdicts; ``None`` for choices.
-        costs: Of an item, for each judge: passes, or tokens read and written.
+        costs: Cost of an item for each judge: passes, or tokens read and written.
         points: Rows before the last; the least sure items go to the second judge first.
 
     Returns:

@@ -59,11 +59,11 @@ def read_columns(
 ) -> Columns:
     """Read candidates from JSONL, one a line, those of one ``judge`` where its field ``judge`` names several.
 
-    Rows have ``question_id``, the field ``score`` (``null`` is unscored) and, where they are there, ``candidate_id``
-    (else their number within the question), ``answer``, ``correct`` (or ``truth``), ``tokens`` and ``seconds``. What
-    they lack is taken from ``data``, the candidates' own file (``tokens`` else from ``response_ids``). Errors name
-    file, line and field: a score that is no number, a candidate that stands twice, rows of several judges, a column
-    that no row has, or rows that ``data`` lacks.
+    Rows have ``question_id``, the field ``score`` (``null`` is unscored) and, if present, ``candidate_id`` (else their
+    number within the question), ``answer``, ``correct`` (or ``truth``), ``tokens`` and ``seconds``. What they lack is
+    taken from ``data``, the candidates' own file (``tokens`` else from ``response_ids``). Errors name file, line and
+    field: a score that is not a number, a candidate that is there twice, rows of several judges, a column that no row
+    has, or rows that ``data`` lacks.
     """
     rows = _of_judge(read_records(path), judge, shown(Path(path).name))
     more = {} if data is None else _by_id(read_records(data))

@@ -20,7 +20,7 @@ NextRule = Literal["answers", "entropy", "largest", "random"]
 
 
 def answers_of(items: Sequence[Trace]) -> list[Hashable]:
-    """What one label holds for: a question's final answer; a candidate without an answer stands for itself."""
+    """What one label holds for: a question's final answer, or a candidate by itself if it has no answer."""
     said = ((item, normalise(item.answer)) for item in items)
     return [item.id if answer is None else (item.question_id, answer) for item, answer in said]
 

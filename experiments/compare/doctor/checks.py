@@ -17,7 +17,7 @@ from .scores import Scores
 
 
 def checks(given: Scores) -> Section:
-    """Leaks in the data themselves, whatever the scores are."""
+    """Leaks in the data themselves, independent of the scores."""
     found, rows = [], list[list[Cell]]()
     leaked = given.leaked
     if leaked is not None:

@@ -157,7 +157,7 @@ class Speed:
 
 
 def reasons_of(items: Iterable[Mapping[str, str]]) -> list[tuple[str, int, str]]:
-    """Why items lack a readout: readouts, number of items, and the reason of the first of them.
+    """Why items lack a readout: the readouts, the number of items, and the first item's reason.
 
     Reasons that differ in numbers and quoted texts only count as one.
     """

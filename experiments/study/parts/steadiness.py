@@ -1,4 +1,4 @@
-"""Whether a judge says the same again: sampled anew, asked in other words, in another order, in other arithmetic."""
+"""Whether a judge says the same again: sampled anew, asked in other words, in another order, in another precision."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ KEY = "steadiness"
 class SteadinessRows:
     """Rows of the same questions asked again: sampled, as comparisons in both orders, and those sampled.
 
-    ``perturbed``: in other batches and another arithmetic.
+    ``perturbed``: in other batches and another precision.
     """
 
     samples: Sequence[Row] = ()
