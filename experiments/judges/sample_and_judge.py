@@ -206,7 +206,7 @@ def answer_and_judge(
 def acting(judge: BaseJudge, how: Sampling) -> tuple[Reject | None, list[str]]:
     """What to do with an answer by its score at a look, and where to look.
 
-    ``InnerjudgeError`` if the judge reads what does not exist yet, or a promise is about another risk or fit, or refused.
+    ``InnerjudgeError`` if the judge reads what is not there yet, or a promise is about another risk or fit, or refused.
     """
     given = [one for one in (how.reject_below, how.exit_above) if one is not None]
     promised = {one.along for one in given if isinstance(one, Promise)}
