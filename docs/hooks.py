@@ -5,6 +5,7 @@ Run by mkdocs as a hook (``make docs``), so that none of it is kept by hand. Not
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ _NAME = re.compile(r'(<h1[^>]*>|doc-module-name">)(innerjudge\.[\w.]+)')
 _CODE = re.compile(r"((?<!<pre>)<code>)([^<]*)(</code>)")
 _OPTION = re.compile(r"(?<![\w-])(--?\w[\w-]*)")
 _MATH = re.compile(r":math:`([^`]+)`")
+_RULE = r"(=+(?: +=+)+)\n"
+_TABLE = re.compile(rf"^{_RULE}((?:.+\n)+?)=+(?: +=+)+\n((?:.+\n)+?)=+(?: +=+)+$", re.MULTILINE)
 
 
 def on_startup(command: str, dirty: bool) -> None:
@@ -110,9 +113,23 @@ def _mathml(found: re.Match[str]) -> str:
 
 def _markdown(source: str) -> str:
     """Docstrings with Markdown in place of the roles of reStructuredText, and examples where griffe looks for them."""
-    source = re.sub(r"^( +)Example:$", r"\1Examples:", source, flags=re.MULTILINE)
+    source = re.sub(r"^( +)Example:$", r"\1Examples:", _TABLE.sub(_table, source), flags=re.MULTILINE)
     source = _ROLE.sub(lambda found: f"`{found[1].lstrip('.').removeprefix('innerjudge.')}`", source)
     return _MATH.sub(r"$\1$", source)
+
+
+def _table(found: re.Match[str]) -> str:
+    """A simple table of reStructuredText as Markdown: a line that begins with a space goes on in the row above it."""
+    starts = [column.start() for column in re.finditer("=+", found[1])]
+    rows: list[list[str]] = []
+    for line in (found[2] + found[3]).splitlines():
+        cells = [line[a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)]
+        if line[0] == " ":
+            rows[-1] = [" ".join(both).strip() for both in zip(rows[-1], cells, strict=True)]
+        else:
+            rows.append(cells)
+    rows.insert(1, ["---"] * len(starts))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _modules(room: str) -> list[str]:
@@ -156,7 +173,7 @@ def _left_out(given: Any) -> str:
     if isinstance(given.default, bool):
         return f"`{(given.opts if given.default else given.secondary_opts)[0]}`" if given.secondary_opts else ""
     value = getattr(given.default, "value", given.default)
-    return "" if value in (None, (), []) else f"`{value}`"
+    return "" if value in (None, "", (), []) else f"`{value}`"
 
 
 def _reference() -> dict[str, str]:
@@ -170,7 +187,8 @@ def _reference() -> dict[str, str]:
         lines.append(f"## {room}\n\n{words}.\n")
         for part, modules in sorted(parts.items()):
             name = part.replace(".", "-")
-            body = "\n\n".join(f"::: innerjudge.{module}" for module in modules)
+            about = ast.get_docstring(ast.parse((SOURCE / part.replace(".", "/") / "__init__.py").read_text("utf-8")))
+            body = "\n\n".join([about or "", *(f"::: innerjudge.{module}" for module in modules)])
             pages[f"reference/{name}.md"] = f"# innerjudge.{part}\n\n{body}\n"
             listed = ", ".join(f"[`{m.rsplit('.', 1)[1]}`]({name}.md#innerjudge.{m})" for m in modules)
             lines.append(f"- [innerjudge.{part}]({name}.md): {listed}")

@@ -1,4 +1,4 @@
-"""A judge inside other tools: one thin module for each, named like the library that it needs.
+"""A judge inside other tools: one thin module for each, named after the library that it needs.
 
 ========================= ================================================= ===========================
 tool                      what to use                                       extra

@@ -1,7 +1,7 @@
 """A judge as a scorer of Inspect, and Inspect's samples as traces (extra ``inspect``).
 
-Logs that are there already are scored without generating again: the loader ``inspect-log`` reads them, and
-``innerjudge score --inspect FILE`` writes what ``precomputed_scores`` reads.
+Existing logs are scored without generating again: the loader ``inspect-log`` reads them, and ``innerjudge score
+--inspect FILE`` writes what ``precomputed_scores`` reads.
 """
 
 from functools import lru_cache
@@ -21,7 +21,7 @@ from ..judges.judge import Judge  # noqa: E402
 
 @scorer(metrics=[mean(), stderr()], name="innerjudge")
 def innerjudge(judge: str, device: str = "auto") -> Scorer:
-    """Score each sample's completion by a saved judge; higher is better, on the judge's own scale.
+    """Score each sample's completion with a saved judge; higher is better, on the judge's own scale.
 
     A completion that cannot be scored is unscored, with the reason as its explanation, and no metric counts it.
 

@@ -1,4 +1,4 @@
-"""Filters of lm-evaluation-harness that pick one of a question's repeats by a saved judge (extra ``lm-eval``).
+"""Filters of lm-evaluation-harness that pick one of a question's repeats with a saved judge (extra ``lm-eval``).
 
 In a task's YAML, as the *first* filter of its pipeline, since the judge reads whole responses:
 

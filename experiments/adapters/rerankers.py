@@ -39,7 +39,7 @@ class JudgeRanker(BaseRanker):  # type: ignore[misc]
         doc_ids: list[str] | list[int] | None = None,
         metadata: list[dict[str, Any]] | None = None,
     ) -> RankedResults:
-        """Documents best first, as the library's own rankers return them; none give no results."""
+        """Documents best first, as the library's own rankers return them; no documents give no results."""
         known = prep_docs(docs, doc_ids, metadata) if not isinstance(docs, list) or docs else []
         found = []
         for place, one in enumerate(

@@ -20,13 +20,13 @@ def bench(
     threads: Annotated[int, typer.Option(min=1, help="Threads of the processor.")] = 1,
     only: Annotated[list[str] | None, typer.Option(help="A section; repeatable. All if not given.")] = None,
     quick: Annotated[bool, typer.Option(help="Few short texts: whether it runs, not what it costs.")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Of the random weights.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the random weights.")] = 0,
     log: o.Log = "auto",
 ) -> None:
     """Measure what the passes of this package cost beside the bare pass of the model, and what others cost.
 
     In a checkout more is measured: other libraries, where they are installed, lengths, precision and writing. A table
-    is written when it is done.
+    is written as soon as it is done.
 
         innerjudge bench
 

@@ -129,7 +129,7 @@ def doctor(
         Path,
         typer.Option(
             help="JSONL or Parquet, one candidate a row: question, score (higher is better), label (right or not); "
-            "candidate, text, prompt, answer, source, split, label_again where they are there.",
+            "optional: candidate, text, prompt, answer, source, split, label_again.",
             metavar="<file>",
         ),
     ],

@@ -157,7 +157,7 @@ def fit(
     ] = "",
     labels_from: Annotated[
         list[Path] | None,
-        typer.Option(help="JSONL of verdicts, whose labels (true, false) stand for those of the traces; repeatable."),
+        typer.Option(help="JSONL of verdicts, whose labels (true, false) replace those of the traces; repeatable."),
     ] = None,
     rater: Annotated[list[str] | None, typer.Option(help="Of --labels-from: this judge alone; repeatable.")] = None,
     aggregate: Annotated[

@@ -139,7 +139,7 @@ Prompt = Annotated[
     str | None,
     typer.Option(
         "--prompt",
-        help="In which words items are asked: a YAML file of a judge prompt, or the name of one that is shipped "
+        help="The words in which items are asked: a YAML file of a judge prompt, or the name of one that is shipped "
         "(g-eval, judgelm, lager, mt-bench-pair, mt-bench-single, p-true, prometheus, rewardbench-ratings, simpleqa, "
         "umbrela).",
         show_default=False,

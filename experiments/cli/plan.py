@@ -51,7 +51,7 @@ def look(
 ) -> None:
     """Say what is understood of a data set: kind, labels, lengths, what will be unscored; and show some items.
 
-    Every position that a judge may read is named in brackets behind its token.
+    Every position that a judge may read is named in brackets after its token.
 
         innerjudge look rows.parquet --map prompt=question --model Qwen/Qwen3-0.6B
     """
@@ -86,7 +86,7 @@ def label(
 ) -> None:
     """Show traces one by one, and write after each key (or line of the input) whether it is right: r, w, s, b, q.
 
-    Skipped ones (s) are not asked for again, b takes the last label back. Typed again, the command goes on.
+    Skipped ones (s) are not asked for again, b takes the last label back. The same command goes on later.
 
         innerjudge label traces.jsonl --rule answers --spread --out labels.jsonl
     """
@@ -108,7 +108,7 @@ def label(
 def plan(
     data: o.OneData,
     out: Annotated[
-        str, typer.Option("--out", help="Where the store would be written: is there room?", show_default="here")
+        str, typer.Option("--out", help="Where the store would be, to see if it has room.", show_default="here")
     ] = ".",
     map_: o.Map = None,
     model: o.Model = "reference",

@@ -187,12 +187,12 @@ def sample(
     temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 is greedy.")] = 1.0,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum tokens per answer.")] = 512,
     reject_below: Annotated[
-        float | None, typer.Option(help="Stop answers that close their reasoning with less.")
+        float | None, typer.Option(help="Stop an answer that scores less when its reasoning closes.")
     ] = None,
     lose_at_most: o.LoseAtMost = None,
-    exit_above: Annotated[float | None, typer.Option(help="Close its reasoning at this score along --along.")] = None,
+    exit_above: Annotated[float | None, typer.Option(help="Close the reasoning at this score along --along.")] = None,
     pass_at_most: o.PassAtMost = None,
-    along: Annotated[str, typer.Option(help="Where a number is asked for, such as reasoning/segment(64).")] = "",
+    along: Annotated[str, typer.Option(help="Where scores are looked at, such as reasoning/segment(64).")] = "",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most this many questions.")] = None,
     seed: o.Seed = 0,
     batch_size: o.BatchSize = 16,
@@ -207,7 +207,7 @@ def sample(
     """Sample answers to questions and judge them in one go: one trace with its score a line.
 
     A judge of hidden states or log-probabilities reads what the sampling computes anyway, so that the scores cost no
-    second pass. The model is the one that the judge was fitted on, unless another place of it is named. A killed run
+    second pass. The model is the one that the judge was fitted on, unless `--model` names another place. A killed run
     resumes where it stopped.
 
         innerjudge sample --judge runs/judge --data builtin:solve --limit 20 --n 8 --out runs/traces.jsonl

@@ -1,4 +1,4 @@
-"""Where in the depth of the model the information is: one figure a block, and what is lost without single heads."""
+"""At which depth of the model the information is: one figure a block, and what is lost without single heads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

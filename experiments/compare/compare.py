@@ -108,8 +108,8 @@ def compare(
             is called again. ``None`` keeps nothing.
         limit: At most this many items of named data, whole questions kept together.
         settings: Shares, seeds and how the model is run; ``None`` for the defaults.
-        prompt: In which words items of its kind are asked: a :class:`~innerjudge.JudgePrompt`, the name of one that is
-            shipped, or a YAML file; ``None`` for ours.
+        prompt: The words in which items of its kind are asked: a :class:`~innerjudge.JudgePrompt`, the name of one that
+            is shipped, or a YAML file; ``None`` for ours.
         steps: Where progress is shown.
 
     Raises:
@@ -145,7 +145,7 @@ def compare_data(
     steps: Steps = silent,
     say: Callable[[str], None] = ignored,
 ) -> Comparison:
-    """:func:`compare` on several data sets; ``command`` is what was typed, ``say`` is told what kept cannot be used."""
+    """:func:`compare` on several data sets; ``command`` is what was typed, ``say`` is told what kept steps are lost."""
     check_data(sources, settings)
     kept = None if out is None else claim(out, asdict(settings))
     run = ComparisonRun(lm=lm, settings=settings, folder=kept, steps=steps, say=say)

@@ -1,4 +1,4 @@
-"""One data set on its way to the table of verdicts: items, split by question, judged by the panel; every step kept."""
+"""From one data set to the table of verdicts: items are split by question and judged by the panel; steps are kept."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,9 +27,9 @@ from .trace_blind import RANDOM, agreement_rows, on_the_question
 
 @dataclass(kw_only=True)
 class Evaluation(DataItems):
-    """What every judge says of the items of one data set that it was not fitted on (``alone``: there is no other).
+    """What every judge says of the items of one data set that it was not fitted on (``alone``: it is the only one).
 
-    With ``only``, the judges of these names are asked, and no others stand beside them.
+    With ``only``, just the judges of these names are asked, without the usual baselines.
     """
 
     alone: bool = True
@@ -93,7 +93,7 @@ class Evaluation(DataItems):
         return [row for o in outcomes for k, base in enumerate(bases) for row in _rows_of(base, o, k, self.kind)]
 
     def notes(self) -> list[str]:
-        """What the items are, what the judges chose, and imported rows that are of no item."""
+        """What the items are, what the judges chose, and imported rows that fit no item."""
         return [
             _about(self),
             *self.beside.notes(),
@@ -225,7 +225,7 @@ def _about(one: Evaluation) -> str:
 
 
 def with_score(row: Row) -> Row:
-    """An imported row with the score that its verdict is: right 1 and wrong 0, a grade itself, a preference 1 for a."""
+    """An imported row whose verdict becomes its score: 1 for right, 0 for wrong, a grade itself, 1 for a preferred."""
     if row.score is not None or row.label is None:
         return row
     if isinstance(row.label, str):

@@ -85,7 +85,7 @@ class Plot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of the report: what was asked, what was found in words, tables and plots."""
+    """A part of the report: the question, and what was found, in words, tables and plots."""
 
     key: str
     title: str

@@ -50,7 +50,7 @@ def unscored_reasons(rows: Iterable[Row]) -> tuple[Reason, ...]:
 
 
 def shape_of(reason: str) -> str:
-    """What reasons have in common that differ in their numbers and quoted texts only."""
+    """A reason without its numbers and quoted texts: the same for all that differ in these only."""
     return re.sub(r"\d+", "0", _QUOTED.sub("'...'", reason))
 
 

@@ -1,4 +1,4 @@
-"""One data set on its way from items to what every judge says of the test items."""
+"""From the items of one data set to what every judge says of the test items."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -59,7 +59,7 @@ class ItemFeatures:
         self.labels = [label_to_fit(item, self.settings.scale) for item in self.items]
 
     def kept(self, name: str, items: Sequence[Any], passes: Passes, how: Read) -> Features:
-        """Features of items under a name: read now, or those rows of what was read of at least these items before."""
+        """Features of items under a name: read now, or taken from an earlier reading of at least these items."""
         ids, found = [item.id for item in items], self.features.get(name)
         if found is None or not set(ids) <= set(found.ids):
             found = self.keep(name, items, lambda some, steps: how(some, replace(passes, steps=steps)))
@@ -76,7 +76,7 @@ class ItemFeatures:
         return self.kept(name, items, passes, lambda some, how: read(self.lm, some, how))
 
     def reasoned(self, needs: Iterable[str], rows: Index) -> Features:
-        """What is written after reasoning about some items, the test items, which need no fit; read once."""
+        """What is written after reasoning about the test items, ``rows`` (no fit needs it); read once."""
         if "reasoned" not in self.features:
             passes = replace(self.passes, needs=frozenset(needs) - {"labels"})
             self.kept("reasoned", [self.items[k] for k in rows], passes, lambda some, how: read(self.lm, some, how))
@@ -87,7 +87,7 @@ class ItemFeatures:
 class Judging(ItemFeatures):
     """Reads the items once, fits each judge (``seats``) on the rows ``fit`` and asks it about those of ``test``.
 
-    ``notes`` says what was chosen, as sentences for the report; ``turns`` where each judge that reads the place of the
+    ``notes`` says what was chosen, as sentences for the report; ``turns`` in which turn each judge that reads at the
     verdict does so. Of choices, ``sample`` are the rows that are also asked with their options permuted, ``permuted``
     the features and answers there; missing outside of the sample.
     """
@@ -234,7 +234,7 @@ def by_difference(name: str, judge: BaseJudge, features: Features, pair_ids: Seq
 
 
 def over_all(some: Features, whole: Features, reason: str) -> Features:
-    """Features of some of the items as features of all of them: the others are missing for a reason."""
+    """Features of some of the items, extended to all of them: the others are missing, for ``reason``."""
     place = {one: k for k, one in enumerate(some.ids)}
     rows = [place.get(one) for one in whole.ids]
     left = dict.fromkeys((one for one in whole.ids if one not in place), reason)

@@ -95,7 +95,7 @@ class Lens:
         return replace(self._shown(part, judge, metric, found, unscored), good=good, p=p)
 
     def gap(self, part: str, judge: str, metric: str, found: Difference, *, against: str, unscored: int = 0) -> Figure:
-        """A paired difference for a table, of which above 0 is better."""
+        """A paired difference for a table; above 0 is better."""
         made = self._shown(part, judge, metric, found.interval, unscored)
         return replace(made, p=found.p, p_corrected=found.p_corrected, against=against, verdict=found.verdict)
 
@@ -108,7 +108,7 @@ class Lens:
         return self.figure(part, judge, metric, statistic, good="zero", null=0.0)
 
     def describe(self, part: str, judge: str, metric: str, statistic: Statistic) -> Figure:
-        """A figure that describes, and is neither good nor bad."""
+        """A figure that only describes: neither high nor low is better."""
         return self.figure(part, judge, metric, statistic, good="none")
 
 
@@ -118,7 +118,7 @@ def masked(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
 
 
 def standing(figures: Sequence[Figure], *, level: float = 0.05) -> tuple[list[Figure], int]:
-    """Figures whose test of 0 stands after Holm's correction over all tested ones, and how many were tested."""
+    """Figures that still differ from 0 after Holm's correction over all tested ones, and how many were tested."""
     tested = [f for f in figures if f.good == "zero" and f.p is not None and f.value is not None]
     known = [Difference(interval=Interval(value=f.value, low=f.low, high=f.high, n=f.n), p=f.p) for f in tested]
     kept = [f for f, d in zip(tested, holm(known), strict=True) if d.p_corrected is not None and d.p_corrected <= level]

@@ -1,4 +1,4 @@
-"""What judges said of the test items of one data set, and what came with it: curves, maps of heads, notes, costs."""
+"""What judges said about the test items of one data set, and by-products: curves, maps of heads, notes, costs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -32,7 +32,7 @@ class HeadMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one judge said of the test items, in order, and what it cost an item (passes that it needs, own work).
+    """What one judge said of the test items, in order, and its cost per item (passes that it needs, own work).
 
     ``again``: with options permuted, or the pair shown in the other order (labels named as in the item); ``None`` where
     an item was not asked again. ``random``: what the same judge says of random projections of the question's state.
@@ -67,7 +67,7 @@ class Byproducts:
     def keep(
         self, notes: Sequence[str], curves: Sequence[Curve], maps: Sequence[HeadMap], outcomes: Sequence[Outcome]
     ) -> None:
-        """Keep them; to be called before the verdicts are written, so that they are there where those are."""
+        """Keep them. Call this before the verdicts are written, so that no verdicts are there without them."""
         made = {"notes": list(notes), "curves": [asdict(one) for one in curves], "maps": [asdict(one) for one in maps]}
         made["seconds"] = {one.judge: one.seconds_per_item for one in outcomes}
         made["cost"] = {one.judge: asdict(one.cost) for one in outcomes if one.cost is not None}

@@ -46,7 +46,7 @@ def ignored(_sentence: str) -> None:
 
 @dataclass(kw_only=True)
 class ComparisonRun:
-    """One run of a comparison, or of the comparison in a study; ``say`` is told what kept cannot be used.
+    """One run of a comparison, or of the comparison in a study; ``say`` is told which kept steps are lost.
 
     Steps are kept in ``folder``, if any. ``rows`` are the verdicts so far, ``seconds`` those of each stage.
     """
@@ -71,7 +71,7 @@ class ComparisonRun:
         return self.settings.passes(self.steps)
 
     def evaluations(self, sources: Sequence[Source]) -> list[Evaluation]:
-        """One for each data set, after everything is refused that can be refused before a pass of the model."""
+        """One for each data set, once all is checked that can be checked before a pass of the model."""
         check_data(sources, self.settings)
         passes, alone = self.passes, len(sources) == 1
         every = [

@@ -51,15 +51,15 @@ class Settings:
         abstain: Whether choices are asked with the two abstaining options.
         batch_size: Items a batch.
         top_maj: The ``k`` of top-maj@k.
-        prompt: In which words items of its kind are asked; ``None`` for ours. That of ratings has the scale.
+        prompt: The judge prompt for items of its kind; ``None`` for our words. One for ratings brings its own scale.
         merge_system: Put a system turn before the user's where the model's chat template knows none.
         embedder: Model of sentence-transformers, for an opponent that reads texts by their meaning.
         rows: Verdict files of other judges and of people on the same items.
         groups: Fields of the items whose values are compared with one another.
         system: Field that says who wrote a response.
-        own: Its values that are the family of the model that judges.
+        own: Values of ``system`` that are of the judging model's own family.
         target_accuracy: Accuracy that abstention aims at.
-        selection: Whether states and heads are read that no judge needs, for the luck of the best of them.
+        selection: Whether states and heads that no judge needs are read too, to measure the luck of picking the best.
     """
 
     judges: tuple[str, ...] = ()

@@ -33,8 +33,8 @@ class StepStore:
 
     Steps that were made with other versions, or other code of innerjudge, are thrown away; ``lost`` says so. What a
     killed run left half-written goes too, and what is not as it was written (checksum) is made again. ``None`` for a
-    folder keeps nothing; ``depends`` is what every step depends on (the model's provenance), ``part`` the items a part
-    of features.
+    folder keeps nothing; ``depends`` is what every step depends on (the model's provenance), ``part`` how many items
+    are read at a time.
     """
 
     def __init__(self, folder: Path | None, depends: Any, *, part: int = PART) -> None:
@@ -44,7 +44,7 @@ class StepStore:
             half.unlink()
 
     def rows(self, name: str, depends: Any, make: Callable[[], Iterable[Row]], beside: Sequence[str] = ()) -> list[Row]:
-        """Rows of a step: read where they are, else made and written, whole or not at all.
+        """Rows of a step: read if they are there, else made and written, whole or not at all.
 
         They are made again where one of the records ``beside`` them, which are made with them, is not whole.
         """
@@ -58,7 +58,7 @@ class StepStore:
         return list(read_table(path)) if path.stat().st_size else []
 
     def records(self, name: str, depends: Any, make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-        """Likewise for any plain records."""
+        """The same for any plain records."""
         path = self._path("steps", name, depends, ".jsonl")
         if path is None:
             return make()
@@ -124,7 +124,7 @@ _ROOMS = ("models", "extraction", "probes", "experiments")
 
 @cache
 def made_with() -> dict[str, str]:
-    """Versions of Python, innerjudge and its libraries, and a hash of its code, which keeps its version under work."""
+    """Versions of Python, innerjudge and its libraries, and a hash of its code: work on it keeps the version."""
     digest = hashlib.sha256()
     for path in sorted(path for room in _ROOMS for path in (_PACKAGE / room).rglob("*.py")):
         digest.update(f"{path.relative_to(_PACKAGE).as_posix()}\n".encode())
@@ -133,7 +133,7 @@ def made_with() -> dict[str, str]:
 
 
 def renew(folder: Path, now: Mapping[str, str]) -> str | None:
-    """Throw kept steps away that were made with something else, and say so; ``None`` where there are none of that kind.
+    """Throw away kept steps that were made with something else, and say so; ``None`` if there were none of that kind.
 
     ``now`` is what they are made with from here on; the folder is made if it is not there.
     """

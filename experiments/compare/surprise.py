@@ -20,7 +20,7 @@ _STATS, _STEP = TokenStats("response", "log_probability"), "response/step"
 
 
 def with_surprise(one: DataItems, shown: Sequence[ShownItem]) -> tuple[ShownItem, ...]:
-    """The items as shown, the first :data:`READ` with the surprise of their responses; read once, and kept."""
+    """The shown items, the first :data:`READ` with the surprise of their responses, which is read once and kept."""
     held: dict[str, Any] = {item.id: item for item in one.items}
     named = [(held[s.name], told) for s in shown[:READ] for told in ("response", "response a", "response b")]
     texts = [(item, told, getattr(item, told.replace(" ", "_"), None)) for item, told in named]

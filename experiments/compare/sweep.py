@@ -103,9 +103,9 @@ def sweep(
         labels: ``[n]``: correctness, mean human scores or answers; items with ``None`` are left out.
         kind: ``"trace"`` (also responses that were preferred or not), ``"rating"`` or ``"choice"``.
         fit_share: Share of the questions to fit on.
-        n_splits: Halvings behind the optimism.
+        n_splits: Random halvings from which the optimism is estimated.
         seed: Of the split and the halvings.
-        keep: Called once a fit, always in the same order.
+        keep: Called once for each fit, always in the same order.
         steps: Where progress is shown.
 
     Raises:

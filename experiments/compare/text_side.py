@@ -39,7 +39,7 @@ def permuted_sample(sides: Sequence[Index], seed: int) -> Index:
 
 
 def with_best_text(run: Judging, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The outcomes with those of the judge called ``text`` as its best way of asking gives them; adds to the notes."""
+    """The outcomes, those of the judge called ``text`` replaced by its best way of asking; adds to the notes."""
     if all(outcome.judge != TEXT for outcome in outcomes):
         return list(outcomes)
     passes = run.passes

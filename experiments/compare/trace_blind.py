@@ -1,4 +1,4 @@
-"""Scores of an answer that read nothing of it: the other answers to its question, their labels, another one's score."""
+"""Scores of an answer without reading it: by the other answers to its question, their labels, or another's score."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
@@ -31,7 +31,7 @@ RANDOM = "on the question at random"
 
 
 def agreement(answers: Sequence[str | None], groups: Sequence[Hashable]) -> list[float | None]:
-    """Share of a question's answers that are this one, once normalised; ``None`` without an answer or another one."""
+    """Share of a question's answers that equal this one, normalised; ``None`` without an answer or any other one."""
     found: list[float | None] = [None] * len(answers)
     for rows in rows_by_group(groups):
         said = {k: one for k in rows.tolist() if (one := normalise(answers[k])) is not None}
@@ -72,7 +72,7 @@ def pass_rate(right: Values, groups: Sequence[Hashable]) -> npt.NDArray[np.float
 
 
 def of_another(scores: Values, groups: Sequence[Hashable]) -> list[float | None]:
-    """The score of the next candidate of the same question, of the last that of the first; ``None`` without another.
+    """The score of the next candidate of the same question (for the last, the first's); ``None`` if there is no other.
 
     A judge reads an answer by itself, so this is what it says of the states of another answer: what is left of a figure
     is not about this one.
@@ -96,7 +96,7 @@ def on_the_question(run: "Judging", outcomes: Sequence["Outcome"]) -> list["Outc
 def of_the_question(
     judge: BaseJudge, features: Features, labels: Sequence[Any], fit: Index, test: Index, seed: int = 0
 ) -> list[Verdict] | None:
-    """What the same judge, fitted anew, says of the question's state in the place of all others: nothing of the answer.
+    """What the same judge, fitted anew, says where every state is the question's: it reads nothing of the answer.
 
     Each place has a random projection of it of equal width (other order, other signs), so that places differ as states
     do. ``None`` for a judge that reads no states or learns nothing, and without the question's state.

@@ -1,4 +1,4 @@
-"""Where judges of hidden states read the verdict: behind the published cue, or where an open turn begins.
+"""Where judges of hidden states read the verdict: after the published cue, or where an open turn begins.
 
 A model that does not follow a cue in its turn has little to read there. So both places are tried for every judge that
 reads them, on items of the fitting half and by the measure of the ways of asking in text. The published place is left
@@ -35,7 +35,7 @@ LEAST = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnTrial:
-    """How a judge did behind the cue and in an open turn, on items that it was not fitted on.
+    """How a judge did after the cue and in an open turn, on items that it was not fitted on.
 
     ``None`` where it could not be fitted; ``error`` is the standard error of such a figure at chance.
     """
@@ -47,7 +47,7 @@ class TurnTrial:
 
     @property
     def turn(self) -> Turn:
-        """An open turn where that leads by more than two standard errors, or nothing can be read behind the cue."""
+        """An open turn if it leads by more than two standard errors, or if nothing can be read after the cue."""
         if self.opened is None or (self.cue is not None and self.opened <= self.cue + 2 * self.error):
             return "cue"
         return "open"
@@ -77,7 +77,7 @@ def choose_turns(run: "Judging", features: Features) -> None:
 
 
 def opened_items(run: "Judging", name: str, items: Sequence[Any], cued: Features, *, swapped: bool = False) -> Features:
-    """What is read in an open turn; where no judge was better there, nothing is, and this is what the cue gave."""
+    """What is read in an open turn; if no judge was better there, nothing is read, and this is ``cued``."""
     if "open" not in run.turns.values():
         return cued
     return run.kept(

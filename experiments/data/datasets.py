@@ -35,8 +35,8 @@ BUILTIN_SIZE = {"solve": 100, "rate": 400, "choose": 400}
 class Dataset:
     """Items of one kind under a short name, such as ``"mmlu:val"``.
 
-    They are in memory or (:func:`open_data`) read when they are asked for. Those of ``builtin:solve`` are empty: the
-    caller samples traces to ``problems`` from a model.
+    They are in memory or (:func:`open_data`) read when they are asked for. ``builtin:solve`` has none: the caller
+    samples answers to its ``problems`` from a model.
     """
 
     name: str
@@ -87,8 +87,8 @@ def check_spec(
 ) -> tuple[str, Iterable[Record]]:
     """What a spec names: ``builtin``, ``sample``, a loader, ``lines`` (a JSONL file of items) or ``table``; its rows.
 
-    Its name, and of a file the first row, are checked, as by :func:`load_data`; no model is needed. The rows of a table
-    are those to make items of: it is not read again.
+    The name, and the first row of a file, are checked as in :func:`load_data`; no model is needed. The rows of a table
+    are returned to make items from, so that it is not read again.
     """
     prefix, colon, rest = spec.partition(":")
     if named := _named(spec):
@@ -127,7 +127,7 @@ def open_data(
 ) -> Dataset:
     """A data set for one long run: the items of a JSONL file are read when they are asked for, and not kept.
 
-    As :func:`load_data`; all of the file was checked once when this returns. Items of other files and of public
+    As :func:`load_data`; the whole file has been checked once when this returns. Items of other files and of public
     formats, and built-in ones, are in memory.
     """
     if check_spec(spec, columns)[0] != "lines":

@@ -26,7 +26,7 @@ class ItemLines(Sequence[Item]):
         starts: Byte at which the line of each item begins; ``None`` for every line of a file without blank ones, as
             :func:`..jsonl.write_jsonl` wrote it.
         numbers: Numbers of those lines, for messages; ``None`` where they are ``1, 2, ...``.
-        owner: What the file belongs to and is deleted with, such as the copy of a remote place; kept as long as this.
+        owner: An object that deletes the file when it goes, such as the copy of a remote place; kept as long as this.
 
     Raises:
         InnerjudgeError: If there are no lines; when an item is asked for, names the line that is broken.
@@ -62,7 +62,7 @@ class ItemLines(Sequence[Item]):
         return self._read(range(len(self)))
 
     def chosen(self, rows: npt.NDArray[np.intp]) -> "ItemLines":
-        """The items of these rows, in their order."""
+        """The items at these rows, in the order of the rows."""
         numbers = rows + 1 if self.numbers is None else self.numbers[rows]
         return ItemLines(self.path, self.starts[rows], numbers)
 
@@ -108,7 +108,7 @@ class ItemScan:
 def scan(path: str | Path) -> ItemScan:
     """Check a JSONL file of items as :func:`..jsonl.read_items` does, and keep 32 bytes an item.
 
-    Ids are compared by 8 bytes of their hash, and where those agree by themselves.
+    Ids are compared by 8 bytes of their hash, and in full where those agree.
     """
     starts, numbers, ids, groups = array("q"), array("q"), array("Q"), array("Q")
     item: Item | None = None

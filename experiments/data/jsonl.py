@@ -36,7 +36,7 @@ def require_room(out: str | Path) -> None:
 
 @contextmanager
 def writing(out: str | Path) -> Iterator[None]:
-    """Turn what the system says while ``out`` is written into one line that names it."""
+    """Turn a system error while ``out`` is written into one line that names the file."""
     try:
         yield
     except OSError as error:
@@ -47,7 +47,7 @@ def writing(out: str | Path) -> Iterator[None]:
 
 
 def check_new(out: Path, *, ours: str, begun: Set[str] = frozenset()) -> None:
-    """Refuse a folder that holds files but not ``ours``, the file that tells a folder of one command.
+    """Refuse a folder that holds files but not ``ours``, the file by which a command knows its own folders.
 
     ``begun`` are names that a run which was killed before it wrote ``ours`` may have left.
     """
@@ -75,12 +75,12 @@ def is_whole(path: Path) -> bool:
 
 
 def checksum_line(name: str, digest: str) -> bytes:
-    """What stands in the file that holds a checksum."""
+    """The content of a file that holds a checksum."""
     return os.fsencode(f"{digest}  {name}\n")
 
 
 def is_damaged(path: Path) -> bool:
-    """Whether a file has a checksum beside it that is not its own; one without any may be anybody's."""
+    """Whether a file differs from the checksum beside it; a file without one is never called damaged."""
     return path.is_file() and checksum_of(path).exists() and not is_whole(path)
 
 
@@ -95,7 +95,7 @@ def require_undamaged(path: Path) -> None:
 
 
 def remade(path: Path) -> str:
-    """What is said of a file that is made again since it is damaged; nothing of another."""
+    """The words for a file that is made again because it is damaged; empty for any other."""
     return " What was there was damaged (checksum)." if is_damaged(path) else ""
 
 
@@ -146,7 +146,7 @@ def read_records(path: str | Path) -> list[Record]:
     """The objects of a JSONL file, at least one, whatever their fields.
 
     Raises:
-        InnerjudgeError: Names file and line: no file, an empty one, broken JSON, NaN, a line that is no object.
+        InnerjudgeError: Names file and line: no file, an empty one, broken JSON, NaN, a line that is not an object.
     """
     return [record for record, _, _ in lines_as_records(path)]
 
@@ -227,7 +227,7 @@ def _line(row: Mapping[str, Any], where: str) -> bytes:
 
 
 def require_narrow(raw: bytes, where: str) -> None:
-    """Refuse a line for which Python would hold four times its bytes."""
+    """Refuse a long line that would take four times its bytes in Python's memory."""
     if len(raw) > WIDE and _BEYOND.search(raw):
         n = len(raw.translate(None, bytes(range(0x80, 0xC0)))) - 5 * raw.count(b"\\u")
         if n > WIDE:

@@ -58,7 +58,7 @@ def _plain(value: Any) -> Any:
 
 
 def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> str:
-    """Kind of a record by the fields that are there; those behind the ``first`` of a file must share its ``kind``.
+    """Kind of a record, by its fields; records after the ``first`` of a file must share its ``kind``.
 
     A record of another kind, of two kinds or of none is an error. One that lacks a field of the nearest kind passes;
     :func:`record_to_item` then names the field.
@@ -91,7 +91,7 @@ def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> 
 def record_to_item(record: Record, kind: str) -> Item:
     """Build the item of a record, checking every field; unknown fields go to ``extra``, those without a value too.
 
-    A field of one's own must not have the name of one that means something here (:func:`check_meanings`).
+    A field of the user's own must not have a name that means something here (:func:`check_meanings`).
     """
     extra = {k: v for k, v in record.values.items() if k not in KNOWN[kind]}
     check_meanings(record, kind, extra)
@@ -148,7 +148,7 @@ _RENAME = "correct it, or give a field of your own another name"
 
 
 def check_meanings(record: Record, kind: str, extra: Mapping[str, Any]) -> None:
-    """Refuse a field beside those of a kind that means something here and holds something else; null counts as absent.
+    """Refuse an extra field whose name means something here, but whose value does not fit; null counts as absent.
 
     A field of the user's own that happens to have such a name would otherwise be taken for what it is not.
     """
@@ -176,7 +176,7 @@ def _is_name(value: Any) -> bool:
 
 
 def are_ids(value: Any) -> bool:
-    """Whether a value is a list of what a vocabulary may hold."""
+    """Whether a value is a list of possible token ids."""
     return isinstance(value, list) and all(type(one) is int and 0 <= one < _IDS for one in value)
 
 
@@ -214,5 +214,5 @@ def hash_item(item: Item) -> str:
 
 
 def hash_items(items: Iterable[Item]) -> str:
-    """Hash of items in their order: whether the same name still stands for the same items."""
+    """Hash of items in order, to tell whether a name still stands for the same items."""
     return hash_of(hash_item(item) for item in items)

@@ -1,4 +1,4 @@
-"""What is known of items, as judges and metrics read it."""
+"""What is known about items, as judges and metrics read it."""
 
 from collections.abc import Sequence
 from typing import Any

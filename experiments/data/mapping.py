@@ -1,4 +1,4 @@
-"""Rows with columns of anybody's, as items: which column is which field, and what the rows leave out."""
+"""Rows with any columns, read as items: which column is which field, and what the rows leave out."""
 
 import json
 from collections import Counter
@@ -43,10 +43,9 @@ def items_from(
     - trace: ``prompt, response`` with ``correct, answer, question_id, candidate_id``.
 
     Prompts and responses are texts or lists of messages; of a conversation in a column ``messages`` (OpenAI) or
-    ``conversations`` (ShareGPT), the assistant's last message is the response to those before it. Ids that are not
-    there are made: rows of one prompt belong to one question; other rows are numbered. Of ``chosen`` and
-    ``rejected``, which is shown as a is drawn for each pair from ``seed`` and its texts. Columns that are no field go
-    to ``extra``.
+    ``conversations`` (ShareGPT), the assistant's last message is the response to those before it. Missing ids are made
+    up: rows with one prompt belong to one question; other rows are numbered. Which of ``chosen`` and ``rejected``
+    becomes response a is drawn for each pair from ``seed`` and its texts. Columns that are no field go to ``extra``.
 
     Args:
         data: A path or a pattern (CSV, TSV, Parquet, JSON, JSONL; also ``.gz`` and ``.zst``; a folder that ``datasets``
@@ -56,8 +55,8 @@ def items_from(
         seed: Draws the sides of ``chosen`` and ``rejected``.
 
     Raises:
-        InnerjudgeError: Names the file, row, column and value; or the columns that are there, where they are of no
-            kind; ids twice; no rows.
+        InnerjudgeError: Names the file, row, column and value; or the columns, where they fit no kind. Also for
+            duplicate ids, or no rows.
 
     Example:
         >>> rows = [{"question": "1+1?", "output": one, "right": one == "2"} for one in ("2", "3")]
@@ -92,7 +91,7 @@ def items_from(
 
 
 def rows_of(data: Any, columns: Mapping[str, str] | None = None) -> Iterator[Record]:
-    """The rows of a table, where a conversation that ``columns`` do not name is parted in prompt and response."""
+    """The rows of a table; a conversation that ``columns`` does not name is split into prompt and response."""
     for record in records_of(data):
         talk = next((name for name in _TALKS if name in record.values), None)
         given = columns or {}
@@ -129,7 +128,7 @@ def _number(
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Of which kind rows are, the column of each field, the ids that are made, and where the first row stands."""
+    """How rows are read: their kind, the column of each field, the ids to make up, and where the first row stands."""
 
     kind: str
     names: Mapping[str, str]

@@ -185,7 +185,7 @@ FIELDS_OF_KINDS = (
 
 
 def known_rows(fields: Iterable[str]) -> str:
-    """What rows with these fields are, and what to write instead; nothing of others."""
+    """What rows with these fields are, and what to write instead; empty for unknown rows."""
     given = set(fields)
     for names, (what, instead) in _ROWS.items():
         if given >= set(names):

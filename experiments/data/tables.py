@@ -1,6 +1,6 @@
-"""Tables of anybody's as records: CSV, TSV, Parquet, JSON, JSONL, saved data sets, and what holds rows in memory.
+"""Tables of any form as records: CSV, TSV, Parquet, JSON, JSONL, saved data sets, and rows in memory.
 
-What a file is, is told by its first bytes and not by its name. Files are read within the limits of
+A file is recognised by its first bytes, not by its name. Files are read within the limits of
 :mod:`~innerjudge.models.foreign`.
 """
 
@@ -39,7 +39,7 @@ def files_of(spec: str | Path) -> list[Path]:
     """The files that a path or a pattern names, in order; a folder that ``datasets`` saved counts as one.
 
     Raises:
-        InnerjudgeError: If there is none, or a folder that is no saved data set.
+        InnerjudgeError: If there is none, or a folder is not a saved data set.
     """
     path = Path(spec)
     found = [path] if path.exists() or not has_magic(str(spec)) else sorted(map(Path, glob(str(spec), recursive=True)))
@@ -126,7 +126,7 @@ def _rows(path: Path, name: str) -> Rows:
 
 
 def unpacked(path: Path) -> bytes:
-    """Content of a file, without gzip or zstandard; a refusal where it is damaged, or unpacks to far too much."""
+    """Content of a file, unpacked from gzip or zstandard; an error where it is damaged, or unpacks to far too much."""
     raw, name = read_file(path), shown(path.name)
     most = min(FILE_LIMIT, max(_LEAST, _RATIO * len(raw)))
     try:

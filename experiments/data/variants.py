@@ -16,7 +16,7 @@ from .records import Record
 def permuted(choices: Sequence[Choice], *, seed: int) -> tuple[list[Choice], list[tuple[int, ...]]]:
     """Each question with its option texts in another order, and the orders.
 
-    Order ``p`` puts option ``p[j]`` at place ``j``. It is never the identity where the options are at least two
+    Order ``p`` puts option ``p[j]`` at place ``j``. It is never the identity if there are at least two options
     (QK-score paper, permutation accuracy; one permutation an item).
 
     Example:

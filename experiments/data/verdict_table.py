@@ -96,7 +96,7 @@ class Row:
 
     @property
     def right(self) -> bool | None:
-        """Whether the judge was right; ``None`` where one of them is missing."""
+        """Whether the judge was right; ``None`` where its label or the truth is missing."""
         return None if self.label is None or self.truth is None else self.label == self.truth
 
 
@@ -212,7 +212,7 @@ class Table(Sequence[Row]):
     def labels(
         self, judge: str, *, order: str = "given", repeat: int = 0, template: str = "default"
     ) -> list[Label | None]:
-        """What one judge said, likewise."""
+        """Labels of one judge, in the same way."""
         rows = self.column(judge, order=order, repeat=repeat, template=template)
         return [None if row is None else row.label for row in rows]
 

@@ -20,7 +20,7 @@ def head_map(
     chosen: Iterable[tuple[int, int]] = (),
     limits: tuple[float, float] | None = None,
 ) -> Any:
-    """Blocks down (from 1), heads to the right (from 0), light is high, a ring around each chosen ``(block, head)``.
+    """Blocks run down (from 1), heads to the right (from 0); light is high; a ring marks each chosen ``(block, head)``.
 
     Args:
         ax: Where to draw.

@@ -27,7 +27,7 @@ def curves(
     looks: Mapping[str, Mapping[str, Any]] | None = None,
     legend: bool = True,
 ) -> list[Any]:
-    """One line a name, with its interval as a band; as a bar at the right where more than :data:`BANDS` have one.
+    """One line for each name, its interval as a band, or as a bar at the right if more than :data:`BANDS` have one.
 
     Args:
         ax: Where to draw.
@@ -80,7 +80,7 @@ def accuracy_against_n(
 ) -> list[Any]:
     """:func:`curves` of accuracy over the number of candidates of a question.
 
-    A line named ``"oracle"`` or ``"random candidate"`` is thin: no rule can pass the one, each should pass the other.
+    A line named ``"oracle"`` or ``"random candidate"`` is thin: no rule beats the first, each should beat the second.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -116,7 +116,7 @@ def _wrapped(name: str) -> str:
 def reliability(
     ax: Axes, said: npt.ArrayLike, right: npt.ArrayLike, *, n: npt.ArrayLike | None = None, colour: str = CYCLE[0]
 ) -> Any:
-    """Share right over probability said, a point a bin; on the dotted diagonal the two are the same.
+    """Share right against stated probability, a point for each bin; on the dotted diagonal the two are equal.
 
     Args:
         ax: Where to draw.

@@ -18,12 +18,12 @@ _SIDES: tuple[tuple[str, Any, str | None], ...] = ((RIGHT, "-", None), (WRONG, "
 
 
 def score_distributions(ax: Axes, groups: Mapping[str, npt.ArrayLike], *, x: str = "score") -> dict[str, Patch]:
-    """A histogram a class, on common bars and each summing to 1; the outer two bars hold the tails.
+    """A histogram for each class, on the same bins, each summing to 1; the two outer bins hold the tails.
 
     Args:
         ax: Where to draw.
-        groups: Words for a class -> its scores; up to three, right ones first. An empty class keeps its look and is
-            not drawn.
+        groups: Name of a class -> its scores; up to three, right ones first. An empty class keeps its colour and is not
+            drawn.
         x: What the scores are.
 
     Returns:
@@ -65,7 +65,7 @@ def score_distributions(ax: Axes, groups: Mapping[str, npt.ArrayLike], *, x: str
 
 
 def scores_by_grade(ax: Axes, human: npt.ArrayLike, scores: npt.ArrayLike, *, colour: str = CYCLE[0]) -> None:
-    """A box of scores over every rounded human mean, and the scores themselves behind it.
+    """A box plot of scores at every rounded human mean, with the scores themselves behind it.
 
     Args:
         ax: Where to draw.

@@ -1,4 +1,4 @@
-"""Where CLUE and the probes read, by one word: the command line knows it without loading a judge."""
+"""Where CLUE and the probes read, as one word, so that the command line knows it without loading a judge."""
 
 from enum import StrEnum
 
@@ -11,5 +11,5 @@ class Between(StrEnum):
 
 
 def positions(between: Between) -> tuple[str, str]:
-    """Positions that a choice of :class:`Between` names."""
+    """The two positions that a :class:`Between` stands for."""
     return ("reasoning_start", "reasoning_end") if between is Between.reasoning else ("prompt_end", "response_end")

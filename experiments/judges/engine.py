@@ -59,8 +59,8 @@ class EngineJudge:
 
         Args:
             folder_or_hub_name: As in :meth:`Judge.load`.
-            tokenizer: Of its model, where that has moved.
-            revision: Of the judge on the hub.
+            tokenizer: Tokenizer of its model, if that model has moved.
+            revision: Branch, tag or commit of the judge on the hub.
 
         Example:
             >>> import tempfile
@@ -93,7 +93,7 @@ class EngineJudge:
                 itself carries them as ``extra={"response_ids": [...], "sampled_by": "engine"}``: text is not the same.
 
         Raises:
-            InnerjudgeError: If one is no pair of strings.
+            InnerjudgeError: If an entry is not a pair of strings.
         """
         items, places, reasons = items_of_pairs(pairs, self.kind, context=None, criterion=self.made.criterion)
         if reasons:
@@ -117,8 +117,8 @@ class EngineJudge:
             encoded: What :meth:`encode` returned.
             given: The engine's states of each, over these tokens or all but the last of them
                 (:func:`~.given_states.read_vllm` reads files of vLLM).
-            model: Name of the model that the engine runs. Its weights cannot be looked at from here, so that the name
-                must be the one that the judge was fitted with.
+            model: Name of the model that the engine runs. Its weights cannot be seen from here, so the name must be the
+                one that the judge was fitted with.
             layers: Which ``h[l]`` the states are, ascending, as vLLM writes them in whatever order it was asked.
             n_blocks: Number of blocks of the model.
             last: What layer ``n_blocks`` holds, ``"raw"`` in vLLM; ``"normed"`` in Hugging Face's ``hidden_states``;

@@ -36,10 +36,10 @@ def fit_seat(
     permuted: tuple[Features, Sequence[Any]] | None = None,
     weights: Sequence[Any] = (),
 ) -> str | None:
-    """Fit ``judge`` on the labelled ones of ``rows``; nothing happens where it does not learn, or none can be read.
+    """Fit ``judge`` on the labelled rows among ``rows``; do nothing if it does not learn, or no row can be read.
 
-    ``permuted`` are, for choices, the questions with their options permuted, and the answers there. Returns what was
-    chosen, or why the judge is not fitted, as a sentence for the report; ``None`` where there is neither.
+    For choices, ``permuted`` holds the questions with their options permuted, and the answers to those. Returns what
+    was chosen, or why the judge is not fitted, as a sentence for the report; ``None`` if there is nothing to say.
     ``InnerjudgeError`` if the labels are all of one class.
     """
     if not (judge.learns or judge.needs_threshold):
@@ -74,7 +74,7 @@ def fit_seat(
 
 
 def no_verdicts(judge: BaseJudge, features: Features) -> list[Verdict]:
-    """Verdicts of a judge that could not be fitted: unscored, with the item's own reason where there is one."""
+    """Verdicts of a judge that could not be fitted: all unscored, with the item's own reason if it has one."""
     reasons = features.reasons(*judge.needs)
     return [Verdict(i, unscored=reasons.get(i, "the judge could not be fitted on these data")) for i in features.ids]
 
@@ -92,8 +92,8 @@ def fit_from_store(
 ) -> str | None:
     """:func:`fit_seat` on items of a store, of which memory holds as few as the judge allows.
 
-    CLUE and the difference of means keep sums, other linear judges the vectors of the row that they read, a judge that
-    learns nothing reads nothing; those that must see all at once get the readouts they name, of labelled items.
+    CLUE and the difference of means keep sums; other linear judges keep vectors of the row that they read; a judge that
+    learns nothing reads nothing; a judge that must see all at once gets the readouts it names, of labelled items.
     """
     if not judge.learns and not judge.needs_threshold:
         return None
@@ -169,17 +169,17 @@ def fit_stream(
     *,
     chunk: int = 256,
 ) -> _J:
-    """Fit a judge on more traces than memory holds states of: they are read ``chunk`` at a time, and forgotten.
+    """Fit a judge on more traces than fit in memory: they are read ``chunk`` at a time, and their states dropped.
 
     CLUE and the difference of means learn what one ``fit`` on all of them would give, up to float error.
 
     Args:
-        judge: A CLUE, DifferenceOfMeans or MiniBatchLogistic. What it learned before counts on: give a new one to start
-            anew.
+        judge: A CLUE, DifferenceOfMeans or MiniBatchLogistic. It goes on from what it learned before: give a new one to
+            start anew.
         lm: The model.
         traces: Traces with labels; any iterable, of which ``chunk`` are held at once.
         labels: Whether each is correct.
-        passes: How the model is run (``batch_size`` and ``markers`` count).
+        passes: How the model is run (only ``batch_size`` and ``markers`` are used).
         chunk: Traces whose states are held at once. With ``CLUE(balance=True)`` a question must lie within one chunk,
             or ``partial_fit`` refuses it: order the traces by question and take a multiple of the candidates.
 

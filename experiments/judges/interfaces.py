@@ -18,16 +18,16 @@ _log = logging.getLogger(__name__)
 
 
 class CardData:
-    """Where evaluators write figures for a CrossEncoder's card; that of a judge is written from the judge alone."""
+    """Where evaluators put figures for a CrossEncoder's model card; a judge's card is written from the judge alone."""
 
     def set_evaluation_metrics(
         self, evaluator: Any, metrics: Mapping[str, float], epoch: int = 0, step: int = 0
     ) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
 
 class CrossEncoderJudge:
-    """Scores of a judge under the names of a CrossEncoder: for its evaluators, and for libraries that take one.
+    """A judge's scores behind the interface of a CrossEncoder, for its evaluators and for libraries that take one.
 
     Here, as there, ``predict`` gives *scores*; :meth:`.Judge.predict` gives labels. Made by
     :meth:`.Judge.as_cross_encoder`; ``activation_fn`` is applied to the tensor of scores, where there is one.
@@ -55,10 +55,10 @@ class CrossEncoderJudge:
     ) -> Any:
         """Scores of pairs ``(prompt, response)``, higher is better.
 
-        ``inputs`` are a list of pairs (or of items of the judge's kind), or one pair. ``activation_fn`` is applied to
-        the tensor of scores, ``None`` for that of the constructor; ``apply_softmax`` changes nothing, as in a
-        CrossEncoder of one label. ``InnerjudgeError`` if a pair cannot be scored (an array has no place for a reason:
-        ``verdicts`` of the judge has), or a prompt is given: a judge asks in its own words.
+        ``inputs`` is a list of pairs (or of items of the judge's kind), or one pair. ``activation_fn`` is applied to
+        the tensor of scores; ``None`` takes the constructor's. ``apply_softmax`` changes nothing, as in a CrossEncoder
+        of one label. ``InnerjudgeError`` if a pair cannot be scored (an array has no room for the reason: the judge's
+        ``verdicts`` give it), or if a prompt is given: a judge asks in its own words.
 
         Returns:
             Scores ``[n]`` float64, an array, list or tensor; a float (or a tensor of it) for one pair.
@@ -85,7 +85,7 @@ class CrossEncoderJudge:
         show_progress_bar: bool | None = None,
         activation_fn: Callable[[Any], Any] | None = None,
     ) -> list[Ranked]:
-        """Candidates of one prompt, best first, as :meth:`.Judge.rank` gives them; scores through ``activation_fn``."""
+        """Candidates of one prompt, best first, as in :meth:`.Judge.rank`; their scores pass ``activation_fn``."""
         _refuse_prompts(prompt_name, prompt)
         check_top_k(top_k)
         found = self.judge.rank(query, documents, None, return_documents, batch_size, show_progress_bar)

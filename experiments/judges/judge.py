@@ -36,8 +36,8 @@ class Judge(PairJudge, HubUpload):
             the usual ones, on the judge's own scale.
         name: Name in results and on the model card; ``None`` for that of the class.
         criterion: What ratings are asked for; ``None`` for quality in general.
-        prompt: In which words it is asked: a :class:`~innerjudge.JudgePrompt`, the name of one that is shipped, or a
-            YAML file; ``None`` for ours, or what ``passes`` says.
+        prompt: The words in which it is asked: a :class:`~innerjudge.JudgePrompt`, the name of one that is shipped, or
+            a YAML file; ``None`` for ours, or what ``passes`` says.
 
     Raises:
         InnerjudgeError: If the judge is not fitted, belongs to another model, does not read such items, or was fitted
@@ -94,16 +94,16 @@ class Judge(PairJudge, HubUpload):
         Args:
             folder_or_hub_name: A folder that :meth:`save`, ``innerjudge fit`` or ``save_judge`` wrote, or the name of
                 one on the hub.
-            lm: Its model, where it is loaded already or has moved. ``None`` loads it from where it was when the judge
-                was fitted, or shares it with a judge that did.
+            lm: Its model, if that is loaded already or has moved. ``None`` loads it from where it was when the judge
+                was fitted, or shares it with a judge that has loaded it.
             kind: Kind of what is judged, where a judge was saved alone and does not say; ``None`` goes by the judge.
             device: Where the model runs, as in :func:`~innerjudge.load`.
-            dtype: Of the model; ``"auto"`` is the one that the judge was fitted on, and others are refused.
+            dtype: Type of the weights; ``"auto"`` is the one that the judge was fitted on, any other is refused.
             revision: Branch, tag or commit of the *judge* on the hub; that of the model is recorded in it.
-            trust_remote_code: Of the model, as in :func:`~innerjudge.load`; what it was fitted with does not count.
+            trust_remote_code: For the model, as in :func:`~innerjudge.load`; what was set at the fit does not count.
 
         Raises:
-            InnerjudgeError: If there is no such judge, its files are damaged, or the model is gone or another.
+            InnerjudgeError: If there is no such judge, its files are damaged, or the model is gone or is another one.
 
         Example:
             >>> import tempfile

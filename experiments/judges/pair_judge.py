@@ -50,8 +50,8 @@ class PairJudge:
         Arguments are those of :meth:`verdicts`.
 
         Raises:
-            InnerjudgeError: If one of them cannot be scored (an array has no place for a reason: :meth:`verdicts` has),
-                or the judge is one of choices.
+            InnerjudgeError: If one of them cannot be scored (an array has no room for the reason: :meth:`verdicts`
+                gives it), or this is a judge of choices.
         """
         refuse_options(self, "scores")
         return np.array([v.score for v in self._scorable(pairs, batch_size, show_progress_bar)], dtype=np.float64)
@@ -60,7 +60,7 @@ class PairJudge:
     def predict(self, pairs: Any, batch_size: int = 32, show_progress_bar: bool | None = None) -> npt.NDArray[Any]:
         """Labels ``[n]`` of pairs: right or wrong, a rating, or the place of the option that is taken.
 
-        This is ``predict`` of scikit-learn, as the judge itself has it; for what a CrossEncoder calls so, see
+        This is scikit-learn's ``predict``, which the judge itself has too; for what a CrossEncoder calls so, see
         :meth:`scores` and :meth:`as_cross_encoder`. Labels are ``None`` where a judge has scores only. Arguments are
         those of :meth:`verdicts`.
 
@@ -81,8 +81,8 @@ class PairJudge:
             show_progress_bar: Whether progress is shown on standard error.
 
         Raises:
-            InnerjudgeError: If ``pairs`` is no list, holds items of another kind, or the model cannot be asked at all
-                (a scale that its tokenizer splits, say).
+            InnerjudgeError: If ``pairs`` is not a list, holds items of another kind, or the model cannot be asked at
+                all (a scale that its tokenizer splits, say).
 
         Example:
             >>> from innerjudge import Judge, TokenLogProb, load
@@ -106,7 +106,7 @@ class PairJudge:
         """Candidates of one prompt, best first; the options of one question for a judge of choices.
 
         Ties keep the order of the documents. What cannot be scored stands last, with a ``score`` of ``None`` and the
-        reason as ``unscored``. Options are read in one pass, and the abstain lines that it shows are not ranked.
+        reason as ``unscored``. The options of a question are read in one pass; its abstain lines are not ranked.
 
         Args:
             query: The prompt, or the question: a string, or messages.
@@ -117,10 +117,10 @@ class PairJudge:
             show_progress_bar: Whether progress is shown on standard error.
 
         Returns:
-            ``{"corpus_id": place in documents, "score": float or None}``, and ``text``, and ``unscored``.
+            Dicts ``{"corpus_id": place in documents, "score": float or None}``, with ``text`` and ``unscored`` if any.
 
         Raises:
-            InnerjudgeError: If ``documents`` is no list, or ``top_k`` is below 1.
+            InnerjudgeError: If ``documents`` is not a list, or ``top_k`` is below 1.
 
         Example:
             >>> from innerjudge import Judge, LetterLogits, load

@@ -1,4 +1,4 @@
-"""From what a caller has (a prompt and a response, a question and its options) to items, or to why it is none."""
+"""Turn what a caller has (a prompt and a response, a question and its options) into items, or say why not."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NotRequired, TypedDict
@@ -30,7 +30,7 @@ def is_single(pairs: object) -> bool:
 
 
 def as_list(given: object, what: str) -> list[Any]:
-    """A list of ``what``; a string, which is a sequence too, is refused, and so is what cannot be gone through."""
+    """A list of ``what``; a string, which is a sequence too, is refused, and so is what cannot be iterated over."""
     if isinstance(given, str | bytes | dict) or not hasattr(given, "__iter__"):
         raise InnerjudgeError(f"given a {type(given).__name__}, expected a list of {what}: write [it] for one")
     return list(given)
@@ -148,7 +148,7 @@ def _ranked(place: int, verdict: Verdict, document: Any, with_text: bool) -> Ran
 
 
 def of_options(verdict: Verdict, n: int) -> list[Verdict]:
-    """Verdicts of the ``n`` options of one question; the abstain lines behind them are left out."""
+    """Verdicts of the ``n`` options of one question; the abstain lines after them are left out."""
     scores = verdict.score if isinstance(verdict.score, list) else [None] * n
     return [Verdict(str(k), score=scores[k], unscored=verdict.unscored) for k in range(n)]
 

@@ -1,4 +1,4 @@
-"""Which judges sit on the panel for each kind of item, by name and family: those that say so themselves."""
+"""Which judges sit on the panel for each kind of item, by name and family: each says so itself."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ _ON_REQUEST = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A judge on the panel, not fitted; of pairs a ``pointwise`` one judges each response, to prefer by difference."""
+    """A judge on the panel, not fitted; on pairs a ``pointwise`` one scores each response and prefers the higher."""
 
     family: str
     judge: BaseJudge
@@ -47,9 +47,9 @@ def panel(
     prompt: JudgePrompt | None = None,
     embedder: str | None = None,
 ) -> dict[str, Seat]:
-    """Judges that fit a kind of item, in the order of the report: by family, those of other packages last in theirs.
+    """Judges that fit a kind of item, in the order of the report: by family, in each those of other packages last.
 
-    With a ``prompt`` of such items, they read its labels; an ``embedder`` is loaded, for an opponent that reads texts.
+    With a ``prompt`` for such items, they read its labels; an ``embedder`` is loaded for the opponent that reads texts.
     """
     task, seats = Task(kind, between, scale, embedder=embedder or ""), dict[str, Seat]()
     if prompt is not None and prompt.kind == kind:
@@ -68,7 +68,7 @@ def panel(
 
 
 def chosen(seats: Mapping[str, Seat], names: Collection[str]) -> dict[str, Seat]:
-    """The named seats and the baselines, which always stand beside them; without names, all but variants of others."""
+    """The named seats and the baselines, which are always added; without names, all judges but variants of others."""
     if EVERY in names:
         return dict(seats)
     usual = {name for name, seat in seats.items() if name not in _ON_REQUEST and not seat.judge.on_request}
@@ -77,7 +77,7 @@ def chosen(seats: Mapping[str, Seat], names: Collection[str]) -> dict[str, Seat]
 
 
 def needs_of(names: Collection[str]) -> frozenset[str]:
-    """Readouts that are named, or that named judges read; ``InnerjudgeError`` if there is neither of that name.
+    """Readouts of these names, or that judges of these names read; ``InnerjudgeError`` for a name that is neither.
 
     A role alone (``response``, ``step_end``) stands for the mean of its hidden states.
     """
@@ -101,7 +101,7 @@ def needs_of(names: Collection[str]) -> frozenset[str]:
 
 
 def cost_in_words(judge: BaseJudge) -> str:
-    """What the model must do for an item, beside what other judges have it do."""
+    """What the model must do for this judge for each item, in words."""
     if judge.reads_text:
         return "a prompt for the verdict, and writing" + (" at length" if judge.reads_reasoning else "")
     if set(judge.reads) - {"labels"} <= TEXT_NEEDS:
@@ -138,7 +138,7 @@ def scale_of(judge: BaseJudge, kind: str) -> tuple[int, int]:
 
 
 def passes_for(judge: BaseJudge, passes: Passes) -> Passes:
-    """Passes that read what a judge needs and no further, and ask choices as those were asked that it was fitted on."""
+    """Passes that read what a judge needs and no more, and ask choices in the way that it was fitted on."""
     origin = judge.provenance_
     abstain = passes.abstain if origin is None else WITHOUT_ABSTAIN not in origin.prompt
     return replace(needed([judge], passes), abstain=abstain)

@@ -46,10 +46,10 @@ class Sampling:
 
 
 class Saved(NamedTuple):
-    """How many answers were stopped, how many left their reasoning early, and about how many tokens that spared.
+    """How many answers were stopped, how many left their reasoning early, and about how many tokens that saved.
 
-    Those are, for an answer that closed its reasoning, the others' mean behind the marker; for any other, how many more
-    tokens the longer ones of the others (for one that left: those that reasoned longer) have, on average.
+    The tokens are estimated from the answers that ran on. For one stopped at its closing marker: their mean after the
+    marker. Otherwise: how many more the longer of them have on average (or, after an exit, those that reasoned longer).
     """
 
     stopped: int
@@ -58,7 +58,7 @@ class Saved(NamedTuple):
 
     @classmethod
     def of(cls, lm: LanguageModel, answers: Sequence[tuple[str, Collection[str]]], closing: str) -> "Saved":
-        """From the text of each answer, what is said of it (``"rejected"``, ``"exited"``), and the closing marker."""
+        """From the text of each answer, its marks (``"rejected"``, ``"exited"``), and the closing marker."""
 
         def sizes(texts: Iterable[str]) -> npt.NDArray[np.float64]:
             return np.array([len(lm.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts], float)
@@ -81,8 +81,8 @@ class Candidates:
     """Sampled answers and a verdict on each, those of one question together.
 
     ``extra["rejected"]`` of a trace says why it was stopped, ``extra["exited"]`` why its reasoning was closed;
-    ``replayed`` of them needed a pass of their own after the sampling; ``saved`` is what that has saved, ``None`` where
-    none could be.
+    ``replayed`` is how many needed a pass of their own after the sampling; ``saved`` is what stopping early saved,
+    ``None`` where nothing could be stopped.
     """
 
     traces: list[Trace]
@@ -103,7 +103,7 @@ class Candidates:
         return html_table(repr(self), ("prompt", "best answer", "score"), rows)
 
     def ranked(self) -> list[list[tuple[Trace, Verdict]]]:
-        """For each question its candidates, best first, and behind them those that were stopped or are unscored."""
+        """For each question its candidates, best first, then those that were stopped or are unscored."""
         each = rows_by_group([trace.group for trace in self.traces])
         return [sorted([(self.traces[k], self.verdicts[k]) for k in rows.tolist()], key=_place) for rows in each]
 
@@ -136,22 +136,22 @@ def sample_and_judge(
         temperature: Sampling temperature.
         max_new_tokens: Most tokens of an answer.
         reject_below: Stop an answer whose score, when it closes its reasoning, is below this; for judges that read no
-            further than that. A number, or the promise of "lost good answers" of this judge: then its threshold, and
-            its ``along``.
-        exit_above: Close the reasoning of an answer whose score ``along`` a role of the reasoning is this or more, and
-            let it go on to the answer. A number, or the promise of "passed bad answers" of this judge: of the answers
-            to a question that would close their reasoning and end up wrong, at most so many reach the threshold
-            anywhere on their way; those that would run into the limit are not among them, and the shortened answer is
-            not promised to be right. An answer that exits is not stopped any more.
-        along: Ask at the end of each range of this role: beside the end of the reasoning, such as
-            ``"reasoning/segment(64)"``, or in its place, such as ``"response/cue(wait)"``. The judge reads the end of
-            that part, as if the answer ended there.
+            further than that. A number, or this judge's promise about "lost good answers", which brings its threshold
+            and its ``along``.
+        exit_above: Close the reasoning of an answer once its score ``along`` a role of the reasoning reaches this, and
+            let it go on to the answer. A number, or this judge's promise about "passed bad answers": of the answers to
+            a question that would close their reasoning themselves and be wrong, at most the promised share reach the
+            threshold on the way. Answers that would run into the limit are not counted, and nothing is promised of the
+            shortened answer. An answer that exits is no longer stopped.
+        along: Also judge at the end of each range of this role of the reasoning, such as ``"reasoning/segment(64)"``; a
+            role of the response, such as ``"response/cue(wait)"``, is judged instead of the end of the reasoning. The
+            judge reads the text up to there, as if the answer ended there.
         seed: Seed of the sampling.
         passes: How the model is run; ``writing_batch`` answers a batch.
 
     Raises:
         InnerjudgeError: If there are no questions, the judge is of another model, or ``reject_below`` or ``exit_above``
-            is given with one that reads the end of the answer, or is a promise of something else.
+            is given with a judge that reads the end of the answer, or is a promise about something else.
 
     Example:
         >>> from innerjudge.models.loading import load
@@ -204,9 +204,9 @@ def answer_and_judge(
 
 
 def acting(judge: BaseJudge, how: Sampling) -> tuple[Reject | None, list[str]]:
-    """What is done with an answer at a look, by its score there, and where it is looked at.
+    """What to do with an answer by its score at a look, and where to look.
 
-    ``InnerjudgeError`` if the judge reads what is not there yet, or a promise is of another risk or fit, or refused.
+    ``InnerjudgeError`` if the judge reads what is not there yet, or a promise is about another risk or fit, or refused.
     """
     given = [one for one in (how.reject_below, how.exit_above) if one is not None]
     promised = {one.along for one in given if isinstance(one, Promise)}
@@ -263,7 +263,7 @@ def _threshold(judge: BaseJudge, given: float | Promise | None, risk: str, never
 
 
 def as_fitted(judge: BaseJudge, features: Features) -> Features:
-    """Features of whole passes as a judge reads them that was fitted on passes which stopped early."""
+    """Features of whole passes, in the form that a judge reads which was fitted on passes that stopped early."""
     last = None if judge.provenance_ is None else judge.provenance_.last_block
     if last is None or features.provenance.last_block is not None:
         return features
@@ -272,7 +272,7 @@ def as_fitted(judge: BaseJudge, features: Features) -> Features:
 
 
 def candidates_of(questions: Sequence[Trace | str], n: int) -> list[Trace]:
-    """``n`` traces without a response for each question, the first time it stands there."""
+    """``n`` traces without a response for each question; one that is repeated counts once."""
     prompts: dict[str, Trace] = {}
     for k, one in enumerate(questions):
         trace = Trace(question_id=f"q{k}", candidate_id="", prompt=one, response="") if isinstance(one, str) else one

@@ -118,7 +118,7 @@ def load(folder: Path) -> tuple[BaseJudge, JudgeRecord]:
 
 
 def is_damaged(folder: Path) -> bool:
-    """Whether this holds a judge of ours of which a file is not what was written: fitting again loses nothing."""
+    """Whether this folder is a judge of ours with a damaged file, so that fitting again loses nothing."""
     try:
         raw = foreign.read_file(folder / WHOLE)
         files = foreign.parse_sealed(raw)["files"] if b'"innerjudge"' in raw else {}
@@ -128,7 +128,7 @@ def is_damaged(folder: Path) -> bool:
 
 
 def require_kind(made: JudgeRecord, kind: str, scale: tuple[int, int], source: str) -> None:
-    """Refuse items of another kind (pairs are rated responses), or on another scale, than a judge was fitted on."""
+    """Refuse items of a kind (pairs are rated responses) or on a scale that the judge was not fitted on."""
     alike = {"pair": "rating"}
     if made.kind and alike.get(made.kind, made.kind) != alike.get(kind, kind):
         raise InnerjudgeError(

@@ -1,4 +1,4 @@
-"""One loaded model for all judges of it in one process, and whose turn it is to run it."""
+"""One loaded model for all its judges in a process, and a lock that says whose turn it is to run it."""
 
 import threading
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -48,6 +48,6 @@ def shared_model(
 
 
 def turn(lm: LanguageModel) -> threading.RLock:
-    """The lock of a model, which one thread at a time runs: each would hold a batch, and writing swaps its config."""
+    """The lock of a model. One thread at a time runs it: each would hold a batch, and generating changes its config."""
     with _making_turns:
         return _turns.setdefault(lm.model, threading.RLock())

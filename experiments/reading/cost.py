@@ -1,4 +1,4 @@
-"""What a judge costs: the prompts that it has asked for each item, and the tokens that the model reads and writes."""
+"""What a judge costs: the prompts asked for each item, and the tokens that the model reads and writes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ NOTHING = Cost(0.0, 0.0)
 
 
 class CostCounter:
-    """Counts what judges cost on some items, without what batches and shared beginnings save.
+    """Counts what judges cost on some items, as if batches and shared beginnings saved nothing.
 
     What several judges are asked is counted for each of them, and rendered once.
     """
@@ -47,7 +47,7 @@ class CostCounter:
     def of(self, needs: Sequence[str], features: Features, turn: Turn = "cue") -> Cost:
         """What a judge with such needs costs an item.
 
-        ``features`` have the texts that were written, ``turn`` is how the prompts that ask for a verdict are put.
+        ``features`` hold the texts that were written, ``turn`` is the form of the prompts that ask for a verdict.
         """
         own = _OWN.get(type(self._items[0]), ()) if self._items else ()
         of_text = {name for name in needs if name in own or range_readout(name) is not None}

@@ -1,4 +1,4 @@
-"""A judge prompt of one's own: a YAML file, or an object, that says in which words a judge is asked.
+"""Your own judge prompt: a YAML file, or an object, that says in which words a judge is asked.
 
 Prompts that are shipped, by name: :data:`NAMES`.
 """
@@ -55,13 +55,13 @@ class JudgePrompt:
             ``criterion``, ``reference``, ``extra`` (unknown fields of the item), ``labels``, ``low``, ``high``,
             ``rubric`` (entries with ``label`` and ``text``), ``reasoned``, and ``ask``: how to reply, in our words.
         cue: Text before the verdict, in the assistant's turn.
-        labels: The verdicts, one token each: of traces no and yes, of pairs the first and the second response, of
-            ratings in the order of ``values``; of choices the letters, which need not be given.
+        labels: The verdicts, one token each: for traces no and yes, for pairs the first and the second response, for
+            ratings in the order of ``values``; for choices the letters, which need not be given.
         values: What each label is worth: of ratings whole numbers that follow one another, which are the scale.
         system: Text of the system turn; empty for none.
         few_shot: Turns before the question: what the user says, and the assistant.
         rubric: Label -> what it stands for.
-        name: For messages.
+        name: Name of the prompt in messages.
         source: Where the prompt is from.
 
     Raises:
@@ -146,7 +146,7 @@ class JudgePrompt:
     def ask(self, item: Item, *, reasoned: bool = False, swapped: bool = False, abstain: bool = True) -> Prompt:
         """The prompt of an item of its kind.
 
-        ``swapped`` shows response b of a pair first, ``abstain`` has the two abstaining options of choices.
+        ``swapped`` shows response b of a pair first, ``abstain`` adds the two abstaining options to choices.
         """
         last = f"{', '.join(self.labels[:-1])} or {self.labels[-1]}" if not isinstance(item, Choice) else "the letter"
         own: dict[str, Any] = {"labels": self.labels, "low": self.scale[0], "high": self.scale[1]}
@@ -164,7 +164,7 @@ class JudgePrompt:
         return Prompt(user, self.cue, self.labels, (), tuple(turns), item.prompt)
 
     def check(self, tokenizer: "PreTrainedTokenizerFast") -> None:
-        """Refuse a prompt that this tokenizer cannot ask: a label that is no token of its own, a lost system turn.
+        """Refuse a prompt that this tokenizer cannot ask: a label that is not one token, a lost system turn.
 
         Raises:
             InnerjudgeError: Names the label, its pieces, and labels near it that would do.

@@ -50,9 +50,9 @@ class Passes:
         abstain: Whether choices are asked with "None of the above" and "I don't know" as their last two options, as in
             the QK-score paper.
         markers: Opening and closing reasoning marker.
-        prompt: In which words items of its kind are asked; ``None`` for ours. That of ratings has the scale.
-        merge_system: Put a system turn before the user's where the model's chat template knows none; else such an item
-            is unscored.
+        prompt: The judge prompt for items of its kind; ``None`` for our words. One for ratings brings its own scale.
+        merge_system: Put a system turn before the user's where the model's chat template has none; otherwise such an
+            item is unscored.
         steps: Where progress is shown.
         last_block: The block that passes stop after; ``None`` for whole passes, which alone have log-probabilities.
     """
@@ -82,7 +82,7 @@ class Passes:
 
     @property
     def writing_batch(self) -> int:
-        """Items a batch while text is written: one token each a step, so that many fit where few are read at once."""
+        """Items a batch while text is written: each adds one token a step, so more fit than when texts are read."""
         return 4 * self.batch_size
 
     def told(self, kind: str) -> str:
@@ -113,7 +113,7 @@ class Passes:
 
 
 def prepared(tokenizer: "PreTrainedTokenizerFast", items: Sequence[Item], passes: Passes) -> Sequence[Item]:
-    """The items, system turns put before the user's where that is wanted and the template knows no system turn."""
+    """The items, with system turns put before the user's if that is wanted and the template has no system turn."""
     if not passes.merge_system or takes_system(tokenizer):
         return items
     return [_merged(item) for item in items]
@@ -131,7 +131,7 @@ def takes_system(tokenizer: "PreTrainedTokenizerFast") -> bool:
 def check_prompt(
     tokenizer: "PreTrainedTokenizerFast", passes: Passes, kind: str, judges: Sequence[BaseJudge] = ()
 ) -> None:
-    """Refuse a prompt of other items, or with labels that this tokenizer or these judges do not have.
+    """Refuse a prompt for other items, or with labels that this tokenizer or these judges do not have.
 
     Raises:
         InnerjudgeError: Before any pass of the model.

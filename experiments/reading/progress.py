@@ -13,10 +13,10 @@ from ...models.errors import readable
 
 
 class PlainConsole(Console):
-    """A console whose texts cannot move the cursor: what names and ids bring along is escaped."""
+    """A console whose texts cannot move the cursor: control codes in names and ids are escaped."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """What is written: our own codes, and texts."""
+        """What is written: our own control codes, and escaped texts."""
         for part in super().render(renderable, options):
             yield part if part.control else Segment(readable(part.text), part.style)
 

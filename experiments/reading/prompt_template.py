@@ -31,7 +31,7 @@ def _compiled(template: str) -> Any:
 
 
 def check_template(template: str, needed: Collection[str], known: Collection[str]) -> None:
-    """Refuse a template that is broken, does more than it may, names other fields than ``known``, or lacks some.
+    """Refuse a template that is broken, does more than it may, uses fields not ``known``, or lacks one ``needed``.
 
     Raises:
         InnerjudgeError: Names what was given and what was expected.

@@ -1,4 +1,4 @@
-"""From items to features: which texts are passed through the model for each kind of item, and what is kept of each.
+"""From items to features: which texts the model reads for each kind of item, and what is kept of each.
 
 Every judge of a kind reads the same features, so all of them see the same items, prompts and passes.
 """
@@ -47,13 +47,13 @@ def read(
         lm: The model.
         items: Items of one kind. Pairs are read with response a first; see :func:`pair_features`.
         passes: How the model is run. Without it, ratings are asked on the scale of the judges' values.
-        judges: Keep only what these judges need: what they are fitted on and score, or what they score once they are
-            fitted. The pass stops after the last block that fitted judges read; to fit one anew, give a new one
-            (``sklearn.base.clone``). Without any judge, what ``passes`` says.
+        judges: Keep only what these judges need to be fitted and to score, or, once they are fitted, to score. The pass
+            stops after the last block that fitted judges read; to fit one again, give a fresh copy
+            (``sklearn.base.clone``). Without judges, ``passes`` decides.
 
     Raises:
-        InnerjudgeError: If the items are none, of several kinds, or not items; if the model or the judges are not given
-            as above.
+        InnerjudgeError: If there are no items, they are of several kinds, or are not items; if the model or judges are
+            not as above.
 
     Example:
         >>> from innerjudge.models.loading import load

@@ -92,7 +92,7 @@ def written(
     clear: Settled,
     advance: Callable[[int], None],
 ) -> Features:
-    """The text behind each prompt, no longer than it takes to be clear, and the readouts of the same pass."""
+    """The text written after each prompt, ended once it is clear, and the readouts of the same pass."""
     write = partial(read_and_write, lm, encoded, readouts) if readouts else partial(generate, lm, encoded)
     return write(
         name=name, max_new_tokens=max_new_tokens, batch_size=passes.writing_batch, settled=clear, on_batch=advance
@@ -114,7 +114,7 @@ def extracted(
 
 
 def wanted_of(readouts: Sequence[Readout], passes: Passes) -> list[Readout]:
-    """Those of the readouts that are wanted; label logits also where only their number is."""
+    """Those of the readouts that are wanted; label logits also where only the number of labels is."""
     wanted = [r for r in readouts if passes.wants(r.name)]
     if passes.wants("labels") and not any(map(reads_labels, wanted)):
         wanted += [r for r in readouts if isinstance(r, LabelLogits)]  # every other readout brings their number as well
@@ -164,7 +164,7 @@ def sample_traces(
 def labelled(trace: Trace, problems: Mapping[str, Problem]) -> Trace:
     """A sampled answer with its final answer, and whether that is right, where its problem is known.
 
-    An answer that did not end by itself has none and is wrong; one that was not sampled is neither.
+    An answer that did not end by itself has none and is wrong; a trace that was not sampled is neither right nor wrong.
     """
     problem = problems.get(trace.question_id)
     if problem is None or "not_sampled" in trace.extra:

@@ -1,4 +1,4 @@
-"""Ways of asking a model what a text judge wants to know, and of reading what it says.
+"""Ways of asking a model what a text judge wants to know, and of reading the reply.
 
 A model may say nothing of use behind one wording and be right behind another, so a text judge is only a fair opponent
 when it is asked well. The turns: ``cue``, our words and the cue in the assistant's turn, which is what hidden-state
@@ -236,7 +236,7 @@ def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False
 
 
 def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Alike) -> Encoding:
-    """The prompt up to where the verdict stands; ``label_ids`` are of labels after a space, then of bare ones."""
+    """The prompt up to the verdict; ``label_ids`` are those of the labels after a space, then of the bare labels."""
     item, prompt, tokenizer = question.item, question.prompt, lm.tokenizer
     broken = unfit(tokenizer, plain_text(prompt.turns))
     if broken:

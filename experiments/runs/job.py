@@ -37,7 +37,7 @@ FILES = "files"
 
 
 def items_file(inner: str) -> str:
-    """Name of the items of a store of a job."""
+    """Name of the file that holds the items of one store of a job."""
     return f"{inner}/{ITEMS}" if inner else ITEMS
 
 
@@ -141,8 +141,8 @@ def pointwise(data: Dataset) -> Dataset:
 class Job:
     """A folder that is claimed for one extraction.
 
-    ``stores`` has the items, read when they are asked for, by the folder of the store inside that of the job; choices
-    have a permuted one, first.
+    ``stores`` maps the folder of each store, inside that of the job, to its items, which are read when asked for;
+    choices also have a permuted store, first.
     """
 
     place: Place
@@ -162,11 +162,11 @@ class Job:
         return self.stores[""]
 
     def store(self, inner: str) -> FeatureStore:
-        """The store in that folder, begun or gone on with. Hold the lock of the job meanwhile."""
+        """The store in that folder, new or continued. Hold the lock of the job meanwhile."""
         return FeatureStore.create(inside(self.place, inner), self.store_header())
 
     def store_header(self) -> StoreHeader:
-        """Header of each of the stores. The provenance tells choices without the abstain lines, and a prompt."""
+        """Header of each store. Its provenance records a prompt, and choices asked without the abstain lines."""
         known = Provenance.from_json(self.header["provenance"])
         told = [JudgePrompt.of(self.header["prompt"]).told] if self.header.get("prompt") is not None else []
         told += [WITHOUT_ABSTAIN] if self.header["kind"] == "choice" and not self.header["abstain"] else []

@@ -1,4 +1,4 @@
-"""Traces are labelled one by one by a person: every label is a row of verdicts, written at once."""
+"""A person labels traces one by one: every label is a row of verdicts, written at once."""
 
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ def label_job(
 
     Traces come as they stand, or as a ``rule`` of :func:`.next_to_label` says. With ``spread`` a label is written for
     all candidates with the same answer, and one of them is asked for. What the rater labelled or skipped in ``out`` is
-    not asked for again, other rows stay; back takes the last label away. Only traces have such labels.
+    not asked for again, other rows stay; back takes the last label away. Only traces can be labelled so.
     """
     traces: list[Trace] = [item for item in items if isinstance(item, Trace)]
     if len(traces) < len(items) or not traces:

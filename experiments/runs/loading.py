@@ -1,4 +1,4 @@
-"""The model that a command was told of, and a saved judge with it; heavy imports wait until one is loaded."""
+"""The model that a command names, and a saved judge with it; heavy imports wait until one is loaded."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ log = logging.getLogger("innerjudge")
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What :func:`innerjudge.load` is given; without a name it is the judge's own model."""
+    """The arguments of :func:`innerjudge.load`; without a name it is the judge's own model."""
 
     name: str | None
     device: str = "auto"
@@ -48,7 +48,7 @@ class Model:
         )
 
     def load_judge(self, folder: Path, kind: str) -> "Judge":
-        """A saved judge with this model; what belongs to a named model alone is refused without a name."""
+        """A saved judge with this model; options that only a named model can have are refused without a name."""
         quieten()
         from ..judges.judge import Judge
 
@@ -66,7 +66,7 @@ class Model:
 
 
 def say_how(lm: "LanguageModel") -> "LanguageModel":
-    """The model, of which a line says the type of its weights, its device, and how many threads a CPU takes."""
+    """Log the type of a model's weights, its device and the threads of a CPU in one line, and return the model."""
     import torch
 
     threads = f", threads: {torch.get_num_threads()} (OMP_NUM_THREADS sets another number)"

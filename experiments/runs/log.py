@@ -36,7 +36,7 @@ class _Json(logging.Formatter):
 
 
 class JsonLines(io.TextIOBase):
-    """Standard error on which every line is one JSON object: what is none (a warning, a complaint) becomes one."""
+    """Standard error on which every line is one JSON object: anything else (a warning, say) is turned into one."""
 
     encoding = "utf-8"
 
@@ -74,8 +74,8 @@ class _Plain(logging.Formatter):
 def logged(style: LogStyle, *, quiet: bool = False, kept: str | None = None) -> Iterator[Steps]:
     """Say on standard error what a run does, and yield what shows its steps.
 
-    ``auto`` is ``rich`` on a terminal, ``plain`` elsewhere. ``quiet`` says warnings alone: for all but the first of
-    several processes. ``kept`` is where what is done is kept, which every line of progress says.
+    ``auto`` is ``rich`` on a terminal, ``plain`` elsewhere. ``quiet`` logs only warnings, for all but the first of
+    several processes. ``kept`` is where finished work is kept; every line of progress names it.
     """
     console = PlainConsole(stderr=True)
     if style == "auto":
@@ -105,9 +105,9 @@ def logged(style: LogStyle, *, quiet: bool = False, kept: str | None = None) -> 
 
 
 class Lines:
-    """Steps as lines of the log: at their begin, every :data:`EVERY` seconds whatever they do, and at their end.
+    """Steps as lines of the log: when they begin, every :data:`EVERY` seconds whatever they do, and when they end.
 
-    Every line says where what is done is ``kept``.
+    Every line says where finished work is ``kept``.
     """
 
     def __init__(self, kept: str | None = None) -> None:
@@ -144,7 +144,7 @@ class Lines:
 
     @contextmanager
     def beating(self) -> Iterator[None]:
-        """Say a line every :data:`EVERY` seconds as well where a step does not get on."""
+        """Log a line every :data:`EVERY` seconds even while a step makes no progress."""
         over = threading.Event()
 
         def beat() -> None:

@@ -41,7 +41,7 @@ def look_at(
 ) -> Look:
     """Look at items of one kind through the tokenizer and the chat template of a model; its weights are not read.
 
-    Ratings are asked for on ``scale``; without it on that of all items, where its labels have one digit, or 1 to 5.
+    Ratings are asked for on ``scale``; without it, on the items' own if its labels have one digit, or 1 to 5.
     """
     source = find_source(model)
     tokenizer = read_tokenizer(source.tokenizer, model, source.revision)

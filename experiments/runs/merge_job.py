@@ -56,7 +56,7 @@ def merge_jobs(parts: Sequence[str], out: str) -> str:
 def verify_job(folder: str) -> list[str]:
     """What is whole of an extraction, merged or not, or of a :meth:`FeatureStore.save`: a line for each store.
 
-    Files that are damaged or not there are an error, which names them and what makes them again.
+    Damaged or missing files are an error, which names them and the command that makes them again.
     """
     at = place(folder)
     if all(at.size(name) is None for name in (jobs.HEADER, jobs.ITEMS, STORE)):

@@ -1,4 +1,4 @@
-"""Rows that a long run writes bit by bit: a killed run goes on after its last whole bit, to the same file."""
+"""Rows that a long run writes in batches: a killed run goes on after its last whole batch, to the same file."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ class PartFile:
     """The rows of a job so far, beside its output as ``OUT.part``, whose first line says which job that is.
 
     ``out`` is the JSONL file that the job makes, ``job`` the identity of the job, and ``size`` how many rows are added
-    at a time: a bit that was cut short is dropped. Rows of ``other`` jobs are an ``InnerjudgeError``, or dropped.
+    at a time: a batch that was cut short is dropped. Rows of ``other`` jobs are an ``InnerjudgeError``, or dropped.
     """
 
     def __init__(self, out: Path, job: str, size: int, *, other: Literal["refuse", "drop"] = "refuse") -> None:
@@ -68,7 +68,7 @@ def forget(out: Path) -> None:
 
 
 def drafts_of(out: Path) -> Path:
-    """Where the texts of an output lie that are not finished."""
+    """Where the unfinished texts of an output are kept."""
     return out.with_name(f"{out.name}.drafts")
 
 

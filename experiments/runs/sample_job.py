@@ -1,4 +1,4 @@
-"""Candidates of questions into a file, with what a judge says of them; a killed run resumes where it stopped."""
+"""Write candidates of questions into a file, with what a judge says of them; a killed run resumes where it stopped."""
 
 import json
 from collections.abc import Mapping, Sequence

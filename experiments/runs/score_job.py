@@ -133,7 +133,7 @@ def _unasked(item: Item) -> Verdict:
 
 
 def require_rankable(kind: str) -> None:
-    """Refuse items that are no candidates of a question."""
+    """Refuse items that are not candidates of a question."""
     if kind == "choice":
         raise InnerjudgeError(
             "given choices, each of them one question, expected candidates to rank (traces, ratings or pairs): "
@@ -142,7 +142,7 @@ def require_rankable(kind: str) -> None:
 
 
 def require_ranking(out: Path) -> None:
-    """Refuse a file that is there and holds no ranking, before anything is run."""
+    """Refuse a file that exists and holds no ranking, before anything is run."""
     kept = [] if not out.exists() or is_damaged(out) else read_rows(out, "ranking")
     if not all({"question_id", "ranking"} <= row.keys() for row in kept):
         raise InnerjudgeError(f"given --out {out}, which holds no ranking, expected a new file: choose another --out")

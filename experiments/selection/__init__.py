@@ -4,8 +4,8 @@
 ``representatives.py`` (VecCISC) are the rules of the literature; ``rules.py`` names them and applies one to a question.
 ``reranking.py`` is how often a rule is right, over random subsets too. ``select_job.py`` is the command ``select``, and
 chooses the temperature of a weighted vote on questions set aside for it; ``curve_job.py``, ``curves.py`` and
-``curve_plot.py`` are ``curves``. ``cascade.py`` asks a dear judge only where a cheap one is not sure; ``labelling.py``
-spreads labels by answer, and says what to label next.
+``curve_plot.py`` are ``curves``. ``cascade.py`` asks a second judge only where a cheap one is not sure;
+``labelling.py`` spreads labels by answer, and says what to label next.
 
 Imports of the other rooms ``data``, ``drawing``, ``judges`` and ``stats``.
 """

@@ -1,4 +1,4 @@
-"""A cheap judge first, a dearer one where the cheap one is not sure; and what that costs at which accuracy."""
+"""A cheap judge first, an expensive one where the cheap one is not sure; what that costs, and how accurate it is."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 class Decided(NamedTuple):
-    """Verdicts of a cascade, and whether the second judge gave each. Only labels compare: scores are of two judges."""
+    """Verdicts of a cascade, and whether the second judge gave each. Compare labels only: scores have two scales."""
 
     verdicts: list[Verdict]
     second: list[bool]
 
 
 class Cascade:
-    """Two judges, of which the second is asked only about what the promise of the first does not keep.
+    """Two judges, of which the second is asked only about verdicts that the promise of the first does not keep.
 
     Args:
-        judges: The cheap judge (a probe) and the dear one (the text judge, or one of a larger model), on the same kind
-            of items.
+        judges: The cheap judge (a probe) and the expensive one (the text judge, or one of a larger model), on the same
+            kind of items.
         promise: About verdicts of the first (``"wrong among kept"`` or ``"kept and wrong"``); ``None`` takes its own.
 
     Raises:
@@ -89,13 +89,13 @@ def cost_curve(
 
     Args:
         first: Verdicts of the cheap judge on items that neither the fit nor the promise has seen.
-        second: Those of the dear one on the same items.
-        truth: The label that is right, an item; an unscored verdict is wrong.
+        second: Verdicts of the expensive judge on the same items.
+        truth: The right label of each item; an unscored verdict counts as wrong.
         groups: The question of each item.
-        promise: Of the first judge: how sure it is counts as there.
+        promise: Promise of the first judge, which also says how its sureness is measured.
         border: Without a promise, the score between its verdicts; ``None`` for choices.
-        costs: Of an item, for each judge: passes, or tokens read and written.
-        points: Rows before the last, from the least sure items on.
+        costs: Cost of an item for each judge: passes, or tokens read and written.
+        points: Rows before the last; the least sure items go to the second judge first.
 
     Returns:
         Columns ``point`` (``"share"`` or ``"promise"``), ``share`` of the items that the second judge sees, ``cost`` an

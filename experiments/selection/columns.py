@@ -19,7 +19,7 @@ _SCORE = "score"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Candidates of all questions, one entry each; what is unknown of one is ``None``.
+    """Candidates of all questions, one entry each; ``None`` stands for what is not known.
 
     ``candidates`` are ids within the question, ``answers`` the final ones in one spelling; ``tokens`` and ``seconds``
     are what each took to write.
@@ -59,11 +59,11 @@ def read_columns(
 ) -> Columns:
     """Read candidates from JSONL, one a line, those of one ``judge`` where its field ``judge`` names several.
 
-    Rows have ``question_id``, the field ``score`` (``null`` is unscored) and, where they are there, ``candidate_id``
-    (else their number within the question), ``answer``, ``correct`` (or ``truth``), ``tokens`` and ``seconds``. What
-    they lack is taken from ``data``, the candidates' own file (``tokens`` else from ``response_ids``). Errors name
-    file, line and field: a score that is no number, a candidate that stands twice, rows of several judges, a column
-    that no row has, or rows that ``data`` lacks.
+    Rows have ``question_id``, the field ``score`` (``null`` is unscored) and, if present, ``candidate_id`` (else their
+    number within the question), ``answer``, ``correct`` (or ``truth``), ``tokens`` and ``seconds``. What they lack is
+    taken from ``data``, the candidates' own file (``tokens`` else from ``response_ids``). Errors name file, line and
+    field: a score that is not a number, a candidate that is there twice, rows of several judges, a column that no row
+    has, or rows that ``data`` lacks.
     """
     rows = _of_judge(read_records(path), judge, shown(Path(path).name))
     more = {} if data is None else _by_id(read_records(data))

@@ -26,10 +26,10 @@ _BEGUN = {"curves.md", "curves.png", "tokens.png", "seconds.png", f"{ROWS}{HALF}
 class CurveSettings:
     """How curves are made: of which ``judges`` (empty for all), and with which parameters of the rules.
 
-    ``score`` is the field that holds the score, ``data`` the candidates' own file, for what the rows lack,
-    ``features`` the folder of an extraction, for VecCISC; its ``clusters`` are the most of one answer. ``k`` vote in
-    top-maj, ``min_count`` must give an answer in Best-of-Majority. Each judge's temperature is chosen on the share
-    ``held_out`` of the questions, and figures are of the others, over ``n_orders`` random orders of each.
+    ``score`` is the field that holds the score, ``data`` the candidates' own file, for what the rows lack, ``features``
+    the folder of an extraction, for VecCISC; ``clusters`` is its most for one answer. ``k`` vote in top-maj,
+    ``min_count`` must give an answer in Best-of-Majority. Each judge's temperature is chosen on the share ``held_out``
+    of the questions, and figures are of the others, over ``n_orders`` random orders of each.
     """
 
     judges: tuple[str, ...] = ()

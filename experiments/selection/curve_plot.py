@@ -20,7 +20,7 @@ _AXES = {"n": "candidates a question", "tokens": "tokens a question", "seconds":
 
 
 def draw(points: Sequence[Point], *, against: str) -> Figure | None:
-    """The figure against ``"n"``, ``"tokens"`` or ``"seconds"``; ``None`` where that is unknown or there is none."""
+    """The figure against ``"n"``, ``"tokens"`` or ``"seconds"``; ``None`` if that is unknown or there is no point."""
     points = [point for point in points if getattr(point, against) is not None]
     rules = list(dict.fromkeys(point.rule for point in points if point.judge))
     judges = list(dict.fromkeys(point.judge for point in points if point.judge))

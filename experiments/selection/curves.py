@@ -27,7 +27,7 @@ class Point:
 
     ``accuracy`` is the expected share of questions whose pick is right, over random subsets; ``minus_majority`` that
     less the majority vote's; each with its 95 % interval over questions (paired). ``calls`` of the judge, ``tokens``
-    and ``seconds`` (``None``: unknown) are a question's.
+    and ``seconds`` (``None``: unknown) are per question.
     """
 
     judge: str

@@ -20,7 +20,7 @@ NextRule = Literal["answers", "entropy", "largest", "random"]
 
 
 def answers_of(items: Sequence[Trace]) -> list[Hashable]:
-    """What one label holds for: a question's final answer; a candidate without an answer stands for itself."""
+    """What one label holds for: a question's final answer, or a candidate by itself if it has no answer."""
     said = ((item, normalise(item.answer)) for item in items)
     return [item.id if answer is None else (item.question_id, answer) for item, answer in said]
 
@@ -30,9 +30,9 @@ def spread_answers(
 ) -> list[Hashable | None]:
     """Labels ``[n]`` where each also holds for the candidates of its question with the same answer; else ``None``.
 
-    Two labels of one answer are an error, or (``"vote"``) the more frequent one holds, none where they are level. It is
-    the graph of Locle (arXiv 2412.11983) with an edge where it is certain. In a simulation, 40 labels so shared gave a
-    probe centred within questions an AUROC of .839, labels of single candidates .739.
+    Labels of one answer that differ are an error, or (``"vote"``) the most frequent holds, none where they are level.
+    This is the graph of Locle (arXiv 2412.11983) with its certain edges only. In a simulation, 40 labels so shared gave
+    a probe centred within questions an AUROC of .839, labels of single candidates .739.
 
     Example:
         >>> said = [Trace(question_id="q", candidate_id=c, prompt="", response="", answer=c) for c in ("2", "2.0", "3")]
@@ -73,8 +73,8 @@ def next_to_label(
 ) -> list[str]:
     """Ids of the (at most ``n``) items to label next, one an answer, of answers without a label.
 
-    ``"answers"``: the two largest of a question, questions at random, then third ones. ``"entropy"``: answers of which
-    a fitted judge is least sure, by the mean of its probabilities ``p`` of right; of equal ones those whose candidates
+    ``"answers"``: each question's two most frequent, in random order, then the rest. ``"entropy"``: answers of which a
+    fitted judge is least sure, by the mean of its probabilities ``p`` of right; of equal ones those whose candidates
     differ more (:func:`disharmony`). ``"largest"`` answers, and single candidates at ``"random"``, are the opponents.
 
     Source:

@@ -1,6 +1,6 @@
 """Answers that are the same mathematically: LaTeX, fractions, decimals, sets and expressions, by math-verify.
 
-Each answer has a key of its own, and equal keys are one answer. Whether two are the same thus never hangs on the others
+Each answer has a key of its own, and equal keys are one answer. So whether two are the same never depends on the others
 or on their order, as it would if they were compared two by two with a tolerance.
 """
 

@@ -28,7 +28,7 @@ from .votes import (
 class Rule:
     """A rule of :data:`RULES` by name, with its parameters.
 
-    ``k`` of the best candidates vote in ``"top-maj"``; ``temperature`` is of the softmax in ``"weighted"``. In
+    The ``k`` best candidates vote in ``"top-maj"``; ``temperature`` is that of the softmax in ``"weighted"``. In
     ``"best-of-majority"`` at least the share ``alpha`` and the number ``min_count`` of the candidates must give an
     answer, whose score is the ``reward`` (``"max"``, ``"mean"`` or ``"sum"``) of theirs.
 
@@ -89,7 +89,7 @@ _SILENT = "no candidate with an answer is scored: plain majority"
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """The candidate that a rule took of one question, and why.
+    """The candidate that a rule picked for one question, and why.
 
     ``fallback`` is what was done instead where the rule as published says nothing; ``picks`` are all candidates that
     were picked, best first: more than one for Best-of-Majority with ``k > 1`` only.
@@ -110,7 +110,7 @@ def pick(
     k: int = 1,
     rng: np.random.Generator | None = None,
 ) -> Pick:
-    """The pick of a rule; no candidates are an error.
+    """The pick of a rule; it is an error if there are no candidates.
 
     ``correct`` is for ``"oracle"``, ``k`` how many answers ``"best-of-majority"`` picks, ``rng`` draws for
     ``"random"``.

@@ -25,7 +25,7 @@ TRIED = 80
 class Selection:
     """How candidates are selected: by a ``rule`` whose temperature is chosen on the share ``held_out`` of questions.
 
-    ``k`` is how many answers Best-of-Majority picks. With ``clusters`` at most so many candidates of an answer take
+    ``k`` is how many answers Best-of-Majority picks. With ``clusters``, at most that many candidates of an answer take
     part (VecCISC), by ``method`` ``"kmeans"`` or ``"agglomerative"``.
     """
 

@@ -5,7 +5,7 @@ conventions:
 
 * **Unscored** candidates (``None``, NaN or infinite scores) rank last and have no weight in a weighted vote.
 * **Unparsable** answers (``None``) never win a vote unless all voters are unparsable.
-* **Ties** go to the candidate, or to the answer whose first candidate comes, first.
+* **Ties** go to the candidate that comes first, or to the answer whose first candidate does.
 
 Answers are compared as they are: bring them to one spelling first, with ``normalise`` of :mod:`~.data.answers` or,
 where they are mathematics, :func:`~.maths.equal_answers`.
@@ -144,8 +144,8 @@ def best_of_majority(
     to ties. ``reward`` is ``"max"``, ``"mean"`` or ``"sum"`` of the scored candidates of an answer (the paper leaves it
     open).
 
-    No answer passes: all take part, and ``fallback`` says so. All are unparsable: the best candidate. Answers of which
-    no candidate is scored come last, the most frequent first; ties go to the answer that comes first.
+    If no answer passes, all take part, and ``fallback`` says so; if all are unparsable, it is the best candidate.
+    Answers of which no candidate is scored come last, the most frequent first; ties go to the answer that comes first.
 
     Source:
         Best-of-Majority (top-k by reward of the answers with frequency at least alpha).

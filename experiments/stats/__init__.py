@@ -1,10 +1,10 @@
 """Figures of judges and how sure they are: agreement, calibration, reliability, biases and confounds.
 
-``metrics/``, ``agreement/`` and ``biases/`` turn columns of labels, scores and verdicts into a ``statistic.py``
-``Statistic``: the value, why it is undefined, and its value with questions left out. ``intervals.py`` makes intervals
-of it by leaving out each question in turn, and claims of "better" of paired differences with Holm's correction,
-``evidence.py`` the ends and the p-value of a standard error, ``selection_noise.py`` what picking the best of many adds
-by luck.
+``metrics/``, ``agreement/`` and ``biases/`` turn columns of labels, scores and verdicts into a ``Statistic``
+(``statistic.py``): the value, why it is undefined, and its value with questions left out. ``intervals.py`` makes
+intervals of it by leaving out each question in turn, and claims of "better" of paired differences with Holm's
+correction, ``evidence.py`` the ends and the p-value of a standard error, ``selection_noise.py`` what picking the best
+of many adds by luck.
 
 Nothing here draws at random but the last, which takes a seed. Imports of the other rooms only ``data``.
 """

@@ -35,9 +35,9 @@ class Evidence:
         number of questions :math:`p(1-p)/s^2` and Student's t in the place of the normal quantile: it ends inside the
         bounds, and is as skewed as a share near its bound is. Others have the usual :math:`\pm t s`.
 
-        Where all :math:`G` questions say the same there is no spread to reckon with, and still others may say something
-        else: with the confidence asked for no more than the share :math:`u = 1 - (\alpha/2)^{1/G}` of them (Clopper and
-        Pearson's bound for 0 of :math:`G`), which moves the figure at most that far towards its bounds.
+        Where all :math:`G` questions say the same there is no spread to measure, yet other questions may differ: with
+        the confidence asked for, no more than the share :math:`u = 1 - (\alpha/2)^{1/G}` of them (Clopper and Pearson's
+        bound for 0 of :math:`G`), so the figure moves at most that far towards its bounds.
 
         Source:
             Wilson 1927; the effective sample size as in Korn and Graubard 1998.
@@ -104,10 +104,10 @@ def degrees_of_freedom(pulls: Floats, value: float, limits: Limits | None, group
 
     The error is itself an estimate, and a poor one where few questions make all of the spread: two judges that differ
     on one of 200 questions differ on one question. With :math:`d_q` the pull of each question (for a mean: its value
-    less the mean) and :math:`s^2` their mean square, it is as uncertain as the mean of :math:`d_q^2/s^2 - 1` is; of a
-    figure with bounds, whose interval goes by :math:`p(1-p)/s^2`, as that is where that is less sure: the study in
-    ``experiments/bench/intervals`` asks for it. Infinity where every question is at one of the bounds: the error then
-    follows from the figure, as that of a share of single right or wrong items does.
+    less the mean) and :math:`s^2` their mean square, it is as uncertain as the mean of :math:`d_q^2/s^2 - 1`; a figure
+    with bounds, whose interval goes by :math:`p(1-p)/s^2`, is as uncertain as that where that is worse
+    (``experiments/bench/intervals`` shows the need). Infinity where every question is at one of the bounds: the error
+    then follows from the figure, as that of a share of single right or wrong items does.
     """
     most, square = float(groups - 1), float((pulls**2).mean())
     if square <= _NONE**2:

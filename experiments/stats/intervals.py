@@ -26,7 +26,7 @@ _AT_ONCE = 1 << 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A figure and its interval; what is ``None`` has its ``reason``.
+    """A figure and its interval; ``reason`` says why one of them is ``None``.
 
     ``n`` is what the figure rests on (see the metric), ``groups`` the questions that it rests on
     (:func:`groups_that_count`), ``error`` its standard error with its ``degrees`` of freedom
@@ -95,7 +95,7 @@ def paired_difference(first: Statistic, second: Statistic, groups: Groups, *, co
 
 
 def groups_that_count(groups: Groups, *statistics: Statistic) -> int:
-    """How many questions there are of the scarcest rows that the statistics need.
+    """How many questions hold the scarcest rows that the statistics need.
 
     A gap between a group of one question and all others rests on one question, however many the others are.
     """
@@ -201,8 +201,8 @@ def _limits(parts: Sequence[Statistic]) -> Limits | None:
 class Difference:
     """One judge against another: ``interval`` is the paired difference (not corrected), ``p`` its two-sided p-value.
 
-    ``p_corrected`` is that after Holm's correction over the judges compared, ``None`` before it; below ``level`` a
-    difference is called one.
+    ``p_corrected`` is that after Holm's correction over the judges compared, ``None`` before it; only below ``level``
+    does a difference count.
     """
 
     interval: Interval
@@ -239,7 +239,7 @@ def p_value(interval: Interval, *, null: float = 0.0) -> float | None:
 def holm(differences: Sequence[Difference]) -> list[Difference]:
     """The same differences with p-values by Holm's step-down method; those without a p-value do not count.
 
-    The chance that any of them is called a difference where none is stays below the level, however they depend on one
+    The chance that any of them is wrongly called a difference stays below the level, however they depend on one
     another.
 
     Source:

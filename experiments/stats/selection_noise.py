@@ -17,9 +17,9 @@ Quality = Callable[[Index], Floats]
 class SelectionNoise:
     """The ``pick`` of ``n_candidates``, the best on all rows, and how far its figure there (``seen``) flatters it.
 
-    Over ``n_splits``: ``optimism`` is the mean figure of a split's pick where it was picked less its figure on the
-    other part, ``low`` and ``high`` the 2.5 and 97.5 % quantiles of that; ``honest`` is the mean figure of the picks on
-    the parts that they were not picked on, ``stability`` the share of splits with the same pick as on all rows.
+    Over ``n_splits``: ``optimism`` is the mean of a pick's figure on the part it was picked on less that on the other
+    part, ``low`` and ``high`` the 2.5 and 97.5 % quantiles of that; ``honest`` is the mean figure of the picks on the
+    parts that they were not picked on, ``stability`` the share of splits with the same pick as on all rows.
     """
 
     pick: int

@@ -35,7 +35,7 @@ class Statistic:
         size: Rows given.
         reason: Why there is no value.
         counts: Masks ``[size]`` of the rows that count, one for each part that needs rows of its own (either class,
-            either group); none: all rows may count. Intervals are as wide as the questions of the scarcest are few.
+            either group); none: all rows may count. The fewer questions the scarcest part has, the wider the interval.
         limits: Lowest and highest value that the metric can have, such as :data:`SHARE`; the interval stays within.
         over: Weights ``[R, size]`` (0 for a row that is left out, else how often it counts) -> the ``R`` values, NaN
             where undefined. Rows of one question must have equal weights in metrics that look within questions.

@@ -43,7 +43,7 @@ def compare_studies(first: Mapping[str, Any], second: Mapping[str, Any]) -> Stud
     """Compare the results (``results.json``) of two studies, figure by figure; of two comparisons as well.
 
     The interval of a change treats the studies as independent. On the same items and seeds they are not, and the true
-    interval is narrower: a change called apart is apart either way, one that is not may still be.
+    interval is narrower: a change called apart is apart either way; one that is not called so may still be.
     """
     held = [{tuple(str(f.get(n) or "") for n in _KEY): f for f in found["figures"]} for found in (first, second)]
     shared = [key for key in held[0] if key in held[1]]

@@ -40,7 +40,7 @@ class ModelSpec(_Part):
 
 
 class DataSpec(_Part):
-    """A data set: ``source`` as for ``--data`` (paths from the study file), columns as for ``--map``, how much."""
+    """A data set: ``source`` as for ``--data`` (paths from the study file), columns as for ``--map``, its size."""
 
     source: str
     columns: dict[str, str] = {}
@@ -108,12 +108,12 @@ class Study(_Part):
     """A study.
 
     ``judges`` are names as in the reports of ``innerjudge compare``, or ``all``; without any, all that fit the data but
-    variants of others; the baselines always stand beside them. ``rows`` are
-    JSONL files of the one table: people, reward models, judges of elsewhere. ``against`` is the judge that the others
-    are compared with. ``groups`` are fields of the items (text) whose values are compared with one another, ``system``
-    is the field that says who wrote a response, and ``own`` the values of it that are the judge's family. ``prompt`` is
-    a YAML file, or the name of a judge prompt that is shipped; in those of ``prompts`` (``ours`` is none of them: our
-    own words) the judges that are asked are asked as well, and compared with what they said before.
+    variants of others; the baselines always stand beside them. ``rows`` are JSONL files of the one table: people,
+    reward models, other judges. ``against`` is the judge that the others are compared with. ``groups`` are fields of
+    the items (text) whose values are compared with one another, ``system`` is the field that says who wrote a response,
+    and ``own`` the values of it that are the judge's family. ``prompt`` is a YAML file, or the name of a judge prompt
+    that is shipped; with ``prompts`` (``ours``: our own words), the judges that are asked are asked again in each, and
+    compared with what they said before.
     """
 
     name: str = "study"
@@ -154,7 +154,7 @@ class Study(_Part):
 
     @property
     def prompted(self) -> dict[str, Settings]:
-        """The settings in each prompt of the study, by its name, its own first; two of one name are an error."""
+        """Name -> settings, for each prompt of the study, its own first; two of one name are an error."""
         given = [None if one in (None, OURS) else JudgePrompt.of(str(one)) for one in (self.prompt, *self.prompts)]
         names = [OURS if one is None else one.name for one in given]
         if len(set(names)) < len(names):

@@ -1,4 +1,4 @@
-"""Dynamic batching: pairs of requests that are there at the same time share a forward pass."""
+"""Dynamic batching: pairs from requests that wait at the same time share a forward pass."""
 
 import asyncio
 import math
@@ -70,7 +70,7 @@ class Batcher:
         meters.waiting.labels(name).set_function(lambda: len(self._waiting))
 
     def start(self) -> None:
-        """Begin to work, in the running event loop."""
+        """Start working, in the running event loop."""
         self._worker = asyncio.get_running_loop().create_task(self._work())
 
     async def stop(self) -> None:
@@ -89,7 +89,7 @@ class Batcher:
         """One verdict a pair, in order.
 
         Raises:
-            Refused: 503 once it is stopped, 429 where the queue has no room, 504 where the time is over.
+            Refused: 503 once it is stopped, 429 where the queue has no room, 504 when the time is up.
             Exception: What the judge raised, if it failed for these pairs.
         """
         if not self.works or self._closing:

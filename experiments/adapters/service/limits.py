@@ -123,8 +123,8 @@ def _answer(code: int, message: str, headers: dict[str, str] | None = None) -> J
 class Guard:
     """ASGI middleware. A body is taken whole, within its bounds, before anything reads it; no key, no body.
 
-    Answers on ``paths`` are counted by name, on others as ``other``. ``hosts`` are names that a request may be
-    addressed to, so that no page of another site can ask through a browser (DNS rebinding). ``None`` as ``key`` or
+    Answers on ``paths`` are counted by name, those on other paths as ``other``. ``hosts`` are names that a request may
+    be addressed to, so that no page of another site can ask through a browser (DNS rebinding). ``None`` as ``key`` or
     ``hosts`` asks for none, or takes any.
     """
 

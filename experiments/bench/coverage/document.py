@@ -77,12 +77,12 @@ def markdown(table: Table, versions: Mapping[str, str]) -> str:
     """
     about = [
         f"Each of the {len(table)} model types that transformers registers for causal language modelling, as a",
-        "small random model, held to what the model itself returns. *hidden*: states of every block against",
+        "small random model, is held to what the model itself returns. *hidden*: states of every block against",
         "`output_hidden_states`; *lens*: logits of the last block against `logits`; *attention*: rows against",
         "eager `output_attentions`; *qk*: query-key products before and after the rotary embedding, against the",
         "model's own weights and its own rotation run backwards; *early stop*: a pass that ends after half the",
         "blocks; *TransformerLens*: states, queries, keys and patterns against the cache of a `TransformerBridge`.",
-        "Padded left, right and not at all, in batches of one and many.",
+        "Texts are padded left, right and not at all, in batches of one and of many.",
     ]
     return page("What is read of which model", about, table, COLUMNS, "innerjudge.experiments.bench.coverage", versions)
 

@@ -35,7 +35,7 @@ from .document import FOLDER, Table, differences, page
 from .shrink import registered_types, small_config
 from .small_model import random_items, readable, small_model
 
-#: ``"default"`` is what the type has by itself.
+#: ``"default"`` is the kind that the type has by itself.
 KINDS = ("default", *sorted(ROPE_INIT_FUNCTIONS))
 #: Tokens beyond which longrope and dynamic NTK scaling change the angles.
 UNTIL = 24
@@ -213,9 +213,9 @@ def markdown(table: Table, versions: dict[str, str]) -> str:
     """The page of the table."""
     about = [
         f"Each of the {len(table)} model types that transformers registers for causal language modelling, as a",
-        "small random model with each kind of rotary angles: the states of texts that are read with longer ones",
+        "small random model with each kind of rotary angles. *yes*: the states of texts read beside longer ones",
         "(padded left and right, packed, after a shared prompt) are those of the texts alone, and so is what is",
-        "written. *default* is what the type has by itself.",
+        "written. *default* is the kind that the type has by itself.",
     ]
     return page("What a batch may mix", about, table, KINDS, "innerjudge.experiments.bench.coverage.mixing", versions)
 

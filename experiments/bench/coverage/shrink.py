@@ -1,4 +1,4 @@
-"""Every registered causal-LM type as a small config: one rule by the names of its fields, exceptions in one place."""
+"""Every registered causal-LM type as a small config: one rule for the names of its fields, exceptions in one place."""
 
 import copy
 from typing import Any

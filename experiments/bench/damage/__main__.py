@@ -104,7 +104,7 @@ def document(record: dict[str, Any]) -> str:
         "",
         "A round flips one byte of one file (*all files at once*: of every file). **Healed**: the same command made it "
         "again, and everything read is as before. **Noticed**: one line says what is wrong, and nothing comes of it. "
-        "**Harmless**: all came out as without it (a README, a plot). **Silent**: anything else, a traceback too.",
+        "**Harmless**: all came out as without the flip (a README, a plot). **Silent**: all else, a traceback too.",
         "",
         f"| artefact | files | flips | rounds | {' | '.join(OUTCOMES)} |",
         "|---|---|---|---|" + "---|" * len(OUTCOMES),
@@ -117,8 +117,8 @@ def document(record: dict[str, Any]) -> str:
         "",
         "A command is killed at seeded moments of its life, and again just before it changes a file: before each of "
         "these changes, or at seeded ones where they are many. Then it is typed again. **The same**: it leaves the "
-        "same files as a run that nobody killed, nothing half-written, and (where it writes none) says the same. *0 "
-        "before a change*: it changes nothing.",
+        "same files as a run that nobody killed, nothing half-written, and (where it writes none) says the same. With "
+        "0 *before a change*, it changes no file.",
         "",
         "| command, killed and typed again | kills by the clock | before a change | the same | lost |",
         "|---|---|---|---|---|",

@@ -80,7 +80,7 @@ class Artefact:
         readers: Commands that read it; what they write goes to the folder ``read``.
         outcome: Patterns of the files that must be the same once the command was typed again.
         again: Whether the command is typed again after each flip.
-        at_once: Whether every file is flipped in each round, which is dear where the command is slow.
+        at_once: Whether every file is flipped in each round, which costs much where the command is slow.
         begun: File whose first lines are waited for before the command is killed: the artefact is what it leaves.
     """
 

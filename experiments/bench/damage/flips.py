@@ -29,7 +29,7 @@ def flip(artefact: Artefact, base: Path, typist: Typist, flips: int, seed: int) 
     """Flip each file of an artefact so many times.
 
     A round is *healed* where the same command made what was lost again, *noticed* where one line says what is wrong and
-    nothing wrong came of it, *harmless* where all came out as without it, and else *silent*.
+    nothing wrong came of it, *harmless* where all came out as without the flip, and else *silent*.
     """
     unbroken = _tree(base)
     wanted = _read(artefact, base, typist)

@@ -71,7 +71,7 @@ class Ended:
     """How a command ended: its code (negative where it was killed), what it said, its seconds and changes of files.
 
     A change is a file that is opened to be written, renamed or deleted, or a folder that is made or deleted, in the
-    folder where the command is typed. Only of a command that could not be killed they are counted.
+    folder where the command is typed. They are counted only for a command that could not be killed.
     """
 
     code: int

@@ -18,15 +18,15 @@ from ...drawing.style import number
 PAGES = {
     "demo": (
         "What the demo measured",
-        "On the small built-in model, which has learnt three toy jobs. The states of its own traces know right from "
-        "wrong, its score logits carry quality, and it knows options by their text but was hardly ever asked for "
+        "The model is the small built-in one, which has learnt three toy jobs. Its states tell its right traces from "
+        "wrong ones, its score logits carry quality, and it knows options by their text but was hardly ever asked for "
         "letters: heads of one of its blocks point at the right line where the letter it writes is wrong. The tables "
         "say how the judges behave on this model, and nothing about large ones.",
     ),
     "real": (
         "What a real model showed",
-        "SmolLM2-135M-Instruct, quantised to four bits, on samples of public data that come with the package. It is a "
-        "very small model, and each sample is small.",
+        "The model is SmolLM2-135M-Instruct, quantised to four bits; the data are samples of public data that come "
+        "with the package. It is a very small model, and each sample is small.",
     ),
 }
 #: Sentences of a data set's summary that the README shows.

@@ -1,4 +1,4 @@
-"""Worlds with a known truth: data that are drawn, clustered by question, and the figure that a study makes of them."""
+"""Worlds with a known truth: data are drawn, clustered by question, and a study makes a figure of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -19,7 +19,7 @@ _ITEMS = 512
 
 
 def extracting(folder: Path, rounds: int, *, n_items: int = _ITEMS) -> Iterator[Line]:
-    """Time of ``extract`` into a store by that into memory, with the built-in model, in the shards of the default."""
+    """Time of ``extract`` into a store over that into memory, with the built-in model and shards of default size."""
     lm, passes = load("reference"), Passes(batch_size=16, needs=HIDDEN_NEEDS, reasoning_tokens=0)
     items = list(traces(n_items))
 

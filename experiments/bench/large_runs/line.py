@@ -46,7 +46,7 @@ def line_of(values: dict[str, Any]) -> Line:
 
 
 def in_turn(one: Act, two: Act, rounds: int, before: Callable[[], None] | None = None) -> tuple[Spread, float, float]:
-    """Seconds of ``two`` by those of ``one``, measured in turn and in changing order.
+    """Seconds of ``two`` over those of ``one``, measured in turn and in changing order.
 
     Args:
         one: The reference.

@@ -1,4 +1,4 @@
-"""One layer of every item, from a large store: ours by safetensors alone on the same bytes."""
+"""One layer of every item, read from a large store: our time over that of safetensors alone on the same bytes."""
 
 import os
 import shutil

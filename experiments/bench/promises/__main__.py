@@ -68,7 +68,7 @@ def main() -> None:
         f"{LEVEL:g}, and the true risk of its threshold, counted on very many other questions. With a confidence of",
         f"{CONFIDENCE:g} it may break in {1 - CONFIDENCE:.0%} of the draws, here at most {most:.0f}",
         "of them, two standard errors included.",
-        "Without a confidence the mean risk is kept at the level (conformal risk control; with two standard errors).",
+        "Without a confidence the mean risk is kept at the level (conformal risk control; ± two standard errors).",
         "The last column shows what happens if answers are counted instead of questions: the promise breaks where the",
         "answers to a question are alike.",
         "",
@@ -86,9 +86,9 @@ def main() -> None:
             print(lines[-1], flush=True)  # noqa: T201
     lines += [
         "",
-        f"Answers that are looked at {LOOKS} times while they are written, three a question, and stopped (or accepted)",
-        "at the first look below (or from) the threshold. The promise counts an answer by its lowest (highest) score",
-        "over the path; the other columns show what single looks would promise. Cells count broken promises.",
+        f"Here answers, three a question, are looked at {LOOKS} times while they are written, and stopped at the first",
+        "look below the threshold (or accepted at the first that reaches it). The promise counts an answer by its",
+        "lowest (or highest) score on the path; the other columns count single looks. Cells count broken promises.",
         "",
         f"| risk | {' | '.join(COUNTED)} |",
         "| --- | --: | --: | --: |",

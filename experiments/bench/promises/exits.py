@@ -32,12 +32,12 @@ _TOGETHER = 32
 
 @dataclass(frozen=True, slots=True)
 class Exits:
-    """What exits at one threshold did to answers, of which each is known without them too.
+    """What exits at one threshold did to answers, each of which is also known without exits.
 
     ``wrong_exited`` is what the promise is about: the mean over questions of the share of the answers that are wrong
     without exits, and exited. ``tokens`` and ``accuracy`` are a pair, without and with exits; ``estimated`` is the
-    saving that :class:`.Saved` says, an answer, which sees the answers with exits alone. ``again`` is the share of
-    exited answers that write the closing marker once more.
+    saving per answer that :class:`.Saved` estimates from the answers with exits alone. ``again`` is the share of exited
+    answers that write the closing marker once more.
     """
 
     promise: Promise
@@ -50,7 +50,7 @@ class Exits:
 
 
 def answers(lm: LanguageModel, judge: CLUE, asked: Sequence[Problem], how: Sampling) -> list[Trace]:
-    """Labelled answers, a bit at a time, each bit from a seed of its own."""
+    """Labelled answers, a batch at a time, each batch from a seed of its own."""
     bare = [Trace(question_id=p.question_id, candidate_id="", prompt=p.prompt, response="") for p in asked]
     todo, known = candidates_of(bare, how.n), {p.question_id: p for p in asked}
     found: list[Trace] = []
@@ -118,10 +118,10 @@ def markdown(found: Sequence[Exits], *, questions: int, n: int, command: str, se
         "# Leaving reasoning early",
         "",
         f"The built-in model answers {questions} `builtin:solve` questions, {n} answers each, at temperature 1, twice",
-        "from the same seeds: without exits, and with. An answer that CLUE's margin scores high enough at the end of a",
-        f"range of `{ROLE}` has its reasoning closed there. The promise is calibrated on {questions} other",
+        "from the same seeds: without exits, and with. If CLUE's margin is high enough at the end of a range of",
+        f"`{ROLE}`, the answer's reasoning is closed there. The promise is calibrated on {questions} other",
         f"questions (the judge is fitted on as many again) with a confidence of {CONFIDENCE:g}: of the answers to a",
-        "question that end up wrong, at most the level exits. It says nothing of what becomes of the shortened",
+        "question that end up wrong, at most the share *level* exits. It says nothing of what becomes of the shortened",
         "answers, which the accuracies show.",
         "",
         "| level | wrong ones that exited | all that exited | tokens an answer, without | with | saved, as said | "
@@ -139,7 +139,7 @@ def markdown(found: Sequence[Exits], *, questions: int, n: int, command: str, se
         "",
         "Shares of wrong ones and accuracies are means over questions. *Saved, as said* is what `Saved` estimates an",
         "answer from the answers with exits alone; the two columns before it show what was saved. *Closed twice*: of",
-        "the exited answers those that reason on behind the marker and write it again, which is no answer to these",
+        "the exited answers, those that reason on after the marker and write it again, which is no answer to these",
         "questions. Answers that do not exit are the same without exits, token for token (the run stops otherwise).",
         "",
         f"Written by `{command}` (seed {seed}; {made}).",

@@ -83,7 +83,7 @@ def counted(looks: Floats, what: str, risk: str) -> Floats:
 
 @cache
 def true_risk_of_looks(risk: str, threshold: float) -> float:
-    """The mean loss of very many other questions, whose answers are treated so at the first look that says it.
+    """The mean loss on very many other questions, whose answers are acted on at the first look past the threshold.
 
     Example:
         >>> true_risk_of_looks("lost good answers", -1e9), true_risk_of_looks("passed bad answers", 1e9)
@@ -110,7 +110,7 @@ def _population(world: World) -> tuple[Any, ...]:
 
 
 def true_risk(world: World, risk: str, threshold: float) -> float:
-    """The mean loss of a very large number of other questions, by its definition.
+    """The mean loss on a very large number of other questions, by its definition.
 
     Example:
         >>> true_risk(WORLDS[0], "lost good answers", -1e9)

@@ -43,7 +43,7 @@ BARS = {
 
 @contextmanager
 def peak() -> Iterator[Callable[[], tuple[int, int]]]:
-    """Bytes by which the memory of this process grows at most: all that is resident, and what is no mapped file."""
+    """Bytes by which the memory of this process grows at most: all that is resident, and that without mapped files."""
 
     def now() -> list[int]:
         found = Path("/proc/self/status").read_text(encoding="ascii")
@@ -74,7 +74,7 @@ def weight_bytes(lm: LanguageModel) -> int:
 
 
 def loading(model: str, dtype: str) -> dict[str, Any]:
-    """Peak of loading by the weights in memory."""
+    """Peak memory of loading, over the weights in memory."""
     load("reference")  # what loading imports is no part of it
     with peak() as grown:
         lm = load(model, device="cpu", dtype=dtype)
@@ -84,7 +84,7 @@ def loading(model: str, dtype: str) -> dict[str, Any]:
 
 
 def loading_bfloat16(model: str) -> dict[str, Any]:
-    """The same of a folder with the model in bfloat16, loaded as float32."""
+    """The same for a folder with the model in bfloat16, loaded as float32."""
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-c", _HALVED, model, folder]
         subprocess.run(command, check=True, capture_output=True)
@@ -166,7 +166,7 @@ def read_by(lm: LanguageModel) -> Iterator[Seen]:
 
 
 def against_bare_passes(model: str, data: str) -> dict[str, Any]:
-    """CPU seconds of whole comparisons by those of bare passes over the same batches, in turns."""
+    """CPU seconds of whole comparisons over those of bare passes on the same batches, taken in turns."""
     lm = load(model, device="cpu", dtype="float32")
     items = load_data(data, limit=PART * PARTS, seed=SEED).items
     compare(lm, items[:4], settings=SETTINGS)  # what is tried once a model

@@ -66,7 +66,7 @@ def differences(lm: LanguageModel, items: Sequence[Item]) -> dict[str, float]:
 
 
 def encoded(lm: LanguageModel, item: Item) -> Encoding:
-    """An item as the model is asked about it."""
+    """The text in which the model is asked about an item."""
     if isinstance(item, Trace):
         return encode_trace(lm.tokenizer, item)
     assert isinstance(item, Rating | Choice)

@@ -115,7 +115,7 @@ def theirs(model: Any, items: Sequence[Item], way: Way, passes: Passes) -> list[
 
 
 def compared(lm: LanguageModel, model: Any, items: Sequence[Item], passes: Passes, *, text: bool = True) -> list[Any]:
-    """One line a way: accuracy here and there, its standard error, and how many items have one answer in both.
+    """One line for each way: accuracy here and there, its standard error, and how many items get the same answer.
 
     Args:
         lm: The model.

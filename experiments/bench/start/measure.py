@@ -1,6 +1,6 @@
 """Start times: ``python -m innerjudge.experiments.bench.start.measure FOLDER``, a model's folder.
 
-Every start is a fresh process, and the commands take turns, so that what else the machine does meets all of them.
+Every start is a fresh process, and the commands take turns, so that other work on the machine hits all alike.
 """
 
 import json

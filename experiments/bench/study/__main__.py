@@ -26,8 +26,8 @@ def main(
 ) -> None:
     """Run a study with the clock on the model and write `overhead.json` into its folder.
 
-    The study is run a second time to see where the time outside the model goes. Run it with OMP_NUM_THREADS=1: waiting
-    threads count as work.
+    The study is run twice, the second time to see where the time outside the model goes. Run it with OMP_NUM_THREADS=1:
+    waiting threads count as work.
     """
     if shape is not None and model is not None:
         raise InnerjudgeError(f"given --shape {shape} and --model {model}, expected one of them: leave the other out")

@@ -29,7 +29,7 @@ def markdown(measured: Sequence[Mapping[str, Any]]) -> str:
         f"The bar: a study spends under {BAR:.0%} of its processor time outside the model. Inside are forward passes "
         "(with what hooks read in them), generation, and the model's own norm and unembedding. Outside is everything "
         "else, from before the model is loaded until the report is written. What is outside depends little on the "
-        "model, so that the share is smaller with a larger one.",
+        "model, so a larger model has a smaller share outside.",
         "",
         "| model | parameters | whole, s | in the model, s | outside, s | share outside | bar |",
         "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
@@ -50,7 +50,7 @@ def markdown(measured: Sequence[Mapping[str, Any]]) -> str:
 
 _WHERE = (
     "Where the time outside goes, by the innermost function of ours (what it calls in libraries included), from a "
-    "second run that was looked at every few milliseconds:"
+    "second run that was sampled every few milliseconds:"
 )
 
 

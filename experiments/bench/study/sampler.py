@@ -1,4 +1,4 @@
-"""Where time goes: the functions that are found running when the processor is looked at again and again."""
+"""Where time goes: the functions that are found running when the process is sampled again and again."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def all_labels(learn: Answers, _seed: int) -> dict[str, Try]:
 
 
 def of_raters(learn: Answers, seed: int) -> dict[str, Try]:
-    """Fits on all answers as three raters see them, who are right of 0.8, 0.7 and 0.6 of them: vote or share."""
+    """Fits on all answers as three raters see them, who are right on 0.8, 0.7 and 0.6 of them: vote or share."""
     rng = np.random.default_rng([10, seed])
     said = np.stack([np.where(rng.random(len(learn.right)) < p, learn.right, ~learn.right) for p in (0.8, 0.7, 0.6)])
     share = said.mean(axis=0)

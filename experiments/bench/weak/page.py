@@ -10,7 +10,7 @@ from .worlds import Floats
 Found = dict[str, dict[str, Floats]]
 GAINS = (
     "Mean difference in the draws where both learned (- where they never did). A gain below its bar does not pay: "
-    "[1] plainly; [2] the states hardly tell; [3] the other is near 1, which leaves no room."
+    "[1] plainly; [2] the states hardly tell right from wrong; [3] the other way is near 1 already."
 )
 
 

@@ -20,7 +20,7 @@ def sections(found: list[Found]) -> list[Section]:
         ),
         Section(
             "Labels of three raters",
-            "They are right about 0.8, 0.7 and 0.6 of all answers.",
+            "They are right on 0.8, 0.7 and 0.6 of all answers.",
             found[1],
             (
                 Claim(

@@ -82,7 +82,7 @@ def world(
 
 
 def drawn(questions: int, confound: float, seed: int, like: int | None = None) -> Answers:
-    """A :func:`world` in which right answers say one thing, and wrong ones one of four others, in unlike shares."""
+    """A :func:`world` in which right answers say one thing, and wrong ones one of four others, in unequal shares."""
     x, y, q = world(questions, confound=confound, seed=seed, like=like)
     wrong = np.random.default_rng([9, seed]).choice(len(WRONG), size=len(y), p=WRONG)
     return Answers(x, y, q, np.where(y, "right", np.char.add("wrong", wrong.astype(str))))

@@ -1,4 +1,4 @@
-"""What anybody's scores of answers are worth: leaks, confounds, opponents and luck, without a model.
+"""What scores of answers from any source are worth: leaks, confounds, opponents and luck, without a model.
 
 ``scores.py`` takes a table of scores from a file or a frame and checks it. ``explanations.py`` asks whether a score
 says more than a cheap thing that its labels go with (the question, length, source, a leak); ``checks.py`` looks for

@@ -1,4 +1,4 @@
-"""Checks of a table of scores that no score has a part in: leaks, and cheap scores of the same rows."""
+"""Checks of a table that do not use its scores: leaks, and cheap scores of the same rows."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from .scores import Scores
 
 
 def checks(given: Scores) -> Section:
-    """Leaks in the data themselves, whatever the scores are."""
+    """Leaks in the data themselves, independent of the scores."""
     found, rows = [], list[list[Cell]]()
     leaked = given.leaked
     if leaked is not None:

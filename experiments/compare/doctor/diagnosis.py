@@ -40,7 +40,7 @@ _SAID = {
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """What was found of a table of scores: the report (``found``), and the tests behind it (``explained``).
+    """What was found about a table of scores: the report (``found``), and the tests behind it (``explained``).
 
     ``named`` is what explains the scores: ``"question"``, ``"length"``, ``"source"``, ``"leak"``, or ``"signal"`` where
     they say more than all of these; none where they do not go with the labels, or nothing can be told.
@@ -62,19 +62,19 @@ class Diagnosis:
     def report(self, folder: str | Path) -> None:
         """Write ``report.html``, ``report.md``, ``results.json`` and, first, ``doctor.json``: what was asked.
 
-        Not into a file, nor beside other files; a folder that a killed run began is gone on with.
+        Not into a file, nor beside other files; a folder that a killed run began is continued.
         """
         claim(folder, self.found.spec, name=SPECS[2])
         write(folder, self.found, None)
 
 
 def doctor(source: "str | Path | pd.DataFrame", *, tried: int = 1, command: str = "innerjudge.doctor") -> Diagnosis:
-    """Examine anybody's scores of answers; no model is needed.
+    """Examine scores of answers from any source; no model is needed.
 
     Args:
         source: A JSONL or Parquet file, or a pandas frame, with ``question``, ``score`` (higher is better) and
             ``label`` (right or not); ``candidate``, ``text``, ``prompt``, ``answer``, ``source``, ``split`` and
-            ``label_again`` where they are there. See :func:`.scores.read_scores`.
+            ``label_again`` if present. See :func:`.scores.read_scores`.
         tried: How many heads, layers, probes or prompts the method was picked from on these rows.
         command: What the report says it was made by.
 

@@ -1,4 +1,4 @@
-"""Whether a score says more of the labels than something cheap does: regressions with that thing held fixed.
+"""Whether a score says more about the labels than something cheap does: regressions with that held fixed.
 
 Labels are regressed on the rank of the score, first alone and then beside a cause: the question (each its own level),
 the length (a cubic of its rank), the source (each its own level), a leak. Errors stay together by question.
@@ -33,8 +33,8 @@ class Association:
 class Explanation:
     """A cause (question, length, source or leak) that the labels may go with, and what is left of the score beside it.
 
-    ``p`` is of the labels going with the cause; of the question none is tested, as candidates of one belong together.
-    ``explains``: whether the score goes with the labels, and beside the cause no more.
+    ``p`` tests whether the labels go with the cause (not for the question, as candidates of one belong together).
+    ``explains``: whether the score goes with the labels alone, but no longer beside the cause.
     """
 
     cause: str
@@ -45,7 +45,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """What a score says alone, beside each cause that the table can tell of, and beside all of them at once (``left``).
+    """What a score says alone, beside each cause that the table records, and beside all of them at once (``left``).
 
     The question is among them all; ``left`` is ``None`` where no question has both labels.
     """
@@ -63,7 +63,7 @@ class Explained:
 
 
 def explain(given: Scores) -> Explained:
-    """What the scores of a table, all of them known, say beside the causes that it can tell of."""
+    """What the scores of a table, all of them known, say beside the causes that it records."""
     y = np.array(given.labels, dtype=np.float64)
     score = rankdata([s for s in given.scores if s is not None]) / len(y)
     question = np.unique(np.array(given.questions), return_inverse=True)[1].astype(np.intp)

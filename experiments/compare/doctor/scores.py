@@ -70,10 +70,10 @@ def read_scores(source: "str | Path | pd.DataFrame") -> Scores:
     """A table of scores from a JSONL file, a Parquet file (``.parquet``), or a pandas frame.
 
     It has the columns ``question``, ``score`` (a number, higher is better, or null) and ``label`` (whether a candidate
-    is right: true or false, 1 or 0); beside them, where they are there, ``candidate``, ``text`` (what the model wrote),
-    ``prompt``, ``answer``, ``source`` (who or what wrote it), ``split``, and ``label_again`` (a second person's label).
-    An error names the place and the field: no such file, a missing or wrong field, a candidate twice, fewer than two
-    questions, or labels of one class.
+    is right: true or false, 1 or 0); optional are ``candidate``, ``text`` (what the model wrote), ``prompt``,
+    ``answer``, ``source`` (who or what wrote it), ``split``, and ``label_again`` (a second person's label). An error
+    names the place and the field: no such file, a missing or wrong field, a candidate twice, fewer than two questions,
+    or labels of one class.
     """
     records, name = _records(source)
     found = [_row(record) for record in records]

@@ -1,4 +1,4 @@
-"""The reported items as a reader looks through them: their texts, and what every judge says of each."""
+"""The reported items for a reader to look through: their texts, and what every judge says of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

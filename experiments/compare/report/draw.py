@@ -154,7 +154,7 @@ def slug(*words: str) -> str:
 
 
 def panels_of(n: int, *, columns: int, width: float, height: float, more: float = 0.0) -> tuple[Drawing, Any]:
-    """Panels in rows, of which only the first ``n`` are seen."""
+    """Panels in rows, of which only the first ``n`` are visible."""
     columns = min(columns, n)
     rows = -(-n // columns)
     drawing = Drawing(figsize=(max(5.0, width * columns), height * rows + more), layout="constrained")
@@ -170,7 +170,7 @@ def _canvas(height: float) -> tuple[Drawing, Axes]:
 
 
 def styled(draw: Callable[[], Drawing]) -> Callable[[], Drawing]:
-    """What draws the same in the style of every plot."""
+    """The same drawing, in the style that all plots share."""
 
     def drawn() -> Drawing:
         with mpl.rc_context(STYLE):

@@ -38,8 +38,8 @@ def check_folder(folder: str | Path) -> None:
 def claim(folder: str | Path, spec: Mapping[str, Any], *, name: str = SPECS[0]) -> Path:
     """Begin a folder, or go on with it; returns where steps are kept. What a killed run left half-written goes.
 
-    Another run under the same name may go on too (with an audit more, say): steps that both share are taken over. The
-    file ``name`` says what is asked for (``spec``). Refuses what :func:`check_folder` does.
+    Another run under the same name may go on too (with one more audit, say): steps that both share are kept. The file
+    ``name`` says what is asked for (``spec``). Refuses what :func:`check_folder` does.
     """
     check_folder(folder)
     path = Path(folder)

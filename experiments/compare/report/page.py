@@ -91,7 +91,7 @@ def interval(figure: Figure) -> str:
 
 
 def picture(part: DataReport) -> dict[str, Any] | None:
-    """The first figure of every judge on one scale, highest first, in percent of its width; ``None`` below two."""
+    """The first figure of every judge on one scale, highest first, in percent of its width; ``None`` for one."""
     grids = part.sections[0].grids if part.sections else ()
     firsts = [next((c for c in row if isinstance(c, Figure)), None) for row in (grids[0].rows if grids else ())]
     known = sorted((f for f in firsts if f is not None and f.value is not None), key=lambda f: -(f.value or 0.0))

@@ -1,4 +1,4 @@
-"""What a judge is worth when it picks one of several answers, and when a dear one is asked where it is least sure."""
+"""What a judge is worth for picking one of several answers, and with a costlier one asked where it is least sure."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ CASCADE = "cascade"
 
 
 def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | None:
-    """The cheaper judge of states that is right most often, and behind it the judge to compare with, over tokens.
+    """Accuracy over tokens: the cheaper judge of states that is right most often, then the judge to compare with.
 
     Items that both judged and whose truth is known count. ``None`` without such a judge, its cost, or a border between
     its verdicts.

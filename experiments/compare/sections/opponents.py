@@ -1,8 +1,8 @@
 """The answer first: the best judge against the strongest of its opponents, and what its figure is worth.
 
 A judge is called better only where it is better than every opponent: the largest p-value of its paired differences
-counts (an intersection-union test, Berger 1982), corrected for the number of judges. So nothing is to be corrected for
-which opponent is the strongest, and none need be picked beforehand.
+counts (an intersection-union test, Berger 1982), corrected for the number of judges. So no correction is needed for
+which opponent is the strongest, and none has to be picked beforehand.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ KEY = "opponents"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A judge that is no opponent: its figure, that of its closest opponent, and the difference, tested as above."""
+    """A judge that is not an opponent: its figure, its closest opponent's, and the difference, tested as above."""
 
     own: Figure
     closest: Figure
@@ -35,7 +35,7 @@ class Standing:
 def opponents(lens: Lens) -> Section | None:
     """Every judge against all its opponents, best first; for traces also what its AUROC is made of.
 
-    The metric is the first that has figures. ``None`` without a judge that is no opponent, or without an opponent.
+    The metric is the first that has figures. ``None`` if all judges are opponents, or none is.
     """
     stands: list[Standing] = []
     for main, metric in metrics(lens).items():
@@ -66,7 +66,7 @@ def opponents(lens: Lens) -> Section | None:
 def standings(
     lens: Lens, main: str, metric: Metric, figures: Mapping[str, Figure], theirs: Sequence[str]
 ) -> list[Standing]:
-    """Each judge that is no opponent against all of them, highest figure first; none without a common item."""
+    """Each judge that is not an opponent against all of them, highest figure first; none without a common item."""
     scored = {judge: scored_by(lens, main, judge) for judge in figures}
     closest: dict[str, tuple[str, Difference]] = {}
     for judge in figures:

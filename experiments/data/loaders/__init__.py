@@ -47,8 +47,8 @@ def find(spec: str) -> tuple[Callable[[Path], list[Item]], Path]:
 def load(spec: str) -> list[Item]:
     """Read the items of ``LOADER:PATH``, such as ``"mmlu:data/mmlu/val"``; errors name file and record.
 
-    Of a folder, every file is read in alphabetical order, but those whose name begins with a dot or says that they are
-    documents (README, LICENSE) or checksums; ``mmlu`` and ``trec`` take it whole.
+    Every file of a folder is read, in alphabetical order, except those whose names begin with a dot, and documents
+    (README, LICENSE) and checksums; ``mmlu`` and ``trec`` take the folder whole.
     """
     loader, path = find(spec)
     files = [path]

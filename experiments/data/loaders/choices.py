@@ -87,7 +87,7 @@ def arc(record: Record, name: str) -> Rows:
 
 @by_rows
 def hellaswag(record: Record, name: str) -> Rows:
-    """HellaSwag: which ending goes on; the test split has no labels."""
+    """HellaSwag: which ending continues the text; the test split has no labels."""
     endings, label = record.texts("endings", at_least=2), record.values.get("label")
     labels = Record({"label": str(label)}, record.where)
     answer = None if label in (None, "") else one_of(labels, "label", list(map(str, range(len(endings)))))

@@ -17,7 +17,7 @@ Rows = Iterator[dict[str, Any]]
 
 
 def by_rows(rows: Callable[[Record, str], Rows]) -> Callable[[Path], list[Item]]:
-    """The loader of a table, of what each of its rows becomes; a row is called ``FILE-NUMBER``, from 0."""
+    """A loader of tables, from a function that turns a row into items; rows are called ``FILE-NUMBER``, from 0."""
 
     @wraps(rows)
     def load(path: Path) -> list[Item]:
@@ -69,9 +69,9 @@ _BLOCK = 1 << 20
 
 
 def require_archive(path: Path, limit: int = FILE_LIMIT) -> None:
-    """Refuse what is no regular file, is too large, or is a zip that unpacks to more than ``limit`` bytes.
+    """Refuse what is not a regular file, is too large, or is a zip that unpacks to more than ``limit`` bytes.
 
-    The sizes in a zip's directory may lie, so that what says little is also unpacked once, into nothing.
+    The sizes in a zip's directory may lie, so a zip that claims to be small is also unpacked once, and not kept.
     """
     held = require_file(path, limit)
     if not zipfile.is_zipfile(path):

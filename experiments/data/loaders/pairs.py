@@ -64,7 +64,7 @@ def llmbar(record: Record, name: str) -> Rows:
 
 @by_rows
 def rewardbench(record: Record, name: str) -> Rows:
-    """RewardBench: pairs, the chosen one now as a, now as b; ``subset`` is kept."""
+    """RewardBench: pairs, with the chosen response sometimes as a, sometimes as b; ``subset`` is kept."""
     named = kept(record, "prompt", "chosen", "rejected", "subset", "chosen_model", "rejected_model")
     row = with_sides(Record(named, record.where))
     yield {"pair_id": name, "question_id": question_of(row.get("prompt")), **row}

@@ -105,7 +105,7 @@ def prometheus(record: Record, name: str) -> Rows:
 def sections(record: Record) -> tuple[str, str, str | None, str]:
     """Instruction, response, reference (``None`` where there is no such section) and rubric of a judge prompt.
 
-    A heading counts where it first stands after the heading before it, from the front for the instruction and the
+    A heading counts where it first appears after the one before it, searched from the front for the instruction and the
     response and from the back for the others, so that a response may quote a heading.
     """
     text = record.text("instruction")

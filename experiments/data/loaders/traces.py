@@ -53,7 +53,7 @@ def rewardbench2(record: Record, name: str) -> Rows:
 
 @by_rows
 def processbench(record: Record, name: str) -> Rows:
-    """ProcessBench: solutions; ``correct`` says that no step is wrong, ``first_error`` which is (-1 none)."""
+    """ProcessBench: solutions; ``correct`` says that no step is wrong, ``first_error`` which step is (-1: none)."""
     steps, prompt = record.texts("steps", at_least=1), record.text("problem")
     first = record.whole("label", range(-1, len(steps)))
     asked = {"question_id": question_of(prompt), "candidate_id": record.label("id"), "prompt": prompt}

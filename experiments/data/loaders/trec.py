@@ -32,7 +32,7 @@ def trec(path: Path) -> list[Item]:
     ``question_id`` is the topic.
 
     Raises:
-        InnerjudgeError: A file that is not there or is there twice; a line with other fields; a grade that is no whole
+        InnerjudgeError: A file that is missing or there twice; a line with other fields; a grade that is not a whole
             number; a judgment of a topic or passage that its file does not hold. Named by file, line, field and value.
     """
     home = path if path.is_dir() else path.parent

@@ -32,7 +32,7 @@ from .summary import Meter, Speed, bytes_to_come, disk_of, require_room, summary
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where to run, and on how much of it.
+    """Where to run, and with how many workers.
 
     ``address`` is that of a Ray cluster (``"auto"``, ``"ray://host:10001"``), or ``"local"`` for one on this machine;
     ``workers`` are actors with a model of their own, and ``gpus`` those of each: a fraction puts several on one.
@@ -96,7 +96,7 @@ def pipeline(
 ) -> Any:
     """Tasks, lines, features: a Ray data set whose rows say what was done.
 
-    Reading takes no processor of the pool's, and at most two shards wait for each actor: Ray holds back the rest.
+    Reading uses none of the pool's processors, and at most two shards wait for each actor: Ray holds back the rest.
     """
     pool = ray.data.ActorPoolStrategy(size=cluster.workers, max_tasks_in_flight_per_actor=2)
     lines = ray.data.from_items(list(tasks), override_num_blocks=len(tasks)).map(
@@ -116,7 +116,7 @@ def extract_on_ray(
     positions, labels and reasons) are larger than its text, and would have to travel.
 
     ``out`` is a folder that all workers see, or a URI. ``job`` and the errors are those of
-    :func:`.extract_job.extract_job`; beside them Ray that is not installed, or does not answer, is one.
+    :func:`.extract_job.extract_job`; it is an error too if Ray is not installed, or does not answer.
     """
     at, quiet = place(out), replace(passes, steps=silent)
     with _connected(cluster) as ray, writing(out), holding(at):

@@ -53,13 +53,13 @@ def extract_job(
         job: What identifies the run, the content of its data included, with the ``store_dtype`` and ``shard_items`` of
             the store; a folder begun by another job is refused.
         passes: How the model is run.
-        ranks: The processes that do it together.
-        yes: Fill the disk unasked.
+        ranks: The processes that share the work.
+        yes: Fill the disk without asking.
 
     Raises:
         InnerjudgeError: If the folder is another job's, is written by another run, or cannot be written, or the items
             cannot be read, or the disk has no room and there is no terminal to ask on.
-        DeclinedError: If it was asked, and the answer was no.
+        DeclinedError: If it asked whether to fill the disk, and the answer was no.
         KeyboardInterrupt: If the run was asked to stop; the shard at hand is written by then.
     """
     ranks, at = ranks or Ranks(), place(out)
@@ -103,9 +103,9 @@ def extract_job(
 
 @contextmanager
 def holding(at: Place) -> Iterator[None]:
-    """Hold the lock of a folder; where a run fails that began it, before a shard, it would fail the same way again.
+    """Hold the lock of a folder; a run that began it and fails before its first shard would fail the same way again.
 
-    Nothing is left behind then.
+    So such a run leaves nothing behind.
     """
     new, existed = at.size(HEADER) is None, isinstance(at, LocalPlace) and at.folder.is_dir()
     with locked(at):

@@ -34,7 +34,7 @@ class Ranks:
         return list(numbers[self.rank :: self.world])
 
     def told(self, make: Callable[[], Any]) -> Any:
-        """What ``make`` returns in the first process, in all of them; after an error there all of them end."""
+        """What ``make`` returns in the first process, given to all of them; after an error there all of them end."""
         if self.world == 1:
             return make()
         box: list[Any] = [None]  # what is sent if `make` raises
@@ -101,7 +101,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
 
 
 def own_device(device: str) -> str:
-    """The device of this process: of several on one machine each has the GPU of its number."""
+    """The device of this process: of several on one machine, each takes the GPU with its own number."""
     if device in ("auto", "cuda") and torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
     return device

@@ -54,7 +54,7 @@ class Disk:
     def spares(self, size: float) -> bool:
         """Whether they leave :data:`SPARE` of the disk free, or matter little beside what is free.
 
-        A disk may be fuller than that already, and a large one has room for many a store then.
+        A disk may be fuller than that already, and a large one still has room for many stores.
         """
         return self.free - size >= SPARE * self.total or size <= self.free / 10
 
@@ -69,7 +69,7 @@ def disk_of(out: str) -> Disk | None:
 
 
 def require_room(size: int, out: str) -> None:
-    """Ask, on a terminal, whether to fill a disk (:class:`DeclinedError` if not to); elsewhere refuse to."""
+    """Ask on a terminal whether to fill a disk (:class:`DeclinedError` if the answer is no); elsewhere refuse."""
     disk = disk_of(out)
     if disk is None or disk.spares(size):
         return
@@ -84,7 +84,7 @@ def require_room(size: int, out: str) -> None:
 
 
 def no_room(size: int, out: str, disk: Disk) -> InnerjudgeError:
-    """What is said where a store does not fit."""
+    """The message where a store does not fit."""
     return InnerjudgeError(
         f"given --out {out}, where {_said(size, disk)}, expected room for it and {SPARE:.0%} of the disk to spare: "
         f"choose another place, a narrower --store-dtype (of {', '.join(DTYPES)}) or --limit; `extract --yes` goes on "
@@ -144,7 +144,7 @@ SAMPLE = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """How fast the part of a run was that was done just now."""
+    """How fast the part of a run was that has just been done."""
 
     items: int
     tokens: int
@@ -157,7 +157,7 @@ class Speed:
 
 
 def reasons_of(items: Iterable[Mapping[str, str]]) -> list[tuple[str, int, str]]:
-    """Why items lack a readout: readouts, number of items, and the reason of the first of them.
+    """Why items lack a readout: the readouts, the number of items, and the first item's reason.
 
     Reasons that differ in numbers and quoted texts only count as one.
     """

@@ -17,7 +17,7 @@ How = Literal["dawid-skene", "one-coin", "mean", "vote"]
 
 
 class Aggregated(NamedTuple):
-    """Probability of every class an item (``None``: no label), and how often a rater says what: ``[true, said]``."""
+    """Probability of each class, by item (``None``: no label), and how often a rater says what: ``[true, said]``."""
 
     labels: list[Distribution | None]
     classes: tuple[Hashable, ...]
@@ -42,9 +42,9 @@ def aggregate(
     to each class of a rater (0: as published). ``gold`` are known labels, which stay as they are. The raters of a table
     are its judges.
 
-    Refused are, by EM without gold, fewer than three raters (two cannot be told apart) or raters who all say the same.
-    A warning names two of four or more who agree far more than what each shares with two others allows: EM believes
-    them. ``notes`` repeat it, and name raters of one class or of fewer than five labels.
+    EM without gold refuses fewer than three raters (two cannot be told apart) and raters who all say the same. With
+    four or more, a warning names two who agree far more than their agreement with two others allows: EM believes them.
+    ``notes`` repeat it, and name raters of one class or of fewer than five labels.
 
     Source:
         Dawid and Skene 1979; the smoothing is ours. In a simulation with raters right .9 to .55, .905 of the labels

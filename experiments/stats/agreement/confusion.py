@@ -1,7 +1,7 @@
 """Two raters side by side: chance-corrected agreement from their table of counts, and the leniency of one of them.
 
-Labels that are probably wrong: a label is one of several classes (right or wrong, the better of two responses, one of
-some options). Two people's grades differ by a step without either being an error: :func:`.calibration.score_error`.
+Also labels that are probably wrong, where a label is one of several classes (right or wrong, the better response, an
+option). Two people's grades may differ by a step with no error: for those see :func:`.calibration.score_error`.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -30,7 +30,7 @@ def percent_agreement(first: Grades, second: Grades) -> Statistic:
 def scott_pi(first: Grades, second: Grades) -> Statistic:
     r"""Scott's pi of two raters over nominal grades: :math:`(P_o - P_e)/(1 - P_e)`.
 
-    :math:`P_e = \sum_c ((n_{c1} + n_{c2}) / 2N)^2`: both raters are thought to draw from one distribution. Items that
+    :math:`P_e = \sum_c ((n_{c1} + n_{c2}) / 2N)^2`: both raters are assumed to draw from one distribution. Items that
     one of them left ungraded (``None``) are left out. Undefined where all grades are the same.
 
     Source:
@@ -48,7 +48,7 @@ def scott_pi(first: Grades, second: Grades) -> Statistic:
 def cohen_kappa(
     first: Grades, second: Grades, *, weights: Weighting = "plain", scale: Sequence[Hashable] | None = None
 ) -> Statistic:
-    """Cohen's kappa of two raters with own distributions of grades; undefined where both give one grade throughout.
+    """Cohen's kappa of two raters, each with its own distribution of grades; undefined where both give one grade only.
 
     ``weights``: ``"plain"`` counts any difference the same; ``"linear"`` and ``"quadratic"`` go by the distance between
     the *places* of two grades in rising order (numbers only) among those of ``scale``, by default those that were
@@ -76,7 +76,7 @@ def cohen_kappa(
 def p_criterion(labels: Labels, verdicts: Labels) -> Statistic:
     """How often a judge applies the criterion, by the leniency model: :math:`P_c = TPR + TNR - 1`.
 
-    The judge is thought to apply the criterion with probability :math:`P_c` and else to say "right" with probability
+    The judge is assumed to apply the criterion with probability :math:`P_c` and else to say "right" with probability
     :math:`P_+` (:func:`p_lenient`). Undefined with one class of labels.
 
     Source:
@@ -167,7 +167,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspect:
-    """The item at ``row``, whose ``label`` the ensemble of ``judges`` contradicts; ``confidence`` in ``instead``."""
+    """The item at ``row``, whose ``label`` the ``judges`` together contradict with ``confidence`` in ``instead``."""
 
     row: int
     label: Hashable
@@ -218,8 +218,8 @@ def suspects(labels: Said, judges: Sequence[Votes], *, threshold: float = 0.8) -
     """Items whose label the ensemble contradicts with at least ``threshold``, the surest first.
 
     The judges should not have been fitted on these items, and should be calibrated on others. A suspect is a question
-    to an expert, no proof: the ensemble is also sure where all judges share a mistake. ``threshold`` is the least mean
-    probability of the ensemble's label, from one half (which is not enough by itself).
+    for an expert, not a proof: the ensemble is also sure where all judges share a mistake. ``threshold`` is the least
+    mean probability of the ensemble's label, from one half (which is not enough by itself).
 
     Source:
         "Are LLMs Better than Reported?" (arXiv 2410.18889): mean class probability of several judges; experts found 10

@@ -1,4 +1,4 @@
-"""Several judges as one (mean, votes, weights by an exam), and a judge among people: in one's place or added."""
+"""Several judges as one (mean, votes, exam weights), and a judge among people: in place of one, or as one more."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -55,8 +55,8 @@ def exam_weights(
 
     Take the exam on a split of its own: weights from the reported items are chosen on what they are reported on. ``by``
     is ``"uniform"``, ``"log-odds"`` (:math:`\log(p/(1-p))`), ``"exponential"`` (:math:`e^{\alpha p}`) or ``"power"``
-    (:math:`p^\alpha`). Log-odds of ``p`` at 1 are those of 0.999 (they are infinite), and a juror at or below one half
-    gets none of the weight (its log-odds are not above 0), as the release's are not. Nobody passing is an error.
+    (:math:`p^\alpha`). At ``p = 1`` the log-odds are infinite, and those of 0.999 are taken; at or below one half they
+    are not above 0, and the juror gets no weight, as in the release. It is an error if nobody passes.
 
     Source:
         PRE, peer review (arXiv 2401.15641), qualification exam and weights.
@@ -126,7 +126,7 @@ def replacement(people: Sequence[Values], judge: Values, *, level: Level = "ordi
 def addition(people: Sequence[Grades], judge: Grades, *, m: int) -> Statistic:
     """Gain in agreement with the whole panel's vote when the judge joins ``m`` of the people.
 
-    For every item and every ``m`` of its people: does their majority (ties count their share) give the majority of all
+    For every item and every ``m`` of its people: whether their majority (ties count their share) is the majority of all
     people, without the judge and with it. Items whose panel is tied, with fewer than ``m`` people or without a grade of
     the judge are left out. The ``m`` belong to the panel, as in the source: with ``m`` equal to the panel the judge can
     only spoil the vote.

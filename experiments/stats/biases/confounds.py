@@ -63,7 +63,7 @@ def length_matched_pairs(
 
 
 def residual(scores: Values, confounds: Sequence[Values], groups: Sequence[Hashable]) -> list[float | None]:
-    """Scores less what a straight line in the confounds (lengths ...) says, both centred within questions first."""
+    """Scores less what a linear fit on the confounds (lengths, say) predicts, both first centred within questions."""
     x, columns = statistic.finite(scores), [statistic.finite(c) for c in confounds]
     known = ~np.isnan(x)
     for column in columns:
@@ -121,9 +121,9 @@ def tied_share(scores: Values, groups: Sequence[Hashable]) -> Statistic:
 def over_scoring(labels: Values, scores: Values, members: Sequence[bool | None]) -> Statistic:
     """Mean of score less label among the ``members`` of a group (``None``: left out) less the same among all others.
 
-    Above 0 the judge flatters the group beyond what its labels say; of the responses that its own model (or family)
-    wrote that is self-preference: where they are better, higher scores are deserved. Scores and labels (1 and 0, or
-    human scores) must be on one scale.
+    Above 0 the judge flatters the group beyond what its labels say; for responses that its own model (or family) wrote,
+    that is self-preference: what better responses deserve does not count. Scores and labels (1 and 0, or human scores)
+    must be on one scale.
 
     Source:
         The over-scoring of low-resource languages in arXiv 2309.07462.

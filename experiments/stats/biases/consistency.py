@@ -1,4 +1,4 @@
-"""Whether a judge says the same again (repeats, wordings, batches, precisions), and contradicts itself (Sage).
+"""Whether a judge says the same again (repeats, wordings, batches, precisions) and does not contradict itself (Sage).
 
 Sage estimates from a pair-wise judge's own contradictions, without any label, how good it can be at most.
 """
@@ -52,7 +52,7 @@ def flip_probability(repeats: Said, *, published: bool = False) -> Statistic:
     r"""Chance ``q`` that one run departs from the judge's settled verdict, for two-valued verdicts.
 
     Two noisy runs agree with probability :math:`p = 1 - 2q(1-q)` (:func:`self_consistency`), so :math:`q = (1 -
-    \sqrt{2p - 1})/2`; below :math:`p = 1/2`, where only chance can be, it is 1/2. ``published``: ``q = 1 - p`` as in
+    \sqrt{2p - 1})/2`; below :math:`p = 1/2`, which only chance can give, it is 1/2. ``published``: ``q = 1 - p`` as in
     the release of arXiv 2408.13006, about twice too large.
     """
     p = self_consistency(repeats)
@@ -64,7 +64,7 @@ def flip_probability(repeats: Said, *, published: bool = False) -> Statistic:
 def denoised(accuracy: Statistic, flip: Statistic) -> Statistic:
     """Accuracy that the judge would have without its flips: ``(acc - q) / (1 - 2 q)``, both of the same rows.
 
-    Undefined where ``q`` is 1/2 (within 0.02): the verdicts are then noise and nothing can be got back.
+    Undefined where ``q`` is 1/2 (within 0.02): the verdicts are then noise, and nothing can be recovered.
 
     Source:
         arXiv 2408.13006. With its own ``q`` (``published=True``) the release over-corrects: true accuracy 0.70 and

@@ -42,7 +42,7 @@ def position_bias_denoised(
 def denoised_gap(runs: Sequence[Sequence[Rights]], *, published: bool) -> Statistic:
     """Accuracy on the first side less that on the second, each freed of the judge's own flips.
 
-    ``runs``: one a repeat: whether the verdicts of each of two sides are right, ``None`` where a row is of the other.
+    ``runs``, one a repeat, say whether the verdicts of each side are right; ``None`` where a row is of the other side.
     ``published`` as in :func:`.consistency.flip_probability`.
     """
     sides = []
@@ -75,7 +75,7 @@ def accuracy_random(preferences: Preferences, given: Preferences, swapped: Prefe
 
 
 def both_orders(preferences: Preferences, given: Preferences, swapped: Preferences, side: int) -> list[bool | None]:
-    """Whether each verdict of one order is right, on decided pairs that were judged in both orders."""
+    """Whether each verdict in one order is right, on decided pairs that were judged in both orders."""
     require_same_length(preferences=preferences, given=given, swapped=swapped)
     return [
         None if p in (None, "tie") or g is None or s is None else (g, s)[side] == p
@@ -92,7 +92,7 @@ def better_first(preferences: Preferences, given: Preferences, swapped: Preferen
 
 
 def share_right(values: Rights) -> Statistic:
-    """Share of the verdicts that are right, of those of which it is known."""
+    """Share of right verdicts, among those for which that is known."""
     return mean(finite(values), reason="no scored row with a label", limits=SHARE)
 
 

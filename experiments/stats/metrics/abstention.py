@@ -1,4 +1,4 @@
-"""Accuracy against coverage: what a judge is worth if it may keep silent where it is not sure."""
+"""Accuracy against coverage: what a judge is worth if it may abstain where it is not sure."""
 
 from dataclasses import dataclass
 

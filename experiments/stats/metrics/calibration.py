@@ -18,7 +18,7 @@ Bins = Literal["width", "mass"]
 
 
 def brier(labels: Labels, probabilities: Values) -> Statistic:
-    """Mean squared distance between probability and outcome; lower is better, so this is a loss and says so."""
+    """Mean squared distance between probability and outcome; a loss: lower is better."""
     truth, p, _ = _checked(labels, probabilities)
     return mean((p - truth) ** 2, reason="no scored row with a label", limits=SHARE)
 

@@ -220,8 +220,8 @@ def dummies(candidates: Sequence[Candidate]) -> list[tuple[str, Candidate]]:
     """The dummy answers to every question: ``"Yes"``, ``"Sure"``, the question repeated, and the reference answer.
 
     A judge that calls the first three right reads the form of an answer; one that calls the gold answer wrong reads
-    something else than its content. Questions without a reference have no gold answer. Gives the name of the dummy, and
-    a candidate whose truth is whether it is right (ratings: the end of the scale), where it is known.
+    something other than its content. Questions without a reference have no gold answer. Gives the name of the dummy,
+    and a candidate whose truth is whether it is right (ratings: the end of the scale), where it is known.
 
     Source:
         The sanity checks of "Judging the Judges" (arXiv 2406.12624).

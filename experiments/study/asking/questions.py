@@ -15,7 +15,7 @@ OTHER = {"a": "b", "b": "a", "tie": "tie"}
 
 
 def comparisons(candidates: Sequence[Candidate], *, most: int = 7) -> list[tuple[Candidate, Candidate]]:
-    """All pairs of candidates of one question, each once; of a question with more, of its first ``most``."""
+    """All pairs of candidates of one question, each once; only of its first ``most`` if it has more."""
     groups = rows_by_group([(c.data, c.question, c.criterion) for c in candidates])
     return [(candidates[i], candidates[j]) for rows in groups for i, j in combinations(rows[:most].tolist(), 2)]
 

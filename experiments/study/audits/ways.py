@@ -1,4 +1,4 @@
-"""Ways of asking about a response: by itself, against others, ranked, by checklist or reference, again, rewritten.
+"""Ways of asking about a response: alone, against others, ranked, by checklist or reference, again, or rewritten.
 
 :class:`Auditing` is what they share: whom they ask about, how questions are put, where rows are kept.
 """
@@ -69,7 +69,7 @@ class Auditing:
         return replace(self.manner("text"), samples=self.wanted.samples, temperature=self.wanted.temperature)
 
     def asked(self, questions: Sequence[Question], name: str, how: By | Manner) -> list[Row]:
-        """Rows of a judge of this name that is put these questions."""
+        """Rows of a judge of this name that is asked these questions."""
         return ask(self.lm, questions, judge=name, manner=how if isinstance(how, Manner) else self.manner(how))
 
     def step(self, name: str, depends: Any, make: Callable[[], Iterable[Row]]) -> list[Row]:
@@ -186,7 +186,7 @@ def sampled_pairs(audit: Auditing) -> list[Row]:
 
 
 def perturbed(audit: Auditing, other: Callable[[], LanguageModel]) -> list[Row]:
-    """Point-wise by logits: as ever, one item a batch, and by the model in half precision."""
+    """Point-wise by logits: as usual, with one item a batch, and by the model in half precision."""
     questions = pointwise(audit.candidates)
 
     def made() -> list[Row]:

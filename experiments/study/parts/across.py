@@ -1,4 +1,4 @@
-"""What needs more than one look at the features: transfer from one data set to another, and the luck of a pick."""
+"""What takes more than one look at the features: transfer from one data set to another, and the luck of a pick."""
 
 import copy
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Agreement beyond chance: with the labels, among people, with a person's place taken, and on the order of systems."""
+"""Agreement beyond chance: with the labels, among people, with one person replaced, and on the order of systems."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -23,7 +23,7 @@ _ALIKE = "no question has candidates of different labels"
 def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Section | None:
     """Point-wise, pair-wise, batch ranking, checklist: the headline figure of each, on the items that were asked about.
 
-    Judges of the panel stand beside them on the same items. ``checks`` are the rows behind the checklists.
+    Judges of the panel are shown beside them, on the same items. ``checks`` are the rows behind the checklists.
     """
     if not rows:
         return None

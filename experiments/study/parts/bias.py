@@ -15,7 +15,7 @@ KEY = "bias"
 
 
 def bias(lens: Lens) -> Section | None:
-    """Everything of the kind that the table can show."""
+    """All the biases that the table can show."""
     grids: list[Grid] = []
     plots: list[Plot | None] = []
     if lens.kind == "pair":

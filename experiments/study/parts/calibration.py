@@ -74,7 +74,7 @@ def calibration(lens: Lens) -> Section:
 
 
 def outcomes(table: Table, judge: str, kind: str) -> tuple[list[bool | None], list[float | None]]:
-    """What a judge's score is a score of: whether the answer is right (traces), or its own verdict (choices, pairs)."""
+    """What a judge's score is about: whether the answer is right (traces), or its own verdict (choices, pairs)."""
     rows = table.column(judge)
     if kind == "trace":
         return [None if v is None else bool(v) for v in table.truths], table.scores(judge)

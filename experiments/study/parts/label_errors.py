@@ -19,7 +19,7 @@ _LISTED = 20
 def labels(lens: Lens, *, threshold: float) -> Section | None:
     """Suspects by confidence; figures of each judge on given labels, and on labels repaired by the *other* judges.
 
-    Not of ratings: a grade is no error for being a step from another.
+    Not for ratings: a grade one step from another is not an error.
     """
     if lens.kind == "rating":
         return None

@@ -1,4 +1,4 @@
-"""Judge prompts compared: every judge that is asked, asked again in each: the same items, sides and fits anew."""
+"""Judge prompts compared: every judge that is asked is asked, and fitted, again in each, on the same sides."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -62,7 +62,7 @@ KEY = "prompts"
 
 
 def prompts(lens: Lens, asked: Mapping[str, Sequence[Row]]) -> Section | None:
-    """The headline figure of each judge with each prompt, how far it goes from prompt to prompt, and what items say.
+    """The headline figure of each judge with each prompt, how far it moves between prompts, and what items say.
 
     ``asked``: prompt -> rows of the judges that were asked in it (their template), on the scale of the study; the
     study's own first. Differences to that one are corrected for all judges and prompts.

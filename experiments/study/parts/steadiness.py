@@ -1,4 +1,4 @@
-"""Whether a judge says the same again: sampled anew, asked in other words, in another order, in other arithmetic."""
+"""Whether a judge says the same again: sampled anew, asked in other words, in another order, in another precision."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +14,9 @@ KEY = "steadiness"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteadinessRows:
-    """Rows of the same questions put again: sampled, as comparisons in both orders, these sampled.
+    """Rows of the same questions asked again: sampled, as comparisons in both orders, and those sampled.
 
-    ``perturbed``: in other batches and another arithmetic.
+    ``perturbed``: in other batches and another precision.
     """
 
     samples: Sequence[Row] = ()
