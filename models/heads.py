@@ -63,7 +63,7 @@ def find_heads(model: Any, seen: Observation, stream: Stream) -> tuple[tuple[Hea
 def token_keys(call: AttentionCall, tokens: int, at: Tensor | None = None, *, lent: int = 0) -> bool:
     """Whether the keys after the ``lent`` ones begin with one for each of ``tokens`` tokens, not compressed or hashed.
 
-    More keys than tokens are told by the mask: a token (at ``at``, ``[B]``, or every one) sees its own, and none later.
+    With more keys than tokens the mask decides: each token (or that at ``at``, ``[B]``) sees its own key, none later.
     """
     if call.query.shape[-2] != tokens or (call.key is not None and call.key.shape[-2] < lent + tokens):
         return False
