@@ -25,9 +25,9 @@ def token_values(
     readouts: Sequence[TokenStats | ResponseLogProb],
     missing: Mapping[str, Collection[str]],
 ) -> dict[str, Array | Ragged]:
-    """Values of the readouts in a batch; each token's distribution is made once for all of them.
+    """Values of the readouts in a batch; each token's distribution is computed once for all of them.
 
-    ``end`` is what the final norm reads, ``[B, T, W]``; ``missing`` has the ids of items without a readout.
+    ``end`` is the final norm's input, ``[B, T, W]``; ``missing`` has the ids of items that lack a readout.
     """
     asked: dict[str, list[list[int]]] = {}
     for readout in readouts:
