@@ -89,7 +89,7 @@ def _statistics(
 
 
 def statistics(logits: Tensor, drawn: Tensor, whats: Sequence[str]) -> dict[str, Tensor]:
-    """Statistics of rows of logits ``[N, V]``, which are overwritten; ``drawn`` ``[N]`` are the tokens that came."""
+    """Statistics of logits ``[N, V]``, which are overwritten; ``drawn`` ``[N]`` are the tokens that followed."""
     found: dict[str, Tensor] = {}
     highest = logits.amax(-1, keepdim=True)
     shifted = logits.sub_(highest)

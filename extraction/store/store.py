@@ -142,7 +142,7 @@ class FeatureStore(StoreReading):
         return store
 
     def look(self, *, checksums: bool) -> dict[int, tuple[str, str]]:
-        """Number of a shard that is missing or damaged -> its file, and why. The others are the store's entries."""
+        """Number of a missing or damaged shard -> its file, and what is wrong; the others become ``entries``."""
         self.entries, found = _check_shards(self.place, self.header, checksums=checksums)
         return found
 

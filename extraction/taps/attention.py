@@ -203,7 +203,7 @@ class AttentionTap(BlockAttention):
 
 
 def require_heads(lm: LanguageModel, heads: Sequence[Sequence[Heads]], kinds: frozenset[str]) -> None:
-    """Raise ``UnreadableError`` for the ``kinds`` that no block of a model gives, with a judge that can do without."""
+    """Raise ``UnreadableError`` for ``kinds`` that no block of a model gives; it names a judge without that need."""
     family, every = type(lm.model).__name__, [one for block in heads for one in block]
     if not every:
         raise UnreadableError(

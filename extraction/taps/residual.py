@@ -160,7 +160,7 @@ class RangeStates:
             self._buckets.append(_Bucket(own, lines.to(device), tokens.to(device), weighted))
 
     def keep(self, row: int, states: Tensor, change: Callable[[Tensor], Tensor] | None = None) -> None:
-        """Keep what the readout wants of one row of the stream, ``[B, T, W]``; ``change`` is applied to its tokens."""
+        """Keep what the readout needs of a row of the stream, ``[B, T, W]``; ``change`` is applied to its tokens."""
         if row not in self.rows:
             return
         for bucket in self._buckets:
@@ -170,7 +170,7 @@ class RangeStates:
             self._put(row, bucket, tokens if change is None else change(tokens))
 
     def values(self, width: int) -> Array | Ragged:
-        """``[B, R, W]``, zero where an item has none, or ragged; ``width`` where no states were kept."""
+        """States ``[B, R, W]``, zero for items without any, or ragged; ``width`` is ``W`` if nothing was kept."""
         kept = self._kept
         flat = np.zeros((0, len(self.rows), width), np.float32) if kept is None else kept.cpu().numpy()
         if self._ragged:
