@@ -83,7 +83,7 @@ class RankedProbe(Linear):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For traces and ratings, where it is named."""
+        """Presets for traces and ratings, used only if named."""
         positions = {"trace": task.between, "rating": ("score",)}.get(task.kind)
         return {} if positions is None else {"ranked-probe": cls(positions=positions)}
 

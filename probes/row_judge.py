@@ -43,7 +43,7 @@ class RowJudge(LearningJudge):
             self.kinds = ("rating", "pair", "trace")
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
-        """Also the length of the vectors that are read."""
+        """Adds the length of the vectors that are read."""
         pieces = len(self.needs) if self.combine == "concat" else 1
         return {**known, **({"features": pieces * known["width"]} if "width" in known else {})}
 

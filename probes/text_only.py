@@ -162,7 +162,7 @@ class TextClassifier(TextReader):
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """By ``target``."""
+        """As ``target`` says: ratings are regressed, all else is classified."""
         return "regressor" if self.target == "rating" else "classifier"
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
@@ -229,7 +229,7 @@ class PromptSimilarity(TextReader):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For every kind."""
+        """Presets for every kind of item."""
         return {"similarity": cls(options=task.kind == "choice")}
 
     def fit(self, features: Features, labels: npt.ArrayLike | None = None) -> Self:

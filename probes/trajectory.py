@@ -74,12 +74,12 @@ class Trajectory(ThresholdJudge):
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """By ``statistic``."""
+        """The readout that ``statistic`` is computed from."""
         return (_BLOCKS if self.statistic.startswith("coe") else _SEGMENTS.format(self.part, self.segment),)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For traces, where they are named."""
+        """Presets for traces, used only if named."""
         if task.kind != "trace":
             return {}
         statistics: tuple[Statistic, ...] = get_args(Statistic)

@@ -104,13 +104,13 @@ class TunedLAGER(LAGER, LearningJudge):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For ratings, with either loss."""
+        """Presets for ratings, with either loss."""
         if task.kind != "rating":
             return {}
         return {"lager-tuned": cls(values=task.values), "lager-tuned-paper": cls(values=task.values, loss="paper")}
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
-        """Also the number of entries that are averaged."""
+        """Adds the number of entries that are averaged."""
         if isinstance(self.entries, int) or self.entries == "last":
             return {**known, "entries": 1 if self.entries == "last" else self.entries}
         if "blocks" not in known:
