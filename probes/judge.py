@@ -78,7 +78,7 @@ class BaseJudge(PromisingReader):
         return self.fit(features, labels, *([] if weight is None else [weight]))
 
     def fit_held_out(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Scores:
-        """Fit; ``[n]`` scores of judges fitted without the item's question, NaN where all others are of one class."""
+        """Fit, and score ``[n]`` by judges fitted without the item's question; NaN if the rest is of one class."""
         columns = [np.asarray(c) for c in (labels, sample_weight) if c is not None]
         found = np.full(len(features), np.nan)
         for train, test in truths.folds(features.groups):

@@ -222,8 +222,8 @@ class RidgeProbe(PenalisedProbe):
 class MiniBatchLogistic(StreamingJudge, LogOdds):
     """Logistic regression by stochastic gradient descent (scikit-learn) on standardised states.
 
-    Means and deviations are those of all items seen so far, so that the first batches are standardised by few; a second
-    round over the items mends that. With all states in memory take :class:`LogisticProbe`, which chooses its penalty.
+    Means and deviations are those of all items seen so far, so the first batches are standardised by few; a second
+    round over the items mends that. With all states in memory use :class:`LogisticProbe`, which chooses its penalty.
 
     Args:
         positions: CLUE's two tokens by default.
@@ -265,7 +265,7 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
     def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
         """One step on labelled items, which may be of one class: update means and deviations, then descend.
 
-        ``InnerjudgeError`` if the judge was loaded (it has coefficients only), or the features are of another model.
+        ``InnerjudgeError`` if the judge was loaded (with only its coefficients), or features are of another model.
         """
         if self.provenance_ is not None and not hasattr(self, "_descent"):
             raise InnerjudgeError(

@@ -173,7 +173,7 @@ class StatesOfItems:
         return torch.from_numpy(states), torch.from_numpy(self.counts[items])
 
     def batches(self, items: Ints, size: int, generator: torch.Generator, *, states: bool = False) -> Iterator[Ints]:
-        """All items once, in batches of at least ``size`` (of states; the last may have fewer), by whole questions."""
+        """Yield all items once, by whole questions, in batches of at least ``size`` items or states (but the last)."""
         own, place = np.unique(self.groups[items], return_inverse=True)
         rank = torch.randperm(len(own), generator=generator).numpy()[place]
         batch: list[Ints] = []
