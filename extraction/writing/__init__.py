@@ -1,4 +1,4 @@
-"""Writing: text that the model generates, and what is read from the model while it does.
+"""Writing: text that the model generates, and what is read from the model meanwhile.
 
 ``generate.py`` writes text only; ``write_and_read.py`` writes answers and keeps the states that judges read, or reads
 prompts and goes on writing from the same pass. ``limits.py`` says how they write. Under them, ``decoding.py`` drives
