@@ -25,7 +25,7 @@ _LOGITS = 3
 
 
 class Budget:
-    """Bytes that a batch may take beside the weights (:attr:`.LanguageModel.memory`), and how many a text takes.
+    """Bytes that a batch may take besides the weights (:attr:`.LanguageModel.memory`), and how many a text takes.
 
     By default a batch may take half of what is free now, and a text by itself all of it.
     """

@@ -1,8 +1,8 @@
 """How texts are put into a model together: padding, positions, and the one place that knows what a batch may mix.
 
-Texts of different lengths stand in one batch where padding changes nothing (:class:`.caching.Probe`) and where their
-rotary angles are those that they have alone. With longrope (Phi-3) and dynamic NTK scaling the angles of *all* texts
-follow from the longest of the batch.
+Texts of different lengths share a batch if padding changes nothing (:class:`.caching.Probe`) and their rotary angles
+are those that they have alone. With longrope (Phi-3) and dynamic NTK scaling the angles of *all* texts depend on the
+longest of the batch.
 """
 
 import inspect

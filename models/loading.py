@@ -38,7 +38,7 @@ class LanguageModel:
         origin: What the weights were made from where that is no Hugging Face folder, such as
             ``"GGUF Q4_K_M, SHA-256 0123456789abcdef"``.
         notes: What is odd in such a file, one sentence each.
-        memory: Gigabytes that a batch of texts may take beside the weights, while it is read or written; ``None`` for
+        memory: Gigabytes that a batch of texts may take besides the weights, while it is read or written; ``None`` for
             half of what is free. A text that takes more alone is left out, with the reason.
     """
 
@@ -188,7 +188,7 @@ def load(
         trust_remote_code: Run the Python files that come with the model, with your rights: they can read, change and
             send whatever you can. A model that transformers does not know by itself needs it. A warning says so, and
             provenances record whether such code ran.
-        memory: Gigabytes that a batch may take beside the weights, as in :class:`LanguageModel`.
+        memory: Gigabytes that a batch may take besides the weights, as in :class:`LanguageModel`.
         blocks: Module path of the block list, for a model that is not recognised.
         final_norm: Module path of the final norm, likewise.
         unembedding: Module path of the map to the vocabulary, likewise.
@@ -251,7 +251,7 @@ def wrap(
             TransformerLens ``TransformerBridge``.
         tokenizer: Its fast tokenizer.
         name: Name in provenances.
-        memory: Gigabytes that a batch may take beside the weights, as in :class:`LanguageModel`.
+        memory: Gigabytes that a batch may take besides the weights, as in :class:`LanguageModel`.
         blocks: Module path of the block list, for a model that is not recognised.
         final_norm: Module path of the final norm, likewise.
         unembedding: Module path of the map to the vocabulary, likewise.

@@ -40,7 +40,7 @@ class ModuleCall:
 class Observation:
     """What was seen in one pass of ``ids``, ``[ITEMS, TOKENS]``: calls of modules in the order of their starts.
 
-    Calls of attention and rotary functions have their place in the order of starts and ends beside them.
+    Calls of attention and rotary functions are kept with their place in the same order of starts and ends.
     """
 
     ids: Tensor

@@ -1,7 +1,7 @@
 """From a prompt to token ids and token positions, found by character offsets and checked on every item.
 
 Positions by role: ``prompt_end``, ``response_end``, ``reasoning_start``, ``reasoning_end``, ``score`` (the token before
-the verdict) and ``option_end`` (one an option line). A position that an item lacks has a reason instead.
+the verdict) and ``option_end`` (one per option line). A position that an item lacks has a reason instead.
 """
 
 from collections.abc import Mapping, Sequence

@@ -32,7 +32,7 @@ class LAGER(ValueJudge):
         answers: The label that a verdict gets for each value; by default the values themselves, or ``False, True`` for
             ``(0, 1)``.
         entries: ``"all"``: raw ``h[0..L-1]`` and the final-normed last block, the ``L + 1`` entries of Hugging Face's
-            tuple behind the published cells; ``"drop_last"``: without the last, as in the authors' later code;
+            tuple used for the published results; ``"drop_last"``: without the last, as in the authors' later code;
             ``"last"``: the model's own logits only. A number ``k`` takes the last ``k`` of all entries (EAGLE, arXiv
             2509.01564, by the same group): 1 is ``"last"``, ``L + 1`` is ``"all"``.
         norm: Put every entry through the final norm (logit lens). The published method does not; weights tuned

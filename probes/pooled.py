@@ -33,7 +33,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
 
 
 class PooledProbe(LearningJudge):
-    r"""A linear or two-layered head on each state of a role, pooled to one number an item: the log-odds of correct.
+    r"""A linear or multi-layer head on each state of a role, pooled to one number per item: the log-odds of correct.
 
     A head is ``widths`` hidden layers (ReLU) and ``heads`` outputs; each is pooled over the item's states by
     :func:`.pooled_fit.pool`, and their mean is the score. It is trained with AdamW, on batches of whole questions; a
@@ -43,7 +43,7 @@ class PooledProbe(LearningJudge):
 
     Args:
         role: Which tokens; see :mod:`innerjudge.models.roles`.
-        reduce: ``"none"`` for one state a token, others for one a range; see :class:`~innerjudge.States`.
+        reduce: ``"none"`` for one state per token, others for one per range; see :class:`~innerjudge.States`.
         rows: Rows of the states to put side by side; ``None`` for all.
         widths: Width of each hidden layer; none for a linear head.
         heads: Number of outputs.

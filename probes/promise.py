@@ -133,7 +133,7 @@ def calibrate(
 
     With a confidence, ``P(risk > level) <= 1 - confidence`` over draws of the questions (Learn-then-Test, arXiv
     2110.01052; see :mod:`.risk`). Without, the risk is at most ``level`` on average over them (conformal risk control,
-    arXiv 2208.02814; with one item a question, split conformal of the good or of the bad ones alone).
+    arXiv 2208.02814; with one item per question, split conformal on the good or the bad ones alone).
 
     Args:
         scores: ``[n]``, higher is better; NaN for an item without a score, which is left out and counted.

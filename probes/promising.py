@@ -42,7 +42,7 @@ class PromisingReader(FeatureReader):
 
     @abstractmethod
     def verdicts(self, features: Features) -> "list[Verdict]":
-        """One verdict an item."""
+        """One verdict per item."""
 
     def promise(
         self,

@@ -69,7 +69,7 @@ class Bound:
         """Whether mean losses of ``n`` questions show that the risk is low enough.
 
         With a confidence: the p-value of a higher risk is at most ``1 - confidence`` (Learn-then-Test). On average:
-        ``(n mean + 1) / (n + 1) <= level`` (conformal risk control; for one item a question, split conformal).
+        ``(n mean + 1) / (n + 1) <= level`` (conformal risk control; with one item per question, split conformal).
         """
         if self.confidence is None:
             return (n * means + 1) / (n + 1) <= self.level + _ROUNDING

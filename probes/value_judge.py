@@ -1,4 +1,4 @@
-"""What judges share whose score lies between the values of verdict labels: kinds of item, labels, a threshold."""
+"""Judges whose score lies between the values of their verdict labels: their kinds of item, labels and threshold."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Self

@@ -46,7 +46,7 @@ def stored_type(name: str, dtype: str) -> str:
 def encode(name: str, array: Array, dtype: str) -> tuple[dict[str, Tensor], Rounding]:
     """Tensors of one readout, and what the rounding did.
 
-    ``int8`` numbers have one scale a row of the last axis, ``max |x| / 127``, beside them under ``name + ":scale"``.
+    ``int8`` numbers have one scale per row of the last axis, ``max |x| / 127``, stored as ``name + ":scale"``.
     ``InnerjudgeError`` if ``float16`` cannot hold a number (over 65504) that the array holds.
     """
     exact = as_tensor(array)

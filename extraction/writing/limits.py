@@ -14,8 +14,8 @@ from ...models.positions import Encoding
 class Limits:
     """How texts are written: ``temperature`` 0 is greedy; ``batch_size`` is the most texts in a batch.
 
-    ``on_batch`` is called with the number of items after each batch. ``InnerjudgeError`` for less than one token or a
-    negative temperature.
+    ``on_batch`` is called with the number of items after each batch. ``InnerjudgeError`` if ``max_new_tokens`` is below
+    1 or ``temperature`` below 0.
     """
 
     max_new_tokens: int

@@ -1,4 +1,4 @@
-"""Writing and reading in one go: states of answers as they appear, or of prompts that the model goes on from."""
+"""Writing and reading together: states of answers as they are written, or of prompts that the model continues."""
 
 import time
 from collections.abc import Callable, Sequence
