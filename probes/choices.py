@@ -146,9 +146,9 @@ def head_accuracies(scores: npt.NDArray[Any], n_options: npt.ArrayLike, labels: 
 def attention_variability(attention: npt.NDArray[Any], n_options: Ints) -> Floats:
     r"""A quality of heads that needs no labels, ``[L, H]``: attention on the options times its variance over questions.
 
-    :math:`U = mean_x \sum_i a_i(x) \cdot mean_i Var_x[a_i(x)]`, our reconstruction of the two properties that the
-    QK-score paper (arXiv 2410.02343) names for selecting heads without labels; we did not recover its formula.
-    The variance of place ``i`` is over the questions that have it, and only places of two or more questions count.
+    :math:`U = \mathrm{mean}_x \sum_i a_i(x) \cdot \mathrm{mean}_i \mathrm{Var}_x[a_i(x)]`: the two properties by which
+    the QK-score paper (arXiv 2410.02343) selects heads without labels; its own formula is not known to us. The variance
+    of place ``i`` is over questions that have it; only places of two or more questions count.
 
     ``attention`` are weights after the softmax, ``[n, L, H, K]``; ``n_options`` is ``[n]``.
     """
