@@ -1,6 +1,6 @@
 """innerjudge: judge language-model output from the model's inside, and compare with what it says in text.
 
-Items go in, one forward pass a text is run, features come back, judges turn them into verdicts:
+Items go in, each text takes one forward pass, features come back, and judges turn them into verdicts:
 
     lm = innerjudge.load("reference")
     features = innerjudge.read(lm, traces)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import nbformat
@@ -176,9 +177,28 @@ def _left_out(given: Any) -> str:
     return "" if value in (None, "", (), []) else f"`{value}`"
 
 
+def _names() -> Iterator[str]:
+    """The names of ``innerjudge`` itself, each with a link to where it is described."""
+    import innerjudge
+
+    for name in sorted(innerjudge.__all__, key=str.lower):
+        one = getattr(innerjudge, name)
+        module = one.__name__ if isinstance(one, ModuleType) else one.__module__
+        if hasattr(one, "__path__"):  # a package has a page
+            yield f"[`{name}`]({_page(f'{module}.')})"
+        else:
+            inside = "" if isinstance(one, ModuleType) else f".{one.__qualname__}"
+            yield f"[`{name}`]({_page(module)}#{module}{inside})"
+
+
+def _page(module: str) -> str:
+    return f"{'-'.join(module.split('.')[1:-1])}.md"
+
+
 def _reference() -> dict[str, str]:
     lines = ["# Reference\n", "Made from the docstrings. Every example in them is run by the tests.\n"]
     lines.append("The [command line](command-line.md) has a page of its own.\n")
+    lines.append(f"## innerjudge\n\nWhat `import innerjudge` gives: {', '.join(_names())}.\n")
     pages = {}
     for room, words in ROOMS.items():
         parts: dict[str, list[str]] = {}

@@ -1,9 +1,9 @@
-"""Floor 2: one forward pass in, features out. It knows no judge; ``models/`` is below it.
+"""Floor 2: one forward pass in, features out. It knows no judges; ``models/`` is below it.
 
-``extract.py`` is the door: ``schedule.py`` decides what is read together, within how much memory, ``reader.py`` and
-``one_pass.py`` read a batch with the hooks of ``taps/``, and what several texts begin with once.
-``readouts.py`` names what is kept, ``features.py`` holds it (``ragged.py`` what has several rows an item), ``store/``
-keeps it on disk, ``writing/`` lets models write.
+``extract.py`` is the entry: ``schedule.py`` decides what is read together and in how much memory; ``reader.py`` and
+``one_pass.py`` read a batch with the hooks of ``taps/``, and a beginning that texts share only once. ``readouts.py``
+names what to keep, ``features.py`` holds it (``ragged.py``: several rows per item), ``store/`` keeps it on disk,
+``writing/`` lets models write.
 """
 
 from .extract import extract, stream

@@ -1,4 +1,4 @@
-"""Features under the names that TransformerLens gives to activations; and attention heads taken out for a while."""
+"""Features under the names that TransformerLens gives to activations; and switching off attention heads."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ class ActivationMapping(Mapping[str, Tensor]):
 
     The names and axes are those of TransformerLens' ``ActivationCache`` (blocks counted from 0), except that only the
     positions that were read are there: ``hook_resid_pre``, ``hook_resid_post`` ``[n, P, D]`` and ``ln_final.hook_out``
-    ``[n, P, D]`` with one row a position in the order given (all, sorted, if left out), ``attn.hook_pattern``
+    ``[n, P, D]`` with one row per position in the order given (all, sorted, if left out), and ``attn.hook_pattern``
     ``[n, H, 1, K]`` with the one query and the ``K`` keys of the readout. Features with neither are refused.
 
     Example:
@@ -74,7 +74,7 @@ class ActivationMapping(Mapping[str, Tensor]):
 
     @property
     def n_blocks(self) -> int:
-        """Blocks that were read."""
+        """Number of blocks that were read."""
         if self._rows:
             return int(self._rows[0].shape[1]) - (2 if self._whole else 1)
         assert self._attention is not None

@@ -1,4 +1,4 @@
-"""Items into batches, padded or end to end in one row; positions move with them, and nothing else does."""
+"""Put items into batches, padded or end to end in one row; only their positions change."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,11 +24,11 @@ _SAID = ("out of memory", "not enough memory", "can't allocate memory", "cannot 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Token ``ids`` of ``B`` items: padded to the longest, ``[B, T]``, or packed in one row, ``[1, total]``.
+    """Token ``ids`` of ``B`` items: padded to the longest, ``[B, T]``, or packed into one row, ``[1, total]``.
 
-    ``mask`` is 1 where a token is real. ``offsets`` (``[B]``) are added to a token's place in its text to find it in
-    its row: the padding, or the items, before it, less the tokens at the beginning that are not in the batch.
-    ``lengths`` are those of packed items.
+    ``mask`` is 1 where a token is real. ``offsets`` (``[B]``), added to a token's place in its text, give its place in
+    its row: the padding or the items before it, less the leading tokens that are not in the batch. ``lengths`` are
+    those of packed items.
     """
 
     ids: Tensor
@@ -50,7 +50,7 @@ def pack(items: Sequence[Encoding], *, device: torch.device) -> Batch:
 
 
 def collate(items: Sequence[Encoding], *, pad_id: int, side: PaddingSide, device: torch.device, skip: int = 0) -> Batch:
-    """Pad items to their longest; the first ``skip`` tokens of each are left out."""
+    """Pad items to the longest; the first ``skip`` tokens of each are left out."""
     lengths = [len(item.ids) - skip for item in items]
     longest = max(lengths)
     ids, mask, offsets = [], [], []
@@ -67,7 +67,7 @@ def collate(items: Sequence[Encoding], *, pad_id: int, side: PaddingSide, device
 def by_length(items: Sequence[Encoding], most: Callable[[int], int]) -> Iterator[list[int]]:
     """Indices of items in batches of similar length, longest first so that memory runs out early or never.
 
-    ``most`` says how many items a batch may have whose longest has so many tokens; at least 1.
+    ``most(length)`` is how many items fit into a batch whose longest has ``length`` tokens; at least 1.
     """
     order = sorted(range(len(items)), key=lambda i: -len(items[i].ids))
     start = 0
@@ -78,9 +78,9 @@ def by_length(items: Sequence[Encoding], most: Callable[[int], int]) -> Iterator
 
 
 def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> list[list[int]]:
-    """Indices of texts in the cheapest batches, longest first; one costs ``fixed`` tokens beside its own and padding.
+    """Indices of texts in the cheapest batches, longest first; a batch costs its tokens, padding and ``fixed`` more.
 
-    ``most`` says how many texts a batch may have whose longest has so many tokens, at least 1.
+    ``most(length)`` is how many texts fit into a batch whose longest has ``length`` tokens, at least 1.
     """
     order = sorted(range(len(lengths)), key=lambda k: -lengths[k])
     n = len(order)
@@ -98,9 +98,9 @@ def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> l
 
 
 def by_tokens(lengths: Sequence[int], most: Callable[[int], int], tokens: int) -> list[list[int]]:
-    """Indices of texts in batches of at most this many tokens, which are packed: longest first, and nothing is padding.
+    """Indices of texts in packed batches of at most ``tokens`` tokens, longest first; there is no padding.
 
-    ``most`` as in :func:`by_cost`; a text of more than ``tokens`` is alone.
+    ``most`` as in :func:`by_cost`; a text of more than ``tokens`` gets a batch of its own.
     """
     batches: list[list[int]] = []
     left = 0
@@ -114,31 +114,31 @@ def by_tokens(lengths: Sequence[int], most: Callable[[int], int], tokens: int) -
 
 
 class Packing:
-    """Where the items of a packed row lie: ``starts`` (``[B]``) are the places of their first tokens."""
+    """Where items are in a packed row: ``starts`` (``[B]``) are the places of their first tokens."""
 
     def __init__(self, starts: Tensor, lengths: tuple[int, ...]) -> None:
         self.starts = starts
         self._longest = max(lengths)
 
     def apart(self, call: AttentionCall, at: Tensor) -> AttentionCall:
-        """One query of each item (``at``, ``[B]``) over its own keys, as if it had a row: query ``[B, H, 1, hd]``.
+        """One query per item (``at``, ``[B]``) over its own keys, as if each item had a row: query ``[B, H, 1, hd]``.
 
-        ``call`` is of the packed row, query ``[1, H, total, hd]``. Rows are as long as the longest item. What follows a
-        shorter one are tokens of others, which the mask hides as in the pass; behind the last item comes the first.
+        ``call`` is that of the packed row, query ``[1, H, total, hd]``. Rows are as long as the longest item. A shorter
+        item is followed by tokens of others, which the mask hides as in the pass; the last is followed by the first.
         """
         total = call.query.shape[2]
         own = torch.arange(self._longest, device=at.device)
         places = (self.starts.to(at.device)[:, None] + own) % total
 
         def line(value: Any) -> Any:
-            """``[1, H, total, total]`` at the queries and the keys of each: ``[B, H, 1, T]``; others unchanged."""
+            """``[1, H, total, total]`` at the query and keys of each item: ``[B, H, 1, T]``; others unchanged."""
             if not isinstance(value, Tensor) or value.ndim != 4 or value.shape[2:] != (total, total):
                 return value
             heads = torch.arange(value.shape[1], device=at.device)
             return value[0][heads[None, :, None], at[:, None, None], places[:, None]][:, :, None]
 
         def rows(states: Tensor | None) -> Tensor | None:
-            """``[1, H, total, hd]`` at the keys of each: ``[B, H, T, hd]``."""
+            """``[1, H, total, hd]`` at the keys of each item: ``[B, H, T, hd]``."""
             return None if states is None else states[0][:, places].movedim(1, 0)
 
         mask = line(call.mask)
@@ -156,9 +156,9 @@ class Packing:
 
 
 class Room:
-    """The room of a run, in tokens a batch with padding; one object for its batches, in order.
+    """How large the batches of a run may be, in tokens with padding; one object follows all of its batches.
 
-    Texts are told apart by the power of two below their length: long ones that did not fit say nothing of short ones.
+    Limits are kept for each power of two of the length: long texts that did not fit say nothing about short ones.
     """
 
     def __init__(self, device: torch.device, max_tokens: int | None) -> None:
@@ -170,7 +170,7 @@ class Room:
         self._most: dict[int, int] = {}
 
     def items(self, length: int, skip: int = 0) -> int:
-        """Items a batch whose longest has ``length`` tokens, ``skip`` of them computed already; at least 1."""
+        """Items in a batch whose longest has ``length`` tokens, ``skip`` of them computed already; at least 1."""
         budget = max(1, self.tokens // max(length - skip, 1))
         return min(budget, self.learned(length, budget))
 
@@ -179,7 +179,7 @@ class Room:
         return self._most.get(length.bit_length(), most)
 
     def ran_out(self, n: int, length: int) -> None:
-        """A batch of ``n`` items, the longest of ``length`` tokens, did not fit: half as many may."""
+        """Note that ``n`` items, the longest of ``length`` tokens, did not fit: later batches have half as many."""
         self._most[length.bit_length()] = max(1, n // 2)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""One forward pass a batch, which keeps only what the readouts ask for."""
+"""One forward pass per batch, which keeps only what the readouts ask for."""
 
 import time
 import warnings
@@ -43,19 +43,18 @@ def extract(
         lm: The model.
         items: Encoded items; ids must be unique.
         readouts: What to keep; all of them come from the same pass.
-        batch_size: Items a batch, at most. Changes nothing beyond float error (in half precision: the last digits).
-        max_tokens: Tokens a batch, padding included, at most; ``None`` for what suits the device. A batch that does not
-            fit in memory is halved, and so are later ones of texts as long. It changes nothing else. Fewer where they
-            would take more than :attr:`.LanguageModel.memory`.
+        batch_size: Most items in a batch. Changes nothing beyond float error (in half precision: the last digits).
+        max_tokens: Most tokens in a batch, padding included; ``None`` for what suits the device. A batch that does not
+            fit in memory is halved, and so are later ones with texts as long. Batches are smaller where they would take
+            more than :attr:`.LanguageModel.memory`. Changes nothing beyond float error.
         padding_side: Side of the padding. Changes nothing beyond float error: a model that would read a padded text
             differently (positions that it counts itself, a recurrence without a mask) is padded on its other side, or
             not at all.
-        last_block: Stop after this block, ``1..L``: blocks behind it are not run, and arrays hold rows
-            ``h[0..last_block]`` and heads of blocks ``1..last_block`` only, without the final-normed row. ``None`` for
-            all.
-        share_prompts: Compute what several texts begin with once, where that pays: their common tokens run in a pass
-            of their own, whose keys and values are lent to the rest of each. Changes nothing beyond float error. A
-            model for which it would is read text by text, with a warning.
+        last_block: Stop after this block, ``1..L``: later blocks are not run, and arrays hold only rows
+            ``h[0..last_block]``, without the final-normed row, and heads of blocks ``1..last_block``. ``None`` for all.
+        share_prompts: Compute a beginning that several texts share only once, where that pays: it runs in a pass of its
+            own, and the rest of each text uses its keys and values. Changes nothing beyond float error. A model for
+            which it would is read text by text, with a warning.
         packed: Lay the items of a batch end to end in one row, so that nothing is padding and ``max_tokens`` counts
             their own tokens. ``None`` where that pays: on a GPU, with a flash or flex attention kernel. Changes nothing
             beyond float error. A model for which it would (a recurrence that runs on into the next text, positions
@@ -64,11 +63,10 @@ def extract(
         on_batch: Called with the number of items after each batch.
 
     Returns:
-        Features with one array a readout, in the order of ``items``, and, beside readouts of labels or options,
-        ``labels``, their number in each item; what has several rows an item stands in ``ragged``.
-        An item longer than the model's context, or that takes too much memory alone, is missing in all of them: it is
-        never cut. A readout that this family of models does not give is missing in all items, unless it is the only
-        one.
+        Features with one array per readout, in the order of ``items``. Readouts of labels or options come with the
+        array ``labels``, their number in each item; readouts with several rows per item are in ``ragged``. An item that
+        is too long for the model's context, or takes too much memory even alone, is missing in all of them: it is never
+        cut. A readout that this model does not give is missing in all items, unless it is the only one.
 
     Raises:
         InnerjudgeError: If there are no items or no readouts, none of the readouts can be read in this model, or
@@ -129,7 +127,7 @@ def extract(
 def stream(
     lm: LanguageModel, items: Sequence[Encoding], readouts: Sequence[Readout], *, chunk: int = 64, batch_size: int = 8
 ) -> Iterator[Features]:
-    """Features of ``chunk`` items at a time, in order: for ``partial_fit``, so that no state is stored."""
+    """Yield features of ``chunk`` items at a time, in order: for ``partial_fit``, so that no state is stored."""
     for start in range(0, len(items), chunk):
         yield extract(lm, items[start : start + chunk], readouts, batch_size=batch_size)
 
@@ -199,7 +197,7 @@ def _roles(readout: Readout) -> tuple[str, ...]:
 
 
 def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> dict[str, str]:
-    """Item id -> why the item has no place to take the readout from."""
+    """Item id -> why the item has no position for the readout."""
     reasons: dict[str, str] = {}
     for item in items:
         long = None if "*" in item.missing else unreadable_text(lm, item)
@@ -224,7 +222,7 @@ def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> d
 def fill_empty(
     arrays: dict[str, Array], readouts: Sequence[Readout], items: Sequence[Encoding], lm: LanguageModel, last: int
 ) -> None:
-    """Arrays of zeros for readouts that no item has, so that every asked-for name exists."""
+    """Add arrays of zeros for readouts that no item has, so that every requested name exists."""
     a, n = lm.anatomy, len(items)
     for readout in readouts:
         shape: tuple[int, ...]
@@ -245,7 +243,7 @@ def fill_empty(
 
 
 def flat(readouts: Sequence[Readout]) -> list[States | TokenStats]:
-    """Readouts that may have several rows an item."""
+    """Those of the readouts that may have several rows per item."""
     return [r for r in readouts if isinstance(r, TokenStats) or (isinstance(r, States) and r.ragged)]
 
 

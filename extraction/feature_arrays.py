@@ -1,4 +1,4 @@
-"""The arrays of features as plain, unchangeable data: what :class:`.features.Features` is made of."""
+"""The arrays of features as plain, immutable data: what :class:`.features.Features` is made of."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence, Sized
@@ -25,7 +25,7 @@ _Value = TypeVar("_Value")
 
 
 class Fixed(dict[str, _Value]):
-    """A dictionary that is not written into after it was made; ``|`` gives a new, ordinary one."""
+    """A dictionary that cannot be changed after it is made; ``|`` gives a new, ordinary one."""
 
     def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise TypeError("features are not written into: make others, such as dataclasses.replace(features, arrays=...)")
@@ -38,7 +38,7 @@ class Fixed(dict[str, _Value]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class FeatureArrays:
-    """Ids, groups, arrays and texts of ``n`` items, checked once and never written into; see :class:`.Features`."""
+    """Ids, groups, arrays and texts of ``n`` items, checked once and never changed; see :class:`.Features`."""
 
     ids: tuple[str, ...]
     groups: tuple[str, ...]
@@ -87,13 +87,13 @@ class FeatureArrays:
         Args:
             arrays: Name of a readout -> array ``[n, ...]``; kept as float32. Judges look for ``"hidden/POSITION"`` of
                 shape ``[n, L + 2, D]``: rows ``h[0..L]`` raw, then the final-normed one. A :class:`.Ragged` has any
-                number of rows an item.
-            provenance: Of the model; or just its name, which then stands for the model: a judge that was fitted on
-                these features refuses those of another name.
+                number of rows per item.
+            provenance: That of the model, or just a name for it: a judge that was fitted on these features refuses
+                features with another name.
             groups: Question of each item; ``None`` where every item is a question of its own.
             ids: Item ids; ``None`` numbers them.
-            last_block: Last block that the states have, if they end there without a final-normed row.
-            texts: Name of a text -> one of each item, such as ``"prompt"`` and ``"response"``.
+            last_block: The last block in the states, if they end there without a final-normed row.
+            texts: Name of a text, such as ``"prompt"`` or ``"response"`` -> one string per item.
 
         Raises:
             InnerjudgeError: If an array is not of numbers, or the lengths differ.
@@ -208,7 +208,7 @@ def feature_frame(features: FeatureArrays, names: tuple[str, ...]) -> "pd.DataFr
 
 
 def summary(features: FeatureArrays) -> str:
-    """How many items there are, of which model, and the shape of each readout."""
+    """One line: the number of items, the model, and the shape of each readout."""
     parts = [f"{name} [{', '.join(map(str, array.shape))}]" for name, array in features.arrays.items()]
     parts += [f"{name} {one!r}" for name, one in features.ragged.items()]
     items, questions = len(features), len(set(features.groups))
@@ -218,7 +218,7 @@ def summary(features: FeatureArrays) -> str:
 
 
 def html_summary(features: FeatureArrays) -> str:
-    """One line a readout: its shape, how many items have it, and the first reason of the others."""
+    """A table with one row per readout: its shape, how many items have it, and the first reason why others do not."""
     rows = []
     for name in (*features.arrays, *features.ragged, *features.texts):
         reasons = features.missing.get(name, {})
@@ -230,13 +230,13 @@ def html_summary(features: FeatureArrays) -> str:
 
 
 def stack(parts: Sequence[Array]) -> Array:
-    """Concatenate along items, at the width of the widest part."""
+    """Concatenate along items; narrower parts are padded with zeros to the widest."""
     width = max(part.shape[-1] for part in parts)
     return np.concatenate([part if part.ndim == 1 else widen(part, width) for part in parts])
 
 
 def put(arrays: dict[str, Array], name: str, values: Array, rows: Sequence[int], n: int) -> None:
-    """Write the rows of one batch into ``arrays[name]``, of ``n`` items, which is made or widened as needed."""
+    """Write a batch's rows into ``arrays[name]`` (of ``n`` items), which is made or widened as needed."""
     held = arrays.setdefault(name, np.zeros((n, *values.shape[1:]), dtype=np.float32))
     held = arrays[name] = widen(held, values.shape[-1])
     held[list(rows), ..., : values.shape[-1]] = values
@@ -249,7 +249,7 @@ def widen(array: Array, width: int) -> Array:
 
 
 def as_tensor(array: Array) -> torch.Tensor:
-    """A tensor to read from that shares the memory of an array, also of a read-only one (torch would warn)."""
+    """A tensor that shares the memory of an array, even a read-only one (torch would warn): do not write to it."""
     view = np.ascontiguousarray(array, np.float32).view()
     try:
         view.flags.writeable = True

@@ -24,21 +24,21 @@ Rows: TypeAlias = int | slice | Sequence[int] | npt.NDArray[np.intp] | Mask
 
 
 class Features(FeatureArrays):
-    """Arrays (and generated texts) of ``n`` items; a readout that an item lacks is named in ``missing``.
+    """Arrays (and generated texts) of ``n`` items; ``missing`` says which items lack a readout, and why.
 
-    Nothing is written into features after they were made: the arrays are read-only views, the mappings are fixed.
-    They are indexed as an array is, ``f[:10]``, ``f[[0, 3]]``, ``f[mask]``, so that splitters and
-    searches of scikit-learn work on them; ``f["hidden/score"]`` is the array of a readout.
+    Features cannot be changed after they are made: the arrays are read-only views, the mappings are fixed. They are
+    indexed like an array, ``f[:10]``, ``f[[0, 3]]``, ``f[mask]``, so that scikit-learn's splitters and searches work on
+    them; ``f["hidden/score"]`` is the array of a readout.
 
     Args:
         ids: Item ids, length ``n``.
         groups: Question of each item, length ``n``: the unit of splits and of intervals.
         arrays: Name of a readout -> float32 array whose first axis is ``n``. Rows of missing items are zero: ask
             :meth:`present` which rows count.
-        ragged: Name of a readout -> rows of which an item has several, such as one a token; see :class:`.Ragged`.
+        ragged: Name of a readout -> its rows, several per item (one per token, say); see :class:`.Ragged`.
         texts: Name of a text -> ``n`` strings: a generation (new tokens only), or the item's own ``"prompt"``,
             ``"response"`` or ``"options"`` (a JSON list).
-        missing: Name of a readout or generation -> item id -> reason why it has none.
+        missing: Name of a readout or generation -> item id -> why the item lacks it.
         provenance: Identity of the model and of the conventions.
         seconds: Name -> wall seconds of the pass that made it.
 
@@ -90,16 +90,15 @@ class Features(FeatureArrays):
         )
 
     def frame(self, *names: str) -> "pd.DataFrame":
-        """A pandas table: one row an item, by its id, with its question in ``group``.
+        """A pandas table with one row per item, indexed by id, and its question in ``group``.
 
         Args:
-            names: Readouts and generations, whole: one column a number, such as ``hidden/score[8,0]`` (row 8, place 0);
-                what has several rows an item is one column of arrays.
-                Without names: all texts and those arrays that have at most one axis beside the items'; hidden states
-                and heads are named only where an item lacks them.
+            names: Readouts and generations to show in full: one column per number, such as ``hidden/score[8,0]`` (row
+                8, place 0); a readout with several rows per item is one column of arrays. Without names: all texts, and
+                the arrays that have at most one axis beside the items'; others appear only in ``missing``.
 
         Returns:
-            The table; where an item lacks something, the first reason stands in ``missing``, else an empty string.
+            The table; its column ``missing`` has the first reason why an item lacks something, or an empty string.
 
         Example:
             >>> f = Features.from_arrays({"x": [1.0, 2.0], "h": np.ones((2, 1, 2))}, provenance="m", ids=["a", "b"])
@@ -122,9 +121,9 @@ class Features(FeatureArrays):
 
     @checked
     def join(self, other: "Features") -> Self:
-        """Readouts of two views of the same items side by side.
+        """Put together the readouts of two sets of features of the same items.
 
-        ``InnerjudgeError`` if ids, provenance or names clash; an array that is the same on both sides does not.
+        ``InnerjudgeError`` if ids or provenance differ, or both have a name that is not the same array in each.
         """
         self.provenance.require(other.provenance, "joining features")
         if self.ids != other.ids:
@@ -150,7 +149,7 @@ class Features(FeatureArrays):
     @classmethod
     @checked
     def concat(cls, parts: "Sequence[Features]") -> Self:
-        """Items of several parts below one another; all must hold the same readouts."""
+        """Put the items of several parts one after another; all parts must have the same readouts."""
         if not parts:
             raise InnerjudgeError("given no features to put together, expected at least one part")
         first = parts[0]

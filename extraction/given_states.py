@@ -1,8 +1,8 @@
 """Hidden states from elsewhere, such as an inference engine, as features.
 
 An engine gives, for each text, states of all tokens ``[tokens, layers, width]`` and the ids of those tokens. What it
-calls the last layer is either the raw output of the last block (vLLM) or that behind the final norm (Hugging Face's
-``hidden_states[-1]``); features hold both, so one is computed from the other, or refused.
+calls the last layer is either the raw output of the last block (vLLM) or that after the final norm (Hugging Face's
+``hidden_states[-1]``). Features hold both: the normed one is computed from the raw one, or the states are refused.
 """
 
 from collections.abc import Callable, Sequence, Set
@@ -41,14 +41,14 @@ _REDUCED: dict[str, Callable[[Array], Array]] = {
 
 
 class FileStates:
-    """States of a safetensors file, ``[T, layers, D]``: tokens are read, as float32, where they are asked for."""
+    """States in a safetensors file, ``[T, layers, D]``: tokens are read, as float32, when they are indexed."""
 
     def __init__(self, path: Path, piece: Piece) -> None:
         self._path, self._piece = path, piece
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of all of them."""
+        """``(T, layers, D)``."""
         return self._piece.shape
 
     def __getitem__(self, tokens: Any) -> Array:
@@ -72,11 +72,11 @@ class GivenStates:
 
 
 def read_vllm(path: str | Path, *, wait: float = 30.0) -> GivenStates:
-    """States that vLLM's ``extract_hidden_states`` wrote: safetensors with ``hidden_states`` and ``token_ids``.
+    """Read what vLLM's ``extract_hidden_states`` wrote: safetensors with ``hidden_states`` and ``token_ids``.
 
-    Its layers are in ascending order, whatever the order of ``eagle_aux_hidden_state_layer_ids``: ``0`` is what enters
-    the first block, ``num_hidden_layers`` what leaves the last one, raw. Of the file only the tokens that a judge needs
-    are read. vLLM holds a lock beside a file that it still writes; that is waited for, at most ``wait`` seconds.
+    Its layers are in ascending order, whatever the order of ``eagle_aux_hidden_state_layer_ids``: ``0`` is the input of
+    the first block, ``num_hidden_layers`` the raw output of the last. Only the tokens that a judge needs are read. vLLM
+    locks a file that it is still writing; this waits for the lock at most ``wait`` seconds.
     """
     lock = Path(f"{path}.lock")
     try:
@@ -114,11 +114,11 @@ def features_of_states(
     """Features as :func:`~.extract.extract` returns them, from states that were computed elsewhere.
 
     ``given`` are the states of each item, from a pass over its tokens or the first of them (an engine makes no states
-    of the last token that it writes): an item is missing whose tokens are others, or that needs one which is not there.
-    ``layers`` are the ``h[l]`` of axis 1, ascending from ``0..n_blocks``. Layer ``n_blocks`` is ``last``: ``"raw"``,
-    ``"normed"``, or ``"detect"`` by ``final_norm``, against which what is said is checked, and which makes the
-    final-normed row from a raw one. ``rows`` of ``h[0..L], final-normed`` will be read (``None``: all), and the others
-    may be zero. ``InnerjudgeError`` if one of them cannot be had, the convention is not as said, or sizes differ.
+    for the last token that it writes). An item is missing if its tokens differ, or it needs one that is not there.
+    ``layers`` are the ``h[l]`` on axis 1, ascending, from ``0..n_blocks``. ``last`` says what layer ``n_blocks`` is:
+    ``"raw"``, ``"normed"``, or ``"detect"``; ``final_norm`` checks or detects it, and computes the final-normed row
+    from a raw one. ``rows`` are those of ``h[0..L], final-normed`` that will be read (``None``: all); the others may be
+    zero. ``InnerjudgeError`` if such a row cannot be had, ``last`` is wrong, or sizes differ.
     """
     width = _checked(items, given, layers, n_blocks)
     kept = [k for k, item in enumerate(items) if _reason(item, given[k]) is None]

@@ -1,4 +1,4 @@
-"""The forward pass of one batch, with the taps that its readouts need; what several texts begin with runs once."""
+"""The forward pass of one batch, with the taps that its readouts need; a beginning that texts share runs once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
@@ -31,10 +31,10 @@ Values = dict[str, Array | Ragged]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What was kept of a prompt of ``length`` tokens that several items begin with: its keys and values as ``cache``.
+    """What was kept of a prompt of ``length`` tokens that several items share: its keys and values are ``cache``.
 
-    ``tokens`` (``[P]``, in order) are those whose states were kept, ``states`` ``h[0..last]`` there, ``[1, last + 1, P,
-    W]``, and ``keys`` those before the rotary embedding; both are ``None`` where no item reads any.
+    ``tokens`` (``[P]``, in order) are those whose states were kept, ``states`` their ``h[0..last]``, ``[1, last + 1, P,
+    W]``, and ``keys`` their keys before the rotary embedding; both are ``None`` where no item reads any.
     """
 
     cache: PromptCache
@@ -48,7 +48,7 @@ class Prompt:
 def read_prompt(
     lm: LanguageModel, items: Sequence[Encoding], readouts: Sequence[Readout], length: int, last: int
 ) -> Prompt:
-    """Run the first ``length`` tokens, which the items share, and keep what goes on after them or is read in them."""
+    """Run the first ``length`` tokens, which the items share; keep their cache and what the readouts read there."""
     device = lm.device
     ids = torch.tensor([items[0].ids[:length]], device=device)
     batch = Batch(ids, torch.ones_like(ids), torch.zeros(1, dtype=torch.long, device=device))
@@ -64,7 +64,7 @@ def read_prompt(
 
 
 def forward(lm: LanguageModel, batch: Batch, prompt: PromptCache | Prompt | None = None) -> None:
-    """Run a batch: whole texts, a prompt into its cache, or what follows a prompt that was run."""
+    """Run a batch: whole texts, a prompt that fills its cache, or what follows a prompt that was run before."""
     lm.mixing.restart(lm.model)
     if batch.lengths is not None:  # without a mask: positions that restart tell the texts apart, in every kernel
         where = restarting(batch.lengths, lm.anatomy.position_offset or 0).to(batch.ids.device)
@@ -85,7 +85,7 @@ def forward(lm: LanguageModel, batch: Batch, prompt: PromptCache | Prompt | None
 
 
 def single_roles(readouts: Sequence[Readout]) -> list[str]:
-    """Roles whose states are read."""
+    """Roles whose hidden states are read."""
     return list(dict.fromkeys(r.position for r in readouts if isinstance(r, HiddenStates | LabelLogits)))
 
 
@@ -109,8 +109,8 @@ def run_batch(
     """Name of a readout -> values of the batch; rows in ``missing`` and padding beyond an item's labels are zero.
 
     Blocks after ``last``, the final norm over all tokens and the head are not run, nor is a ``prompt`` run again.
-    With ``write`` they are: it runs the batch and goes on from it, and calls what it is given after the first pass.
-    With ``side="packed"`` the items lie end to end in one row.
+    With ``write`` they are: it runs the batch, writes on from there, and calls its argument after the first pass. With
+    ``side="packed"`` the items lie end to end in one row.
     """
     skip = 0 if prompt is None else prompt.length
     if side == "packed":
@@ -182,7 +182,7 @@ def _normed(lm: LanguageModel, states: Tensor) -> Tensor:
 
 
 def with_normed(lm: LanguageModel, rows: Tensor) -> Tensor:
-    """``h[0..L]`` and the final-normed state; zeros behind it where the stream is wider (parallel streams)."""
+    """Append the final-normed state to ``h[0..L]``, filled with zeros where the stream is wider (parallel streams)."""
     return torch.cat((rows, _normed(lm, lm.anatomy.leaving(rows)[:, -1:])), dim=1)
 
 

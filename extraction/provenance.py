@@ -21,7 +21,7 @@ _BINDING = ("fingerprint", "dtype", "attention", "chat_template", "layers", "pro
 @checked_fields
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Identity of the model and of the conventions behind a set of features.
+    """Identity of the model and conventions behind a set of features.
 
     Args:
         model: Name or folder as the user gave it. For reading only: a folder may move.
@@ -36,8 +36,8 @@ class Provenance:
         versions: Library versions. For reading only.
         last_block: Block that the pass stopped after, so that arrays hold raw ``h[0..last_block]`` only; ``None`` for a
             whole pass.
-        remote_code: Whether Python code that came with the model ran. For reading only: it is loaded again only where
-            it is trusted again.
+        remote_code: Whether Python code that came with the model ran. For reading only: loading it again needs trust
+            again.
         origin: What the weights were made from, such as a GGUF file's quantisation and hash; empty for a Hugging Face
             folder. For reading only.
 
@@ -66,7 +66,7 @@ class Provenance:
         return self.last_block is None or block <= self.last_block
 
     def binding(self) -> dict[str, str | int | None]:
-        """What must agree between features that one judge reads, by name."""
+        """The fields that must agree between features that one judge reads, by name."""
         return {name: getattr(self, name) for name in _BINDING}
 
     def differences(self, other: "Provenance") -> tuple[str, ...]:

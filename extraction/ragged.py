@@ -1,4 +1,4 @@
-"""Arrays of which every item has as many rows as it has tokens or steps: one flat array, and where each item begins."""
+"""Arrays in which each item has its own number of rows, such as one per token: a flat array with offsets."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ragged:
-    """Rows of ``n`` items, the items one after another; nothing is padded.
+    """Rows of ``n`` items, one item after another, without padding.
 
     Args:
         values: ``[N, ...]`` float32.
@@ -46,7 +46,7 @@ class Ragged:
 
     @classmethod
     def of(cls, rows: Sequence[npt.ArrayLike], shape: tuple[int, ...] = ()) -> Self:
-        """From the rows of each item; ``shape`` is that of one row where no item has any."""
+        """Make it from the rows of each item; ``shape`` is that of one row, needed if no item has any."""
         arrays = [np.asarray(one, np.float32) for one in rows]
         full = [one for one in arrays if len(one)]
         values = np.concatenate(full) if full else np.zeros((0, *shape), np.float32)
@@ -54,7 +54,7 @@ class Ragged:
 
     @classmethod
     def stack(cls, parts: "Sequence[Ragged]") -> Self:
-        """Items of several parts below one another."""
+        """Put the items of several parts one after another."""
         counts = np.concatenate([part.counts for part in parts])
         filled = [part.values for part in parts if len(part.values)] or [parts[0].values]
         return cls(np.concatenate(filled), np.cumsum([0, *counts]))
@@ -74,7 +74,7 @@ class Ragged:
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
-        """Rows of each item, ``[n]``."""
+        """Number of rows of each item, ``[n]``."""
         return np.diff(self.offsets)
 
     def take(self, rows: npt.ArrayLike) -> Self:

@@ -1,4 +1,4 @@
-"""Reads one batch after another, padded or packed, and stops packing where a model turns out not to part the texts."""
+"""Reads one batch after another, padded or packed; stops packing if the model turns out to mix packed texts."""
 
 import warnings
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ _proved: WeakKeyDictionary[Any, dict[tuple[int | None, tuple[str, ...]], int]] =
 
 @dataclass(slots=True, kw_only=True)
 class BatchReader:
-    """Values of one batch at a time, of a pass up to block ``last``.
+    """Reads one batch at a time, in passes up to block ``last``.
 
-    ``readouts`` that the model turns out not to give leave the list and are ``missing`` in all items (name of a
-    readout -> item id -> reason). Items lie end to end while it ``packs``, but for those after a common prompt. When it
-    does no more, ``one_each`` says that a batch may have one item only, as padding would change what is read.
+    ``readouts`` that the model turns out not to give leave the list and are ``missing`` in all items (name of a readout
+    -> item id -> reason). While ``packs`` is true, items lie end to end, except after a shared prompt. Once it is
+    false, ``one_each`` says whether batches may have only one item, as padding would change what is read.
     """
 
     lm: LanguageModel
@@ -41,9 +41,9 @@ class BatchReader:
     one_each: bool = False
 
     def read(self, chosen: Sequence[int], prompt: Prompt | None) -> Values | None:
-        """Values of the items ``chosen``; ``None`` if they do not fit in memory, or if a packed batch failed.
+        """Read the items ``chosen``; ``None`` if they do not fit in memory, or if a packed batch failed.
 
-        The last packed batch is the one that fails: :attr:`packs` is then false.
+        After a packed batch fails no more are packed: :attr:`packs` is then false.
         """
         side: Placing = self.side if prompt is None else "right"
         if self.packs and prompt is None and len(chosen) > 1:

@@ -25,8 +25,8 @@ class HiddenStates:
 
     Row ``l`` in ``0..L`` is the raw ``h[l]`` (row 0 enters block 1, row ``L`` leaves the last block); row ``L + 1`` is
     ``final_norm(h[L])``, which Hugging Face returns as the last entry of ``hidden_states``. A model with several
-    residual streams in parallel (hyper-connections) has them one after another in ``D``, and zeros behind its one
-    final-normed state. A pass that stopped after block ``k`` gives ``[n, k + 1, D]``: no final-normed row.
+    parallel residual streams (hyper-connections) has them side by side in ``D``, and zeros after its one final-normed
+    state. A pass that stopped after block ``k`` gives ``[n, k + 1, D]``: no final-normed row.
 
     Example:
         >>> HiddenStates("reasoning_end").name
@@ -49,8 +49,8 @@ class LabelLogits:
     Axis 1 is (raw, normed): ``unembed(h[l])`` and ``unembed(final_norm(h[l]))`` for ``l = 0..L``, both with the model's
     own logit post-processing (bias, scale, soft-cap). ``[:, 1, L]`` are the model's logits, computed again in fp32 from
     its state and weights (in half precision the last digits differ from those that the model returns). ``unembed`` is
-    the whole head, with the dense layer and norm of BERT's kind; of parallel residual streams both rows are the normed
-    one, as they have no state of that width before the norm.
+    the whole head, with the dense layer and norm that BERT-like models have. With parallel residual streams both rows
+    are the normed one, as no state before the norm has that width.
 
     Example:
         >>> LabelLogits("score").name
@@ -68,16 +68,16 @@ class LabelLogits:
 @checked_fields
 @dataclass(frozen=True, slots=True)
 class QueryKey:
-    """Query-key products between one position and several: array ``[n, L, H, K]``, zero beyond an item's options.
+    """Query-key products of one position with several: array ``[n, L, H, K]``, zero beyond an item's options.
 
     ``rotary="before"`` takes queries and keys after any q/k norm and before the rotary embedding (QK-score paper, as
     its authors' later code settles it), ``"after"`` the rotated ones. No ``1/sqrt(head_dim)``, no softmax, no mask.
-    Latent attention compares two parts, one of which is rotated: before rotary is the product of both, with that part
-    before it turns. A factor a token behind the rotation (a norm without weights, a temperature) is in both products; a
-    norm with weights behind it (HunYuan) is applied to what was not turned. What is changed behind it in another way
-    has no product before it, and the readout is unscored. Heads of
-    several attentions in one block stand one after another. Rows of blocks without softmax attention, of keys that are
-    no tokens (compressed ones), and behind the heads of a block that has fewer than others, are zero.
+    Latent attention adds the products of two parts, one of which is rotated; ``"before"`` takes that part unrotated. A
+    factor per token after the rotation (a norm without weights, a temperature) is in both products; a norm with weights
+    after it (HunYuan) is applied to the unrotated ones. Anything else done after the rotation leaves no product before
+    it, and the readout is missing. Heads of several attentions in one block are side by side. Zero are blocks without
+    softmax attention, keys that are not single tokens (compressed ones), and the places after the last head of a block
+    that has fewer heads than others.
 
     Example:
         >>> QueryKey().name
@@ -97,7 +97,7 @@ class QueryKey:
 @checked_fields
 @dataclass(frozen=True, slots=True)
 class AttentionWeights:
-    """Post-softmax attention from one position to several: array ``[n, L, H, K]``, zero beyond an item's options.
+    """Attention weights (after the softmax) from one position to several: ``[n, L, H, K]``, zero beyond the options.
 
     The weights that the model's own kernel uses, with its soft-cap, window, sinks and biases. Heads and empty blocks
     are laid out as in :class:`QueryKey`.
@@ -117,7 +117,7 @@ class AttentionWeights:
 class ResponseLogProb:
     """Sum of the response tokens' log-probabilities and their number: array ``[n, 2]``.
 
-    The tokens after ``prompt_end`` up to and including ``response_end``, each given all before it.
+    It covers the tokens after ``prompt_end`` up to and including ``response_end``, each given all before it.
 
     Example:
         >>> ResponseLogProb().name
@@ -133,14 +133,14 @@ class ResponseLogProb:
 class States:
     """The residual stream over ranges of tokens: array ``[n, R, D]``, or :class:`.Ragged` rows ``[N, R, D]``.
 
-    One row a range: an array where the role has one range an item, ragged where it may have several (steps, segments).
-    With ``reduce="none"`` one row a token, ragged. Rows are as those of :class:`HiddenStates`, which a range of one
-    token equals bit for bit; the final-normed row is reduced over the normed states of the tokens. Sums are in fp32.
+    One row per range: an array if the role has one range per item, ragged if it may have several (steps, segments).
+    With ``reduce="none"``, ragged, one row per token. Rows are those of :class:`HiddenStates`, bit for bit for a range
+    of one token; the final-normed row is reduced over the tokens' normed states. Sums are in fp32.
 
     Args:
         role: Where; see :mod:`innerjudge.models.roles`.
         reduce: How the tokens of a range become one state.
-        rows: Which rows ``0..L + 1`` are kept, from the end where negative; ``None`` for all.
+        rows: Which of the rows ``0..L + 1`` to keep, counted from the end if negative; ``None`` for all.
 
     Raises:
         InnerjudgeError: If there is no such role.
@@ -169,11 +169,11 @@ class States:
 
     @property
     def ragged(self) -> bool:
-        """Whether an item may have several rows of it."""
+        """Whether an item may have several rows."""
         return self.reduce == "none" or Role.parse(self.role).many
 
     def pieces(self, ranges: Iterable[Span]) -> list[Span]:
-        """What becomes one row each: the ranges of an item, or single tokens of them."""
+        """The spans that give one row each: an item's ranges, or their single tokens."""
         if self.reduce == "none":
             return [(k, k + 1) for start, end in ranges for k in range(start, end)]
         if self.reduce == "first":
@@ -181,7 +181,7 @@ class States:
         return [(end - 1, end) if self.reduce == "last" else (start, end) for start, end in ranges]
 
     def chosen(self, total: int) -> list[int]:
-        """Which of ``total`` rows are kept; ``InnerjudgeError`` if one is none of them: a pass may stop early."""
+        """Which of ``total`` rows to keep; ``InnerjudgeError`` if one does not exist: a pass may stop early."""
         rows = range(total) if self.rows is None else self.rows
         if not all(-total <= row < total for row in rows):
             raise InnerjudgeError(f"given {self}, expected rows of the {total} that the pass has")
@@ -194,8 +194,8 @@ class TokenStats:
     """One statistic of the distribution that each token of a role was drawn from: :class:`.Ragged` rows ``[N]``.
 
     The distribution of token ``t`` is what the model predicts after token ``t - 1``; the first token of a text has
-    none. In fp32 and nats, of the logits that the model returns, over the whole vocabulary; columns of minus infinity
-    are left out of means. At most a fixed number of logits is held at once, whatever the vocabulary.
+    none. It is computed in fp32, in nats, over the whole vocabulary, from the logits that the model returns; means
+    leave out logits of minus infinity. At most a fixed number of logits is held at once, whatever the vocabulary.
 
     Args:
         role: Where; see :mod:`innerjudge.models.roles`.
@@ -238,7 +238,7 @@ _NAMED = re.compile(r"(hidden|tokens)/(.+)\.(\w+(?:\(\d+\))?)(?:\[(-?\d+(?:,-?\d
 
 
 def range_readout(name: str) -> States | TokenStats | None:
-    """The readout of ranges that has this name; ``None`` if none has."""
+    """The readout of ranges with this name; ``None`` if there is none."""
     match = _NAMED.fullmatch(name)
     if match is None:
         return None
@@ -249,18 +249,18 @@ def range_readout(name: str) -> States | TokenStats | None:
 
 
 def states_of(name: str) -> HiddenStates | States:
-    """The readout of hidden states whose name is ``hidden/...``."""
+    """The readout of hidden states with the name ``hidden/...``."""
     found = range_readout(name)
     return found if isinstance(found, States) else HiddenStates(name.removeprefix("hidden/"))
 
 
 def roles_of(readouts: Iterable[object]) -> tuple[str, ...]:
-    """Roles of the readouts of ranges, each once."""
+    """Roles of the readouts that read ranges, each once."""
     return tuple(dict.fromkeys(r.role for r in readouts if isinstance(r, States | TokenStats)))
 
 
 def reads_labels(readout: object) -> TypeGuard[LabelLogits | QueryKey | AttentionWeights]:
-    """Whether a readout is of verdict labels or options, so that their number stands beside it."""
+    """Whether a readout reads verdict labels or options, so that the array ``labels`` comes with it."""
     return isinstance(readout, LabelLogits | QueryKey | AttentionWeights)
 
 

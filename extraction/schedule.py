@@ -1,4 +1,4 @@
-"""One run over many items: which are read together in how much memory, what they share, and when memory runs out."""
+"""One run over many items: which are read together, in how much memory, what they share, and what if it runs out."""
 
 import math
 import warnings
@@ -25,9 +25,9 @@ _LOGITS = 3
 
 
 class Budget:
-    """Bytes that a batch may take beside the weights, :attr:`.LanguageModel.memory`, and what texts take of them.
+    """Bytes that a batch may take besides the weights (:attr:`.LanguageModel.memory`), and how many a text takes.
 
-    By default it is half of what is free now, and a text alone may take all of that.
+    By default a batch may take half of what is free now, and a text by itself all of it.
     """
 
     def __init__(self, lm: LanguageModel) -> None:
@@ -47,28 +47,28 @@ class Budget:
         self._alone_paired = 0 if lm.attention == "sdpa" else self.paired  # without padding there is no mask
 
     def of(self, length: int, new: int = 0, *, alone: bool = False) -> int:
-        """Bytes of a text of so many tokens while it is read, or while ``new`` ones are written after it."""
+        """Bytes for a text of ``length`` tokens while it is read, or while ``new`` tokens are written after it."""
         written = (length + new) * self.held + self.logits if new else 0
         return length * self.read + length * length * (self._alone_paired if alone else self.paired) + written
 
     def texts(self, length: int, new: int = 0) -> int:
-        """Texts at once of which the longest has so many tokens; at least 1."""
+        """How many texts fit at once if the longest has ``length`` tokens; at least 1."""
         return max(1, self.bytes // self.of(length, new))
 
     def row(self) -> int:
-        """Tokens of the longest packed row: of all of them every two have a mask between them."""
+        """Most tokens in a packed row, whose mask grows with the square of its length."""
         if not self.paired:
             return self.bytes // self.read
         return int((math.sqrt(self.read**2 + 4 * self.paired * self.bytes) - self.read) / (2 * self.paired))
 
     def rows(self, length: int, new: int, batch_size: int) -> int:
-        """Texts to write at once whose longest prompt has ``length`` tokens; at least 1."""
+        """How many texts to write at once if the longest prompt has ``length`` tokens; at least 1."""
         room = Room(self._device, None).tokens
         at_once = min(room // max(length, 1), _HELD * room // (length + new))
         return max(1, min(batch_size, at_once, self.texts(length, new)))
 
     def refused(self, length: int, new: int = 0) -> str | None:
-        """Why a text of so many tokens cannot be read, or gone on from, even alone; ``None`` if it can."""
+        """Why a text of ``length`` tokens cannot be read, or continued, even alone; ``None`` if it can."""
         needed = self.of(length, new, alone=True)
         told = f"{length} tokens take about {needed / 1e9:.2g} GB, more than the {self._alone / 1e9:.2g} GB"
         return f"{told} that are free or given as memory" if needed > self._alone else None
@@ -82,19 +82,19 @@ Found = tuple[list[int], Values]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Texts at ``rows``, in order, whose first ``shared`` tokens are the same and computed once; 0 for none."""
+    """Texts at ``rows``, in order, whose first ``shared`` tokens (0: none) are the same and computed once."""
 
     rows: tuple[int, ...]
     shared: int
 
 
 def families(texts: Sequence[tuple[int, ...]], most: Sequence[int], *, least: int = 1) -> list[Family]:
-    """Texts grouped so that many tokens are computed once; those without a family are one with ``shared=0``, the last.
+    """Group texts so that many tokens are computed once; the last family, with ``shared=0``, has all other texts.
 
-    Sorted texts that begin alike stand side by side, and form a tree: the longer their common beginning, the deeper. At
-    each branch, from the deepest up, the texts become one family if that saves more than what was found within the
-    branch and a family of the rest of it. A family of ``n`` texts saves ``(n - 1) * shared`` tokens, and is one only if
-    that is :data:`WORTH` it and at least ``least``. ``most`` are the tokens of each text that may be shared.
+    Sorted texts that begin alike are neighbours and form a tree: the longer the common beginning, the deeper. At each
+    branch, from the deepest up, all texts become one family if that saves more than the families already found in it
+    and one of its other texts. A family of ``n`` texts saves ``(n - 1) * shared`` tokens: at least ``least``, and the
+    share :data:`WORTH` of its tokens. ``most`` is how many tokens of each text may be shared.
     """
     heads = [text[:limit] for text, limit in zip(texts, most, strict=True)]
     order = sorted(range(len(texts)), key=heads.__getitem__)
@@ -155,9 +155,9 @@ class Sweep:
     budget: Budget
 
     def run(self, rows: Sequence[int], *, share: bool) -> Iterator[Found]:
-        """Values of the items at ``rows``, batch by batch; without values where an item did not fit in memory.
+        """Yield values of the items at ``rows``, batch by batch; no values for an item that did not fit in memory.
 
-        With ``share`` what several of them begin with is computed once.
+        With ``share``, beginnings that several of them have in common are computed once.
         """
         whole = [Family(tuple(rows), 0)]
         for family in beginnings(self.reader, rows, 2 * self.room.fixed) if share else whole:

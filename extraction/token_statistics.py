@@ -25,9 +25,9 @@ def token_values(
     readouts: Sequence[TokenStats | ResponseLogProb],
     missing: Mapping[str, Collection[str]],
 ) -> dict[str, Array | Ragged]:
-    """Values of the readouts in a batch; each token's distribution is made once for all of them.
+    """Values of the readouts in a batch; each token's distribution is computed once for all of them.
 
-    ``end`` is what the final norm reads, ``[B, T, W]``; ``missing`` has the ids of items without a readout.
+    ``end`` is the final norm's input, ``[B, T, W]``; ``missing`` has the ids of items that lack a readout.
     """
     asked: dict[str, list[list[int]]] = {}
     for readout in readouts:
@@ -89,7 +89,7 @@ def _statistics(
 
 
 def statistics(logits: Tensor, drawn: Tensor, whats: Sequence[str]) -> dict[str, Tensor]:
-    """Statistics of rows of logits ``[N, V]``, which are overwritten; ``drawn`` ``[N]`` are the tokens that came."""
+    """Statistics of logits ``[N, V]``, which are overwritten; ``drawn`` ``[N]`` are the tokens that followed."""
     found: dict[str, Tensor] = {}
     highest = logits.amax(-1, keepdim=True)
     shifted = logits.sub_(highest)

@@ -1,9 +1,9 @@
 """The parts of a causal LM that a reader needs, found from what its modules do in one short watched pass.
 
-There is no table of families. Blocks are the list of modules that the stream runs through; the final norm is what the
-last block's output goes through inside the base model; the unembedding is ``get_output_embeddings()``, and what a model
-does to its logits is read off known ones. What was found is checked against what the model itself returned: its hidden
-states, and its logits through the lens of the last block.
+There is no table of model families. The blocks are the list of modules that the residual stream runs through; the final
+norm is what the last block's output goes through inside the base model; the unembedding is ``get_output_embeddings()``;
+what the model does to its logits after that is found by giving it known ones. All of it is checked against the hidden
+states and the logits that the model itself returned.
 """
 
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ from .unembedding import IN_CODE, AttentionResiduals, Postprocessing, after_bloc
 class Anatomy:
     """Named parts and sizes of one model.
 
-    ``final_norm`` is the identity in models that norm inside their blocks, ``final`` how the final-normed states lie.
-    ``residuals`` is what the final norm reads beside the output of the last block, ``transform`` what the head applies
-    before the unembedding; nearly always nothing. ``post`` is what becomes of the logits. ``heads`` has the attentions
-    of each block, none in one without (state space, delta net, recurrence). ``width`` counts all streams where several
-    run in parallel. ``context`` is the longest input in tokens, ``None`` where the config gives none; position ids
-    count from ``position_offset``, ``None`` for a model that is given none. ``spread``: over how many processes tensor
-    parallelism spreads the heads of each attention; ``heads`` are this process's own, all numbers of heads below those
-    of all processes.
+    ``final_norm`` is the identity in models that norm inside their blocks; ``final`` is the layout of its output.
+    ``residuals`` mixes earlier states into the input of the final norm, ``transform`` is applied before the
+    unembedding; nearly all models have neither. ``post`` is applied to the logits. ``heads`` lists the attentions of
+    each block, none for a block without softmax attention (state space, delta net, recurrence). ``width`` counts all
+    streams where several run in parallel. ``context`` is the longest input in tokens, ``None`` where the config gives
+    none; position ids count from ``position_offset``, ``None`` for a model that takes none. ``spread`` is the number of
+    processes over which tensor parallelism spreads the heads; ``heads`` are those of this process, while the head
+    counts below are over all processes.
     """
 
     stream: Stream
@@ -57,17 +57,17 @@ class Anatomy:
 
     @property
     def n_blocks(self) -> int:
-        """``L``."""
+        """Number of decoder blocks, ``L``."""
         return len(self.stream.blocks)
 
     @property
     def n_heads(self) -> int:
-        """Query heads of the block that has most."""
+        """Number of query heads in the block that has the most."""
         return self.spread * max((sum(one.n_heads for one in block) for block in self.heads), default=0)
 
     @property
     def n_kv_heads(self) -> int:
-        """Key heads of the first attention."""
+        """Number of key heads in the first attention."""
         return self.spread * next((one.n_kv_heads for block in self.heads for one in block), 0)
 
     @property
@@ -77,7 +77,7 @@ class Anatomy:
 
     @property
     def softcap(self) -> float | None:
-        """``c`` of the final ``c * tanh(z / c)``; ``None`` without."""
+        """``c`` in the final ``c * tanh(z / c)`` of the logits; ``None`` for a model without soft-cap."""
         return self.post.softcap
 
     @property
@@ -86,7 +86,7 @@ class Anatomy:
         return self.post.scale
 
     def on_norm(self, states: Tensor) -> Tensor:
-        """States on the device of the final norm; a model may be spread over several."""
+        """Move states to the device of the final norm: a model may be spread over several."""
         weight = next(iter((*self.final_norm.parameters(), *self.unembedding.parameters())), None)
         return states if weight is None or weight.is_meta else states.to(weight.device)
 
@@ -102,19 +102,19 @@ class Anatomy:
         return torch.stack(rows, dim=1)
 
     def normed(self, states: Tensor) -> Tensor:
-        """The final norm of stream rows, as they leave: ``[..., width] -> [..., D]``."""
+        """Apply the final norm to rows from :meth:`leaving`: ``[..., width] -> [..., D]``."""
         shaped = self.stream.layout.shaped(self.on_norm(states.flatten(0, -2)), self.stream.shape)
         end = self.final_norm(shaped)
         return end.movedim((self.final.items, self.final.tokens), (0, 1)).reshape(*states.shape[:-1], -1)  # type: ignore[no-any-return]
 
     def logits(self, states: Tensor) -> Tensor:
-        """Logits over the whole vocabulary of final-normed states, fp32: ``[..., D] -> [..., vocabulary]``."""
+        """Whole-vocabulary logits, in fp32, from final-normed states: ``[..., D] -> [..., vocabulary]``."""
         states = self.transform(states.to(self._dtype))
         rows = self.unembedding(states.reshape(-1, states.shape[-1]))  # quantised ones take no more than three axes
         return self.post(rows[..., : self.post.size].float()).view(*states.shape[:-1], -1)
 
     def label_logits(self, states: Tensor, ids: Tensor) -> Tensor:
-        """Logits of a few tokens an item, in fp32: states ``[B, ..., D]``, ids ``[B, M]`` -> ``[B, ..., M]``."""
+        """Logits of a few tokens per item, in fp32: states ``[B, ..., D]``, ids ``[B, M]`` -> ``[B, ..., M]``."""
         weight = self._plain_weight
         wide = ids.view(ids.shape[0], *[1] * (states.ndim - 2), ids.shape[1]).to(states.device)
         if weight is None:  # quantised, adapted or offloaded: only the module knows its rows

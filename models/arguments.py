@@ -14,7 +14,7 @@ from .errors import InnerjudgeError
 
 
 class UnknownArgumentError(InnerjudgeError, TypeError):
-    """An argument of a name that the function does not have: to Python a ``TypeError``."""
+    """The function has no argument of that name; it is a ``TypeError`` too."""
 
 
 _Object = TypeVar("_Object")
@@ -55,9 +55,9 @@ _PLAIN: dict[Any, tuple[type, ...]] = {
 def checked(function: _Callable) -> _Callable:
     """Refuse arguments that are not of the annotated types.
 
-    Strings, numbers, ``None``, classes of this package, and lists, tuples and mappings of them are checked; what an
-    annotation says beyond that (arrays, protocols, callables' own arguments) is left to the function.
-    ``InnerjudgeError`` names the argument, what was given, what was expected and what to do.
+    Strings, numbers, ``None``, classes of this package, and lists, tuples and mappings of them are checked; anything
+    else (arrays, protocols, the arguments of callables) is left to the function. ``InnerjudgeError`` names the
+    argument, what was given, what was expected and what to do.
     """
 
     @wraps(function)
@@ -104,7 +104,7 @@ def _require_known(function: Callable[..., Any], signature: inspect.Signature, g
 
 
 def checked_fields(cls: type[_Object]) -> type[_Object]:
-    """:func:`checked` for the constructor of a dataclass: stands above ``@dataclass``."""
+    """:func:`checked` for the constructor of a dataclass: write it above ``@dataclass``."""
     cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
     return cls
 

@@ -34,11 +34,11 @@ _KEPT = 8
 class AttentionCall:
     """What one attention received; ``module`` is ``None`` where only its products were seen.
 
-    ``query`` is ``[B, H, T, head_dim]`` after norm and rotary, ``key`` ``[B, Hkv, S, head_dim]``, ``None`` if the
-    products do not tell it (learned biases, relative positions). ``mask``, additive or boolean, is ``[B, 1 or H, T,
-    S]``; without one causal, or as the module says. ``scaling`` is ``None`` for ``1/sqrt(head_dim)``; ``weights`` are
-    ``[B, H, T, S]``, if the kernel returned them. ``eager`` is the family's own function that returns weights;
-    ``extra`` what else the kernel was given (soft-cap, sinks, window, biases).
+    ``query`` is ``[B, H, T, head_dim]`` after norm and rotary, ``key`` ``[B, Hkv, S, head_dim]``, ``None`` if it cannot
+    be found from the products (learned biases, relative positions). ``mask``, additive or boolean, is ``[B, 1 or H, T,
+    S]``; without one the attention is causal, or as its module says. ``scaling`` is ``None`` for ``1/sqrt(head_dim)``;
+    ``weights`` are ``[B, H, T, S]``, if the kernel returned them. ``eager`` is the family's own function that returns
+    weights; ``extra`` what else the kernel was given (soft-cap, sinks, window, biases).
     """
 
     module: nn.Module | None
@@ -131,9 +131,9 @@ def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class AttentionProducts(TorchFunctionMode):
-    """Tells of every softmax over keys, with the query and key whose product it is of, while ``inside`` a block.
+    """Reports every softmax over keys, with the query and key that it multiplies, while ``inside`` a block.
 
-    ``items`` is the size of the batch, by which heads that were folded into it are told apart.
+    ``items`` is the batch size: it tells items from heads where the model folds both into one axis.
     """
 
     def __init__(self, items: int, inside: Callable[[], bool], tell: Callable[[AttentionCall], None]) -> None:

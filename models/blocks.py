@@ -23,9 +23,9 @@ NAME_THEM = (
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the tensors of a residual stream lie: the axes of items and tokens.
+    """The layout of residual stream tensors: which axes are items and tokens.
 
-    ``prefix`` tokens of the model's own stand before those of the text; any that it puts behind them are passed over.
+    The model puts ``prefix`` tokens of its own before those of the text; any that it adds after them are ignored.
     """
 
     items: int
@@ -33,17 +33,17 @@ class Layout:
     prefix: int = 0
 
     def rows(self, states: Tensor, at: Tensor) -> Tensor:
-        """States of tokens ``at`` (``[B, P]``): ``[B, P, W]``; parallel streams one after another in ``W``."""
+        """States of tokens ``at`` (``[B, P]``): ``[B, P, W]``; parallel streams are side by side in ``W``."""
         lined = states.movedim((self.items, self.tokens), (0, 1)).flatten(2)
         return lined[torch.arange(lined.shape[0], device=lined.device)[:, None], at.to(lined.device) + self.prefix]
 
     def all_rows(self, states: Tensor, tokens: int | None = None) -> Tensor:
-        """States of the ``tokens`` tokens of the text, ``[B, T, W]``; if left out, of those behind them as well."""
+        """States of the text's ``tokens`` tokens, ``[B, T, W]``; left out: of all tokens after the prefix."""
         end = None if tokens is None else self.prefix + tokens
         return states.movedim((self.items, self.tokens), (0, 1)).flatten(2)[:, self.prefix : end]
 
     def shaped(self, rows: Tensor, like: Sequence[int]) -> Tensor:
-        """``[N, W]`` in the layout of the model: one item of ``N`` tokens; ``like`` is the shape of its tensors."""
+        """Put rows ``[N, W]`` into the model's layout, as one item of ``N`` tokens; ``like`` is its tensors' shape."""
         rest = [size for axis, size in enumerate(like) if axis not in (self.items, self.tokens)]
         return rows.reshape(1, rows.shape[0], *rest).movedim((0, 1), (self.items, self.tokens))
 
@@ -52,9 +52,9 @@ class Layout:
 class Stream:
     """Where the residual stream ``h[0..L]`` is read.
 
-    ``blocks`` are in the order in which they run, one that runs several times as often. The output of ``leaves``,
-    nearly always the last block, is ``h[L]``. ``by_input``: ``h[l]`` is what block ``l + 1`` was given, and not what
-    block ``l`` gave; the two differ where a model changes the stream between its blocks. ``shape`` is that of the
+    ``blocks`` are in the order in which they run; a block that runs several times is listed as often. The output of
+    ``leaves``, nearly always the last block, is ``h[L]``. With ``by_input``, ``h[l]`` is the input of block ``l + 1``,
+    not the output of block ``l``; they differ where a model changes the stream between blocks. ``shape`` is that of the
     stream in the watched pass.
     """
 
@@ -75,7 +75,7 @@ def find_stream(
 ) -> tuple[Stream, list[Tensor]]:
     """Blocks and stream of a watched pass, and its states ``h[0..L]`` there.
 
-    ``named`` is the list of blocks if the user named it. ``InnerjudgeError`` if no list of modules ran as blocks do.
+    ``named`` is the block list, if the user named it. ``InnerjudgeError`` if no list of modules ran as blocks do.
     """
     family = type(model).__name__
     if named is not None and not isinstance(named, nn.ModuleList | nn.Sequential):
@@ -163,7 +163,7 @@ def _text_first(model: Any, seen: Observation) -> bool:
 
 
 def same(a: Tensor | None, b: Tensor | None) -> bool:
-    """Whether both are there and equal, wherever they lie."""
+    """Whether both tensors are given and equal; they may be on different devices."""
     return a is not None and b is not None and a.shape == b.shape and torch.equal(a, b.to(a.device))
 
 

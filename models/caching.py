@@ -25,11 +25,11 @@ CANNOT_SHARE = (TypeError, ValueError, RuntimeError, IndexError, AssertionError,
 class PromptCache(DynamicCache):
     """Keys and values of one prompt, filled by its pass.
 
-    Every layer keeps all tokens, so that key ``t`` is token ``t``'s; the model's mask hides those beyond a window.
+    Every layer keeps all tokens: key ``t`` belongs to token ``t``, and the model's mask hides keys beyond a window.
     """
 
     def lent(self) -> DynamicCache:
-        """The cache for one pass of texts that go on after the prompt; it grows in that pass only."""
+        """A cache for one pass over texts that continue the prompt; what that pass adds is not kept here."""
         lent = DynamicCache()
         lent.layers = [_Lent(layer) for layer in self.layers]
         return lent
@@ -54,7 +54,7 @@ class _Lent(DynamicLayer):
 
 
 def packs_by_itself(device: torch.device, kernel: str) -> bool:
-    """Whether packing pays: on a GPU, with a kernel that never computes what one text would see of another."""
+    """Whether packing pays: on a GPU, with a kernel that skips the attention between different texts."""
     return device.type == "cuda" and ("flash_attention" in kernel or kernel == "flex_attention")
 
 
@@ -64,14 +64,14 @@ def restarting(lengths: Sequence[int], offset: int) -> Tensor:
 
 
 class Probe:
-    """Trials of one model, which compare states that should be equal, in float32 where possible.
+    """Tries a model on a few tokens and compares states that should be equal, in float32 where possible.
 
-    In half precision rounding alone can make a difference as large as a fault (a massive activation of thousands), so
-    there a copy in float32 is tried. Where there is no room for one (``memory`` in gigabytes, ``None`` for half of what
-    is free), or it does not run, what the model's own rounding makes of one text is measured and allowed.
+    In half precision, rounding alone can differ as much as a real fault would (some activations are in the thousands),
+    so a float32 copy is tried instead. Where there is no room for one (``memory`` in gigabytes, ``None`` for half of
+    what is free), or it does not run, the rounding noise of the model itself is measured and allowed for.
 
-    A pass ends behind the first blocks by which there was one of every kind, and one more (:func:`leading`): what a
-    token sees of others shows behind the block that lets it see them, and in the keys of the next.
+    A pass stops once a block of every kind has run, and one more (:func:`leading`): what a token sees of other tokens
+    shows in the output of the block that lets it see them, and in the keys of the next block.
     """
 
     def __init__(self, model: Any, stream: Stream, offset: int | None, pad: int, memory: float | None = None) -> None:
@@ -94,8 +94,8 @@ class Probe:
     def sides(self) -> frozenset[str]:
         """Sides on which padding changes nothing.
 
-        Left padding moves the positions that a model counts itself, and enters a recurrence that has no mask; right
-        padding is seen by a model that looks both ways and only masks the left (CPM-Ant).
+        Left padding shifts the positions of a model that counts them itself, and feeds a recurrence that has no mask;
+        right padding is seen by a model that attends in both directions and masks only the left (CPM-Ant).
         """
         ids, plain = self._ids, self._plain()
         padding, found = torch.full_like(ids[:, :2], self._pad_id), set()
@@ -110,10 +110,10 @@ class Probe:
         return frozenset(found)
 
     def shares(self) -> bool:
-        """Whether texts that go on after a lent prompt read as they do whole.
+        """Whether texts that continue a shared prompt get the same states as when they are read whole.
 
-        One prompt (the first half of the first text) is lent to texts of two lengths. A recurrence that keeps no cache
-        of keys, a model that looks at the whole text, or one with a cache of its own kind gives other states, or fails.
+        One prompt (the first half of the first text) is shared by texts of two lengths. A recurrence without a key
+        cache, a model that attends to the whole text, or one with its own kind of cache gives other states, or fails.
         """
         model, stream, ids = self._model, self._stream, self._ids
         half = ids.shape[1] // 2
@@ -140,9 +140,9 @@ class Probe:
         return alike(found[real], whole[:, half:][real], self._noise)
 
     def packs(self) -> bool:
-        """Whether texts of several lengths that lie end to end in one row read as they do alone.
+        """Whether texts of several lengths, laid end to end in one row, get the same states as each text alone.
 
-        Not where a recurrence runs on into the next text, or the model's count, kernel or mask does not part them.
+        They do not where a recurrence runs on into the next text, or positions, kernel or mask do not separate them.
         """
         if self._offset is None or self._stream.layout.prefix:
             return False
@@ -170,9 +170,9 @@ class Probe:
 
 
 def leading(blocks: Sequence[nn.Module], config: Any) -> int:
-    """How many of the first blocks have one of every kind, by their modules' settings and by ``config``, and one more.
+    """How many blocks from the first contain one of every kind (by module settings and ``config``), plus one.
 
-    All of them where a block's settings have its number under a name that is not known.
+    All blocks, where their settings hold the block number under a name that is not known.
 
     Example:
         >>> leading([nn.Linear(2, n) for n in (2, 2, 3, 2, 2, 3)], None)
@@ -215,7 +215,7 @@ def _in_float32(
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free where a model runs."""
+    """Free bytes of memory on the device on which a model runs."""
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + unused

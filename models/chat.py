@@ -1,7 +1,7 @@
-"""Put a prompt into a model's chat template, as text in which every part has a known place.
+"""Put a prompt into a model's chat template; the result is text in which the place of every part is known.
 
-What is fed is what the template itself writes for the conversation: the header of an answer (a channel, a role) comes
-from rendering a conversation that has one, and so do the marks that the template puts around reasoning.
+The model is given what the template itself writes for the conversation: the header of an answer (a channel, a role) is
+found by rendering a conversation that has an answer, and so are the marks around reasoning.
 """
 
 import re
@@ -24,10 +24,10 @@ ANSWER, _REASONING = "assistant-turn-8f3c", "reasoning-8f3c"
 class ChatPrompt:
     """A prompt as the model sees it, up to the point where the assistant writes.
 
-    The user turn is ``text[user_start:user_end]``, ``user_start`` -1 if the template changed its text. ``glue`` is what
-    the template puts between ``text`` and an answer: white space, or the header of the answer. ``markers`` are the
-    reasoning markers that the template itself writes; those given, if it has none. ``judged`` is where the last turn
-    stands, its text changed or not.
+    The user turn is ``text[user_start:user_end]``; ``user_start`` is -1 if the template changed its text. ``glue`` is
+    what the template puts between ``text`` and an answer: white space, or the header of the answer. ``markers`` are the
+    reasoning markers that the template writes, or the given ones if it writes none. ``judged`` are the characters of
+    the last turn, even where its text was changed.
     """
 
     text: str
@@ -42,9 +42,9 @@ class ChatPrompt:
 class Frame:
     """What a chat template puts before and after the last turn of a conversation, and before what the assistant writes.
 
-    ``after`` is as the generation prompt has it, ``opening`` the same up to where the assistant writes: the two differ
-    in templates whose generation prompt is not how their assistant turn begins. ``glue`` stands between that and an
-    answer.
+    ``after`` follows the turn in the generation prompt, ``opening`` follows it where an assistant turn is written: the
+    two differ in templates whose generation prompt is not the beginning of their assistant turn. ``glue`` stands
+    between ``opening`` and the answer.
     """
 
     before: str
@@ -67,7 +67,7 @@ def render(
     markers: tuple[str, str] = THINK,
     frames: Frames | None = None,
 ) -> ChatPrompt:
-    """Render a user turn, or a conversation, with the generation prompt; without a template, the text and a newline.
+    """Render a user turn or a conversation with the generation prompt; without a template: the text and a newline.
 
     Args:
         tokenizer: Tokenizer whose chat template is used.
@@ -75,8 +75,8 @@ def render(
         thinking: Whether the assistant may reason. If not, templates with a switch turn it off, and a reasoning block
             that the template opened is closed at once.
         markers: Opening and closing reasoning marker.
-        frames: Of this tokenizer: filled and looked at, so that the template is asked once and not for every text what
-            it puts around a turn.
+        frames: A cache for this tokenizer, filled by the call, so that the template is not asked again for every text
+            what it puts around a turn.
 
     Raises:
         UnreadableError: If the template fails on a conversation, or leaves out one of its turns.
@@ -109,10 +109,10 @@ _TAG = re.compile(r"\s*(<[^\s<>]+>|\[/?\w+\])")
 
 
 def require_unrendered(tokenizer: PreTrainedTokenizerFast, prompt: Text, frames: Frames | None = None) -> None:
-    """Refuse the prompt of an item, of whatever kind, that went through the chat template before it was given.
+    """Refuse an item's prompt that has been through the chat template already.
 
-    Such a text begins with a tag, as the template's own does, and ends like it, with the reasoning on or off. Its first
-    turn may be another than the user's, but not where it ends without the generation prompt.
+    Such a text begins with a tag and ends as the template's own output does, with reasoning on or off. Its first turn
+    need not be the user's, unless the text ends without the generation prompt.
     """
     said = turns_of(prompt)[-1].content
     own = _TAG.match(said) if tokenizer.chat_template else None
@@ -203,7 +203,7 @@ def _own_markers(
 
 @dataclass(frozen=True, slots=True)
 class TraceText:
-    """A prompt, header of the answer included, and what follows it.
+    """A rendered prompt, up to and with the header of the answer, and the answer that follows it.
 
     The conversation's last turn ends at ``user_end``; ``markers`` are those of the reasoning, if there is any.
     """
@@ -223,7 +223,7 @@ def write_trace(
     markers: tuple[str, str],
     frames: Frames | None,
 ) -> TraceText:
-    """Write a prompt and its response; ``sampled`` is the text of the response where its ids are replayed.
+    """Render a prompt and its response; ``sampled`` is the response's text where its stored ids are used again.
 
     ``UnreadableError`` if the template does not show all of the conversation.
     """
@@ -266,9 +266,9 @@ def begins_with_header(response: str, glue: str) -> bool:
 
 
 def unclosed(rest: str, response: str, markers: tuple[str, str]) -> str:
-    r"""The end of a prompt before a response that reasons: its block is neither closed already nor opened twice.
+    r"""End a prompt so that a response that reasons finds its reasoning block neither closed nor opened twice.
 
-    ``rest`` is what the template puts behind the user turn.
+    ``rest`` is what the template puts after the user turn.
     """
     opening, closing = markers
     opens = response.lstrip().startswith(opening)
@@ -285,7 +285,7 @@ def unclosed(rest: str, response: str, markers: tuple[str, str]) -> str:
 def answered(
     tokenizer: PreTrainedTokenizerFast, turns: Sequence[Message], answer: Message, chat: ChatPrompt
 ) -> tuple[str, str] | None:
-    """A prompt and the answer to it as the template writes them, for an answer with reasoning or tool calls apart.
+    """A prompt and its answer as the template writes them, for an answer whose reasoning or tool calls are separate.
 
     ``None`` if the template shows its reasoning nowhere; ``UnreadableError`` if it does not show its tool calls.
     """

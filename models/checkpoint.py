@@ -1,4 +1,4 @@
-"""Config, weights, tokenizer and own code of a checkpoint, on the hub or here; every failure is one clear line."""
+"""Config, weights, tokenizer and own code of a checkpoint, from the hub or a folder; each failure is one clear line."""
 
 import logging
 import os
@@ -86,7 +86,7 @@ def _is_adapter_on_hub(source: str, revision: str | None, place: dict[str, Any])
 def read_weights(
     source: str, name: str, revision: str | None, dtype: str, options: dict[str, Any], *, trust: bool = False
 ) -> transformers.PreTrainedModel:
-    """The model, complete: a checkpoint that lacks tensors is refused, as they would be random."""
+    """Load the model; a checkpoint that lacks tensors is refused, as they would be random."""
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
         raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
     required: dict[str, Any] = {"revision": revision, "dtype": dtype, "trust_remote_code": trust}
@@ -117,7 +117,7 @@ def read_weights(
 
 
 def read_tokenizer(source: str, name: str, revision: str | None, *, trust: bool = False) -> PreTrainedTokenizerFast:
-    """The fast tokenizer, with a vocabulary: without its files transformers makes an empty one."""
+    """Load the fast tokenizer; one without a vocabulary is refused (transformers makes it if files are missing)."""
     try:
         place = hub_options(source) | {"revision": revision, "trust_remote_code": trust}
         tokenizer: Any = AutoTokenizer.from_pretrained(source, **place)
@@ -142,7 +142,7 @@ def read_tokenizer(source: str, name: str, revision: str | None, *, trust: bool 
 
 
 def hub_options(source: str) -> dict[str, Any]:
-    """To look on this machine only, where the hub does not answer: left to themselves libraries retry for minutes."""
+    """Options to look on this machine only, where the hub does not answer: else libraries retry for minutes."""
     if os.path.isdir(source) or constants.is_offline_mode():
         return {}
     try:
@@ -166,7 +166,7 @@ def is_remote(made: object) -> bool:
 
 
 def wants_trust(error: BaseException) -> bool:
-    """Whether transformers gave up since it was not told to trust the code of a model."""
+    """Whether transformers failed because it was not told to trust the code of a model."""
     return "trust_remote_code" in str(error)
 
 

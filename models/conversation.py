@@ -1,7 +1,7 @@
 """What a prompt or a response may be: a text, or a conversation of messages.
 
-A conversation is given as the list of messages that chat libraries use. What it comes to is the same wherever it
-stands: one plain message of the user (or, as a response, of the assistant) is its text.
+A conversation is given as the list of messages that chat libraries use. A single plain message of the user (or, as a
+response, of the assistant) is the same as its text.
 """
 
 import json
@@ -25,7 +25,7 @@ _IDLE = ("id", "annotations")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn; ``shown`` is JSON of what a template may show beside (tool calls), empty without any."""
+    """One turn; ``shown`` is JSON of what else a template may show (tool calls), empty if there is nothing."""
 
     role: str
     content: str
@@ -34,7 +34,7 @@ class Message:
 
     @classmethod
     def of(cls, given: object, where: str) -> Self:
-        """Read a message; ``InnerjudgeError`` names what is no text, or not known, in it."""
+        """Read a message; ``InnerjudgeError`` names a field that is unknown or is not text."""
         if not isinstance(given, Mapping):
             raise InnerjudgeError(f"{where}: given a {type(given).__name__}, expected {{'role': ..., 'content': ...}}")
         role = given.get("role", "assistant" if set(given) & {"content", *REASONING} else None)
@@ -65,7 +65,7 @@ class Message:
         return [str(one.get("function", one).get("name", "")) for one in found]
 
     def to_json(self) -> dict[str, Any]:
-        """The message as a list of messages has it."""
+        """The message as chat libraries write it."""
         own: dict[str, Any] = {"role": self.role, "content": self.content}
         own |= {} if self.reasoning is None else {REASONING[0]: self.reasoning}
         return own | (json.loads(self.shown) if self.shown else {})
@@ -101,7 +101,7 @@ class Conversation:
         return [message.to_json() for message in self.messages]
 
     def merged(self) -> "Text":
-        r"""The system turns put before the first turn of the user, for templates that know no system turn.
+        r"""Put the system turns before the first user turn, for templates without a system turn.
 
         Example:
             >>> Conversation.of([{"role": "system", "content": "Brief."}, {"role": "user", "content": "2+2?"}]).merged()
@@ -121,7 +121,7 @@ Text = str | Conversation
 
 
 def as_prompt(given: object, where: str = "prompt") -> Text:
-    """A prompt: a text, or messages of which the last is one that the assistant answers."""
+    """Read a prompt: a text, or messages of which the last is one that the assistant answers."""
     if isinstance(given, str):
         return given
     found = Conversation.of(given, where)
@@ -135,7 +135,7 @@ def as_prompt(given: object, where: str = "prompt") -> Text:
 
 
 def as_response(given: object, where: str = "response") -> Text:
-    """A response: a text, or messages that end with the assistant's; those before it belong to what it answers."""
+    """Read a response: a text, or messages that end with the assistant's, which answers those before it."""
     if isinstance(given, str):
         return given
     found = Conversation.of(given, where)
@@ -152,7 +152,7 @@ def turns_of(prompt: Text, response: Text = "") -> tuple[Message, ...]:
 
 
 def plain_text(given: Text, markers: tuple[str, str] = ("<think>", "</think>")) -> str:
-    """A text as it is; a conversation written out, turn by turn, as it is shown to a judge or to a person."""
+    """A text as it is, or a conversation written out turn by turn, as it is shown to a judge or a person."""
     if isinstance(given, str):
         return given
     if len(given.messages) == 1 and given.messages[0].role == "assistant":

@@ -1,4 +1,4 @@
-"""What was detected of a model, and which ways of reading it are open: data for a table or a file header."""
+"""What was detected of a model, and which ways of reading it work: data for a table or a file header."""
 
 from typing import Any
 
@@ -116,7 +116,7 @@ def sharing_refused(lm: LanguageModel) -> str | None:
 
 
 def open_paths(lm: LanguageModel) -> dict[str, str]:
-    """Name of a way of reading or writing -> "open", with its limits, or why it is closed."""
+    """Name of a way of reading or writing -> "open", with its limits, or why it cannot be used."""
     sides = " or ".join(sorted(lm.padding_sides))
     batches = f"open, padded {sides}" if sides else f"closed, one text at a time: {padding_refused(lm)}"
     if sides and lm.mixing.until is not None:

@@ -1,4 +1,4 @@
-"""What people are told: text made safe to show, the one exception base, and the part of it that a run survives."""
+"""What people are told: text made safe to show, the base of all exceptions, and the one that a run survives."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ MESSAGE = 4000
 def shown(text: object, most: int = 200, *, lines: bool = False) -> str:
     r"""A name or a value as a terminal, a log or a page may show it: it can neither move the cursor nor forge a line.
 
-    What is longer than ``most`` characters ends with an ellipsis; with ``lines``, line breaks and tabs stay.
+    Text longer than ``most`` characters is cut and ends with an ellipsis; with ``lines``, line breaks and tabs stay.
     """
     text = text[:100] if isinstance(text, bytes) else text  # reprlib writes all of them out
     value = text if isinstance(text, str) else _SHORT.repr(text) if isinstance(text, _MANY) else str(text)
@@ -32,12 +32,12 @@ def shown(text: object, most: int = 200, *, lines: bool = False) -> str:
 
 
 def quoted(value: object, most: int = 60) -> str:
-    """A value as it would be typed, cut and escaped: a text in quotes."""
+    """A value as it would be typed in Python (text in quotes), cut and escaped."""
     return repr(shown(value, most)) if isinstance(value, str) else shown(value, most)
 
 
 def readable(text: str) -> str:
-    r"""A whole text as :func:`shown` gives a value: of any length, line breaks and tabs as they are.
+    r""":func:`shown` for a whole text: of any length, with its line breaks and tabs.
 
     Example:
         >>> readable("one\n\x07two") == "one\n\\x07two"
@@ -77,7 +77,7 @@ class InnerjudgeError(Exception):
 class UnreadableError(InnerjudgeError):
     """One item, or one readout of this model, cannot be read; the others can, and a run goes on without it.
 
-    ``readouts`` are the names of those that this model does not give; none where the item is at fault.
+    ``readouts`` names those that this model does not give; it is empty where the item is at fault.
     """
 
     def __init__(self, message: str, readouts: Iterable[str] = ()) -> None:
@@ -86,5 +86,5 @@ class UnreadableError(InnerjudgeError):
 
 
 def one_line(error: BaseException, most: int = 200) -> str:
-    """The message of anybody's error as part of one of ours: without line breaks, cut and escaped."""
+    """The message of another library's error as part of one of ours: without line breaks, cut and escaped."""
     return shown(" ".join(str(error).split()), most)

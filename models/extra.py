@@ -43,7 +43,7 @@ def _libraries(extra: str) -> list[Requirement]:
 def lazy_names(package: str) -> tuple[list[str], Callable[[str], Any]]:
     """``__all__`` and ``__getattr__`` of a package, which imports on first use what it imports for type checkers.
 
-    Public is what stands under its ``if TYPE_CHECKING:`` as ``import NAME as NAME``, or there as ``NAME = OTHER``.
+    Public names are those under its ``if TYPE_CHECKING:``, as ``import NAME as NAME`` or ``NAME = OTHER``.
     """
     loader: Any = sys.modules[package].__loader__
     source = loader.get_source(package)

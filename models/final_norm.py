@@ -1,4 +1,4 @@
-"""A model's final norm as plain numbers, for states that come without the model."""
+"""A model's final norm as plain numbers, for states that are given without the model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ class FinalNorm:
         return np.asarray(self.weight * x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + self.eps) + self.bias)
 
     def is_normed(self, states: npt.NDArray[Any]) -> bool:
-        """Whether all finite states ``[n, D]`` look as this norm leaves them: unit mean square behind its weights."""
+        """Whether all finite states ``[n, D]`` look like its output: mean square 1 once its weights are divided out."""
         finite = np.isfinite(states).all(axis=-1)
         if not finite.any():
             return False

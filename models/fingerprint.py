@@ -29,9 +29,9 @@ def fingerprint_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, a
 
 
 def named_state(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Names and tensors in the order of ``state_dict``, without what quantised modules add.
+    """Names and tensors in the order of ``state_dict``, without the entries that quantised modules add.
 
-    ``state_dict`` is not called: bitsandbytes (0.50, CPU) repacks 4-bit weights there, and then computes otherwise.
+    ``state_dict`` is not called: bitsandbytes (0.50, CPU) repacks 4-bit weights there, which changes its results.
     """
     for path, module in model.named_modules(remove_duplicate=False):
         passing = module._non_persistent_buffers_set
@@ -40,7 +40,7 @@ def named_state(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def stored(model: nn.Module, name: str) -> Tensor:
-    """The tensor ``name`` of the model's state, from where it is kept; ``InnerjudgeError`` if it was never filled."""
+    """Tensor ``name`` of the model's state, wherever it is kept; ``InnerjudgeError`` if it was never filled."""
     path, _, own = name.rpartition(".")
     hook: Any = getattr(model.get_submodule(path), "_hf_hook", None)
     for one in getattr(hook, "hooks", (hook,)):
@@ -54,6 +54,6 @@ def stored(model: nn.Module, name: str) -> Tensor:
 
 
 def gathered(tensor: Tensor) -> Tensor:
-    """The whole of a weight of which each process holds a part; every process must ask for it at the same time."""
+    """Gather a weight of which each process holds a part; every process must call it at the same time."""
     whole = getattr(tensor, "full_tensor", None)
     return tensor if whole is None else whole()

@@ -1,9 +1,9 @@
 """Untrusted files, read within limits: plain files of a bounded size, JSON and YAML of a bounded depth, checksums.
 
-Every reader of the project goes through these, so that a pipe, a device, a file of gigabytes, a tower of brackets or a
-number of thousands of digits is one clear refusal where it is read. Whatever a command writes and a later one believes
-is covered by a digest: a record (a JSON object: a header, a row of verdicts) holds its own as the field :data:`SEAL`.
-A file is written aside, under a name that the next run of the same output knows and removes.
+Every reader of the project goes through these, so that a pipe, a device, a file of gigabytes, deeply nested brackets or
+a number with thousands of digits is refused with one clear line. Whatever one command writes and a later one trusts is
+covered by a digest: a record (a JSON object, such as a header or a row of verdicts) holds its own in the field
+:data:`SEAL`. A file is first written under a temporary name that the next run with the same output removes.
 """
 
 import errno
@@ -44,9 +44,9 @@ _LONG_NUMBER = re.compile(r"[+-]?(?=.{21})[0-9][0-9a-fA-FxXoObB_:.]*")
 
 @contextmanager
 def refusing(what: object, expected: str, *also: type[Exception]) -> Iterator[None]:
-    """Turn what a damaged file makes its reader raise, and ``also`` these, into one line that names it.
+    """Turn the errors that a damaged file causes, and those in ``also``, into one line that names the file.
 
-    ``expected`` says what it should be, and what to do. That too many files are open says nothing of this one.
+    ``expected`` says what it should be, and what to do. "Too many open files" passes: it does not mean damage.
     """
     try:
         yield
@@ -60,7 +60,7 @@ def refusing(what: object, expected: str, *also: type[Exception]) -> Iterator[No
 
 
 def require_file(path: Path, limit: int | None = None) -> int:
-    """Bytes of a regular file, links followed; ``InnerjudgeError`` if it is none, or is larger than ``limit``."""
+    """Size of a regular file in bytes, links followed; ``InnerjudgeError`` if it is not one, or exceeds ``limit``."""
     name = shown(path)
     try:
         found = path.stat()
@@ -79,7 +79,7 @@ def require_file(path: Path, limit: int | None = None) -> int:
 
 
 def read_file(path: Path, limit: int = FILE_LIMIT) -> bytes:
-    """Content of a regular file; errors as :func:`require_file`, also if it grows while it is read."""
+    """Content of a regular file; errors as in :func:`require_file`, also if the file grows while it is read."""
     size = require_file(path, limit)
     with path.open("rb") as file:
         raw = file.read(size + 1)  # no more: as many bytes are set aside before any is read
@@ -91,8 +91,8 @@ def read_file(path: Path, limit: int = FILE_LIMIT) -> bytes:
 def parse_json(raw: bytes | str) -> Any:
     """The value of a JSON text.
 
-    ``ValueError``, in few words: no UTF-8, broken, nested deeper than :data:`DEPTH`, NaN or infinity, a number that
-    neither a float nor 64 bits hold, or half of a surrogate pair.
+    ``ValueError`` if it is not UTF-8, is broken, is nested deeper than :data:`DEPTH`, or holds NaN, infinity, a number
+    too large for a float or 64 bits, or half of a surrogate pair.
     """
     whole = isinstance(raw, bytes) or raw.isascii()
     if isinstance(raw, bytes):
@@ -138,7 +138,7 @@ _JSON = json.JSONDecoder(parse_constant=_no_number)
 
 
 def digest_of(record: Mapping[str, Any]) -> str:
-    """SHA-256 of a record, whatever the order of its fields; :data:`SEAL` does not count."""
+    """SHA-256 of a record, whatever the order of its fields; the field :data:`SEAL` is left out."""
     plain = {name: value for name, value in record.items() if name != SEAL}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
@@ -149,7 +149,7 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unsealed(record: object) -> dict[str, Any]:
-    """The record without its digest; ``ValueError`` if it is none, has no digest, or is not what it was sealed as."""
+    """The record without its digest; ``ValueError`` if it is not a record, has no digest, or was changed since."""
     if not isinstance(record, dict):
         raise ValueError("it is no object with named fields")
     if SEAL not in record:
@@ -165,7 +165,7 @@ def dump_sealed(record: Mapping[str, Any]) -> bytes:
 
 
 def parse_sealed(raw: bytes) -> dict[str, Any]:
-    """Inverse of :func:`dump_sealed`; ``ValueError`` as :func:`unsealed`, and if it is no JSON."""
+    """Inverse of :func:`dump_sealed`; ``ValueError`` as in :func:`unsealed`, or if it is not JSON."""
     return unsealed(parse_json(raw))
 
 
@@ -198,7 +198,7 @@ def of_text_file(path: Path, read: Callable[[str], _Read], expected: str) -> _Re
 def parse_yaml(text: str) -> Any:
     """The value of a YAML text, of plain types only.
 
-    One that is broken, too long, nested too deep, or has anchors, aliases or numbers of over 20 digits is an error.
+    ``InnerjudgeError`` if broken, too long, nested too deep, or with anchors, aliases or numbers of over 20 digits.
     """
     import yaml  # only who reads YAML waits for it
 
@@ -228,9 +228,9 @@ TRIAL = ".innerjudge-trial"
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write to the file that this yields: at the end it becomes ``path``; an error deletes it, and leaves ``path``.
+    """Yield a file to write to: at the end it becomes ``path``; after an error it is deleted and ``path`` stays.
 
-    A killed run leaves it, and the next one that writes ``path`` writes over it.
+    A killed run leaves the file behind; the next run that writes ``path`` overwrites it.
     """
     half = path.with_name(f"{path.name}{HALF}")
     try:
@@ -241,7 +241,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def try_place(folder: Path) -> None:
-    """Make a folder there and delete it, with one that a killed run left; ``OSError`` where that is refused."""
+    """Check that ``folder`` can be written to, by making a folder in it; ``OSError`` where that is refused."""
     trial = folder / TRIAL
     with suppress(FileNotFoundError):
         trial.rmdir()
@@ -251,9 +251,9 @@ def try_place(folder: Path) -> None:
 
 
 class Scratch(TemporaryDirectory[str]):
-    """A folder in the system's place for temporary ones, for the work on ``output``; deleted with the object.
+    """A temporary folder for the work on ``output``, deleted with the object.
 
-    What killed runs left of the same output is deleted first: its lock is free.
+    Folders that killed runs left for the same output (their lock is free) are deleted first.
     """
 
     def __init__(self, output: str) -> None:

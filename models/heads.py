@@ -1,4 +1,4 @@
-"""The attention heads of every block: how many, how large, grouped how, rotated or not, found from the watched pass."""
+"""The attention heads of every block (number, size, grouping, rotation), found from the watched pass."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ class Heads:
     """Softmax attention of one block; query head ``h`` reads key head ``h // (n_heads // n_kv_heads)``.
 
     ``head_dim`` is the size of a query and of a key, in latent attention of both parts together. ``registered``: it
-    goes through transformers' attention registry; else its products are heard. ``window`` counts the tokens that a
-    query sees, itself included. With ``sinks`` the softmax has a learned sink beside the keys, so that weights sum to
-    less than 1. ``factor`` is what the model multiplied its queries and keys with in place of scaling the products; it
-    is divided out. ``token_keys``: there is one key a token; compressed or hashed keys are none. ``unreadable`` says
-    why queries and keys have no product to be read. ``query_norm`` and ``key_norm`` are norms with weights between the
-    rotary embedding and the attention, nearly always ``None``. ``output`` reads the heads' outputs, one head after
-    another in its input.
+    uses transformers' attention registry; else it is recognised by its softmax. ``window`` is the number of tokens that
+    a query sees, itself included. With ``sinks`` the softmax has a learned sink beside the keys, so that weights sum to
+    less than 1. ``factor`` is what the model multiplies queries and keys by instead of scaling the products; it is
+    divided out. ``token_keys``: there is one key per token, neither compressed nor hashed. ``unreadable`` says why no
+    product of queries and keys can be read. ``query_norm`` and ``key_norm`` are norms with weights between the rotary
+    embedding and the attention, nearly always ``None``. ``output`` is the module that reads the heads' outputs, side by
+    side.
     """
 
     n_heads: int
@@ -61,9 +61,9 @@ def find_heads(model: Any, seen: Observation, stream: Stream) -> tuple[tuple[Hea
 
 
 def token_keys(call: AttentionCall, tokens: int, at: Tensor | None = None, *, lent: int = 0) -> bool:
-    """Whether the first keys are those of the ``tokens``, after those ``lent``; compressed or hashed keys are none.
+    """Whether the keys after the ``lent`` ones begin with one for each of ``tokens`` tokens, not compressed or hashed.
 
-    More keys than tokens are told by the mask: a token (at ``at``, ``[B]``, or every one) sees its own, and none later.
+    With more keys than tokens the mask decides: each token (or that at ``at``, ``[B]``) sees its own key, none later.
     """
     if call.query.shape[-2] != tokens or (call.key is not None and call.key.shape[-2] < lent + tokens):
         return False
@@ -82,12 +82,12 @@ def token_keys(call: AttentionCall, tokens: int, at: Tensor | None = None, *, le
 
 
 def repeats(call: AttentionCall, earlier: Sequence[AttentionCall]) -> bool:
-    """Whether an attention is an earlier one once more, for another part of the values (DiffLlama)."""
+    """Whether an attention repeats an earlier one, for another part of the values (DiffLlama)."""
     return any(call.query is c.query and call.key is c.key for c in earlier)
 
 
 def of_text(call: AttentionCall, items: int) -> bool:
-    """Whether an attention has the items of the pass; one over experts, codes or images has not."""
+    """Whether an attention is over the items of the pass, and not over experts, codes or images."""
     return call.query.ndim == 4 and call.query.shape[0] == items
 
 
@@ -184,7 +184,7 @@ def _number(value: Any) -> float | None:
 
 
 def find_spread(model: Any, heads: Sequence[Sequence[Heads]]) -> int:
-    """Over how many processes the heads of each attention are spread: 1 without tensor parallelism."""
+    """Number of processes over which the heads of each attention are spread: 1 without tensor parallelism."""
     size = getattr(model, "tp_size", None) or 1
     if size == 1:
         return 1
@@ -194,7 +194,7 @@ def find_spread(model: Any, heads: Sequence[Sequence[Heads]]) -> int:
 
 
 def all_heads(own: Tensor, spread: int) -> Tensor:
-    """``[B, L, H, K]`` of all heads from those of this process; every process must ask for it at the same time."""
+    """Gather ``[B, L, H, K]`` of all heads from those of each process; every process must call it at the same time."""
     if spread == 1:
         return own
     parts = [torch.empty_like(own) for _ in range(spread)]

@@ -1,8 +1,8 @@
 """How texts are put into a model together: padding, positions, and the one place that knows what a batch may mix.
 
-Texts of different lengths stand in one batch where padding changes nothing (:class:`.caching.Probe`) and where their
-rotary angles are those that they have alone. With longrope (Phi-3) and dynamic NTK scaling the angles of *all* texts
-follow from the longest of the batch.
+Texts of different lengths share a batch if padding changes nothing (:class:`.caching.Probe`) and their rotary angles
+are those that they have alone. With longrope (Phi-3) and dynamic NTK scaling the angles of *all* texts depend on the
+longest of the batch.
 """
 
 import inspect
@@ -27,9 +27,9 @@ _HALF = 3e-2
 class Mixing:
     """Which lengths have the same rotary angles.
 
-    ``until`` are the tokens of the longest text whose angles do not depend on its length, ``None`` where they never do.
-    ``exact``: each longer length may have angles of its own (dynamic NTK), and not all the same (longrope). With 0
-    nothing is known of the positions that are counted, and every text is alone.
+    ``until`` is the length, in tokens, up to which the angles do not depend on the length; ``None`` where they never
+    do. ``exact``: beyond it each length may have angles of its own (dynamic NTK); else all longer texts share theirs
+    (longrope). 0 means that the counting of positions is unknown, so that every text is read alone.
     """
 
     until: int | None = None
@@ -40,7 +40,7 @@ class Mixing:
         return self.until is None or length + new <= self.until
 
     def group(self, length: int, new: int = 0) -> Hashable:
-        """Texts of one group may be in one batch."""
+        """A key for the text's length: texts with equal keys may be in one batch."""
         if self.fixed(length, new):
             return "short"
         if not self.until:
@@ -55,7 +55,7 @@ class Mixing:
         return list(found.values())
 
     def restart(self, model: nn.Module) -> None:
-        """Make the angles of the next pass its own: dynamic NTK scaling keeps those of the longest text so far."""
+        """Reset the angles before a pass: dynamic NTK scaling would keep those of the longest text so far."""
         if not self.exact:
             return
         for module in model.modules():
@@ -69,7 +69,7 @@ class Mixing:
 
 
 def find_mixing(config: Any) -> Mixing:
-    """The rule of a model, by the rotary parameters of its text config; the length at which they change comes first."""
+    """The :class:`Mixing` of a model, from the rotary parameters of its text config."""
     inner = [k for part in vars(config).values() if isinstance(part, PreTrainedConfig) for k in rotary_kinds(part)]
     kinds = [*rotary_kinds(config), *inner]
     names = [str(kind.get("rope_type")) for kind in kinds]
@@ -94,10 +94,10 @@ def rotary_kinds(config: Any) -> Iterator[dict[str, Any]]:
 
 
 def context_of(config: Any) -> int | None:
-    """Tokens of the longest text that a model reads; ``None`` where its config gives none.
+    """Length in tokens of the longest text that a model reads; ``None`` where its config does not say.
 
-    A config with YaRN or dynamic scaling may give the length before scaling: the factor then counts (YaRN, arXiv
-    2309.00071; the model cards of Qwen2.5 and Qwen3 put it so).
+    A config with YaRN or dynamic scaling may give the length before scaling, which is then multiplied by the factor
+    (YaRN, arXiv 2309.00071, and the model cards of Qwen2.5 and Qwen3).
     """
     value = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
     if not isinstance(value, int) or value <= 0:
@@ -112,7 +112,7 @@ def context_of(config: Any) -> int | None:
 
 @torch.no_grad()
 def find_position_offset(model: Any, stream: Stream, seen: Observation, end: Tensor) -> int | None:
-    """What the model counts positions from, found by comparing with the pass that was given none.
+    """The number from which the model counts positions, found by comparison with a pass without position ids.
 
     0 for nearly all, ``padding_idx + 1`` for RoBERTa's kind, ``None`` for models without ``position_ids`` of this kind.
     """
@@ -154,7 +154,7 @@ def positions(mask: Tensor, offset: int) -> Tensor:
 
 
 def alike(a: Tensor, b: Tensor, noise: float = 0.0) -> bool:
-    """Whether two sets of states differ by float error only, or by no more than twice the ``noise`` of the model."""
+    """Whether two sets of states differ by float error only, or by at most twice the ``noise`` of the model."""
     return a.shape == b.shape and apart(a, b) <= max(_SAME.get(a.dtype, _HALF), 2 * noise)
 
 
@@ -164,7 +164,7 @@ def apart(a: Tensor, b: Tensor) -> float:
 
 
 def position_inputs(mask: Tensor, offset: int | None) -> dict[str, Tensor]:
-    """``position_ids`` where a model must be told them; left to its own count where that is the same."""
+    """``position_ids`` for a model that must be given them; empty where its own count is the same."""
     if offset is None or (offset == 0 and bool(mask[:, 0].all())):  # the first token is real: counted from 0
         return {}
     return {"position_ids": positions(mask, offset)}

@@ -38,7 +38,7 @@ class LanguageModel:
         origin: What the weights were made from where that is no Hugging Face folder, such as
             ``"GGUF Q4_K_M, SHA-256 0123456789abcdef"``.
         notes: What is odd in such a file, one sentence each.
-        memory: Gigabytes that a batch of texts may take beside the weights, while it is read or written; ``None`` for
+        memory: Gigabytes that a batch of texts may take besides the weights, while it is read or written; ``None`` for
             half of what is free. A text that takes more alone is left out, with the reason.
     """
 
@@ -69,7 +69,7 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where inputs go: the device on which the input embedding runs."""
+        """The device to put inputs on: that of the input embedding."""
         return input_device(self.model)
 
     @cached_property
@@ -109,7 +109,7 @@ class LanguageModel:
 
     @property
     def dtype(self) -> str:
-        """Type of the weights, such as ``"float32"``."""
+        """The dtype of the weights, such as ``"float32"``."""
         return str(self.model.dtype).removeprefix("torch.")
 
     @property
@@ -124,7 +124,7 @@ class LanguageModel:
 
     @property
     def pad_id(self) -> int:
-        """A token to pad with, which the model knows; the attention mask alone says what is padding."""
+        """A token id to pad with, which the model knows; only the attention mask says what is padding."""
         for candidate in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
             if isinstance(candidate, int) and candidate < self.n_ids:
                 return candidate
@@ -139,17 +139,17 @@ class LanguageModel:
 
     @cached_property
     def n_known(self) -> int:
-        """How many token ids the tokenizer can write: those behind them only pad the model's vocabulary."""
+        """How many token ids the tokenizer can write; higher ids only pad the model's vocabulary."""
         return 1 + max(self.tokenizer.get_vocab().values())
 
     @cached_property
     def fingerprint(self) -> str:
         """First 16 digits of a SHA-256: the same model in two folders agrees.
 
-        Hashed are the class of the model, the numbers of query and key heads, the head size, soft-cap, logit scale and
+        It covers the class of the model, the numbers of query and key heads, the head size, soft-cap, logit scale and
         rotary parameters; the size of the vocabulary and every 97th entry of it; and of every tensor its name, its
-        shape and up to 64 evenly spaced values, rounded to bfloat16. Nothing else is: not the dtype, the merges and
-        chat template of the tokenizer, the rest of the config, nor the other weights.
+        shape and up to 64 evenly spaced values, rounded to bfloat16. It does not cover the dtype, the merges and chat
+        template of the tokenizer, the rest of the config, or the other weights.
         """
         return fingerprint_of(self.model, self.tokenizer, self.anatomy)
 
@@ -188,15 +188,15 @@ def load(
         trust_remote_code: Run the Python files that come with the model, with your rights: they can read, change and
             send whatever you can. A model that transformers does not know by itself needs it. A warning says so, and
             provenances record whether such code ran.
-        memory: Gigabytes that a batch may take beside the weights, as in :class:`LanguageModel`.
+        memory: Gigabytes that a batch may take besides the weights, as in :class:`LanguageModel`.
         blocks: Module path of the block list, for a model that is not recognised.
         final_norm: Module path of the final norm, likewise.
         unembedding: Module path of the map to the vocabulary, likewise.
         **options: Passed to ``from_pretrained``, such as ``device_map="auto"`` or ``attn_implementation="eager"``.
 
     Raises:
-        InnerjudgeError: If there are no weights, no network, no causal LM, no fast tokenizer, an unknown anatomy, or
-            code of the model's own that was not to be run.
+        InnerjudgeError: If weights, network or a fast tokenizer are missing, it is not a causal LM, its anatomy is
+            unknown, or it needs code of its own that was not trusted.
 
     Example:
         >>> lm = load("reference")
@@ -251,7 +251,7 @@ def wrap(
             TransformerLens ``TransformerBridge``.
         tokenizer: Its fast tokenizer.
         name: Name in provenances.
-        memory: Gigabytes that a batch may take beside the weights, as in :class:`LanguageModel`.
+        memory: Gigabytes that a batch may take besides the weights, as in :class:`LanguageModel`.
         blocks: Module path of the block list, for a model that is not recognised.
         final_norm: Module path of the final norm, likewise.
         unembedding: Module path of the map to the vocabulary, likewise.

@@ -20,7 +20,7 @@ FORMATS: dict[str, tuple[str, str]] = {
 
 
 def reasons(response: str, markers: tuple[str, str]) -> bool:
-    """Whether a response begins with the opening marker, or has the closing one: only to mention the first is none."""
+    """Whether a response begins with the opening marker, or has the closing one anywhere."""
     opening, closing = markers
     return response.lstrip().startswith(opening) or closing in response
 
@@ -47,9 +47,9 @@ def marker_positions(
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
     """Role -> token of a marker's last character, and role -> why there is none.
 
-    A block that the prompt left open begins there, whatever the response mentions, and so does that of a response that
-    closes one before it opens any. Markers of the user turn are nobody's. An opening marker behind other words that
-    nothing closes is only mentioned, unless the response was ``sampled``.
+    A reasoning block that the prompt left open begins there, whatever the response mentions; so does the block of a
+    response that closes one before it opens any. Markers in the user turn do not count, nor does an opening marker
+    after other words that is never closed, unless the response was ``sampled``.
     """
     opening, closing = markers
     start = text.rfind(opening, user_end, response_start)

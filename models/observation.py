@@ -1,4 +1,4 @@
-"""One short pass of a model, watched: which modules ran, in which order, on what, and what they gave.
+"""One short pass of a model, watched: which modules ran, in which order, with which inputs and outputs.
 
 Parts of a model are recognised by what they do in it, not by their names; tensors are followed from call to call.
 """
@@ -26,7 +26,7 @@ TWO_STREAMS: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
 
 @dataclass(slots=True)
 class ModuleCall:
-    """One call of a module: the first floating tensors it was given and gave; its place among all starts and ends."""
+    """One call of a module: its first floating input and output, and its place among all starts and ends of calls."""
 
     name: str
     module: nn.Module
@@ -40,7 +40,7 @@ class ModuleCall:
 class Observation:
     """What was seen in one pass of ``ids``, ``[ITEMS, TOKENS]``: calls of modules in the order of their starts.
 
-    Calls of attention and rotary functions have their place in the order of starts and ends beside them.
+    Calls of attention and rotary functions are kept with their place in the same order of starts and ends.
     """
 
     ids: Tensor
@@ -61,7 +61,7 @@ class Observation:
 
 @torch.no_grad()
 def observe(model: Any, ids: Tensor | None = None) -> Observation:
-    """Run a short pass (of ordinary tokens, if no ``ids`` are given) and keep what every module was given and gave.
+    """Run a short pass (of ordinary tokens, if no ``ids`` are given) and keep the input and output of every module.
 
     ``InnerjudgeError`` if the model does not run on token ids alone, or gives no logits.
     """
@@ -88,7 +88,7 @@ def observe(model: Any, ids: Tensor | None = None) -> Observation:
 
 @torch.no_grad()
 def own_hidden_states(model: Any, seen: Observation) -> tuple[Tensor, ...]:
-    """What the model itself returns as its hidden states in the watched pass; none if it has no such thing."""
+    """The hidden states that the model itself returns for the watched pass; empty if it returns none."""
     try:
         asked = {"use_cache": False, "output_hidden_states": True}
         output = model(input_ids=seen.ids, attention_mask=torch.ones_like(seen.ids), **asked)
@@ -113,7 +113,7 @@ def probe_ids(model: Any) -> Tensor:
 
 
 def input_device(model: Any) -> torch.device:
-    """Where token ids go: the device on which the input embedding runs."""
+    """The device to put token ids on: that of the input embedding."""
     embedding = model.get_input_embeddings()
     device = getattr(getattr(embedding, "_hf_hook", None), "execution_device", None)  # of accelerate, offloading
     if device is not None:
@@ -185,7 +185,7 @@ def floating(values: Any) -> Tensor | None:
 
 
 class Times(nn.Module):
-    """A factor between two modules that no module of the model stands for."""
+    """A factor that the model applies between two of its modules, outside of any."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -198,7 +198,7 @@ class Times(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Modules that the stream went through one after another (none where it goes on as it is), and what came out."""
+    """Modules that the stream passed through, one after another (maybe none), and what came out."""
 
     modules: tuple[nn.Module, ...]
     end: Tensor
@@ -212,7 +212,7 @@ class Chain:
 
 
 def follow(state: Tensor, calls: Iterable[ModuleCall]) -> Chain:
-    """The calls that the data of ``state`` went through, of those in ``calls``.
+    """Follow ``state`` through those of ``calls`` that it passed through.
 
     A call is one step if it was given the state, or a multiple of it, and gave a tensor with the same items and tokens.
     """

@@ -1,7 +1,7 @@
-"""From a prompt to token ids and token positions, found by character offsets and asserted on every item.
+"""From a prompt to token ids and token positions, found by character offsets and checked on every item.
 
 Positions by role: ``prompt_end``, ``response_end``, ``reasoning_start``, ``reasoning_end``, ``score`` (the token before
-the verdict) and ``option_end`` (one an option line). A position that an item lacks has a reason instead.
+the verdict) and ``option_end`` (one per option line). A position that an item lacks has a reason instead.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from .unfit import unfit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """One text, ready for the pass: token ids without padding, and role -> token indices (one, or one an option).
+    """One text, ready for the pass: token ids without padding, and role -> token indices (one, or one per option).
 
     ``label_ids`` are the tokens of the verdict labels in this context, in order. ``missing`` says why a role has no
     position; the role ``"*"`` stands for all of them. ``ranges`` are the token ranges of the roles that were asked for.
@@ -38,7 +38,7 @@ class Encoding:
     ranges: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
 
     def places(self, role: str) -> tuple[Span, ...]:
-        """Token ranges ``[start, end)`` of a role, a position being a range of one; none where it lacks the role."""
+        """Token ranges ``[start, end)`` of a role (a position is a range of one token); empty if the item lacks it."""
         at = self.positions
         if role in self.ranges:
             return self.ranges[role]
@@ -50,7 +50,7 @@ class Encoding:
 
 
 class Alike:
-    """What the texts of one tokenizer (which must not change) have in common; it changes nothing but the time."""
+    """A cache of what the texts of one tokenizer (which must not change) have in common; it only saves time."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self.frames: Frames = {}
@@ -70,15 +70,15 @@ def encode_trace(
     """Encode a question and its sampled answer.
 
     Stored token ids (``extra["response_ids"]``, sampled by the model with fingerprint ``extra["sampled_by"]``) are
-    replayed when that is the model ``sampled_by``; tokenising decoded text again is not the identity. ``alike`` is of
-    this tokenizer and saves time where many texts are encoded.
+    used again when that is the model ``sampled_by``: tokenising decoded text need not give the same ids. ``alike`` is a
+    cache for this tokenizer, which saves time where many texts are encoded.
 
     The prompt lets the model reason, as it does when the answer is sampled (ids that are replayed, and the empty
     response to sample from). A response given as text without reasoning is written as the template writes an answer,
     header included, and a block that the template opens is closed, so that an ordinary answer is not its reasoning. A
     template with marks of its own around reasoning (channels) is given it between those.
 
-    ``roles`` are looked for beside the positions (see :mod:`.roles`), and stand in ``ranges``, or in ``missing``.
+    ``roles`` (see :mod:`.roles`) are looked for as well; they are found in ``ranges``, or in ``missing``.
 
     Returns:
         Positions ``prompt_end`` and ``response_end``, and the markers' last tokens as ``reasoning_start`` and
@@ -170,8 +170,8 @@ def encode_prompt(
 
     Direct: position ``score`` (the last token), ``label_ids`` and, for choices, ``option_end`` (the last token that
     overlaps each option line, newline included). Reasoned: position ``prompt_end``. ``UnreadableError`` if a verdict
-    label is not one token in this context. Text that is no Unicode is no error: the item then lacks every position.
-    ``alike`` is of this tokenizer and saves time where many prompts are encoded.
+    label is not one token in this context. Text that is not valid Unicode is no error: the item then lacks every
+    position. ``alike`` is a cache for this tokenizer, which saves time where many prompts are encoded.
     """
     broken = unfit(tokenizer, plain_text(prompt.turns))
     if broken:
@@ -219,5 +219,5 @@ def _verdict_encoding(
 
 
 def unreadable(item_id: str, group: str, reason: str) -> Encoding:
-    """An item that cannot be put to the model, for the reason to be told beside it."""
+    """An item that cannot be put to the model, with the reason."""
     return Encoding(id=item_id, group=group, ids=(), positions={}, missing={"*": reason})

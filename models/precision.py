@@ -1,4 +1,4 @@
-"""Which type of weights is fast on a CPU, and how many threads it takes."""
+"""Which dtype is fast on a CPU, and how many threads to use."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ _UNITS = {
 
 @cache
 def cpu_units() -> frozenset[str]:
-    """What the processor says it can do, in lower case; empty where it cannot be asked."""
+    """The features that the processor reports, in lower case; empty where it cannot be asked."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").lower().splitlines()
     except OSError:
@@ -32,7 +32,7 @@ def _capabilities() -> dict[str, Any]:
 
 
 def cpu_dtype(stored: str) -> str:
-    """The type to compute in on a CPU for weights stored as ``stored``, where nothing was asked for.
+    """The dtype to compute in on a CPU, by default, for weights stored as ``stored``.
 
     Half-precision types are 2 to 4 times slower than float32 on a processor without units for them.
     """
@@ -52,9 +52,9 @@ def _say_slow(stored: str) -> None:
 
 @cache
 def take_physical_cores() -> int:
-    """Run torch on as many threads as there are physical cores, unless ``OMP_NUM_THREADS`` says otherwise; how many.
+    """Run torch on one thread per physical core, unless ``OMP_NUM_THREADS`` is set; returns their number.
 
-    Two threads of one core share its arithmetic units, and wait for one another.
+    Two threads of one core share its arithmetic units and wait for each other.
     """
     cores = _capabilities().get("num_physical_cores")
     if not isinstance(cores, int) or "OMP_NUM_THREADS" in os.environ:

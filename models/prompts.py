@@ -77,7 +77,7 @@ def choice_prompt(
         reply: ``"letter"``, or ``"option"`` to ask for the option's text (used to train the built-in model).
 
     Raises:
-        UnreadableError: If there are fewer than two options, or more than letters, or two of them are one text.
+        UnreadableError: If there are fewer than two options or more than letters, or two of them are equal.
     """
     texts = shown_options(options, abstain=abstain)
     before = () if isinstance(question, str) else question.messages[:-1]
@@ -92,7 +92,7 @@ def choice_prompt(
 
 
 def shown_options(options: Sequence[str], *, abstain: bool) -> list[str]:
-    """Options as prompts show them, each on one line; errors as of :func:`choice_prompt`."""
+    """Options as prompts show them, each on one line; errors as in :func:`choice_prompt`."""
     texts = [" ".join(text.split()) for text in (*options, *(ABSTAIN_OPTIONS if abstain else ()))]
     if not len(options) >= 2 or len(texts) > len(ascii_uppercase):
         most = len(ascii_uppercase) - len(texts) + len(options)
@@ -102,7 +102,7 @@ def shown_options(options: Sequence[str], *, abstain: bool) -> list[str]:
 
 
 def require_different(texts: Sequence[str], what: str) -> None:
-    """Refuse texts to choose from of which two are the same: a verdict could mean either."""
+    """Refuse options or responses of which two are equal: a verdict could mean either."""
     first: dict[str, int] = {}
     for place, text in enumerate(texts):
         plain = unicodedata.normalize("NFC", " ".join(text.split()))
@@ -123,9 +123,9 @@ def pair_prompt(prompt: Text, response_a: Text, response_b: Text, *, reasoned: b
 
 
 def ranking_prompt(prompt: Text, responses: Sequence[Text], *, reasoned: bool = False) -> Prompt:
-    """Ask for all responses at once, best first. The verdict is a line of letters, not one label.
+    """Ask for a ranking of all responses, best first. The verdict is a line of letters, not one label.
 
-    ``UnreadableError`` with fewer than two responses or more than letters, or if two responses are one text.
+    ``UnreadableError`` if there are fewer than two responses or more than letters, or two of them are equal.
     """
     if not 2 <= len(responses) <= len(ascii_uppercase):
         raise UnreadableError(f"given {len(responses)} responses to rank, expected 2 to {len(ascii_uppercase)}")
@@ -153,7 +153,7 @@ def check_prompt(prompt: Text, response: Text, question: str, *, reasoned: bool 
 
 
 def reply_with(reasoned: bool) -> str:
-    """How a reply is asked for, up to what it is."""
+    """The beginning of the request for a reply, up to what the reply is."""
     return "Think first, then reply with" if reasoned else "Reply with"
 
 

@@ -1,7 +1,7 @@
-r"""Roles: where in a text, as half-open ranges of tokens.
+r"""Roles: places in a text, as half-open ranges of tokens.
 
-A role is written as text, so that it can stand in the name of a readout: ``PART/KIND(ARGUMENT)@SHIFT``, of which only
-the kind must be there.
+A role is written as text, so that it can be part of the name of a readout: ``PART/KIND(ARGUMENT)@SHIFT``, of which only
+the kind is required.
 
 | role | ranges |
 | --- | --- |
@@ -14,8 +14,8 @@ the kind must be there.
 | ``cue(wait,hmm)`` | the token in which each such word ends |
 | any other word | the position of that name |
 
-The part is the response where none is written; ``reasoning/step_end`` are the steps of the reasoning. ``@-1`` is the
-token before: the state that wrote the first token of a range. What is found in the response never lies in the prompt.
+Without a part it is the response; ``reasoning/step_end`` means the ends of the steps of the reasoning. ``@-1`` is the
+token before a range: its state wrote the range's first token. What is found in the response never lies in the prompt.
 """
 
 import re
@@ -45,7 +45,7 @@ _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role, read from its text by :meth:`parse`: the ``kind`` that is looked for within a part, or a position.
+    """A role, read from its text by :meth:`parse`: the ``kind`` of range to find within a part, or a position.
 
     ``argument`` is the delimiter, the number of tokens, or the words; ``shift`` -1 for the token before.
     """
@@ -57,7 +57,7 @@ class Role:
 
     @classmethod
     def parse(cls, text: str) -> "Role":
-        """A role from its text; ``InnerjudgeError`` says what is wrong with one that is none."""
+        """Read a role from its text; ``InnerjudgeError`` says what is wrong with it."""
         match = _WRITTEN.fullmatch(text)
         if match is None:
             raise InnerjudgeError(f"given the role {text!r}, expected one such as response, step_end or cue(wait)")
@@ -75,7 +75,7 @@ class Role:
 
     @property
     def many(self) -> bool:
-        """Whether an item may have several ranges of it."""
+        """Whether an item may have several ranges of this role."""
         return self.kind == "option_end" or (self.kind in _WITHIN and self.kind != "nth_last")
 
 
@@ -91,9 +91,9 @@ def _check_argument(text: str, kind: str, argument: str) -> None:
 
 
 def checked_roles(names: Sequence[str]) -> list[Role]:
-    """Roles whose ranges end where a text that goes on can be looked at.
+    """Read roles whose ranges end where a text that is still being written can be looked at.
 
-    ``InnerjudgeError`` for others: the end of a sentence, say, shows only in tokens further on.
+    ``InnerjudgeError`` for others: the end of a sentence, say, is known only from the tokens after it.
     """
     roles = [Role.parse(name) for name in names]
     for name, role in zip(names, roles, strict=True):
@@ -118,7 +118,7 @@ def ranges_within(role: Role, tokens: Tokens, part: Span) -> tuple[Span, ...]:
     r"""Ranges of a role within the tokens ``[start, end)`` of a part, before any shift; none where there is none.
 
     A token belongs to the step in which its first character lies, so one that straddles a delimiter ends a step. Fenced
-    code is not cut. White space alone is no step.
+    code is never split. White space alone is not a step.
     """
     first, last = part
     if first >= last:
@@ -192,10 +192,10 @@ def _fences(text: str, begin: int, stop: int) -> Iterator[tuple[Span, str]]:
 
 
 def standing_in(role: Role, text: str, begin: int) -> tuple[str, int] | None:
-    """A short text that stands for the part so far, ``text[begin:]``, and where the part begins in it.
+    """A short text that can replace the part so far, ``text[begin:]``, and where the part begins in it.
 
-    Cues and steps (of blank lines or lines) of whatever follows are the same behind it; of a step, itself included,
-    only the last is left. ``None`` where the end of the text does not allow it: ask again when there is more.
+    The cues and steps (split by blank lines or lines) of whatever follows are the same after it; it keeps only the last
+    step so far. ``None`` where the end of the text does not allow it: ask again when there is more text.
     """
     if not text or text.endswith("\ufffd"):
         return None

@@ -1,10 +1,10 @@
-"""Queries and keys as they were before the rotary embedding: what went into the model's own function.
+"""Queries and keys before the rotary embedding: the inputs of the model's own rotary function.
 
-Undoing a rotation would need to know in which blocks, dimensions and order a family rotates. Instead the functions of
-the modelling file that rotate are watched, and their output must be the query or key that the attention then received:
-as it is, as a part of the head's dimensions (partial rotary, latent attention), or times a factor a token (a norm
+Undoing a rotation would need to know in which blocks, dimensions and order a family rotates. Instead the rotary
+functions of the modelling file are watched, and their output must be the query or key that the attention then receives:
+as it is, as a part of the head's dimensions (partial rotary, latent attention), or times a factor per token (a norm
 without weights after the rotation, a temperature). All three commute with a rotation. A norm with weights does not:
-queries and keys before the rotary embedding are then what that norm gives if nothing is turned.
+queries and keys before the rotary embedding are then what that norm makes of the unrotated ones.
 """
 
 import functools
@@ -41,7 +41,7 @@ def rotary_functions(owner: Any) -> list[str]:
 
 
 def rotary_places(modules: Iterable[nn.Module]) -> list[Place]:
-    """The rotary functions that ``modules`` can name."""
+    """The rotary functions that the code of ``modules`` can call."""
     classes = {c for m in modules for c in type(m).__mro__ if not c.__module__.startswith("torch.")} - {object}
     names = {c.__module__ for c in classes}
     if any(name.startswith("transformer_lens.") for name in names):
@@ -89,8 +89,8 @@ def before_rotation(
 ) -> Tensor | None:
     """Rows of queries or keys as they were before the rotary embedding; ``None`` if no rotation explains them.
 
-    ``rows`` (``[B, heads, N, head_dim]``) are as the attention received them, ``at`` their tokens (``[B, N]``);
-    ``norm`` is what they went through after the rotation. Dimensions beyond the rotary ones are passed through.
+    ``rows`` (``[B, heads, N, head_dim]``) are as the attention received them, ``at`` (``[B, N]``) their tokens;
+    ``norm`` is a norm that they passed after the rotation. Dimensions that are not rotated are left as they are.
     """
     for given, turned in rotations:
         for layout in ((given, turned), (given.transpose(1, 2), turned.transpose(1, 2))):
@@ -102,7 +102,7 @@ def before_rotation(
 
 
 def turned_into(states: Tensor, rotations: Sequence[Rotation]) -> Tensor | None:
-    """What a rotary function turned into this very tensor; ``None`` where it was changed, or laid out anew, since."""
+    """The input from which a rotary function made this very tensor; ``None`` if it was changed or copied since."""
     return next((given for given, turned in rotations if turned is states and given.shape == states.shape), None)
 
 

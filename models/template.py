@@ -1,8 +1,8 @@
-"""What a chat template writes for a conversation, asked in this one place, which bounds its time and its length.
+"""What a chat template writes for a conversation: the one place that runs it, within limits of time and length.
 
-A template is a program that comes with a model. It may take for ever, or write without end, for some conversations
-only: the time of each, and the length of its text, are bounded; its memory by these alone. Whether it can be used at
-all is asked once, when the model is loaded.
+A template is a program that comes with a model. For some conversations it may take for ever, or write without end, so
+the time and the length of its text are limited each time (its memory only through these). Whether it can be used at all
+is checked once, when the model is loaded.
 """
 
 import ctypes
@@ -41,7 +41,7 @@ _stopped: Counter[str] = Counter()
 
 
 class EndlessError(UnreadableError):
-    """A chat template takes too long for a conversation, or writes far more than it was given."""
+    """A chat template took too long for a conversation, or wrote far more than it was given."""
 
 
 def rendered(
@@ -51,7 +51,7 @@ def rendered(
     thinking: bool,
     prompt: bool = True,
 ) -> str:
-    """What the template writes for some turns, and an assistant turn or (if there is none) the generation prompt.
+    """Render some turns, followed by an assistant turn or (if there is none) the generation prompt.
 
     ``InnerjudgeError`` if the template fails on a single turn, ``UnreadableError`` if it refuses a conversation,
     ``EndlessError`` if it takes too long for it, or writes far more than it was given.
@@ -126,7 +126,7 @@ def knows_reasoning(tokenizer: PreTrainedTokenizerFast) -> bool:
 
 
 def format_of(tokenizer: PreTrainedTokenizerFast) -> tuple[str, str]:
-    """The reasoning markers that a chat template names; ``<think>`` where it names none that are known."""
+    """The reasoning markers that a chat template uses; those of ``<think>`` where it uses none that are known."""
     template = str(tokenizer.chat_template)
     return next((pair for pair in FORMATS.values() if all(one in template for one in pair)), THINK)
 
@@ -156,9 +156,9 @@ def _in_parts(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def check_tokenizer(tokenizer: Any, context: int | None) -> None:
-    """Refuse a tokenizer without offsets, and a chat template that hangs or leaves out what it is given.
+    """Refuse a tokenizer without character offsets, and a chat template that hangs or leaves out what it is given.
 
-    ``context`` are the tokens that its model reads at most, ``None`` if unknown. A template that fails is not refused
+    ``context`` is the longest input of its model in tokens, ``None`` if unknown. A template that fails is not refused
     here: not every judge uses it, and those that do report it.
     """
     if not getattr(tokenizer, "is_fast", False):

@@ -1,7 +1,7 @@
-"""Safetensors files, whole or in pieces, within limits: every reader of the project goes through this one.
+"""Safetensors files, read whole or in pieces, within limits: the one reader that the whole project uses.
 
-What lies in one piece is read by one request to where it is wanted. Reading it through a mapping, as the safetensors
-library does, takes a page fault every few pages and the disk as many small requests. Scattered rows are gathered from
+A contiguous piece is read by one request, straight to where it is wanted. Through a mapping, as in the safetensors
+library, it costs a page fault every few pages, and the disk as many small requests. Scattered rows are gathered from
 the file mapped into memory.
 """
 
@@ -29,7 +29,7 @@ _AXES, _LONGEST = 32, 1 << 48
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Numbers of a file from byte ``start`` on: their type ``kind``, as safetensors names it, and their ``shape``."""
+    """Numbers in a file from byte ``start`` on: their ``kind`` (type, as safetensors names it) and ``shape``."""
 
     kind: str
     shape: tuple[int, ...]
@@ -37,12 +37,12 @@ class Piece:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """How numpy holds one number."""
+        """The numpy dtype of one number."""
         return _TYPES[self.kind]
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     def span(self, first: int, last: int) -> Self:
@@ -51,15 +51,15 @@ class Piece:
         return type(self)(self.kind, (max(last - first, 0), *self.shape[1:]), self.start + first * step)
 
     def row(self, k: int) -> Self:
-        """Entry ``k`` of the first axis, from the end where negative."""
+        """Entry ``k`` of the first axis, counted from the end if negative."""
         one = self.span(k % self.shape[0], k % self.shape[0] + 1)
         return type(self)(one.kind, one.shape[1:], one.start)
 
 
 class TensorFile:
-    """A safetensors file, open; an OSError or ValueError says where it is cut off, or what its header gets wrong.
+    """An open safetensors file; an OSError or ValueError says where it is cut off, or what is wrong with its header.
 
-    ``InnerjudgeError`` if it is no regular file.
+    ``InnerjudgeError`` if it is not a regular file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,7 +90,7 @@ class TensorFile:
             file.close()
 
     def read(self, piece: Piece, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """Numbers of ``piece``, in ``out`` (contiguous, of its shape and type) if given; ``OSError`` if cut off."""
+        """Read ``piece``, into ``out`` (contiguous, of its shape and type) if given; ``OSError`` if it is cut off."""
         values = np.empty(piece.shape, piece.dtype) if out is None else out
         if not hasattr(os, "preadv"):  # Windows
             values[...] = self.view(piece)
@@ -104,14 +104,14 @@ class TensorFile:
         return values
 
     def view(self, piece: Piece) -> npt.NDArray[Any]:
-        """The numbers of ``piece`` as they lie in the mapped file: nothing is read before it is looked at."""
+        """``piece`` as a view of the mapped file: nothing is read before it is used."""
         if self._map is None:
             self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         count = math.prod(piece.shape)
         return np.frombuffer(self._map, piece.dtype, count, piece.start if count else 0).reshape(piece.shape)
 
     def expect(self, piece: Piece) -> None:
-        """Have the disk begin to read ``piece``, where the system knows such a thing."""
+        """Ask the system to read ``piece`` ahead, where it can."""
         if hasattr(os, "posix_fadvise"):
             with suppress(OSError):  # it is a hint, which not every file system takes
                 os.posix_fadvise(self._file.fileno(), piece.start, piece.size, os.POSIX_FADV_WILLNEED)

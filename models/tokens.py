@@ -1,4 +1,4 @@
-"""Text to token ids with their places in the text, and back; which tokens are labels where a verdict would stand."""
+"""Text to token ids with their places in the text, and back; and the tokens of the labels that a verdict may have."""
 
 import json
 import re
@@ -17,8 +17,8 @@ from .markers import Span
 def tokens(tokenizer: PreTrainedTokenizerFast, text: str, judged: Span = (0, 0)) -> tuple[tuple[int, ...], list[Span]]:
     """Ids of the tokens of a text, and the characters ``[start, end)`` of each.
 
-    Within the characters ``judged`` there are no control tokens: what is spelled like one is read as the text that it
-    is, so that a judged text cannot end its turn or open another.
+    Within the characters ``judged`` there are no control tokens: what is spelled like one is read as plain text, so
+    that a judged text cannot end its turn or open another.
     """
     # A rendered chat already holds its special tokens; adding them again would double the beginning token.
     own = not tokenizer.chat_template
@@ -44,9 +44,9 @@ _bare: WeakKeyDictionary[PreTrainedTokenizerFast, Tokenizer] = WeakKeyDictionary
 
 
 def control_tokens(tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
-    """Added tokens that mean something to a chat: special ones, and those in brackets, such as ``<think>``.
+    """Added tokens that have a meaning in a chat: special ones, and those in brackets, such as ``<think>``.
 
-    ``judged_markers`` in a tokenizer's configuration are those that its model has learned to read in judged texts.
+    Not the ``judged_markers`` of a tokenizer's configuration, which its model has learned to read in judged texts.
     """
     added = tokenizer.added_tokens_decoder
     known = _control.get(tokenizer)
@@ -71,9 +71,9 @@ _BRACKETS = re.compile(r"[<\[|{\u25c1\uff5c]\S*[>\]|}\u25b7\uff5c]")
 class LabelTokens:
     """Finds the tokens of verdict labels, once for all stems that end alike; the tokenizer must not change meanwhile.
 
-    A tokenizer cuts a text at its added tokens (those of a chat template are such) before anything else, so what
-    follows the last of them is read alike whatever stands before: from there on, equal texts have equal tokens. One of
-    GPT-2's kind also cuts between the end of a line and a letter, whatever stands on either side.
+    A tokenizer first cuts a text at its added tokens (such as those of a chat template), so what follows the last of
+    them is tokenised the same whatever stands before. One of GPT-2's kind also cuts between the end of a line and a
+    letter, whatever stands on either side.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -90,7 +90,7 @@ class LabelTokens:
 
         Tried in turn: the label with a space before it (GPT-2: one token), the space as part of the stem
         (digit-splitting vocabularies: the space is a token of its own), no space at all. ``UnreadableError`` if a label
-        is not one token; ``cue``, the end of the stem, is for its message. ``judged`` is as of :func:`tokens`.
+        is not one token; ``cue``, the end of the stem, is for its message. ``judged`` is as in :func:`tokens`.
         """
         ids, spans = tokens(self._tokenizer, stem, judged)
         cut = self._cut(stem, ids, spans)
@@ -106,7 +106,7 @@ class LabelTokens:
         return ids, spans, found
 
     def spelled(self, stem: str, labels: Sequence[str], lead: str, judged: Span = (0, 0)) -> tuple[int, ...]:
-        """Ids of the labels right after a stem, each with ``lead`` before it; none where one is no token of its own."""
+        """Ids of the labels right after a stem, each after ``lead``; empty if one of them is not a single token."""
         ids, spans = tokens(self._tokenizer, stem, judged)
         cut = self._cut(stem, ids, spans)
         key = None if cut is None else (stem[cut:] + f"\0{lead}", tuple(labels))
@@ -178,11 +178,11 @@ def decoded(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> str:
 def replayed_spans(tokenizer: PreTrainedTokenizerFast, ids: list[int], start: int) -> list[tuple[int, int]]:
     """Span of each token in ``decode(ids)``, moved by ``start``.
 
-    A token ends where the decoded tokens up to it leave the text: a character made of several tokens belongs to the
-    token that completes it, and those before it have empty spans. Spans are contiguous up to the text's end.
+    A token ends where the text decoded up to it ends: a character made of several tokens belongs to the token that
+    completes it, and those before it have empty spans. Spans are contiguous up to the text's end.
 
-    For linear time only a window is decoded, which starts one safe piece early, since decoders drop the space before
-    their first token. A piece is safe if it wrote something, ends in a whole character and reads as the text does.
+    To take linear time only a window is decoded, from one safe piece before, since decoders drop the space before their
+    first token. A piece is safe if it wrote something, ends with a whole character and agrees with the text.
     """
     text = decoded(tokenizer, ids)
     cuts = [0]
@@ -205,7 +205,7 @@ def replayed_spans(tokenizer: PreTrainedTokenizerFast, ids: list[int], start: in
 
 
 def shared_start(one: Sequence[object], other: Sequence[object]) -> int:
-    """Length of the longest common beginning of two texts, or of the ids of two."""
+    """Length of the longest common beginning of two texts, or of two lists of ids."""
     if one == other:
         return len(one)
     return next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -18,9 +18,9 @@ _PROBES = (0.0, 1e-2, 1.0, -1.0, 3.0, 40.0, 1e6)
 
 @dataclass(frozen=True, slots=True)
 class Postprocessing:
-    """``cap * tanh((scale * z + bias) / cap)`` of the unembedded states ``z``; without ``cap`` the line alone.
+    """``cap * tanh((scale * z + bias) / cap)`` of the unembedded states ``z``; without ``cap``, ``scale * z + bias``.
 
-    ``bias`` is ``[vocabulary]``; ``size`` entries are kept, as models drop those that only pad the vocabulary.
+    ``bias`` is ``[vocabulary]``; only ``size`` entries are kept, as models drop those that only pad the vocabulary.
     """
 
     scale: float
@@ -38,7 +38,7 @@ class Postprocessing:
 
 
 def find_postprocessing(model: Any, unembedding: nn.Module, ids: Tensor) -> Postprocessing:
-    """What the model makes of known logits; ``InnerjudgeError`` if that is not a factor, a bias and a soft-cap."""
+    """What the model does to known logits; ``InnerjudgeError`` unless it is a factor, a bias and a soft-cap."""
     size = 0
 
     def replace(_module: nn.Module, _args: tuple[Any, ...], output: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ def _refusal(model: Any) -> InnerjudgeError:
 
 
 def exact(value: float, model: Any, tolerance: float = 1e-5) -> float:
-    """``value`` as the config has it, or the inverse of it, if it is measured as near to that as it can be."""
+    """The number in the config, or inverse of one, that a measured ``value`` comes within ``tolerance`` of, if any."""
     config = model.config.get_text_config(decoder=True).to_dict()
     numbers = [float(v) for v in config.values() if isinstance(v, int | float) and not isinstance(v, bool) and v]
     for candidate in (1.0, *numbers, *(1.0 / n for n in numbers)):
@@ -90,7 +90,7 @@ def _near(a: Tensor, b: Tensor, tolerance: float) -> bool:
 
 
 class BeforeUnembedding(nn.Module):
-    """Runs a head up to its unembedding and gives what that would have read: for heads that norm in code."""
+    """Runs a head up to its unembedding and returns that one's input: for heads that norm in code, not in a module."""
 
     def __init__(self, head: nn.Module, unembedding: nn.Module) -> None:
         super().__init__()
@@ -156,13 +156,13 @@ class AttentionResiduals(nn.Module):
         self.numbers = tuple(k for k, block in enumerate(model.layers) if block.is_block_boundary)
 
     def forward(self, earlier: Sequence[Tensor], last: Tensor) -> Tensor:
-        """``h[l]`` of the numbers before that of ``last``, each ``[..., D]``, and ``last``: ``[..., D]``."""
+        """Mix ``earlier``, those ``h[l]`` of ``numbers`` before ``last``, with ``last``; all are ``[..., D]``."""
         held = torch.stack(tuple(earlier), dim=-2) if earlier else last.new_zeros(*last.shape[:-1], 0, last.shape[-1])
         return self.mix(held, last)[0]  # type: ignore[no-any-return]
 
 
 class AlternatingUpdates(nn.Module):
-    """Four parallel streams to one, then the norm, as Gemma 3n does it in its forward and not in a module."""
+    """Four parallel streams into one, then the norm, which Gemma 3n does in its forward and not in a module."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ class AlternatingUpdates(nn.Module):
         self.norm: nn.Module = model.norm  # type: ignore[assignment]
 
     def forward(self, states: Tensor) -> Tensor:
-        """``[4, B, T, D]`` to ``[B, T, D]``: every stream at the magnitude of the first, then their mean."""
+        """``[4, B, T, D]`` to ``[B, T, D]``: scale every stream to the magnitude of the first, average, and norm."""
         first = states[0]
         magnitude = first.square().mean(-1, keepdim=True) ** 0.5
         streams = [first]
@@ -181,7 +181,7 @@ class AlternatingUpdates(nn.Module):
 
 
 class ReversibleNorm(nn.Module):
-    """The norm over both streams of reversible residuals, which Reformer puts side by side in the other order."""
+    """The norm over both streams of reversible residuals, which Reformer joins in the other order."""
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()

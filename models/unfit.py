@@ -1,4 +1,4 @@
-"""Texts that are not put to a model: no Unicode, or more than its context holds, told before they are tokenised."""
+"""Texts that cannot be put to a model: not Unicode, or too long for its context; found before they are tokenised."""
 
 import re
 import sys
@@ -24,9 +24,9 @@ _bounds: WeakKeyDictionary[PreTrainedTokenizerFast, tuple[int, int | None]] = We
 
 
 def bound_texts(tokenizer: PreTrainedTokenizerFast, context: int | None) -> None:
-    """From now on :func:`unfit` knows what cannot fit into ``context`` tokens.
+    """Tell :func:`unfit` the longest input of a tokenizer's model, in tokens.
 
-    Of models that share a tokenizer the longest context counts; the tokens are counted for each model afterwards.
+    If models share a tokenizer, the longest context counts; later each model counts tokens against its own.
     """
     context = context or _UNBOUNDED
     _bounds[tokenizer] = max(_bounds.get(tokenizer, (context, None))[0], context), _characters(tokenizer)
@@ -35,8 +35,8 @@ def bound_texts(tokenizer: PreTrainedTokenizerFast, context: int | None) -> None
 def unfit(tokenizer: PreTrainedTokenizerFast, *texts: str, ids: Sequence[int] = ()) -> str | None:
     """Why texts, or stored ``ids``, cannot be put to the model of a tokenizer; ``None`` if they may.
 
-    White space is not counted: special tokens may swallow any amount. Nothing is tokenised for it, or, where a token
-    may stand for any number of characters, no more than shows that there are too many tokens.
+    White space is not counted: special tokens may swallow any amount. Nothing is tokenised; only where one token may
+    stand for any number of characters, just enough to show that there are too many tokens.
     """
     for text in texts:
         try:

@@ -16,11 +16,11 @@ _open: ContextVar[frozenset[int]] = ContextVar("models that run eagerly", defaul
 
 
 def unwrap(model: Any) -> PreTrainedModel:
-    """The transformers model that is read when ``model`` is.
+    """The transformers model inside ``model``.
 
-    Taken apart, in any nesting: ``torch.compile(model)``, PEFT models whose adapters are inside the modules (LoRA and
-    its kin), ``DataParallel``, and a TransformerLens ``TransformerBridge``. ``InnerjudgeError`` if there is none
-    inside, or one that reads virtual tokens (prompt and prefix tuning), whose states are not those of the text.
+    These are unwrapped, however nested: ``torch.compile(model)``, PEFT models whose adapters are inside the modules
+    (LoRA and the like), ``DataParallel``, and a TransformerLens ``TransformerBridge``. ``InnerjudgeError`` if there is
+    none inside, or it reads virtual tokens (prompt and prefix tuning), whose states are not those of the text.
     """
     given = type(model).__name__
     while not isinstance(model, PreTrainedModel):

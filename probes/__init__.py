@@ -1,6 +1,6 @@
-"""Floor 3: judges. Features (or generated text) in, scores out; higher is better.
+"""Floor 3: judges. Features or generated text in, scores out; higher is better.
 
-``judge.py`` is what all judges share: ``estimator.py`` makes them estimators of scikit-learn that check what they read,
+``judge.py`` has what all judges share: ``estimator.py`` makes them scikit-learn estimators that check what they read,
 ``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``; ``lager.py``
 and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py`` and ``penalised.py`` (on ``regression.py`` and
 ``row_judge.py``), ``counted.py``, ``ranked.py``; ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``,

@@ -1,4 +1,4 @@
-"""Baselines that keep us honest: how probable the tokens are, how long the text is, and how the question looks."""
+"""Baselines that keep us honest: token probabilities, the length of the text, and the question alone."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, get_args
@@ -31,12 +31,12 @@ _MADE: dict[str, tuple[str, Callable[[Floats], Floats]]] = {
 
 
 class TokenLogProb(ThresholdJudge):
-    """Mean log-probability of the response's tokens (GPTScore, and the control of CLUE-type claims). Needs no fit.
+    """Mean log-probability of the response's tokens (GPTScore, and the control for claims like CLUE's). Needs no fit.
 
-    Without a threshold there is no label: ``fit`` on labelled traces is optional and only sets one.
+    Without a threshold there are no labels; ``fit`` on labelled traces is optional and only sets the threshold.
 
     Args:
-        total: The sum over tokens instead of their mean, which favours short responses.
+        total: Take the sum over tokens, which favours short responses, instead of the mean.
 
     Attributes:
         threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` without
@@ -55,7 +55,7 @@ class TokenLogProb(ThresholdJudge):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For everything but choices."""
+        """Presets for all kinds of item but choices."""
         return {} if task.kind == "choice" else {"token-log-probability": cls()}
 
     def __init__(self, *, total: bool = False) -> None:
@@ -70,19 +70,19 @@ class TokenLogProb(ThresholdJudge):
 
 
 class TokenConfidence(ThresholdJudge):
-    """One number a token of the response, and one aggregate of them (log-probabilities, self-certainty, DeepConf).
+    """One number per token of the response, and an aggregate of them (log-probabilities, self-certainty, DeepConf).
 
     ``"certainty"`` is ``KL(uniform || p)`` (self-certainty, arXiv 2502.18581); its released code drops the first token
-    and takes one behind the end, which is not done here. ``"confidence"`` is minus the mean of the 20 largest
-    log-probabilities (DeepConf, arXiv 2508.15260), with its aggregates: windows of ``window`` tokens at every place,
-    the least of them, or the mean of the tenth of them that is least, or the last ``window`` tokens. A response
-    shorter than a window is one. ``"perplexity"`` is minus the exponential of minus the mean log-probability, and
-    ``"entropy"`` minus the mean entropy.
+    and takes one after the end instead, which is not done here. ``"confidence"`` is minus the mean of the 20 largest
+    log-probabilities (DeepConf, arXiv 2508.15260). DeepConf's aggregates are means over windows of ``window`` tokens:
+    the lowest of all windows, the mean of the lowest tenth, or the last window. A shorter response is one window.
+    ``"perplexity"`` is minus the exponential of minus the mean log-probability, and ``"entropy"`` minus the mean
+    entropy.
 
     Args:
-        statistic: The number of a token.
-        aggregate: What is made of them.
-        window: Tokens of a group, and of the tail.
+        statistic: The number to compute for each token.
+        aggregate: Their mean, or the aggregate: lowest window, lowest tenth of the windows, or last window.
+        window: Number of tokens in a window.
 
     Attributes:
         threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` without
@@ -110,12 +110,12 @@ class TokenConfidence(ThresholdJudge):
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """By ``statistic``."""
+        """The readout that ``statistic`` is computed from."""
         return (f"tokens/response.{_MADE[self.statistic][0]}",)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For everything but choices; windows of the confidence for traces alone, which are long."""
+        """Presets for all kinds but choices; with windows of the confidence for traces only, which are long."""
         if task.kind == "choice":
             return {}
         aggregates: dict[str, Aggregate] = {"deepconf-mean": "mean"}
@@ -146,14 +146,14 @@ class TokenConfidence(ThresholdJudge):
 
 
 class Length(LearningJudge):
-    """Number of response tokens alone; ``fit`` learns only whether longer or shorter is better.
+    """The number of response tokens alone; ``fit`` learns only whether longer or shorter is better.
 
     Args:
         target: ``"correct"`` for traces (labels by a threshold) or ``"rating"`` (no labels).
 
     Attributes:
-        sign_: 1 where longer is better on the training items, so that their AUROC is at least 0.5 (ratings: their
-            Spearman correlation at least 0); -1 where shorter is, and where neither is (all of one length).
+        sign_: 1 if longer is better on the training items, -1 if shorter is, or neither (all of one length): with it
+            their AUROC is at least 0.5 (ratings: their Spearman correlation at least 0).
         threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` for ratings.
 
     Example:
@@ -174,12 +174,12 @@ class Length(LearningJudge):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For everything but choices."""
+        """Presets for all kinds of item but choices."""
         return {} if task.kind == "choice" else {"length": cls(target="rating" if task.kind == "rating" else "correct")}
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """By ``target``."""
+        """As ``target`` says: ratings are regressed, all else is classified."""
         return "classifier" if self.target == "correct" else "regressor"
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
@@ -206,10 +206,10 @@ class Length(LearningJudge):
 
 
 class QuestionOnly(PenalisedProbe):
-    """A probe on the prompt's last state, which has not seen the response: what the question alone gives away.
+    """A probe on the last state of the prompt, before any response: what the question alone gives away.
 
-    All candidates of a question get one score, so that its AUROC within questions is one half by construction. Logistic
-    regression for traces, ridge regression for ratings, with the penalty chosen as in
+    All candidates of a question get the same score, so that its AUROC within questions is one half by construction. It
+    is logistic regression for traces and ridge regression for ratings, with the penalty chosen as in
     :class:`~innerjudge.probes.LogisticProbe`.
 
     Args:
@@ -242,7 +242,7 @@ class QuestionOnly(PenalisedProbe):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For traces and ratings."""
+        """Presets for traces and ratings."""
         targets: dict[str, Target] = {"trace": "correct", "rating": "rating"}
         return {"question-only": cls(target=targets[task.kind])} if task.kind in targets else {}
 

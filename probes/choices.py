@@ -23,7 +23,7 @@ Prefer = Literal["best", "earliest"]
 
 
 class ChoiceJudge(BaseJudge):
-    """Scores ``[n, K]``, ``-inf`` where an item has no such option or it takes no part.
+    """A judge of options: scores ``[n, K]``, ``-inf`` where an item has no such option or the option takes no part.
 
     The label is the 0-based index of the highest score, the first of a tie. With ``abstain=False`` the last two option
     lines take no part; features of prompts without such lines are refused then.
@@ -54,7 +54,7 @@ class ChoiceJudge(BaseJudge):
 
 
 def mask_options(scores: npt.NDArray[Any], n_options: Ints) -> Scores:
-    """``-inf`` beyond each item's options; ``scores`` is ``[n, ..., K]``."""
+    """Put ``-inf`` beyond each item's options; ``scores`` is ``[n, ..., K]``."""
     inside = option_mask(n_options, scores.shape[-1]).reshape(len(scores), *[1] * (scores.ndim - 2), scores.shape[-1])
     return np.where(inside, scores, -np.inf)
 
@@ -67,12 +67,12 @@ def best_options(masked: Scores) -> npt.NDArray[np.bool_]:
 
 
 def all_tied(masked: Scores) -> npt.NDArray[np.bool_]:
-    """Whether an item's options all share the highest score: ``[...]`` of scores ``[..., K]``."""
+    """Whether all options of an item have the same score: ``[...]``, from scores ``[..., K]``."""
     return np.asarray((best_options(masked) == np.isfinite(masked)).all(axis=-1))
 
 
 def option_mask(n_options: Ints, k: int) -> npt.NDArray[np.bool_]:
-    """Which of ``k`` places are options, ``[n, k]``."""
+    """Which of the first ``k`` places hold an option, ``[n, k]``."""
     return np.asarray(np.arange(k) < np.asarray(n_options)[:, None])
 
 
@@ -107,7 +107,7 @@ class LetterLogits(ChoiceJudge):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For choices, with the abstain lines and without."""
+        """Presets for choices, with the abstain lines and without."""
         if task.kind != "choice":
             return {}
         return {"letter-logits": cls(), "letter-logits-no-abstain": cls(abstain=False)}
@@ -120,12 +120,12 @@ class LetterLogits(ChoiceJudge):
 
 
 def head_credits(scores: npt.NDArray[Any], n_options: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
-    """How often each head's highest option is the right one if ties are broken at random, ``[n, L, H]``.
+    """How often each head's highest option is right, with ties broken at random: ``[n, L, H]``.
 
     ``scores`` are ``[n, L, H, K]``, of which places beyond ``n_options`` (``[n]``) are ignored; ``labels`` are the
-    0-based right answers. ``1/m`` where the right option shares the highest score with ``m - 1`` others, up to
-    :data:`ROUNDING`: a head that sees no difference has the accuracy of a guess. So it is in block 1 before the rotary
-    embedding, where all option lines end in the same token and have the same product.
+    0-based right answers. The credit is ``1/m`` if the right option shares the highest score (up to :data:`ROUNDING`)
+    with ``m - 1`` others: a head that sees no difference is as accurate as a guess. That is so in block 1 before the
+    rotary embedding, where all option lines end with the same token and have the same product.
     """
     counts, right = np.asarray(n_options), np.asarray(labels)
     found = np.empty(scores.shape[:3])
@@ -144,11 +144,11 @@ def head_accuracies(scores: npt.NDArray[Any], n_options: npt.ArrayLike, labels: 
 
 
 def attention_variability(attention: npt.NDArray[Any], n_options: Ints) -> Floats:
-    r"""Label-free rank of heads, ``[L, H]``: mass on the options times how much its place varies between questions.
+    r"""A quality of heads that needs no labels, ``[L, H]``: attention on the options times its variance over questions.
 
-    :math:`U = mean_x \sum_i a_i(x) \cdot mean_i Var_x[a_i(x)]`, our reconstruction of the two properties that the
-    QK-score paper (arXiv 2410.02343) names for selecting heads without labels; we did not recover its formula.
-    The variance of place ``i`` is over the questions that have it, and only places of two or more questions count.
+    :math:`U = \mathrm{mean}_x \sum_i a_i(x) \cdot \mathrm{mean}_i \mathrm{Var}_x[a_i(x)]`: the two properties by which
+    the QK-score paper (arXiv 2410.02343) selects heads without labels; its own formula is not known to us. The variance
+    of place ``i`` is over questions that have it; only places of two or more questions count.
 
     ``attention`` are weights after the softmax, ``[n, L, H, K]``; ``n_options`` is ``[n]``.
     """
@@ -170,8 +170,8 @@ def choose_heads(quality: Floats, *, n: int, n_heads: int = 1, prefer: Prefer = 
 
     ``quality`` is ``[L, H]``, higher is better, measured on ``n`` questions. ``prefer="best"``: by quality, ties to the
     earliest block and then the lowest head. ``"earliest"``, for accuracies only: among the heads within one standard
-    error of the best, ``sqrt(p (1 - p) / n)``, the earliest block, then the best head of it; where these are too few
-    the next best heads follow.
+    error of the best, ``sqrt(p (1 - p) / n)``, the earliest block, then its best head; if these are too few, the next
+    best heads follow.
     """
     if not 1 <= n_heads <= quality.size:
         raise InnerjudgeError(f"given n_heads={n_heads} of {quality.size} heads, expected 1 to {quality.size}")

@@ -20,7 +20,7 @@ _SLICE = 256  # items a float64 copy is made of at a time
 
 
 class CentroidJudge(StreamingJudge):
-    """Centroids of incorrect and of correct traces, learned from sums, all at once or chunk after chunk."""
+    """Centroids of incorrect and correct traces, learned from sums, all at once or chunk by chunk."""
 
     fitted = ("n_seen_", "n_excluded_", "weight_", "sum_", "squares_", "groups_seen_")
     forms: ClassVar[Forms] = {
@@ -39,9 +39,9 @@ class CentroidJudge(StreamingJudge):
         """Vectors ``[n, L, D]`` of items, float64."""
 
     def fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
-        """As one :meth:`partial_fit` on a new judge, and refuses traces that are all of one class.
+        """Start anew and learn as one :meth:`partial_fit` does; ``InnerjudgeError`` if all traces are of one class.
 
-        With ``balance``: where no question has both. Labels from 0 to 1 and weights count as in
+        With ``balance``, also if no question has both classes. Labels from 0 to 1 and weights count as in
         :meth:`.LogisticProbe.fit`; with ``balance`` labels must be true or false.
         """
         _require_some(self, features)
@@ -50,8 +50,8 @@ class CentroidJudge(StreamingJudge):
     def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
         """Add labelled traces to the sums; chunks of any size and order give the centroids of one whole fit.
 
-        A chunk may be of one class; judging then waits until both were seen. With ``balance`` every question must lie
-        within one chunk. ``InnerjudgeError`` if ``balance`` meets a question for the second time.
+        A chunk may be of one class; the judge can score once both were seen. With ``balance`` all traces of a question
+        must be in one chunk: ``InnerjudgeError`` if a question comes a second time.
         """
         part, values, excluded, given = self._weighted(features, labels, sample_weight, some=False)
         if self.provenance_ is not None:
@@ -79,7 +79,7 @@ class CentroidJudge(StreamingJudge):
 
     @property
     def spread_(self) -> Floats:
-        """Root mean squared distance to the own centroid ``[L]``; 1 where there is none."""
+        """Root mean squared distance of training deltas to their own centroid, ``[L]``; 1 where it is 0."""
         raw = self.squares_.sum(axis=0)
         within = raw - (self.weight_[:, None] * (self.centroids_**2).sum(axis=-1)).sum(axis=0)
         flat = within <= 1e-12 * raw  # what rounding leaves of a layer that is constant within each class
@@ -141,13 +141,13 @@ class CLUE(CentroidJudge):
             trace's norm adds to both.
         last: The last layer's row: ``"normed"``, ``final_norm(h[L])``, which is what Hugging Face returns, or
             ``"raw"``. Features of a pass that stopped early have raw rows only, and all of them are read.
-        embedding: Also use row ``h[0]``. Where both markers are fixed tokens it cannot change a decision.
+        embedding: Also use row ``h[0]``. If both markers are fixed tokens this cannot change a decision.
         scale: Divide each layer's norm by that layer's spread, so that late layers with large norms do not decide
             alone. The spread is the root mean squared distance of the training deltas to the centroid of their own
             class; a layer without spread is divided by 1.
-        balance: Give right and wrong equal weight within each question: a question with ``r`` right and ``w`` wrong
-            traces adds each right one with weight ``1/r`` and each wrong one with ``1/w``; questions with one class
-            only are left out. An extension: plain centroids also tell easy problems (mostly right traces) from hard.
+        balance: Give right and wrong equal weight within each question: of ``r`` right and ``w`` wrong traces each
+            right one has weight ``1/r`` and each wrong one ``1/w``; questions with only one class are left out. An
+            extension: plain centroids also separate easy problems (mostly right traces) from hard ones.
 
     Attributes:
         classes_: ``[False, True]``.
@@ -188,7 +188,7 @@ class CLUE(CentroidJudge):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For traces: as published, and each extension of it."""
+        """Presets for traces: as published, and each extension of it."""
         if task.kind != "trace":
             return {}
         at = partial(cls, start=task.between[0], end=task.between[1])
@@ -201,11 +201,11 @@ class CLUE(CentroidJudge):
 
     @classmethod
     def sweep_presets(cls, kind: str) -> Mapping[str, Self]:
-        """For traces: of one state, the delta from the origin."""
+        """Presets for traces: the delta from the origin to the one state."""
         return {"nearest centroid": cls(start="origin", end="state", rank_by="margin")} if kind == "trace" else {}
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
-        """Also the number of layers that are compared."""
+        """Adds the number of layers that are compared."""
         stopped = None if self.provenance_ is None else self.provenance_.last_block
         if stopped is None and "blocks" not in known:
             return dict(known)
@@ -213,7 +213,7 @@ class CLUE(CentroidJudge):
         return {**known, "layers": len(rows)}
 
     def rows_read(self, total: int) -> frozenset[int]:
-        """Every block once, the last one as ``last`` says; ``h[0]`` with ``embedding``."""
+        """The rows that it compares: every block, the last one as ``last`` says, and ``h[0]`` with ``embedding``."""
         stopped = None if self.provenance_ is None else self.provenance_.last_block
         return frozenset(self._rows(total, True) if stopped is None else self._rows(stopped + 1, False))
 

@@ -1,4 +1,4 @@
-"""A probe from counts: of each question it is known how many answers are right, and of no answer whether it is."""
+"""A probe from counts: how many answers to each question are right is known, which ones is not."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -28,25 +28,25 @@ class CountedProbe(Linear):
     with a learner on them, by message passing on a graph of neighbours. Candidates of a question are few, so the
     posterior given their count is exact here, and the learner is a shared shift: states are
     :math:`m_q + \delta y + e` with a free mean of each question and noise :math:`e \sim N(0, \Sigma)`, fitted by
-    expectation maximisation from a logistic regression on shares and from its negative; the likelier one stays.
-    In simulated worlds (8 candidates, width 64, difficulty written in the states) AUROC within questions was .90 from
-    200 questions, .91 with all labels, .65 from shares as soft labels and .58 as published; .83 against .90 from 50
+    expectation maximisation from a logistic regression on shares and from its negative; the likelier result is kept. In
+    simulated worlds (8 candidates, width 64, difficulty written in the states) AUROC within questions was .90 from 200
+    questions, .91 with all labels, .65 from shares as soft labels and .58 as published; .83 against .90 from 50
     questions; .69 against .86 at width 512. It ranks the answers of a question.
 
     Args:
         positions: CLUE's two tokens by default.
         combine: ``"concat"`` of the positions, or ``"delta"``, last minus first.
-        row: Row of the states, as a number: there are no labels to choose one by.
-        shrinkage: Of the covariance towards the unit matrix: Ledoit and Wolf's, or a number above 0, at most 1.
-        rounds: At most so many.
-        tolerance: It stops where no posterior moves by as much.
+        row: Row of the states, a number: there are no labels to choose it by.
+        shrinkage: Shrinkage of the covariance towards the unit matrix: Ledoit and Wolf's, or a number in (0, 1].
+        rounds: Most rounds of expectation maximisation.
+        tolerance: The fit stops when no posterior changes by this much.
 
     Attributes:
         coef_: ``[F]`` float64, on the states as they are.
         intercept_: Puts zero at the best balanced accuracy against the posteriors.
-        held_: ``[n]``, posteriors of the items of the fit; those of a question sum up to its count. Not saved.
-        n_rounds_: Rounds of the likelier start.
-        log_likelihood_: Of both starts; where they are close, the sign of the scores is in doubt.
+        held_: ``[n]``, posteriors of the training items; those of a question sum up to its count. Not saved.
+        n_rounds_: Number of rounds from the likelier start.
+        log_likelihood_: Log-likelihoods from both starts; if they are close, the sign of the scores is in doubt.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -83,15 +83,15 @@ class CountedProbe(Linear):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For traces, where it is named."""
+        """Presets for traces, used only if named."""
         return {"counted-probe": cls(positions=task.between)} if task.kind == "trace" else {}
 
     def fit(self, features: Features, labels: npt.ArrayLike, n_sampled: npt.ArrayLike | None = None) -> Self:
         """Learn from counts ``[n]``: how many answers to the item's question are right.
 
-        Booleans are counted. ``n_sampled`` ``[n]`` says of how many answers, if of more than are given: the share is
-        rounded to a count of those. ``InnerjudgeError`` if counts of a question differ or cannot be, no question has
-        both right and wrong answers, or all have half of each: what is right cannot be told from what is wrong then.
+        Booleans are counted. ``n_sampled`` ``[n]`` is how many answers the count is out of, if more than are given; the
+        share is then rounded to a count of those. ``InnerjudgeError`` if counts of a question differ or are impossible,
+        no question has both right and wrong answers, or all have half of each, so that neither can be told apart.
         """
         require_type(features, Features, "CountedProbe.fit")
         counts = np.asarray(labels)

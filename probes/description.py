@@ -18,11 +18,11 @@ class Task:
 
     Args:
         kind: Kind of item: ``"trace"``, ``"rating"``, ``"choice"`` or ``"pair"``.
-        between: Positions that CLUE and the probes read.
+        between: The positions that CLUE and the probes read.
         scale: Lowest and highest score of ratings.
-        labels: Verdict labels that such items are asked for; empty for the usual ones.
-        cue: What stands before the verdict; empty likewise.
-        embedder: Sentence embedder of the text-only opponent; empty for none.
+        labels: The verdict labels that prompts ask for; empty for the usual ones.
+        cue: The text before the verdict; empty for the usual one.
+        embedder: Sentence embedder for the text-only opponent; empty for none.
 
     Raises:
         InnerjudgeError: If there is no such kind.
@@ -45,12 +45,12 @@ class Task:
 
     @property
     def values(self) -> tuple[int, ...]:
-        """All scores of the scale."""
+        """All values on the scale of ratings."""
         return tuple(range(self.scale[0], self.scale[1] + 1))
 
 
 class JudgeDescription:
-    """Attributes that distinguish judges; a judge overrides those that differ for it."""
+    """Attributes in which judges differ; each judge overrides those that differ from the defaults."""
 
     #: ``"hidden"`` (reads states, heads or the logits of all blocks), ``"logits"`` (the verdict's own logits),
     #: ``"text"`` (reads what the model wrote) or ``"baseline"``.
@@ -96,23 +96,23 @@ class JudgeDescription:
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Any]:
-        """Judges, not fitted, that sit on the panel of a task, by the names that reports and commands use.
+        """Unfitted judges on the panel of a task, by the names that reports and commands use.
 
-        A class that does not define this itself sits on no panel: it is fitted and saved from Python only.
+        A class that does not define this itself is on no panel: it is fitted and saved from Python only.
         """
         return {}
 
     @classmethod
     def sweep_presets(cls, kind: str) -> Mapping[str, Any]:
-        """Judges, not fitted, that a sweep fits on one state an item, by the names of its table.
+        """Unfitted judges that a sweep fits on one state per item, by the names of its table.
 
-        The state is the only row of the position ``"state"``; at ``"origin"`` there is a state of zeros.
+        The state is the only row at position ``"state"``; position ``"origin"`` has a state of zeros.
         """
         return {}
 
     @property
     def reads_text(self) -> bool:
-        """Whether the model must write a verdict for it."""
+        """Whether the judge needs the model to write a verdict."""
         return not _WRITTEN.isdisjoint(self.needs)
 
     @property
@@ -122,7 +122,7 @@ class JudgeDescription:
 
     @property
     def n_left_out(self) -> int | None:
-        """``n_excluded_``; ``None`` without a fit."""
+        """``n_excluded_``; ``None`` before a fit."""
         return self.__dict__.get("n_excluded_")
 
     def fit_note(self, n: int) -> str | None:

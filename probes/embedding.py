@@ -1,4 +1,4 @@
-"""The opponent that reads what a text means, and no state: a regression on the vectors of a sentence embedder."""
+"""An opponent that reads what a text means, but no state: a regression on the vectors of a sentence embedder."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -24,14 +24,14 @@ _turn = Lock()
 
 
 class EmbeddingClassifier(TextClassifier):
-    """:class:`TextClassifier` on sentence embeddings of length 1, in the place of TF-IDF.
+    """:class:`TextClassifier` on sentence embeddings of length 1 instead of TF-IDF.
 
-    Needs the extra: ``pip install "innerjudge[sentence-transformers]"``. The embedder runs on the CPU; code that lies
-    beside its weights is not run. It cuts off what is longer than its own context.
+    It needs an extra: ``pip install "innerjudge[sentence-transformers]"``. The embedder runs on the CPU; code that
+    comes with its weights is not run. It cuts off texts that are longer than its own context.
 
     Args:
         embedder: Folder or hub name of a model that sentence-transformers loads.
-        target: As of :class:`TextClassifier`, like the others.
+        target: As in :class:`TextClassifier`.
         texts: What is embedded; prompt and response are one text.
         candidates: Values of ``C`` (``"rating"``: of ``1 / alpha``) to choose from.
 
@@ -39,10 +39,10 @@ class EmbeddingClassifier(TextClassifier):
         coef_: ``[width of the embedding]`` float64.
         intercept_: Score of a vector of zeros.
         penalty_: The chosen candidate.
-        told_: The vector of one sentence, by which an embedder of other weights is told and refused.
+        told_: The vector of one sentence, by which an embedder with other weights is recognised and refused.
 
     Source:
-        No paper's: beside the words, what a text-only opponent may know (see :class:`TextClassifier`).
+        No paper: what a text-only opponent may know beyond the words (see :class:`TextClassifier`).
 
     Example:
         >>> EmbeddingClassifier(embedder="./my-embedder", texts=["response"]).needs
@@ -65,7 +65,7 @@ class EmbeddingClassifier(TextClassifier):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """The item's text for every kind, where the task has an embedder, which is loaded."""
+        """Presets for every kind of item, if the task has an embedder, which is loaded."""
         if not task.embedder:
             return {}
         _vectors_of(task.embedder)

@@ -1,4 +1,4 @@
-"""A judge as an estimator of scikit-learn, which reads features of one provenance and says what it cannot read."""
+"""A judge as a scikit-learn estimator, which reads features of one provenance and says what it cannot read."""
 
 import inspect
 from abc import ABC, abstractmethod
@@ -25,7 +25,7 @@ _INFINITE = "{} holds infinite values or NaN: extract with --dtype bfloat16 or f
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]
-    """An estimator whose constructor checks its parameters and stores each, as it was given, under its own name.
+    """An estimator whose constructor checks its parameters and stores each, as given, under its own name.
 
     ``clone``, ``cross_val_score``, ``GridSearchCV`` and ``Pipeline`` work with it; ``X`` are
     :class:`~innerjudge.Features` and ``y`` their labels.
@@ -44,21 +44,21 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """What scikit-learn takes the judge for: one of classes, or of numbers."""
+        """What the judge is to scikit-learn: a classifier or a regressor."""
         return "classifier"
 
     @property
     def classes_(self) -> npt.NDArray[Any]:
-        """Labels of a judge of two classes, the one that high scores stand for last."""
+        """The labels of a judge of two classes, the one for high scores last."""
         if self.estimator_type != "classifier":
             raise AttributeError(f"{type(self).__name__} predicts numbers and has no classes_")
         return np.array([False, True])
 
     def score(self, features: Features, labels: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-        """Accuracy of the labels; of a judge of numbers :math:`R^2` of the scores, as in scikit-learn.
+        """Accuracy of the labels, or :math:`R^2` of the scores of a regressor, as in scikit-learn.
 
         ``InnerjudgeError`` if an item cannot be scored (``features[features.present(*judge.needs)]`` leaves those out),
-        there is not one label an item, or the judge has no labels.
+        the number of labels differs from that of items, or the judge gives no labels.
         """
         numbers = self.estimator_type == "regressor"
         said = self.decision_function(features) if numbers else self.predict(features)
@@ -149,7 +149,7 @@ def _unweighted(fit: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class FeatureReader(JudgeDescription, Estimator, ABC):
-    """An estimator that reads features of one provenance, and says of each item why it cannot be read."""
+    """An estimator that reads features of one provenance, and says why an item cannot be read."""
 
     #: Names of the readouts or generations that the judge reads.
     needs: tuple[str, ...]
@@ -175,7 +175,7 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
 
     @property
     def last_block(self) -> int | None:
-        """The last block that a fitted judge reads, after which a pass for it may stop; ``None`` for the whole pass."""
+        """The last block that a fitted judge reads: a pass for it may stop there; ``None`` for a whole pass."""
         if self._reads_until is not None:
             return self._reads_until
         return None if self.provenance_ is None else self.provenance_.last_block
@@ -186,9 +186,9 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
         return None
 
     def require(self, given: Provenance) -> None:
-        """Refuse features of another model, asked otherwise, or of a pass that stopped before the last block read.
+        """Refuse features of another model, with another prompt, or of a pass that stopped before the last block read.
 
-        Where a pass stopped behind that block makes no difference.
+        A pass may have stopped anywhere after that block.
         """
         if self.provenance_ is None:
             return
@@ -198,16 +198,16 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
         expected.require(given, type(self).__name__)
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
-        """Lengths that :attr:`forms` names, from parameters, provenance and what is ``known`` of the model."""
+        """The lengths named in :attr:`forms`, from parameters, provenance and what is ``known`` of the model."""
         return dict(known)
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Names of all arrays and generations that the judge may look at, in its fit and after it."""
+        """Names of all arrays and generations that the judge may read, in its fit and later."""
         return tuple(dict.fromkeys((*self.needs, *self.fit_needs, "labels")))
 
     def rows_read(self, total: int) -> frozenset[int]:
-        """Rows of hidden states ``[n, total, D]`` that the judge looks at; all of them where it does not say."""
+        """Rows of hidden states ``[n, total, D]`` that the judge reads; all of them by default."""
         return frozenset(range(total))
 
     def _unreadable(self, features: Features) -> dict[str, str]:
@@ -262,7 +262,7 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
 
 
 def without(features: Features, reasons: dict[str, str]) -> Features:
-    """The items that have no reason against them; the features themselves (no copy) where that is all of them."""
+    """The items without a reason against them; the same features, not a copy, if that is all of them."""
     if not reasons:
         return features
     return features.take([k for k, i in enumerate(features.ids) if i not in reasons])

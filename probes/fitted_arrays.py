@@ -1,4 +1,4 @@
-"""What a judge has learned, checked against its class's declarations: type, shape and range of every attribute.
+"""What a judge has learned, checked against the declarations of its class: type, shape and range of attributes.
 
 A judge of a folder is checked when it is loaded; once its model or the features that it reads are known, its shapes are
  held to theirs. An array of another shape would be broadcast to fit, and give scores without an error.
@@ -23,10 +23,10 @@ Sizes = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """An array of finite numbers, ``low`` or more, which sum up to ``total``.
+    """An array of finite numbers of at least ``low``, which sum up to ``total``.
 
-    ``axes`` are lengths, or names that stand for one length in all attributes of a judge; ``needed`` says whether a
-    fitted judge always has it, or names the attribute beside which it has; ``none`` whether it may be ``None``.
+    ``axes`` are lengths, or names that mean the same length in all attributes of a judge; ``needed``: whether a fitted
+    judge always has it, or the name of an attribute that comes with it; ``none``: whether it may be ``None``.
     """
 
     axes: tuple[int | str, ...]
@@ -37,7 +37,7 @@ class Array:
     none: bool = False
 
     def fault(self, value: Any, sizes: Sizes) -> str | None:
-        """What is wrong with a value; lengths that were not known are put into ``sizes``."""
+        """What is wrong with a value, or ``None``; lengths that were unknown are put into ``sizes``."""
         if value is None and self.none:
             return None
         if not isinstance(value, np.ndarray):
@@ -59,7 +59,7 @@ class Array:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A finite number from ``low`` to ``high``, or one of those ``among`` which it must be; an ``int`` if ``whole``.
+    """A finite number from ``low`` to ``high``, or one of ``among``; an ``int`` if ``whole``.
 
     ``needed`` and ``none`` as in :class:`Array`.
     """
@@ -88,7 +88,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Tuple:
-    """A tuple of ``"numbers"``, ``"names"`` or ``"heads"`` (pairs ``(block, head)``); ``length`` where known."""
+    """A tuple of ``"numbers"``, ``"names"`` or ``"heads"`` (pairs ``(block, head)``), of this ``length`` if given."""
 
     of: str
     length: int | None = None
@@ -120,7 +120,7 @@ Forms = Mapping[str, Form]
 
 
 def check_fitted(judge: "BaseJudge", sizes: Mapping[str, int] | None = None) -> None:
-    """Check what a judge has learned against the forms that its class declares; the error names the attribute.
+    """Check what a judge has learned against the forms of its class; the error names the attribute.
 
     ``sizes`` is what is known of its model: ``blocks``, ``width`` of the states, ``heads`` of a block.
     """
@@ -142,7 +142,7 @@ def check_fitted(judge: "BaseJudge", sizes: Mapping[str, int] | None = None) -> 
 
 
 def sizes_of(features: "Features", names: Iterable[str]) -> Sizes:
-    """Lengths that features tell of their model, by those readouts."""
+    """The lengths that features tell about their model, from the readouts ``names``."""
     found: Sizes = {}
     whole = features.provenance.last_block is None
     for name, rows in ((name, features.ragged[name].values) for name in names if name in features.ragged):

@@ -19,7 +19,7 @@ Select = Literal["accuracy", "permutation", "unlabelled"]
 
 
 class ChosenHeads(ChoiceJudge, LearningJudge):
-    """A judge of options by attention heads: how they are chosen, and which were."""
+    """A judge of options by attention heads, and the heads that it chose."""
 
     forms: ClassVar[Forms] = {
         "heads_": Tuple("heads"),
@@ -47,11 +47,11 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
 
     @property
     def chosen_heads(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
-        """As ``heads_``; empty without a fit."""
+        """``heads_``; empty before a fit."""
         return () if self.provenance_ is None else self.heads_
 
     def fit_note(self, n: int) -> str:
-        """The heads, and how good the best of them was."""
+        """Which heads were chosen, and how good the best one was."""
         where = ", ".join(f"block {block} head {head}" for block, head in self.heads_)
         best = max(float(self.quality_[block - 1, head]) for block, head in self.heads_)
         how = {
@@ -67,7 +67,7 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
 
 
 class HeadScore(ChosenHeads):
-    """One score a head and option; ``fit`` picks the heads."""
+    """A judge with one score per head and option; ``fit`` picks the heads."""
 
     def fit(
         self,
@@ -77,12 +77,12 @@ class HeadScore(ChosenHeads):
         permuted: Features | None = None,
         permuted_labels: npt.ArrayLike | None = None,
     ) -> Self:
-        """Pick the heads on validation questions; report on others (the best of many noisy heads looks too good).
+        """Pick heads on validation questions; report results on others (the best of many noisy heads looks too good).
 
-        ``labels`` are 0-based right answers ``[n]``, not read for ``select="unlabelled"``, which reads
-        ``"attention"``. For ``select="permutation"``, ``permuted`` are the same questions in the same order with their
-        options in another, and ``permuted_labels`` the answers there. ``InnerjudgeError`` if labels are missing, out
-        of range or all the same letter, or the permuted questions are not the same ones.
+        ``labels`` are 0-based right answers ``[n]``; ``select="unlabelled"`` does not read them but ``"attention"``.
+        For ``select="permutation"``, ``permuted`` are the same questions in the same order with their options in
+        another order, and ``permuted_labels`` their right answers. ``InnerjudgeError`` if labels are missing, out of
+        range or all the same letter, or the permuted questions are others.
         """
         reasons = self._reasons(features, *self.fit_needs)
         if self.select == "permutation":
@@ -122,7 +122,7 @@ class HeadScore(ChosenHeads):
         return self
 
     def unscored(self, features: Features) -> dict[str, str]:
-        """Item id -> reason, also for questions whose options all have one score: the first would win by its place."""
+        """Item id -> reason, also for questions whose options all score the same: the first would win by its place."""
         reasons = super().unscored(features)
         rest = [k for k, item in enumerate(features.ids) if item not in reasons]
         if not rest:
@@ -143,7 +143,7 @@ class QKScore(HeadScore):
 
     ``q_N`` is the query at the last prompt token, ``k_{t_i}`` the key at the end of option line ``i``; no scaling, no
     softmax. Scores compare the options of one question only: neither questions nor heads share a scale. A question
-    whose options all have one score, up to rounding, is unscored.
+    whose options all have the same score, up to rounding, is unscored.
 
     Args:
         rotary: ``"before"`` the rotary embedding, as published, or ``"after"`` it.
@@ -187,7 +187,7 @@ class QKScore(HeadScore):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For choices: as published, and each option of it."""
+        """Presets for choices: as published, and each option of it."""
         if task.kind != "choice":
             return {}
         return {
@@ -222,7 +222,7 @@ class AttentionScore(HeadScore):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For choices: as published, and with heads that are right before and after the options trade places."""
+        """Presets for choices: as published, and with heads that stay right when the options trade places."""
         if task.kind != "choice":
             return {}
         return {"attention-score": cls(), "attention-score-by-permutation": cls(select="permutation")}

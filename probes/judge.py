@@ -1,4 +1,4 @@
-"""The face that every judge has, and what it answers."""
+"""The interface of every judge, and the verdicts that it gives."""
 
 from abc import abstractmethod
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ Part = tuple[Features, npt.ArrayLike] | tuple[Features, npt.ArrayLike, npt.Array
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a judge says of one item: a score and a label, or the reason why it says nothing.
+    """What a judge says about one item: a score and a label, or the reason why there is none.
 
     Example:
         >>> Verdict("q1/0", score=0.7, label=True).unscored is None
@@ -40,7 +40,7 @@ class Verdict:
 
 
 class BaseJudge(PromisingReader):
-    """Reads features, returns scores. **higher is better, always**.
+    """Reads features, returns scores; **higher is better, always**.
 
     The constructor checks its parameters (all keyword-only, all plain JSON) and stores them as given; ``fit`` (where
     there is something to learn) sets attributes that end in ``_``; :meth:`decision_function`, :meth:`predict` and
@@ -61,14 +61,14 @@ class BaseJudge(PromisingReader):
         return scores, self._labels(scores, features)
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Return the judge as it is: without ``learns`` there is nothing that must be learned."""
+        """Return the judge as it is: unless ``learns`` is true, there is nothing to learn."""
         require_type(features, Features, f"{type(self).__name__}.fit")
         return self
 
     def fit_parts(self, parts: Iterable[Part]) -> Self:
-        """As :meth:`fit` on all parts at once, all of which are held unless :attr:`learns_in_parts`.
+        """Like :meth:`fit` on all parts together, which are all in memory at once unless :attr:`learns_in_parts`.
 
-        A part is features and labels, and for a judge that takes some the weights of items.
+        A part is features and labels, and weights of the items for a judge that takes them.
         """
         given = list(parts)
         features = Features.concat([part[0] for part in given])  # refuses that there is none
@@ -78,7 +78,7 @@ class BaseJudge(PromisingReader):
         return self.fit(features, labels, *([] if weight is None else [weight]))
 
     def fit_held_out(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Scores:
-        """Fit; ``[n]`` scores of judges fitted without the item's question, NaN where all others are of one class."""
+        """Fit, and score ``[n]`` by judges fitted without the item's question; NaN if the rest is of one class."""
         columns = [np.asarray(c) for c in (labels, sample_weight) if c is not None]
         found = np.full(len(features), np.nan)
         for train, test in truths.folds(features.groups):
@@ -95,7 +95,7 @@ class BaseJudge(PromisingReader):
     def decision_function(self, features: Features) -> Scores:
         """Scores, higher is better: shape ``[n]``, or ``[n, K]`` for choices, ``-inf`` beyond an item's options.
 
-        ``InnerjudgeError`` if an item cannot be scored (an array has no place for a reason): use :meth:`verdicts`.
+        ``InnerjudgeError`` if an item cannot be scored; :meth:`verdicts` gives the reason instead.
         """
         self._require_scorable(features)
         return self._scores(features)
@@ -110,15 +110,15 @@ class BaseJudge(PromisingReader):
             )
 
     def predict(self, features: Features) -> npt.NDArray[Any]:
-        """Labels ``[n]`` as :meth:`verdicts` has them, of type object where they are of several types or ``None``.
+        """Labels ``[n]``, as in :meth:`verdicts`; an object array if their types differ or some are ``None``.
 
-        Raises like :meth:`decision_function`.
+        ``InnerjudgeError`` as in :meth:`decision_function`.
         """
         self._require_scorable(features)
         return as_labels(self._judged(features)[1])
 
     def verdicts(self, features: Features) -> list[Verdict]:
-        """One verdict an item, in the order of ``features.ids``; never NaN, never a silent 0."""
+        """One verdict per item, in the order of ``features.ids``; never NaN, never a silent 0."""
         missing = self.unscored(features)
         part = without(features, missing)
         scores, labels = self._judged(part) if len(part) else (np.zeros(0), [])
@@ -169,7 +169,7 @@ class BaseJudge(PromisingReader):
 
 
 class LearningJudge(BaseJudge):
-    """A judge that must see labelled features first; ``n_excluded_`` training items could not be read."""
+    """A judge that must be fitted first; ``n_excluded_`` is the number of training items that could not be read."""
 
     learns: ClassVar[bool] = True
 
@@ -192,7 +192,7 @@ class LearningJudge(BaseJudge):
 
 
 def as_labels(labels: list[Any]) -> npt.NDArray[Any]:
-    """Labels as an array ``[n]``: of their own type, or of objects where they are of several or ``None``."""
+    """Labels as an array ``[n]``: of their own type, or of objects if types differ or some are ``None``."""
     types = {type(label) for label in labels}
     plain = len(types) == 1 and type(None) not in types
     return np.array(labels, dtype=None if plain or types == {int, float} else object)
@@ -208,14 +208,14 @@ def _plain(score: Any) -> float | list[float]:
 
 
 class ThresholdJudge(BaseJudge):
-    """A judge that knows its scores without labels; ``fit`` on labelled traces is optional and sets a threshold."""
+    """A judge that scores without a fit; ``fit`` on labelled traces is optional and sets a threshold."""
 
     fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
     threshold_: float | None = None
     needs_threshold = True  # there is no border between right and wrong by itself
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Set the threshold of the labels on labelled traces.
+        """Set the threshold between the labels, from labelled traces.
 
         ``InnerjudgeError`` if no trace can be read or all are of one class.
         """
@@ -233,7 +233,7 @@ class StreamingJudge(LearningJudge):
 
     @abstractmethod
     def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
-        """Learn from one chunk more."""
+        """Learn from one more chunk."""
 
     def _chunk(
         self, features: Features, labels: npt.ArrayLike, sample_weight: Weights
@@ -247,9 +247,9 @@ class StreamingJudge(LearningJudge):
         return part, right, weight
 
     def fit_parts(self, parts: Iterable[Part]) -> Self:
-        """Learn anew from items part by part, of which only one is held at a time; a failed fit changes nothing.
+        """Learn anew from items, part by part, with one part in memory at a time; a failed fit changes nothing.
 
-        ``InnerjudgeError`` as :meth:`fit`, and if there is no part at all.
+        ``InnerjudgeError`` as in :meth:`fit`, and if there is no part at all.
         """
         fresh, features = type(self)(**self.get_params()), None
         for features, *columns in parts:
@@ -262,7 +262,7 @@ class StreamingJudge(LearningJudge):
 
 
 def require_streaming(judge: object) -> None:
-    """Refuse a judge that must see all items at once, and name those that need not."""
+    """Refuse a judge that must see all items at once, and name those that do not."""
     if not isinstance(judge, StreamingJudge):
         raise InnerjudgeError(
             f"given a {type(judge).__name__}, which needs all features at once, expected a CLUE, DifferenceOfMeans or "

@@ -22,7 +22,7 @@ TAKE_SOFT = "CLUE without balance, DifferenceOfMeans, LogisticProbe, MiniBatchLo
 
 
 def correctness(labels: npt.NDArray[Any], *, both: bool = True) -> Bools:
-    """Labels of traces ``[n]`` as booleans; 0 and 1 are accepted. Refuses others and, with ``both``, one class only."""
+    """Labels ``[n]`` of traces as booleans; 0 and 1 are accepted. Refuses others and, with ``both``, a single class."""
     if labels.dtype != bool and not (labels.dtype.kind in "iuf" and np.isin(labels, (0, 1)).all()):
         raise InnerjudgeError(
             f"given labels {_some(labels)}, expected true or false: drop items without a label; numbers "
@@ -38,9 +38,9 @@ def correctness(labels: npt.NDArray[Any], *, both: bool = True) -> Bools:
 
 
 def soft_correctness(labels: npt.NDArray[Any], weight: Floats | None = None, *, both: bool = True) -> Bools | Floats:
-    """Labels of traces: booleans as :func:`correctness`, or numbers from 0 to 1, how surely each is right.
+    """Labels of traces: booleans as from :func:`correctness`, or numbers from 0 to 1, how surely each is right.
 
-    Refuses what is of one class where the weight is not 0.
+    With ``both``, refuses labels whose items of weight above 0 are of one class.
     """
     soft = labels.dtype.kind == "f" and ((labels >= 0) & (labels <= 1)).all() and not np.isin(labels, (0, 1)).all()
     p: Bools | Floats = labels.astype(np.float64) if soft else correctness(labels, both=False)
@@ -50,7 +50,7 @@ def soft_correctness(labels: npt.NDArray[Any], weight: Floats | None = None, *, 
 
 
 def has_both(p: Bools | Floats, weight: Floats | None = None) -> bool:
-    """Whether labels, hard or soft, give weight to right and to wrong."""
+    """Whether labels, hard or soft, give weight to both right and wrong."""
     w = 1.0 if weight is None else weight
     return bool((w * p).sum() > 0 and (w * (1.0 - p)).sum() > 0)
 
@@ -69,7 +69,7 @@ def hard_rows(p: Bools | Floats, weight: Floats | None) -> tuple[Ints | slice, B
 
 
 def centred(x: Floats, groups: tuple[str, ...], weight: Floats | None = None) -> Floats:
-    """Rows ``[n, F]`` less the mean of the rows of their question, of all of them or of those whose weight is not 0."""
+    """Rows ``[n, F]`` less the mean of their question's rows, all of them or those whose weight is not 0."""
     _, code = np.unique(np.array(groups), return_inverse=True)
     some = np.ones(len(x), dtype=bool) if weight is None else weight > 0
     sums = np.zeros((code.max() + 1, x.shape[1]))
@@ -78,7 +78,7 @@ def centred(x: Floats, groups: tuple[str, ...], weight: Floats | None = None) ->
 
 
 def mixed_questions(y: Known, groups: tuple[str, ...], weight: Floats | None, *, partly: bool = False) -> Bools:
-    """Which items are of a question with two different labels, or ``partly`` labelled; weight 0 is no label."""
+    """Which items are of a question with different labels, or one ``partly`` labelled; weight 0 means no label."""
     counted = (np.ones(len(y)) if weight is None else weight).tolist()
     known = ((g, v if w else None) for g, v, w in zip(groups, y.tolist(), counted, strict=True) if w or partly)
     kinds = Counter(group for group, _ in set(known))
@@ -86,7 +86,7 @@ def mixed_questions(y: Known, groups: tuple[str, ...], weight: Floats | None, *,
 
 
 def all_weights(weights: Sequence[Weights], sizes: Sequence[int]) -> Floats | None:
-    """The weights of all parts, 1 each in a part without; ``None`` where no part has any."""
+    """The weights of all parts, 1 for each item of a part without; ``None`` if no part has any."""
     if all(one is None for one in weights):
         return None
     return np.concatenate(
@@ -110,7 +110,7 @@ def checked_weight(weight: npt.ArrayLike | None, n: int) -> Floats | None:
 
 
 def ratings(labels: npt.NDArray[Any]) -> Floats:
-    """Mean human scores as float64; refuses what is not finite, and scores that are all the same."""
+    """Mean human scores as float64; refuses scores that are not finite, or all the same."""
     if labels.dtype.kind not in "biuf" or not np.isfinite(labels.astype(np.float64)).all():
         raise InnerjudgeError(
             f"given human scores {_some(labels)}, expected finite numbers: drop items without a score"
@@ -125,7 +125,7 @@ def ratings(labels: npt.NDArray[Any]) -> Floats:
 
 
 def answers(labels: npt.NDArray[Any], n_options: Ints, ids: tuple[str, ...]) -> Ints:
-    """Right answers of choices, 0-based; not all one letter, as a head that always picks it would look perfect."""
+    """Right answers of choices, 0-based; refuses one letter for all: a head that always picks it would look perfect."""
     if labels.dtype.kind not in "iu":
         raise InnerjudgeError(f"given answers {_some(labels)}, expected 0-based integers: drop items without an answer")
     values = labels.astype(np.intp)
@@ -148,7 +148,7 @@ def balanced_weights(groups: tuple[str, ...], right: Bools) -> Floats:
 
 
 def best_threshold(scores: Floats, right: Bools | Floats, weight: Floats | None = None) -> float:
-    """Threshold ``t`` of the best balanced accuracy of ``score > t``: the lowest such midpoint between scores."""
+    """The ``t`` for which ``score > t`` has the best balanced accuracy: the lowest such midpoint between scores."""
     order = np.argsort(scores, kind="stable")
     share = 1.0 if weight is None else weight[order]
     s, r, not_r = scores[order], share * right[order], share * (1.0 - right[order])
@@ -167,7 +167,7 @@ def _some(values: npt.NDArray[Any]) -> str:
 
 
 def folds(groups: tuple[str, ...]) -> Iterator[tuple[Ints, Ints]]:
-    """Items to fit on and items to test on, five times or once a question; none with fewer than two questions."""
+    """Yield items to fit on and items to test on, at most five times; nothing with fewer than two questions."""
     _, code = np.unique(np.array(groups), return_inverse=True)
     n = min(_FOLDS, int(code.max()) + 1)
     if n >= 2:

@@ -24,15 +24,15 @@ class LAGER(ValueJudge):
     With :math:`z_i[s]` the logit of score label ``s`` after entry ``i`` and uniform weights :math:`w_i`:
     :math:`P = \mathrm{softmax}_s(\sum_i w_i z_i[s])`, and the score is :math:`\sum_s v_s P(s)`, within the
     range of ``values``. It ranks and is not calibrated: averaging early layers flattens ``P``, and the middle of
-    ``values`` is no border between right and wrong. ``fit`` on labelled traces is optional and only sets one.
+    ``values`` does not separate right from wrong. ``fit`` on labelled traces is optional and only sets a threshold.
 
     Args:
-        values: What the verdict labels are worth, in their order: ``(1, ..., 5)`` for ratings, ``(0, 1)`` for no/yes,
-            ``(1, 0)`` for A/B in pairs (higher: A).
-        answers: The label that a verdict carries for each value; by default the values themselves, and ``False, True``
-            for ``(0, 1)``.
+        values: The value of each verdict label, in order: ``(1, ..., 5)`` for ratings, ``(0, 1)`` for no/yes, ``(1,
+            0)`` for A/B in pairs (a high score means A).
+        answers: The label that a verdict gets for each value; by default the values themselves, or ``False, True`` for
+            ``(0, 1)``.
         entries: ``"all"``: raw ``h[0..L-1]`` and the final-normed last block, the ``L + 1`` entries of Hugging Face's
-            tuple behind the published cells; ``"drop_last"``: without the last, as in the authors' later code;
+            tuple used for the published results; ``"drop_last"``: without the last, as in the authors' later code;
             ``"last"``: the model's own logits only. A number ``k`` takes the last ``k`` of all entries (EAGLE, arXiv
             2509.01564, by the same group): 1 is ``"last"``, ``L + 1`` is ``"all"``.
         norm: Put every entry through the final norm (logit lens). The published method does not; weights tuned
@@ -42,11 +42,11 @@ class LAGER(ValueJudge):
         readout: ``"expectation"``, or ``"argmax"``: the value of the likeliest label, the first one of a tie.
 
     Attributes:
-        threshold_: Score above which a trace has the label of the higher value, of the best balanced accuracy; ``None``
-            without ``fit``: the label is then that whose value is nearest to the score.
+        threshold_: Score above which a trace gets the label of the higher value, chosen for balanced accuracy; ``None``
+            without ``fit``: the label is then the one whose value is nearest to the score.
 
-    Edge values: constant logits give the mean of ``values``. All arithmetic is float64: softmax in bfloat16
-    does not sum to 1, and expectations leave the scale.
+    Constant logits give the mean of ``values``. All arithmetic is in float64: a bfloat16 softmax does not sum to 1, so
+    that expectations could leave the scale.
 
     Example:
         >>> logits = np.zeros((1, 2, 2, 2), np.float32)  # 1 item, (raw, normed), h[0] and h[1] of 1 block, 2 labels
@@ -87,7 +87,7 @@ class LAGER(ValueJudge):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """As published, and for grades each option of it."""
+        """Presets: as published, and for grades each option of it."""
         if task.kind == "trace":
             return {"lager": cls(values=(0, 1))}
         if task.kind == "choice":
@@ -102,7 +102,7 @@ class LAGER(ValueJudge):
         }
 
     def probabilities(self, features: Features) -> Floats:
-        """Distribution over the verdict labels, ``[n, M]``, of items that can be scored."""
+        """Distribution over the verdict labels, ``[n, M]``, for items that can all be scored."""
         self._check(features)
         z = self._entries(features)
         w = self._weights(z.shape[1])
@@ -158,7 +158,7 @@ class EScore(LAGER):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """The model's own no and yes, grades, or A and B."""
+        """Presets: the model's own no and yes, grades, or A and B."""
         yes_or_no = {"trace": {"verdict-logits": cls(values=(0, 1))}}
         grades = {"e-score": cls(values=task.values)}
         both = {"verdict-logits": cls(values=(1, 0), answers=("a", "b"))}
@@ -166,7 +166,7 @@ class EScore(LAGER):
 
 
 class VScore(LAGER):
-    """Value of the model's likeliest verdict label, as greedy text would say it; parameters as of :class:`LAGER`.
+    """Value of the model's likeliest verdict label, as greedy text would say it; parameters as in :class:`LAGER`.
 
     Example:
         >>> VScore().entries, VScore().readout
@@ -180,5 +180,5 @@ class VScore(LAGER):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For ratings."""
+        """Presets for ratings."""
         return {"v-score": cls(values=task.values)} if task.kind == "rating" else {}

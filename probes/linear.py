@@ -1,4 +1,4 @@
-"""Linear judges of hidden states, and the plainest of them: the difference of the class means."""
+"""Linear judges of hidden states, and the simplest of them: the difference of the class means."""
 
 import copy
 from abc import abstractmethod
@@ -33,15 +33,15 @@ class Linear(RowJudge):
 
     @property
     def penalty(self) -> float | None:  # type: ignore[override]
-        """The chosen candidate."""
+        """The penalty that the fit chose; ``None`` if there is none."""
         return self.__dict__.get(self._chosen)
 
     def fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
         """Learn the coefficients from labels ``[n]``: of traces booleans, of ratings mean human scores.
 
-        A trace may have a number from 0 to 1 instead, how surely it is right: it counts as a right and a wrong item of
-        these weights. ``sample_weight`` ``[n]`` are weights of items, called as in scikit-learn, whose
-        ``cross_val_score`` and ``GridSearchCV`` hand them on by that name.
+        A trace may have a number ``p`` from 0 to 1 instead, how surely it is right: it counts as a right item of weight
+        ``p`` and a wrong one of weight ``1 - p``. ``sample_weight`` ``[n]`` are weights of items, named as in
+        scikit-learn, whose ``cross_val_score`` and ``GridSearchCV`` pass them on by that name.
 
         ``InnerjudgeError`` if no item can be read or the labels are all of one class.
         """
@@ -55,9 +55,9 @@ class Linear(RowJudge):
         return self
 
     def fit_parts(self, parts: Iterable[Part]) -> Self:
-        """Learn what :meth:`fit` on all items at once would, of which only the vectors of one row are kept.
+        """Learn what :meth:`fit` on all items at once would, but keep only the vectors of one row in memory.
 
-        ``InnerjudgeError`` as :meth:`fit`; and if ``row`` is to be chosen, for which all rows are needed.
+        ``InnerjudgeError`` as in :meth:`fit`, and if ``row`` must be chosen, which takes all rows.
         """
         kept: list[tuple[Floats, npt.NDArray[Any], Floats | None]] = []
         groups: list[str] = []
@@ -124,13 +124,13 @@ class Linear(RowJudge):
 
 
 class LogOdds(Linear):
-    """Adds ``predict_proba``, as scikit-learn's own logistic regression has it."""
+    """Adds ``predict_proba``, as in scikit-learn's own logistic regression."""
 
     @available_if(lambda judge: judge.estimator_type == "classifier")  # type: ignore[untyped-decorator]
     def predict_proba(self, features: Features) -> Floats:
         """Probabilities ``[n, 2]`` of wrong and of right, in the order of ``classes_``; each row sums to 1.
 
-        They are the model's own, from a fit with a penalty: look at their calibration before reading them as shares.
+        They come from a fit with a penalty: check their calibration before you use them as frequencies.
         ``InnerjudgeError`` if an item cannot be scored.
         """
         right = expit(self.decision_function(features))
@@ -138,7 +138,7 @@ class LogOdds(Linear):
 
 
 class DifferenceOfMeans(StreamingJudge, Linear):
-    """Projection on the difference of the class means; zero half-way between them.
+    """Projection onto the difference of the class means; zero half-way between them.
 
     With one layer this is nearest centroid, whose two squared distances differ by exactly this projection.
 
@@ -148,13 +148,13 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         row: Row of the states: ``0..L`` raw ``h[l]``, ``L + 1`` or -1 final-normed, -2 the raw last block. Or chosen by
             the fit: ``"best"``, the row with the fewest errors on questions that it was not fitted on (five folds that
             never split a question), or ``"earliest"``, the first row within one standard error of it: a judge of an
-            early block needs no pass beyond it. Both fit a probe a row in each of the folds.
+            early block needs no pass beyond it. Both fit one probe per row and fold.
 
     Attributes:
         row_: The row that is read; -1 for the final-normed state.
         coef_: ``[F]`` float64, mean of correct minus mean of incorrect.
-        intercept_: Puts zero half-way; items that equal each other all score 0 and are called incorrect.
-        n_seen_: ``[2]``, weight of the incorrect and of the correct items in the means, 1 each without weights.
+        intercept_: Puts zero half-way; if all items are equal they score 0 and are called incorrect.
+        n_seen_: ``[2]``, total weight of the incorrect and of the correct items (without weights: their number).
 
     Example:
         >>> end = np.array([3, 1, -1, -3.0])[:, None, None].repeat(3, axis=1)
@@ -183,12 +183,12 @@ class DifferenceOfMeans(StreamingJudge, Linear):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For traces."""
+        """Presets for traces."""
         return {"difference-of-means": cls(positions=task.between)} if task.kind == "trace" else {}
 
     @classmethod
     def sweep_presets(cls, kind: str) -> Mapping[str, Self]:
-        """For traces."""
+        """Presets for traces."""
         return {"difference of means": cls(positions=("state",))} if kind == "trace" else {}
 
     def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:

@@ -1,6 +1,6 @@
-"""Linear probes with a penalty: the obvious opponents of CLUE and LAGER, at the same tokens.
+"""Linear probes with a penalty: the obvious opponents of CLUE and LAGER, on the same tokens.
 
-Folds choose it where all states are in memory; by mini-batches they come from a store or while the model runs.
+With all states in memory, folds choose the penalty; mini-batches can come from a store, or while the model runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from .row_judge import Centre, ChooseRow, Combine
 
 
 class PenalisedProbe(LogOdds):
-    """A probe of :mod:`.regression`: logistic regression of what is correct, or ridge regression of ratings."""
+    """A probe fitted by :mod:`.regression`: logistic regression of correctness, or ridge regression of ratings."""
 
     standardises = True
     target: Target
@@ -33,11 +33,11 @@ class PenalisedProbe(LogOdds):
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """By ``target``."""
+        """As ``target`` says: ratings are regressed, all else is classified."""
         return "classifier" if self.target == "correct" else "regressor"
 
     def fit_held_out(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Floats:
-        """As that of every judge; the folds that chose the penalty have the scores, at the chosen one."""
+        """As for every judge; the scores come from the folds that chose the penalty, at the chosen one."""
         if self.centre == "question":  # the folds have scores within the question only
             return super().fit_held_out(features, labels, sample_weight)
         self.fit(features, labels, sample_weight)
@@ -95,9 +95,9 @@ class PenalisedProbe(LogOdds):
 class LogisticProbe(PenalisedProbe):
     """Logistic regression (scikit-learn) on standardised states; the score is the log-odds of correct.
 
-    ``C`` is the candidate of the lowest cross-validated log-loss, the smallest of a tie, with folds that never split a
-    question (``GroupKFold``, 5 folds or as many as there are questions). With fewer than two questions, or where no
-    fold has both classes on its training side, the smallest candidate is taken.
+    ``C`` is the candidate with the lowest cross-validated log-loss, the smallest in a tie, with folds that never split
+    a question (``GroupKFold``, 5 folds or as many as there are questions). With fewer than two questions, or if no fold
+    has both classes on its training side, the smallest candidate is taken.
 
     Args:
         positions: CLUE's two tokens by default.
@@ -105,12 +105,12 @@ class LogisticProbe(PenalisedProbe):
         row: See :class:`DifferenceOfMeans`.
         C: Inverse strength of the penalty, as in scikit-learn; ``None`` chooses among ``candidates``.
         candidates: Values of ``C`` to choose from.
-        centre: ``"question"`` learns from states less the mean of all items of their question, those of
-            ``sample_weight`` 0 (not labelled) too, without questions that are all right or all wrong: it cannot learn
-            which are easy. It judges raw states and ranks the answers of a question: zero is the best balanced accuracy
-            on training scores, no even odds. No paper; in simulated worlds with difficulty in the states AUROC within
-            questions rose from .81 to .87 at 40 questions of 8, else by .01; from 40 labels in all, each shared by the
-            answers that say the same, from .70 to .83.
+        centre: ``"question"`` subtracts from the states the mean of all items of their question, unlabelled ones
+            (``sample_weight`` 0) too, and leaves out questions that are all right or all wrong: it cannot learn which
+            are easy. It judges raw states and ranks the answers of a question: a score of zero means the best balanced
+            accuracy in training, not even odds. No paper; in simulated worlds with difficulty in the states, AUROC
+            within questions rose from .81 to .87 at 40 questions of 8, else by .01; from 40 labels in all, each shared
+            by the answers that say the same, from .70 to .83.
 
     Attributes:
         coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).
@@ -147,7 +147,7 @@ class LogisticProbe(PenalisedProbe):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For traces, and for pairs on the state before the score of each response."""
+        """Presets for traces, and for pairs on the state before the score of each response."""
         positions = {"trace": task.between, "pair": ("score",)}.get(task.kind)
         if positions is None:
             return {}
@@ -156,7 +156,7 @@ class LogisticProbe(PenalisedProbe):
 
     @classmethod
     def sweep_presets(cls, kind: str) -> Mapping[str, Self]:
-        """For traces."""
+        """Presets for traces."""
         return {"logistic": cls(positions=("state",))} if kind == "trace" else {}
 
     def _tried(self) -> tuple[float, ...]:
@@ -166,7 +166,7 @@ class LogisticProbe(PenalisedProbe):
 class RidgeProbe(PenalisedProbe):
     """Ridge regression (scikit-learn) of the mean human score on standardised states; the label is the score.
 
-    The penalty is chosen like :class:`LogisticProbe`'s, by squared error; the largest of a tie or without folds.
+    The penalty is chosen as in :class:`LogisticProbe`, by squared error; the largest in a tie or without folds.
 
     Args:
         positions: The token before the score by default.
@@ -210,20 +210,20 @@ class RidgeProbe(PenalisedProbe):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For ratings."""
+        """Presets for ratings."""
         return {"ridge-probe": cls()} if task.kind == "rating" else {}
 
     @classmethod
     def sweep_presets(cls, kind: str) -> Mapping[str, Self]:
-        """For ratings."""
+        """Presets for ratings."""
         return {"ridge": cls(positions=("state",))} if kind == "rating" else {}
 
 
 class MiniBatchLogistic(StreamingJudge, LogOdds):
-    """Logistic regression by stochastic gradient descent (scikit-learn), on states standardised batch by batch.
+    """Logistic regression by stochastic gradient descent (scikit-learn) on standardised states.
 
-    Means and deviations are those of all items seen so far, so that the first batches are standardised by few; a second
-    round over the items mends that. With all states in memory take :class:`LogisticProbe`, which chooses its penalty.
+    Means and deviations are those of all items seen so far, so the first batches are standardised by few; a second
+    round over the items mends that. With all states in memory use :class:`LogisticProbe`, which chooses its penalty.
 
     Args:
         positions: CLUE's two tokens by default.
@@ -231,8 +231,8 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
         row: See :class:`DifferenceOfMeans`.
         alpha: Strength of the penalty.
         rounds: How often :meth:`fit` goes over its items.
-        batch: Items a step of :meth:`fit`.
-        seed: Of the order of items, in :meth:`fit` and within a batch.
+        batch: Items per step of :meth:`fit`.
+        seed: Seed for the order of items, in :meth:`fit` and within a batch.
 
     Attributes:
         coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).
@@ -263,9 +263,9 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
         self.alpha, self.rounds, self.batch, self.seed = alpha, rounds, batch, seed
 
     def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
-        """One step on labelled items, maybe of one class: their states join means and deviations, and the descent.
+        """One step on labelled items, which may be of one class: update means and deviations, then descend.
 
-        ``InnerjudgeError`` if the judge was loaded (it has coefficients only), or the features are of another model.
+        ``InnerjudgeError`` if the judge was loaded (with only its coefficients), or features are of another model.
         """
         if self.provenance_ is not None and not hasattr(self, "_descent"):
             raise InnerjudgeError(

@@ -1,4 +1,4 @@
-"""Probes of many states an item: a head on each token or step, and one number of what it says."""
+"""Probes of many states per item: a head on each token or step, pooled to one number per item."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -33,42 +33,42 @@ _PRESETS: dict[str, dict[str, Any]] = {
 
 
 class PooledProbe(LearningJudge):
-    r"""A linear or two-layered head on each state of a role, pooled to one number an item: the log-odds of correct.
+    r"""A linear or multi-layer head on each state of a role, pooled to one number per item: the log-odds of correct.
 
     A head is ``widths`` hidden layers (ReLU) and ``heads`` outputs; each is pooled over the item's states by
     :func:`.pooled_fit.pool`, and their mean is the score. It is trained with AdamW, on batches of whole questions; a
-    fifth of the questions is held out, and the weights of the lowest loss there are kept. Those of the last epoch are,
-    where fewer than two questions are given, or a side has one class or, for ``"pairwise"``, no question with both.
-    Nothing of an item that is judged reaches the fit.
+    fifth of the questions is held out, and the weights with the lowest loss on them are kept. The weights of the last
+    epoch are kept if there are fewer than two questions, or a side has one class only or, for ``"pairwise"``, no
+    question with both. Judged items never enter the fit.
 
     Args:
         role: Which tokens; see :mod:`innerjudge.models.roles`.
-        reduce: ``"none"`` for one state a token, others for one a range; see :class:`~innerjudge.States`.
-        rows: Rows of the states that stand side by side; ``None`` for all.
+        reduce: ``"none"`` for one state per token, others for one per range; see :class:`~innerjudge.States`.
+        rows: Rows of the states to put side by side; ``None`` for all.
         widths: Width of each hidden layer; none for a linear head.
         heads: Number of outputs.
-        how: How they are pooled; see :func:`.pooled_fit.pool`.
-        window: States of a window, for ``"rolling"``.
+        how: How outputs are pooled; see :func:`.pooled_fit.pool`.
+        window: Number of states in a window, for ``"rolling"``.
         loss: ``"bce"``, ``"brier"`` (mean squared error of the probability), or ``"pairwise"``:
             :math:`\ln(1 + e^{s_- - s_+})` of the right and wrong items of a question.
-        each: What is held to the item's label: the ``"item"``, or each ``"state"`` (all of them, as STEP does).
+        each: What is compared with the item's label: the pooled ``"item"``, or every single ``"state"`` (as in STEP).
         balance: Whether right items (or states) weigh ``wrong / right``; not for ``"pairwise"``.
-        standardise: Whether states are standardised by those to learn from.
-        learning_rate: Of AdamW.
-        weight_decay: Of AdamW.
-        epochs: At most so many.
-        patience: Epochs without a lower loss before it stops.
-        batch: Least number of items a step; of states, where each is held to the label.
-        seed: Of the weights, the order of questions, and which are held out.
+        standardise: Whether states are standardised, by the mean and scale of the training items.
+        learning_rate: Learning rate of AdamW.
+        weight_decay: Weight decay of AdamW.
+        epochs: Most epochs.
+        patience: Number of epochs without a lower loss after which training stops.
+        batch: Least number of items per step; of states with ``each="state"``.
+        seed: Draws the first weights, the order of questions, and which are held out.
 
     Attributes:
         weights_: All weights and biases, layer by layer.
-        mean_: ``[F]``, taken from the states; zeros unless ``standardise``.
+        mean_: ``[F]``, subtracted from the states; zeros unless ``standardise``.
         scale_: ``[F]``, what they are divided by.
         n_excluded_: Training items left out because they could not be read.
 
     Raises:
-        InnerjudgeError: If a parameter is none of its values.
+        InnerjudgeError: If a parameter has a value that is not allowed.
 
     Example:
         >>> from innerjudge import Features, Ragged
@@ -118,12 +118,12 @@ class PooledProbe(LearningJudge):
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The one readout, by ``role``, ``reduce`` and ``rows``."""
+        """The one readout, as ``role``, ``reduce`` and ``rows`` say."""
         return (States(self.role, self.reduce, None if self.rows is None else tuple(self.rows)).name,)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For traces, where they are named; STEP reads the response's steps where judges read between its ends."""
+        """Presets for traces, used only if named; STEP reads the steps of the reasoning, or of the response."""
         if task.kind != "trace":
             return {}
         steps = {} if task.between[0].startswith("reasoning") else {"role": "step_end"}
@@ -134,7 +134,7 @@ class PooledProbe(LearningJudge):
         return Head(tuple(self.widths), self.heads, self.how, self.window)
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
-        """Also the length of the vectors that are read, and the number of weights that such vectors take."""
+        """Adds the length of the vectors that are read, and the number of weights for such vectors."""
         found = dict(known)
         if self.rows is not None and "width" in found:
             found["features"] = len(self.rows) * found["width"]

@@ -1,4 +1,4 @@
-"""How a :class:`.pooled.PooledProbe` pools what a head says of each state, and learns by batches of whole questions."""
+"""How a :class:`.pooled.PooledProbe` pools the outputs of a head, and learns from batches of whole questions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ def pool(out: torch.Tensor, counts: torch.Tensor, how: Pool, window: int = 10) -
     Items lie one after another, ``counts[k] >= 1`` states each. An item of one state has that state's value, whatever
     ``how``.
 
-    * ``"mean"``, ``"min"``, ``"max"``, ``"last"`` of the values. The least score of correctness is what MultiMax takes
-      (arXiv 2601.11516, whose scores are of a fault, and which takes the greatest).
+    * ``"mean"``, ``"min"``, ``"max"``, ``"last"`` of the values. The minimum is MultiMax (arXiv 2601.11516, which takes
+      the maximum, as its scores are of a fault and not of correctness).
     * ``"probability"``: the log-odds of the mean of :math:`\sigma(v)` (STEP, arXiv 2601.09093).
     * ``"gated"``: :math:`\sum g v / \sum g` with :math:`g = \sigma(a)` (SWIFT, arXiv 2505.12225).
     * ``"attention"``: :math:`\sum_t \mathrm{softmax}(a)_t v_t` (arXiv 2601.11516).
-    * ``"rolling"``: the least mean of ``window`` states in a row; of all, where there are fewer.
+    * ``"rolling"``: the lowest mean over ``window`` consecutive states; over all if there are fewer.
 
     For the two with :math:`a`, the first half of the outputs are values and the second half :math:`a`.
     """
@@ -76,13 +76,13 @@ def _extreme(values: torch.Tensor, item: torch.Tensor, n: int, how: Literal["min
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A fully connected network on each state, and what pools it; its weights are one flat vector.
+    """A fully connected network on each state, with pooling; its weights are one flat vector.
 
     Args:
         widths: Width of each hidden layer (ReLU).
         heads: Number of outputs that are pooled.
-        how: How; see :func:`pool`.
-        window: States of a window, for ``"rolling"``.
+        how: How they are pooled; see :func:`pool`.
+        window: Number of states in a window, for ``"rolling"``.
     """
 
     widths: tuple[int, ...]
@@ -91,7 +91,7 @@ class Head:
     window: int
 
     def layers(self, read: int) -> list[tuple[int, int]]:
-        """How many numbers each layer reads and writes."""
+        """Number of inputs and outputs of each layer, for states of ``read`` numbers."""
         return list(pairwise((read, *self.widths, self.heads * (2 if self.how in ("gated", "attention") else 1))))
 
     def size(self, read: int) -> int:
@@ -99,19 +99,19 @@ class Head:
         return sum((a + 1) * b for a, b in self.layers(read))
 
     def start(self, read: int, generator: torch.Generator) -> torch.Tensor:
-        """Weights to begin with, drawn as those of ``torch.nn.Linear`` are."""
+        """Initial weights, drawn as in ``torch.nn.Linear``."""
         drawn = [(torch.rand((a + 1) * b, generator=generator) * 2 - 1) * a**-0.5 for a, b in self.layers(read)]
         return torch.cat(drawn)
 
     def outputs(self, weights: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """What it says of states ``[N, F]``: ``[N, outputs]``."""
+        """Outputs for states ``[N, F]``: ``[N, outputs]``."""
         for k, (read, write) in enumerate(self.layers(x.shape[1])):
             matrix, bias, weights = weights.split([read * write, write, len(weights) - (read + 1) * write])
             x = (x.relu() if k else x) @ matrix.view(read, write) + bias
         return x
 
     def pooled(self, weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-        """One number an item, ``[n]``."""
+        """One number per item, ``[n]``."""
         return pool(self.outputs(weights, x), counts, self.how, self.window)
 
 
@@ -160,7 +160,7 @@ class StatesOfItems:
         return bool(((right > 0) & (right < all_)).any())
 
     def standardise(self, items: Bools) -> None:
-        """Take mean and scale from the states of some items."""
+        """Set mean and scale from the states of some items."""
         rows, scaler = np.flatnonzero(np.repeat(items, self.counts)), StandardScaler()
         for some in np.array_split(rows, 1 + len(rows) // _CHUNK):
             scaler.partial_fit(self.states[some])
@@ -173,7 +173,7 @@ class StatesOfItems:
         return torch.from_numpy(states), torch.from_numpy(self.counts[items])
 
     def batches(self, items: Ints, size: int, generator: torch.Generator, *, states: bool = False) -> Iterator[Ints]:
-        """All items once, in batches of at least ``size`` (of states; the last may have fewer), by whole questions."""
+        """Yield all items once, by whole questions, in batches of at least ``size`` items or states (but the last)."""
         own, place = np.unique(self.groups[items], return_inverse=True)
         rank = torch.randperm(len(own), generator=generator).numpy()[place]
         batch: list[Ints] = []
@@ -186,9 +186,9 @@ class StatesOfItems:
             yield np.concatenate(batch)
 
     def split(self, seed: int, *, mixed: bool = False) -> tuple[Bools, Bools]:
-        """Items to learn from and those held out, by question; all and none where a side would have one class.
+        """Items to learn from and items held out, split by question; all and none if a side would have one class.
 
-        With ``mixed``, also where a side would have no question with both.
+        With ``mixed``, also if a side would have no question with both classes.
         """
         everything = np.ones(len(self.right), bool)
         if self.groups.max() == 0:
@@ -203,7 +203,7 @@ class StatesOfItems:
 
 
 def learn(head: Head, items: StatesOfItems, recipe: Recipe, learned: Bools, held_out: Bools) -> Floats:
-    """The weights of the lowest loss on the items held out; of the last epoch, where none are."""
+    """The weights with the lowest loss on the items held out; those of the last epoch, if there are none."""
     generator = torch.Generator().manual_seed(recipe.seed)
     weights = head.start(items.states.shape[1], generator).requires_grad_()
     optimizer = torch.optim.AdamW([weights], lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
@@ -261,7 +261,7 @@ def score(
     counts: npt.NDArray[np.int64],
     scaled: tuple[Floats, Floats],
 ) -> Floats:
-    """Scores ``[n]`` of states ``[N, F]``, some items at a time; ``scaled`` is what is taken off and divided by."""
+    """Scores ``[n]`` of states ``[N, F]``, some items at a time; ``scaled`` is the mean to subtract and the scale."""
     mean, scale = scaled
     flat, ends = torch.from_numpy(weights), np.cumsum(counts)
     cuts = [0, *(np.flatnonzero(np.diff(ends // _CHUNK)) + 1).tolist(), len(counts)]

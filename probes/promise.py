@@ -1,4 +1,4 @@
-"""A threshold with a promise: which risk it keeps, at which level, for whom, from how many questions."""
+"""A threshold with a promise: which risk stays below which level, for which questions, and from how many."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,18 +27,18 @@ class Promise:
     """A threshold and what it promises; :func:`calibrate` and :meth:`.BaseJudge.promise` make it.
 
     Args:
-        risk: What is promised to be rare, see :func:`calibrate`.
-        level: At most this share, on average over questions.
-        confidence: Of the promise; ``None`` for "on average over the questions that calibrate it".
-        threshold: Scores of this and more are kept. Infinite where nothing can be promised: nothing is ever stopped
+        risk: What is promised to be rare; see :func:`calibrate`.
+        level: The risk is at most this share, on average over questions.
+        confidence: Confidence of the promise; ``None`` for "on average over the questions that calibrate it".
+        threshold: Scores of at least this are kept. Infinite where nothing can be promised: nothing is ever stopped
             (``-inf``, lost good answers) or kept (``inf``).
-        questions: Questions that it was calibrated on, of those that count.
+        questions: Number of questions that it was calibrated on, leaving out those that do not count.
         achieved: The risk on them; ``None`` where nothing can be promised.
-        kept: Share of their items that is kept.
-        unscored: Items without a score, which are left out.
+        kept: Share of the items of these questions that are kept.
+        unscored: Number of items without a score, which are left out.
         refused: Why nothing can be promised, and what it takes.
-        border: Score between right and wrong, where a verdict is kept for its distance from it.
-        along: Role at whose every range the answer is judged, beside its end; empty where only its end counts.
+        border: The score between right and wrong, if verdicts are kept by their distance from it.
+        along: Role at each of whose ranges the answer is judged, besides its end; empty if only the end counts.
         fit: Hash of the fitted judge that it was made for.
         model: Fingerprint of the model that it was made for.
     """
@@ -85,7 +85,7 @@ class Promise:
         return bool(certainty([score], self.border)[0] >= self.threshold)
 
     def to_json(self) -> dict[str, Any]:
-        """All fields, an infinite threshold as ``None``."""
+        """All fields; an infinite threshold is ``None``."""
         return asdict(self) | {"threshold": None if self.refused is not None else self.threshold}
 
     @classmethod
@@ -121,28 +121,28 @@ def calibrate(
     confidence: float | None = 0.95,
     seed: int = 0,
 ) -> Promise:
-    """Find the threshold that keeps a risk, from items of questions that no fit has seen.
+    """Find the threshold that keeps a risk low enough, from items of questions that no fit has seen.
 
     The unit is the question: each gives one loss in [0, 1], and the promise is about the mean loss of questions drawn
-    like these. Answers to one question depend on each other: more of them are no more questions. The losses are
+    like these. Answers to one question depend on each other, so more of them do not mean more questions. The losses:
 
-    * ``"lost good answers"``: the share of a question's good answers below the threshold (the highest that keeps it);
-    * ``"passed bad answers"``: the share of its bad answers that reach the threshold (from here on: the lowest);
+    * ``"lost good answers"``: the share of a question's good answers below the threshold (the highest is taken);
+    * ``"passed bad answers"``: the share of its bad answers that reach the threshold; from here on the lowest is taken;
     * ``"kept and wrong"``: the share of its verdicts that reach it and are wrong;
-    * ``"wrong among kept"``: the share of wrong ones among its verdicts that reach it, where any does.
+    * ``"wrong among kept"``: the share of wrong ones among its verdicts that reach it, for questions where any does.
 
     With a confidence, ``P(risk > level) <= 1 - confidence`` over draws of the questions (Learn-then-Test, arXiv
     2110.01052; see :mod:`.risk`). Without, the risk is at most ``level`` on average over them (conformal risk control,
-    arXiv 2208.02814; with one item a question, split conformal of the good or of the bad ones alone).
+    arXiv 2208.02814; with one item per question, split conformal on the good or the bad ones alone).
 
     Args:
         scores: ``[n]``, higher is better; NaN for an item without a score, which is left out and counted.
         labels: ``[n]`` booleans: whether the answer is good or, for the last two risks, the verdict right.
         groups: The question of each item.
-        risk: What is to be rare.
-        level: The most of it, between 0 and 1.
+        risk: What is to be rare, one of the four above.
+        level: The highest risk allowed, between 0 and 1.
         confidence: Between 0 and 1, or ``None`` for "on average".
-        seed: Draws the quarter of the questions that chooses what is tested, for ``"wrong among kept"``.
+        seed: Draws the quarter of the questions that picks the thresholds to test, for ``"wrong among kept"``.
 
     Returns:
         The promise. With too few questions its threshold is infinite and ``refused`` says how many are needed.
@@ -188,7 +188,7 @@ def calibrate(
 
 
 def certainty(scores: Sequence[Any], border: float | None) -> npt.NDArray[np.float64]:
-    """What a promise looks at, ``[n]``: scores; how far they are from ``border``; of options the lead of the best."""
+    """What a promise thresholds, ``[n]``: scores, their distance from ``border``, or the lead of the best option."""
     lead = [float(np.subtract(*sorted(one, reverse=True)[:2])) if np.ndim(one) else float(one) for one in scores]
     return np.array(lead) if border is None else np.abs(np.array(lead) - border)
 

@@ -1,4 +1,4 @@
-"""Judges that promise: a threshold found on features, kept with the very fit that it was found for."""
+"""Judges that promise: a threshold found on features, and tied to the fit that it was found for."""
 
 from abc import abstractmethod
 from collections.abc import Collection, Sequence
@@ -26,7 +26,7 @@ _ENDS = {"hidden/reasoning_end": "reasoning", "hidden/response_end": "response"}
 
 
 class Wanted(NamedTuple):
-    """What :meth:`PromisingReader.promise` is asked for."""
+    """The promise that :meth:`PromisingReader.promise` is to find."""
 
     risk: RiskName
     level: float
@@ -35,14 +35,14 @@ class Wanted(NamedTuple):
 
 
 class PromisingReader(FeatureReader):
-    """A reader of features whose verdicts may be kept by a promise."""
+    """A reader of features that can promise which of its verdicts to keep."""
 
     #: The last threshold that :meth:`promise` found.
     promise_: Promise | None = None
 
     @abstractmethod
     def verdicts(self, features: Features) -> "list[Verdict]":
-        """One verdict an item."""
+        """One verdict per item."""
 
     def promise(
         self,
@@ -55,20 +55,19 @@ class PromisingReader(FeatureReader):
         along: str = "",
         seed: int = 0,
     ) -> Promise:
-        """Find a threshold that keeps a risk; it is saved with the judge, as ``promise_``, until the next fit.
+        """Find a threshold that keeps a risk low; it is saved with the judge as ``promise_``, until the next fit.
 
         Give ``n`` items of questions that the fit has *not* seen; those that cannot be scored are left out and counted.
         For ``"lost good answers"`` and ``"passed bad answers"`` ``labels`` (``[n]``) say which answers are good, and
-        what is kept has at least the threshold as score. ``"kept and wrong"`` and ``"wrong among kept"`` are about
-        verdicts: a label is the truth as :meth:`predict` gives it, and a verdict is kept for its distance from the
-        border between right and wrong (of choices: the lead of the best option).
+        answers that score at least the threshold are kept. ``"kept and wrong"`` and ``"wrong among kept"`` are about
+        verdicts: ``labels`` are the true labels, of the kind that :meth:`predict` gives, and a verdict is kept by its
+        distance from the border between right and wrong (for choices: by the lead of the best option).
 
-        A judge that is asked again and again as an answer grows, and acts the first time, is promised for ``along``
-        (``"reasoning/segment(64)"``, see :func:`.roles.checked_roles`): what counts of an answer is its lowest score
-        over these ranges and the end (``"passed bad answers"``: the highest), since each look is one more chance to
-        lose it. The features have the states there (``States(along, "last")``). The rest is as in
-        :func:`.promise.calibrate`. ``InnerjudgeError`` as :func:`.promise.calibrate`, and if the judge has no labels
-        with one border.
+        For a judge that looks again and again as an answer grows, and acts on the first alarm, give the role ``along``
+        (``"reasoning/segment(64)"``, see :func:`.roles.checked_roles`): what counts is the lowest score of an answer
+        over these ranges and its end (``"passed bad answers"``: the highest), since each look is one more chance to
+        lose it. The features must have the states there (``States(along, "last")``). The rest is as in
+        :func:`.promise.calibrate`. ``InnerjudgeError`` as there, and if no single border separates the judge's labels.
 
         Example:
             >>> from innerjudge import Features, TokenLogProb
@@ -81,7 +80,7 @@ class PromisingReader(FeatureReader):
         return promise_on(self, said, labels, *about, Wanted(risk, level, confidence, along), seed)
 
     def promised(self, on: Provenance | None = None) -> Promise | None:
-        """The promise of this very fit (on the model of ``on``, where the judge names none); ``None`` without one.
+        """The promise made for this fit (on the model of ``on``, if the judge names none); ``None`` without one.
 
         ``InnerjudgeError`` if the judge was fitted anew since.
         """
@@ -105,7 +104,7 @@ def promise_on(
     asked: Wanted,
     seed: int,
 ) -> Promise:
-    """:meth:`PromisingReader.promise` on verdicts, with the questions and the model's fingerprint of their features."""
+    """:meth:`PromisingReader.promise` on verdicts ``said``, with their questions and the fingerprint of their model."""
     truth = np.asarray(labels)
     if truth.shape != (len(said),):
         raise InnerjudgeError(f"given labels of shape {truth.shape}, expected ({len(said)},): one label an item")
@@ -127,9 +126,9 @@ def promise_on(
 
 
 def end_along(judge: FeatureReader, along: str, among: Collection[str] | None = None) -> str:
-    """The readout in whose place a judge reads the ranges of a role.
+    """The readout of a judge that the ranges of a role replace.
 
-    ``InnerjudgeError`` where it has none, or the states of the ranges are not ``among`` some readouts.
+    ``InnerjudgeError`` if it has none, or the states of the ranges are not ``among`` the given readouts.
     """
     (role,), ends = checked_roles([along]), _ENDS.keys() & {*judge.needs}
     early = {"hidden/prompt_end", "hidden/reasoning_start"}
@@ -146,7 +145,7 @@ def end_along(judge: FeatureReader, along: str, among: Collection[str] | None = 
 
 
 def verdicts_along(judge: PromisingReader, features: Features, along: str, risk: str) -> "list[Verdict]":
-    """Verdicts with the score that counts for a risk: the lowest, or highest, of the ranges of a role and the end."""
+    """Verdicts with the score that counts for a risk: the lowest (or highest) over the ranges of a role and the end."""
     said = judge.verdicts(features)
     if not along:
         return said

@@ -1,4 +1,4 @@
-"""A probe from rankings, or from scores that can be compared within a question only."""
+"""A probe from rankings, or from scores that are comparable only within a question."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, get_args
@@ -21,34 +21,34 @@ OrderLoss = Literal["pairs", "plackett-luce", "list-mle"]
 
 
 class RankedProbe(Linear):
-    r"""A linear probe from the order of each question's answers: ranks, grades of one prompt, scores of a teacher.
+    r"""A linear probe from the order of each question's answers: ranks, grades, or a teacher's scores.
 
-    States are taken less the mean of their question and standardised; what one question's grades are worth in another
-    is never asked. With scores ``s``, and answers ``j`` worse than ``i``:
+    The mean of each question is subtracted from its states, which are then standardised; grades are never compared
+    across questions. With scores ``s``, and answers ``j`` worse than ``i``:
 
     * ``"pairs"``: :math:`\sum_q \frac1K \sum_{i \succ j} \log(1 + e^{s_j - s_i})`, Bradley and Terry's.
     * ``"plackett-luce"``: :math:`\sum_i \alpha_i (\log(e^{s_i} + \sum_j e^{s_j}) - s_i)`, where :math:`\alpha` is the
       softmax over the question of its standardised qualities over ``tau``: PLD (arXiv 2506.12542, section 4), which
-      puts one true class first and takes the teacher's logits as they are. The wins of its authors are on images.
-    * ``"list-mle"``: the same with all :math:`\alpha` 1.
+      puts one true class first and takes the teacher's logits as they are. Its authors report gains on images.
+    * ``"list-mle"``: the same with every :math:`\alpha` equal to 1.
 
-    Equal qualities are not compared. In simulated worlds, where the levels of a teacher's scores differ by question,
-    Spearman's correlation within questions was .58 (pairs and PLD), .57 (ridge on scores standardised in the question),
-    .37 (ridge on scores as they are); PLD was better than pairs by .01 where a teacher's lower half was noise, and
-    worse by .05 where its scores were noisy there.
+    Answers of equal quality are not compared. In simulated worlds, where the level of a teacher's scores differs by
+    question, Spearman's correlation within questions was .58 (pairs and PLD), .57 (ridge on scores standardised within
+    the question), .37 (ridge on raw scores); PLD was better than pairs by .01 where a teacher's lower half was noise,
+    and worse by .05 where its scores were noisy there.
 
     Args:
         positions: CLUE's two tokens by default.
         combine: ``"concat"`` of the positions, or ``"delta"``, last minus first.
-        row: Row of the states, as a number.
-        loss: See above.
-        tau: Of ``"plackett-luce"``: lower looks at the best alone.
+        row: Row of the states, a number.
+        loss: One of the three above.
+        tau: Temperature of ``"plackett-luce"``: the lower, the more only the best answers count.
         candidates: Penalties (half the squared length of the coefficients, standardised), of which the one with the
             highest mean Kendall correlation within questions that were not fitted on is taken.
 
     Attributes:
         coef_: ``[F]`` float64, on the states as they are.
-        intercept_: 0: scores rank the answers of a question, and are no labels.
+        intercept_: 0: scores only rank the answers of a question.
         penalty_: The chosen candidate.
 
     Example:
@@ -83,7 +83,7 @@ class RankedProbe(Linear):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For traces and ratings, where it is named."""
+        """Presets for traces and ratings, used only if named."""
         positions = {"trace": task.between, "rating": ("score",)}.get(task.kind)
         return {} if positions is None else {"ranked-probe": cls(positions=positions)}
 
@@ -119,9 +119,9 @@ class RankedProbe(Linear):
 
 
 class Orders:
-    """Which answers are better than which, ``blocks`` of questions of one size; those with one quality are left out.
+    """Which answers are better than which, in ``blocks`` of questions of one size; all-equal ones are left out.
 
-    A block has the rows ``[Q, K]`` of its items, whether the first is better ``[Q, K, K]``, and ``[Q, K]`` weights.
+    A block has the rows ``[Q, K]`` of its items, ``[Q, K, K]`` whether the first is better, and weights ``[Q, K]``.
     """
 
     def __init__(self, quality: Floats, groups: tuple[str, ...], loss: OrderLoss, tau: float = 1.0) -> None:
@@ -155,7 +155,7 @@ class Orders:
         return float(total), gradient
 
     def path(self, z: Floats, penalties: Sequence[float]) -> list[Floats]:
-        """Coefficients ``[F]`` at each penalty, each search begun at the last."""
+        """Coefficients ``[F]`` at each penalty; each search starts from the result of the one before."""
 
         def objective(w: Floats, penalty: float) -> tuple[float, Floats]:
             loss, gradient = self.losses(z @ w)
@@ -169,6 +169,6 @@ class Orders:
         return found
 
     def kendall(self, s: Floats) -> Floats:
-        """Kendall's correlation within each question; pairs of one quality are left out."""
+        """Kendall's correlation within each question; pairs of equal quality are left out."""
         signs = [(better, np.sign(s[rows][:, :, None] - s[rows][:, None, :])) for rows, better, _ in self.blocks]
         return np.concatenate([np.zeros(0), *((b * d).sum(axis=(1, 2)) / b.sum(axis=(1, 2)) for b, d in signs)])

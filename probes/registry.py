@@ -1,7 +1,7 @@
-"""The judges that can be saved, loaded and seated on a panel: those of this package, and those of others.
+"""The judges that can be saved, loaded and put on a panel: those of this package and of others.
 
-A class of another package is known once it was given to :func:`register_judge`, or once its package is
-installed with an entry point in the group ``innerjudge.judges``. What a file names is looked up here, never imported.
+A class of another package is known once it is given to :func:`register_judge`, or its package is installed with an
+entry point in the group ``innerjudge.judges``. A name in a file is looked up here, never imported.
 """
 
 import warnings
@@ -47,14 +47,14 @@ _theirs: dict[str, type[BaseJudge]] = {}
 
 
 def register_judge(judge: _Judge) -> _Judge:
-    """Make a judge class known by its name: it is saved, loaded, compared and served like those of this package.
+    """Register a judge class by its name, so that it is saved, loaded, compared and served like those of this package.
 
-    A decorator, for a class that a script or notebook defines; one of the same name from the same module is replaced,
-    as when a cell is run again. A package that is installed names its classes in the entry point group
-    ``innerjudge.judges`` instead, and need not be imported.
+    Use it as a decorator for a class in a script or notebook; an earlier class of the same name and module is replaced,
+    as when a cell is run again. An installed package names its classes in the entry point group ``innerjudge.judges``
+    instead, and need not be imported.
 
     Raises:
-        InnerjudgeError: If it is no subclass of BaseJudge without abstract methods, or its name is taken.
+        InnerjudgeError: If it is not a subclass of BaseJudge, has abstract methods left, or its name is taken.
 
     Example:
         >>> from innerjudge import BaseJudge, register_judge
@@ -91,7 +91,7 @@ def registered_judges() -> Mapping[str, type[BaseJudge]]:
 
 
 def origin_of(judge: type[BaseJudge]) -> dict[str, Any] | None:
-    """Where a class of another package comes from, for the message where it is missing; ``None`` for our own."""
+    """Where a class of another package comes from, for the message if it is missing; ``None`` for our own."""
     if _OURS.get(judge.__name__) is judge:
         return None
     own = f"{judge.__module__}."

@@ -1,4 +1,4 @@
-"""Penalised regressions of scikit-learn, with a penalty chosen by folds that never split a question."""
+"""Penalised scikit-learn regressions, with the penalty chosen by folds that never split a question."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ class Regression:
 def fit_logistic(
     x: Floats, p: Bools | Floats, groups: tuple[str, ...], candidates: _Few, weight: Floats | None = None
 ) -> Regression:
-    """Logistic regression (scikit-learn) on standardised ``x [n, F]``; ``C`` has the lowest held-out log-loss.
+    """Logistic regression (scikit-learn) on standardised ``x [n, F]``; ``C`` is chosen by held-out log-loss.
 
     ``p`` are booleans or numbers from 0 to 1.
     """
@@ -59,7 +59,7 @@ def fit_logistic(
 def fit_ridge(
     x: Floats, y: Floats, groups: tuple[str, ...], candidates: _Few, weight: Floats | None = None
 ) -> Regression:
-    """Ridge regression (scikit-learn) on standardised ``x [n, F]``; ``alpha`` has the lowest held-out squared error."""
+    """Ridge regression (scikit-learn) on standardised ``x [n, F]``; ``alpha`` is chosen by held-out squared error."""
     if weight is not None and not weight.any():
         raise InnerjudgeError(f"given {len(y)} items to fit on that all have sample_weight 0, expected some above it")
     sides = [(a, b) for a, b in folds(groups) if weight is None or weight[a].any()]
@@ -67,7 +67,7 @@ def fit_ridge(
 
 
 def fit_sparse(target: Target, x: Any, y: Any, groups: tuple[str, ...], candidates: tuple[float, ...]) -> Regression:
-    """Regression on sparse rows ``x [n, F]`` as they are; ``candidates`` are inverse penalties, for ridge as well."""
+    """Regression on sparse rows ``x [n, F]``, as they are; ``candidates`` are inverse penalties, even for ridge."""
     rating = target == "rating"
 
     def path(some: Any, known: npt.NDArray[Any], cs: _Few, _weight: Floats | None) -> tuple[Floats, Floats]:
@@ -91,7 +91,7 @@ REGRESSIONS: dict[Target, tuple[Callable[[npt.NDArray[Any]], Any], Callable[...,
 
 
 def checked_candidates(candidates: Sequence[float]) -> tuple[float, ...]:
-    """Penalties as floats; at least one, all positive."""
+    """Penalties as floats; ``InnerjudgeError`` unless there is at least one and all are positive."""
     plain = tuple(float(c) for c in candidates)
     if not plain or not all(0 < c < float("inf") for c in plain):
         raise InnerjudgeError(f"given candidates={plain}, expected at least one positive number")
@@ -170,7 +170,7 @@ def _squared_errors(y: npt.NDArray[Any], scores: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ManyProbes:
-    """``P`` fitted probes, each as :class:`Regression` has it: ``coef [P, F]``, ``held_out [P, n]``."""
+    """``P`` fitted probes, with the fields of :class:`Regression`: ``coef [P, F]``, ``held_out [P, n]``."""
 
     coef: Floats
     intercept: Floats
@@ -203,11 +203,11 @@ def fit_many(
     penalty is chosen by folds that never split a question, by log-loss or squared error.
 
     Args:
-        kind: ``"logistic"`` (labels are booleans) or ``"ridge"`` (labels are ratings).
+        kind: ``"logistic"`` (boolean labels) or ``"ridge"`` (ratings).
         x: ``[P, n, F]``, such as the states of every layer at one position: ``states.swapaxes(0, 1)``.
         labels: ``[n]``.
         groups: Question of each item, length ``n``.
-        candidates: Penalties; default those of the two judges.
+        candidates: Penalties; by default those of the two judges.
         n_jobs: Processes, as in scikit-learn: ``None`` is one, or what ``joblib.parallel_config`` says; -1 all cores.
 
     Raises:

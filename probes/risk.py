@@ -1,6 +1,6 @@
-"""What a threshold risks a question, and the tests that bound it: Hoeffding-Bentkus, binomial, conformal.
+"""The risk of a threshold, per question, and the tests that bound it: Hoeffding-Bentkus, binomial, conformal.
 
-The unit is the question: one loss in [0, 1] each, however many answers it has, since its answers depend on each other.
+The unit is the question: one loss in [0, 1], however many answers it has, since its answers depend on each other.
 """
 
 import math
@@ -25,7 +25,7 @@ _TRIED = 50
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """``n`` items with a finite score, whether they are ``good``, and the number of their question, without gaps."""
+    """``n`` items with finite scores, whether they are ``good``, and the numbers of their questions, without gaps."""
 
     scores: Floats
     good: Bools
@@ -33,18 +33,18 @@ class Scored:
 
     @property
     def questions(self) -> int:
-        """How many questions they belong to."""
+        """Number of questions that the items belong to."""
         return int(self.question.max()) + 1 if len(self.question) else 0
 
     def take(self, keep: Bools) -> "Scored":
-        """Some items, and their questions numbered anew."""
+        """Some of the items, with their questions numbered anew."""
         _, question = np.unique(self.question[keep], return_inverse=True)
         return Scored(self.scores[keep], self.good[keep], question.astype(np.intp))
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What is asked of a risk: at most ``level``, with ``confidence``; on average where that is ``None``.
+    """The bound on a risk: at most ``level``, with ``confidence``, or on average if that is ``None``.
 
     ``single`` says that questions have one item each, so that a loss is 0 or 1 and the binomial test is exact.
     """
@@ -55,7 +55,7 @@ class Bound:
 
     @property
     def needed(self) -> int:
-        """Questions without any loss that it takes at least.
+        """The least number of questions with which the bound can hold, if none of them has a loss.
 
         Example:
             >>> Bound(0.05, 0.95).needed, Bound(0.05, None).needed
@@ -69,7 +69,7 @@ class Bound:
         """Whether mean losses of ``n`` questions show that the risk is low enough.
 
         With a confidence: the p-value of a higher risk is at most ``1 - confidence`` (Learn-then-Test). On average:
-        ``(n mean + 1) / (n + 1) <= level`` (conformal risk control; for one item a question, split conformal).
+        ``(n mean + 1) / (n + 1) <= level`` (conformal risk control; with one item per question, split conformal).
         """
         if self.confidence is None:
             return (n * means + 1) / (n + 1) <= self.level + _ROUNDING
@@ -95,7 +95,7 @@ def p_values(means: npt.ArrayLike, n: int, level: float, *, single: bool = False
 
 
 def highest_below(items: Scored, bound: Bound) -> tuple[float, float] | None:
-    """The highest threshold below which few enough of a question's items lie, and its mean loss; ``None`` for none.
+    """The highest threshold below which few enough of a question's items lie, and its mean loss; ``None`` without one.
 
     The loss grows with the threshold, so that every threshold may be tried, and no grid is needed.
     """
@@ -110,7 +110,7 @@ def highest_below(items: Scored, bound: Bound) -> tuple[float, float] | None:
 
 
 def lowest_above(items: Scored, bound: Bound) -> tuple[float, float] | None:
-    """The lowest threshold that few enough of a question's items reach and are bad; as :func:`highest_below`."""
+    """The lowest threshold that few enough of a question's items reach while bad; the rest as :func:`highest_below`."""
     n, bad = items.questions, ~items.good
     if not n or not bad.any():
         return (float(items.scores.min()), 0.0) if bound.holds(np.zeros(1), n)[0] else None
@@ -128,8 +128,8 @@ def lowest_above(items: Scored, bound: Bound) -> tuple[float, float] | None:
 def few_wrong_kept(pilot: Scored, rest: Scored, bound: Bound) -> tuple[float, float] | None:
     """The lowest threshold at which few enough of the kept items are wrong, and the mean loss of ``rest``.
 
-    Questions without a kept item do not count. The loss is not monotone, so that thresholds are tried in a fixed
-    sequence (Learn-then-Test): ``pilot`` questions give them and the one to begin with, ``rest`` tests them downwards.
+    Questions without a kept item do not count. The loss is not monotone, so thresholds are tested in a fixed order
+    (Learn-then-Test): ``pilot`` gives the thresholds and the first to test, ``rest`` tests them downwards from there.
     """
     if not pilot.questions or not rest.questions:
         return None

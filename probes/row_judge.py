@@ -1,4 +1,4 @@
-"""Judges that read the states of one row, at one or more positions, and features of one row or block alone."""
+"""Judges that read the states of one row, at one or more positions, and tools to take features row by row."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ ChooseRow = Literal["best", "earliest"]
 
 
 class RowJudge(LearningJudge):
-    """A judge of vectors: the states of one row, side by side or as their difference."""
+    """A judge of vectors: the states of one row at its positions, side by side or as a difference."""
 
     row_: int
 
@@ -43,13 +43,13 @@ class RowJudge(LearningJudge):
             self.kinds = ("rating", "pair", "trace")
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
-        """Also the length of the vectors that are read."""
+        """Adds the length of the vectors that are read."""
         pieces = len(self.needs) if self.combine == "concat" else 1
         return {**known, **({"features": pieces * known["width"]} if "width" in known else {})}
 
     @property
     def learns_in_parts(self) -> bool:  # type: ignore[override]
-        """Only where the row is given: choosing it takes all rows of all items."""
+        """Whether ``row`` is given: choosing it takes all rows of all items."""
         return not isinstance(self.row, str)
 
     @property
@@ -83,7 +83,7 @@ class RowJudge(LearningJudge):
         return states[-1] - states[0]
 
     def rows_read(self, total: int) -> frozenset[int]:
-        """The one row, once it is fitted."""
+        """Only the one row, once the judge is fitted."""
         return frozenset({self.row_ % total})
 
 
@@ -109,13 +109,13 @@ def choose_row(losses: Floats, groups: tuple[str, ...], prefer: ChooseRow) -> in
 
 
 def each_row(features: Features, *names: str) -> Iterator[Features]:
-    """One row of the hidden states ``names`` after another, ``h[0]`` first and the final-normed one last."""
+    """Yield features with one row of the hidden states ``names`` at a time, ``h[0]`` first, the final-normed last."""
     for row in range(features[names[0]].shape[1]):
         yield replace(features, arrays={name: features[name][:, row : row + 1] for name in names})
 
 
 def each_entry(features: Features, *, normed: bool) -> Iterator[Features]:
-    """Features with the verdict logits of one block after another (normed or raw) in place of the model's own."""
+    """Yield features with one block's verdict logits (normed or raw) at a time in place of the model's own."""
     logits = features["logits/score"]
     for block in range(logits.shape[2]):
         # The model's own logits are the last entry of (raw, normed); every judge of them reads that place.
@@ -124,17 +124,17 @@ def each_entry(features: Features, *, normed: bool) -> Iterator[Features]:
 
 
 class RowSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Features in, a matrix ``[n, width]`` out: the first step of a ``Pipeline`` of scikit-learn.
+    """Features in, a matrix ``[n, width]`` out: the first step of a scikit-learn ``Pipeline``.
 
-    Several rows or positions stand side by side with scikit-learn's ``FeatureUnion``.
+    Scikit-learn's ``FeatureUnion`` puts several rows or positions side by side.
 
     Args:
         readout: Name of an array, such as ``"hidden/reasoning_end"``.
-        row: Row of it: ``0..L`` raw ``h[l]``, -1 the final-normed one; ``None`` takes all of an item's numbers.
+        row: Row of that array: ``0..L`` raw ``h[l]``, -1 the final-normed one; ``None`` takes all of an item's numbers.
 
     Attributes:
-        width_: Columns of the matrix.
-        provenance_: Of the features that it was fitted on; others are refused.
+        width_: Number of columns of the matrix.
+        provenance_: Provenance of the features that it was fitted on; others are refused.
 
     Example:
         >>> from sklearn.linear_model import LogisticRegression

@@ -34,13 +34,13 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
     The JSON holds its own checksum, and those of the arrays and of the files ``beside``.
 
     Args:
-        judge: Fitted or not.
-        folder: Made where it does not exist; a judge in it is replaced.
-        beside: Names of further files of the folder that are written already; :func:`load` will not do without them.
+        judge: The judge, fitted or not.
+        folder: Created if it does not exist; a judge in it is replaced.
+        beside: Names of other files in the folder that are written already; :func:`load` requires them.
 
     Raises:
-        InnerjudgeError: If the class is not registered (see :func:`.register_judge`), what it has learned is not what
-            it should be (NaN, say), or its promise is of another fit; nothing is written then.
+        InnerjudgeError: If the class is not registered (see :func:`.register_judge`), what it has learned is invalid
+            (NaN, say), or its promise is for another fit; nothing is written then.
 
     Example:
         >>> import tempfile
@@ -102,8 +102,8 @@ def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
     """Inverse of :func:`save`: the same parameters, provenance and scores.
 
     Args:
-        folder: What :func:`save` wrote.
-        beside: Files of the folder that the caller trusts, where they are there: the JSON must have their checksums.
+        folder: The folder that :func:`save` wrote.
+        beside: Names of other files that the caller will trust if they are there: the JSON must have their checksums.
 
     Raises:
         InnerjudgeError: If the folder holds no complete judge of this layout, its class is unknown, a checksum differs,

@@ -16,21 +16,21 @@ from .verdict_text import find_verdict
 
 
 class TextJudge(ScaleJudge):
-    """Reads a generated verdict: a score, yes or no, an option letter, or A or B.
+    """Reads a verdict from generated text: a score, yes or no, an option letter, or A or B.
 
-    In ``"direct"`` generations the cue was put into the prompt and the text starts with the verdict. In ``"reasoned"``
+    In ``"direct"`` generations the prompt ends with the cue and the text starts with the verdict. In ``"reasoned"``
     ones the verdict follows the last cue after the reasoning. The grammar is strict, see
     :func:`~innerjudge.probes.verdict_text.find_verdict`: a text without exactly one clear verdict is unscored, with its
-    first 40 characters as the reason, and never guessed.
+    first 40 characters in the reason; nothing is guessed.
 
     Args:
         generation: ``"direct"`` or ``"reasoned"``: the key in ``Features.texts``.
-        cue: Text before the verdict, such as ``"Score:"``; read in reasoned generations.
+        cue: Text before the verdict, such as ``"Score:"``; looked for in reasoned generations.
         labels: The verdict strings in order.
         values: What each is worth as a score. ``None`` for choices: scores are then one-hot ``[n, K]`` with ``K`` the
             largest number of options, ``-inf`` beyond an item's own, and the verdict's label is the 0-based index. The
             features' ``"labels"`` must then say how many options each item has: no further letter is a verdict.
-        answers: The verdict's label for each value; by default the values, and ``False, True`` for ``(0, 1)``.
+        answers: The verdict's label for each value; by default the values, or ``False, True`` for ``(0, 1)``.
 
     Example:
         >>> from innerjudge.extraction import Features, Provenance
@@ -70,17 +70,17 @@ class TextJudge(ScaleJudge):
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """A judge of more than two values gives numbers."""
+        """A regressor if there are more than two values."""
         return "regressor" if self.values is not None and len(self.values) > 2 else "classifier"
 
     @property
     def verdict_labels(self) -> tuple[str, ...] | None:  # type: ignore[override]
-        """``labels``, which a prompt must ask for; of choices any number of letters."""
+        """``labels``, which the prompt must ask for; ``None`` for choices, with any number of letters."""
         return None if self.values is None else tuple(self.labels)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For every task: its answer at once, and after reasoning; for pairs also of each response on its own."""
+        """Presets for every task: answering at once, or after reasoning; for pairs also one response at a time."""
         rated = partial(cls.rating, scale=task.scale)
         usual = {"trace": cls.verdict, "choice": cls.choice, "pair": cls.pair}
         made: Callable[..., Self] = rated if task.kind == "rating" else usual[task.kind]
@@ -91,23 +91,23 @@ class TextJudge(ScaleJudge):
 
     @classmethod
     def rating(cls, *, generation: Literal["direct", "reasoned"] = "direct", scale: tuple[int, int] = (1, 5)) -> Self:
-        """Judge of the scores that ``rating_prompt`` asks for."""
+        """A judge for the scores that ``rating_prompt`` asks for."""
         values = tuple(range(scale[0], scale[1] + 1))
         return cls(generation=generation, cue="Score:", labels=tuple(str(v) for v in values), values=values)
 
     @classmethod
     def verdict(cls, *, generation: Literal["direct", "reasoned"] = "direct") -> Self:
-        """Judge of the yes or no that ``verdict_prompt`` asks for: score 1 or 0, label true or false."""
+        """A judge for the yes or no that ``verdict_prompt`` asks for: score 1 or 0, label true or false."""
         return cls(generation=generation, cue="Verdict:", labels=("no", "yes"), values=(0, 1))
 
     @classmethod
     def choice(cls, *, generation: Literal["direct", "reasoned"] = "direct", n_options: int = 26) -> Self:
-        """Judge of the letters that ``choice_prompt`` asks for."""
+        """A judge for the letters that ``choice_prompt`` asks for."""
         return cls(generation=generation, cue="Answer:", labels=tuple(ascii_uppercase[:n_options]), values=None)
 
     @classmethod
     def pair(cls, *, generation: Literal["direct", "reasoned"] = "direct") -> Self:
-        """Judge of the A or B that ``pair_prompt`` asks for: score 1 for A, 0 for B, label ``"a"`` or ``"b"``."""
+        """A judge for the A or B that ``pair_prompt`` asks for: score 1 for A, 0 for B, label ``"a"`` or ``"b"``."""
         return cls(generation=generation, cue="Better:", labels=("A", "B"), values=(1, 0), answers=("a", "b"))
 
     def _parsed(self, features: Features) -> list[int | str]:

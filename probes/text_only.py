@@ -1,6 +1,6 @@
-"""Opponents that see no state: a regression on the words of an item's own text, and how alike response and prompt are.
+"""Opponents that see no state: a regression on the words of an item, and the similarity of response and prompt.
 
-What they reach, a probe must exceed before it can be said to read the model: labels may go with words.
+A probe must do better than these before one can say that it reads the model: labels may depend on the words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ TARGETS: dict[str, Literal["correct", "rating", "choice"]] = {
 
 
 def tfidf(terms: Sequence[str] | None = None) -> TfidfVectorizer:
-    """TF-IDF of words, signs and pairs of them, with the logarithm of counts, rows of length 1; ``terms`` if known."""
+    """TF-IDF of words, signs and pairs of them, with logarithmic counts and rows of length 1, of ``terms`` if given."""
     return TfidfVectorizer(
         ngram_range=(1, 2),
         sublinear_tf=True,
@@ -40,9 +40,9 @@ def tfidf(terms: Sequence[str] | None = None) -> TfidfVectorizer:
 
 
 class TextReader(LearningJudge):
-    """A judge of an item's own texts, by the terms of the texts that it was fitted on; unknown ones count for nothing.
+    """A judge of an item's own texts, by the terms of its training texts; unknown terms are ignored.
 
-    A choice has a text for each option; an item whose response has no text is unscored.
+    A choice has one text per option; an item whose response is empty is unscored.
     """
 
     family = "baseline"
@@ -56,16 +56,16 @@ class TextReader(LearningJudge):
 
     @property
     def kinds(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Choices where it reads options."""
+        """``("choice",)`` if it reads options, else all other kinds."""
         return ("choice",) if self._of_options else ("trace", "rating", "pair")
 
     @property
     def pointwise(self) -> bool:  # type: ignore[override]
-        """Whether it reads one response."""
+        """False if it reads options."""
         return not self._of_options
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
-        """The terms."""
+        """Adds the number of terms."""
         terms = self.__dict__.get("vocabulary_")
         return {**known, "terms": len(terms)} if isinstance(terms, tuple) else {**known}
 
@@ -112,7 +112,7 @@ class TextClassifier(TextReader):
 
     Args:
         target: ``"correct"`` for traces, ``"rating"``, or ``"choice"``, which scores each option by its own text.
-        texts: Which of the item's it reads: ``"prompt"``, ``"response"``, or both; of choices always the options.
+        texts: Which texts of the item it reads: ``"prompt"``, ``"response"``, or both; for choices always the options.
         candidates: Values of ``C`` (``"rating"``: of ``1 / alpha``) to choose from.
 
     Attributes:
@@ -162,7 +162,7 @@ class TextClassifier(TextReader):
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """By ``target``."""
+        """As ``target`` says: ratings are regressed, all else is classified."""
         return "regressor" if self.target == "rating" else "classifier"
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
@@ -201,15 +201,15 @@ class TextClassifier(TextReader):
 
 
 class PromptSimilarity(TextReader):
-    """Cosine of the TF-IDF of response and prompt, or of each option and the question; its fit reads no label.
+    """Cosine similarity (TF-IDF) of response and prompt, or of each option and the question; its fit reads no labels.
 
-    Where the truth stands in the prompt, this alone is near perfect. It has no border between right and wrong.
+    If the prompt contains the truth, this alone is near perfect. It has no border between right and wrong.
 
     Args:
-        options: Whether it compares the options of choices.
+        options: Whether to compare the options of choices.
 
     Attributes:
-        vocabulary_: As of :class:`TextClassifier`, of prompts and responses.
+        vocabulary_: As in :class:`TextClassifier`, from prompts and responses.
         idf_: Likewise.
 
     Source:
@@ -229,7 +229,7 @@ class PromptSimilarity(TextReader):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For every kind."""
+        """Presets for every kind of item."""
         return {"similarity": cls(options=task.kind == "choice")}
 
     def fit(self, features: Features, labels: npt.ArrayLike | None = None) -> Self:

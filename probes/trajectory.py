@@ -1,4 +1,4 @@
-"""Scores from the way that the states take, over blocks or over the reasoning; nothing is learned but a threshold."""
+"""Scores from the path of the states, over blocks or over the reasoning; nothing is learned but a threshold."""
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise
@@ -24,21 +24,21 @@ _STRAIGHT = 1e-7
 class Trajectory(ThresholdJudge):
     r"""How far and how straight the states move: Chain-of-Embedding, and the latent trajectory of a trace.
 
-    Chain-of-Embedding (arXiv 2410.13640) takes the mean state of the response in the embedding and behind every block
+    Chain-of-Embedding (arXiv 2410.13640) takes the mean state of the response in the embedding and after every block
     (the last one normed), :math:`h_0 .. h_L`. Each step's length is divided by that of :math:`h_L - h_0`, each step's
-    angle by that of :math:`h_L` and :math:`h_0`. ``"coe-r"`` is the mean length minus the mean angle; ``"coe-c"`` is
-    the absolute value of the mean of :math:`M e^{iA}`. The released code takes the first token of the prompt in place
-    of the response's last; here it is the response.
+    angle by that between :math:`h_L` and :math:`h_0`. ``"coe-r"`` is the mean length minus the mean angle; ``"coe-c"``
+    is the absolute value of the mean of :math:`M e^{iA}` (length :math:`M`, angle :math:`A`). The released code takes
+    the prompt's first token instead of the response's last; here it is the response alone.
 
     Tracing the Traces (arXiv 2510.10494) takes the mean state of every ``segment`` tokens of the reasoning, in every
-    block: ``"net"`` is the distance from first to last a step, ``"aligned"`` the mean cosine of the steps with that
-    way, and ``"cumulative"`` minus the length of the way (which grows with the text: compare at equal length). Each is
-    the mean over blocks. A trace of one segment is unscored.
+    block: ``"net"`` is the distance from the first to the last, per step, ``"aligned"`` the mean cosine of the steps
+    with that direction, and ``"cumulative"`` minus the length of the path (which grows with the text: compare at equal
+    length). Each is averaged over blocks. A trace of one segment is unscored.
 
     Args:
-        statistic: What is measured.
-        segment: Tokens of a segment, for the last three.
-        part: What they read: the ``"reasoning"``, or the whole ``"response"``.
+        statistic: What to measure, one of the five above.
+        segment: Number of tokens in a segment, for the last three.
+        part: What the last three read: the ``"reasoning"``, or the whole ``"response"``.
 
     Attributes:
         threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` without
@@ -74,12 +74,12 @@ class Trajectory(ThresholdJudge):
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """By ``statistic``."""
+        """The readout that ``statistic`` is computed from."""
         return (_BLOCKS if self.statistic.startswith("coe") else _SEGMENTS.format(self.part, self.segment),)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For traces, where they are named."""
+        """Presets for traces, used only if named."""
         if task.kind != "trace":
             return {}
         statistics: tuple[Statistic, ...] = get_args(Statistic)

@@ -20,9 +20,9 @@ from .value_judge import Answer
 class TunedLAGER(LAGER, LearningJudge):
     r"""LAGER whose layer weights ``w = softmax(theta)`` are fitted to human scores (arXiv 2508.03550, section 3.3).
 
-    Recipe of the paper and the authors' code: ``theta`` starts at zero, Adam, batches of 4, one epoch. Their plateau
-    schedule is stepped once an epoch and never acts in one or two epochs; it is left out. Losses, with ``y`` the mean
-    human score:
+    The recipe is that of the paper and the authors' code: ``theta`` starts at zero, Adam, batches of 4, one epoch.
+    Their plateau schedule steps once per epoch and never acts in one or two epochs; it is left out. The losses, with
+    ``y`` the mean human score:
 
     * ``"code"``: :math:`\alpha\,CE(z, y) + (1-\alpha)\,(E[s]-y)^2`, as in the released code;
     * ``"paper"``: the same with :math:`|E[s]-y|`.
@@ -32,15 +32,15 @@ class TunedLAGER(LAGER, LearningJudge):
     target is the label nearest to ``y`` (the first of a tie).
 
     The other parameters are those of :class:`LAGER`; with ``values=(0, 1)`` the labels may be booleans. The
-    cross-entropy reads the logarithm of what ``aggregate`` gives, and tuning always uses the expectation.
+    cross-entropy takes the logarithm of what ``aggregate`` gives, and tuning always uses the expectation.
 
     Args:
         loss: ``"code"`` or ``"paper"``.
         alpha: Weight of the cross-entropy, within ``[0, 1]``.
         epochs: Passes over the training items.
-        batch_size: Items a step.
-        learning_rate: Of Adam.
-        seed: Of the order of items.
+        batch_size: Items per step.
+        learning_rate: Learning rate of Adam.
+        seed: Seed for the order of items.
 
     Attributes:
         weights_: ``[entries]`` float64, sums to 1.
@@ -104,13 +104,13 @@ class TunedLAGER(LAGER, LearningJudge):
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
-        """For ratings, with either loss."""
+        """Presets for ratings, with either loss."""
         if task.kind != "rating":
             return {}
         return {"lager-tuned": cls(values=task.values), "lager-tuned-paper": cls(values=task.values, loss="paper")}
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
-        """Also the number of entries that are averaged."""
+        """Adds the number of entries that are averaged."""
         if isinstance(self.entries, int) or self.entries == "last":
             return {**known, "entries": 1 if self.entries == "last" else self.entries}
         if "blocks" not in known:

@@ -1,4 +1,4 @@
-"""Judges whose score lies between the values of verdict labels: kinds of item, labels, and a threshold."""
+"""Judges whose score lies between the values of their verdict labels: their kinds of item, labels and threshold."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Self
@@ -15,7 +15,7 @@ Answer = bool | int | float | str
 
 
 class ScaleJudge(BaseJudge):
-    """A judge with ``values``, what each verdict label is worth, and ``answers``, the label that stands for each."""
+    """A judge with ``values``, one for each verdict label, and ``answers``, the labels that its verdicts get."""
 
     values: Sequence[float] | None
     answers: Sequence[Answer] | None
@@ -27,28 +27,28 @@ class ScaleJudge(BaseJudge):
 
     @property
     def pointwise(self) -> bool:  # type: ignore[override]
-        """Whether it reads the verdict on one response."""
+        """Whether the verdict that it reads is on one response alone."""
         return self.kinds not in (("choice",), ("pair",))
 
     @property
     def value_range(self) -> tuple[int, int] | None:  # type: ignore[override]
-        """Of ``values``."""
+        """Lowest and highest of ``values``; ``None`` if there are none."""
         return None if self.values is None else (int(min(self.values)), int(max(self.values)))
 
     @property
     def n_values(self) -> int | None:  # type: ignore[override]
-        """As many as ``values``, of a judge of logits."""
+        """The number of ``values``, for a judge that reads logits."""
         return len(self.values) if self.values is not None and "logits/score" in self.needs else None
 
 
 class ValueJudge(ScaleJudge, ThresholdJudge):
-    """A judge of values whose score lies between them; without a ``threshold_`` the label is the nearest value."""
+    """A judge whose score lies between its values; without a ``threshold_`` the label is that of the nearest value."""
 
     values: Sequence[float]
 
     @property
     def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """A judge of two values has classes, one of grades gives numbers."""
+        """A classifier with two values, a regressor with more."""
         return "classifier" if len(self.values) == 2 else "regressor"
 
     @property
@@ -60,13 +60,13 @@ class ValueJudge(ScaleJudge, ThresholdJudge):
         return np.array([answers[k] for k in np.argsort(values)])
 
     def fit_note(self, n: int) -> str | None:
-        """The threshold."""
+        """Says the threshold, if there is one."""
         if self.threshold_ is None:
             return None
         return f"right is what scores above {self.threshold_:.3g} (best balanced accuracy on {n} traces)"
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Set the threshold of the labels on labelled traces; scores stay as they are.
+        """Set the threshold between the labels, from labelled traces; scores do not change.
 
         ``InnerjudgeError`` if there are more than two values, no trace can be read, or all are of one class.
         """
@@ -96,7 +96,7 @@ class ValueJudge(ScaleJudge, ThresholdJudge):
 def checked_values(
     values: Sequence[float], answers: Sequence[Answer] | None
 ) -> tuple[tuple[float, ...], tuple[Answer, ...] | None]:
-    """Values and answers of a scale as tuples; at least two distinct values, as many answers."""
+    """Check values and answers (at least two distinct values, as many answers) and return them as tuples."""
     plain = tuple(v.item() if isinstance(v, np.generic) else v for v in values)
     names = None if answers is None else tuple(answers)
     if len(set(plain)) < 2 or not np.isfinite(plain).all() or (names is not None and len(names) != len(plain)):
@@ -107,7 +107,7 @@ def checked_values(
 
 
 def default_answers(values: tuple[float, ...]) -> tuple[Answer, ...]:
-    """Labels that verdicts carry where none were given: the values, and booleans for ``(0, 1)``."""
+    """The labels of verdicts if none were given: the values, or booleans for ``(0, 1)``."""
     return (False, True) if values == (0, 1) else values
 
 

@@ -1,4 +1,4 @@
-"""Finding one clear verdict in a generated text: behind a cue, or in any of the forms that models use freely."""
+"""Find one clear verdict in a generated text: after a cue, or in any of the forms that models use freely."""
 
 import re
 from collections.abc import Sequence
@@ -59,8 +59,8 @@ def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) ->
     r"""Index of the one label that the text gives as its verdict, or the reason why it gives none.
 
     With a ``cue`` the verdict must follow the cue's last occurrence after any ``</think>`` (case and markdown around
-    the cue do not matter); a ``<think>`` that never closes is a truncated text, and so are the marks of other families
-    (``[THINK]``, the analysis channel). Without a cue it must open the text.
+    the cue do not matter); a ``<think>`` that never closes means a truncated text, and so do the marks of other
+    families (``[THINK]``, the analysis channel). Without a cue the verdict must open the text.
 
     Blanks, markdown, quotes and one bracket may stand before it: ``**4**``, ``(B)``. What follows must end it:
     ``"10"``, ``"4.5"``, ``"5%"``, ``"Apple"``, ``"A-level"`` are other words. ``4/5`` and ``4 out of 5`` are read where
@@ -139,15 +139,15 @@ def _verdict(labels: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def settled(text: str, labels: Sequence[str], *, cue: str | None = None) -> bool:
-    r"""Whether a text that opens with its verdict says the same whatever is written after it: :func:`find_verdict`.
+    r"""Whether :func:`find_verdict` would find the same verdict whatever is written after a text.
 
-    True only where that is certain: behind the label (and marks that close it) the line has ended and the next has
-    begun, or a full stop or the like and a blank follow; or, after a label in its own case that is no word of ordinary
-    sentences, a word that does not join or count. A text without a verdict is never settled, as all of it is shown in
-    the reason.
+    True only if that is certain: after the label (and marks that close it) the line has ended and the next has begun,
+    or a full stop or the like and a blank follow; or, for a label in its own case that is not an ordinary word, a word
+    follows that does not join or count. A text without a verdict is never settled, as all of it is needed for the
+    reason.
 
-    With a ``cue`` the verdict is the answer that was asked for, and a text may end there: it stands behind the cue, the
-    line has ended and the next has begun. Only another cue in what would follow could give another verdict.
+    With a ``cue`` the verdict after it is the requested answer, and a text may end there: the line of the cue has ended
+    and the next has begun. Only another cue further on could give another verdict.
     """
     index = find_verdict(text, labels, cue=cue)
     if isinstance(index, str):
@@ -165,7 +165,7 @@ def settled(text: str, labels: Sequence[str], *, cue: str | None = None) -> bool
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Which label a text gives, ``None`` where none or several; and how it was found (of :data:`FORMS`), or why not."""
+    """Which label a text gives (``None`` for none or several), and how it was found (see :data:`FORMS`), or why not."""
 
     index: int | None
     form: str
@@ -175,7 +175,7 @@ def find_answer(text: str, labels: Sequence[str], *, options: Sequence[str] = ()
     r"""The one label that a freely written text gives as its answer.
 
     Tried in turn, after any reasoning: a verdict that opens the text (:func:`~.verdict_text.find_verdict`); one that is
-    announced (``The correct answer is **B**``, ``Option B is correct``, ``Antwort: B``); one in LaTeX
+    announced (``The correct answer is **B**``, ``Option B is correct``, ``Antwort: B``); one written in LaTeX
     (``\boxed{B}``, ``$B$``); the text of exactly one option; a verdict that stands alone on a line. The first form in
     which something is found decides; where what it finds contradicts itself, there is no answer.
 
@@ -200,7 +200,7 @@ def find_answer(text: str, labels: Sequence[str], *, options: Sequence[str] = ()
 
 
 def answered_freely(text: str, labels: Sequence[str], *, quotes: bool = False) -> bool:
-    """Whether no more of a text is needed: it opens with a verdict, or announces one, and has gone on from there."""
+    """Whether no more of a text is needed: it opens with a verdict, or announces one, and has gone on after that."""
     if quotes:
         text = _QUOTED.sub("\n", text)
     if settled(text, labels):

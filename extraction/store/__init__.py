@@ -1,4 +1,4 @@
-"""Floor 2, on disk: a feature store that holds more than memory, is written shard by shard and loses nothing."""
+"""Floor 2, on disk: a feature store that may be larger than memory, and is written shard by shard."""
 
 from .export import export, merge
 from .precision import DTYPES, Rounding

@@ -1,4 +1,4 @@
-"""A store written anew: as a file that other programs read (Parquet, or npz of numpy), or several stores as one."""
+"""Write a store as a file that other programs read (Parquet or numpy's npz), or merge several stores."""
 
 import math
 import zipfile
@@ -23,10 +23,10 @@ from .store import FeatureStore, locked
 def export(store: StoreReading, out: str | Path) -> None:
     """Write all items into one file, ``.parquet`` or ``.npz``, part by part, whole or not at all.
 
-    ``.parquet`` has one row an item: id, group, each readout as a list of numbers (its shape in the metadata of its
-    column) and each text; a readout that an item lacks is null (an empty list where items have several rows).
-    ``.npz`` has one array a readout, ``[n, ...]``, and ``id``, ``group`` and ``present/NAME`` beside them; of a readout
-    with several rows an item all rows, and where each item's begin in ``rows/NAME``.
+    ``.parquet`` has one row per item: id, group, each readout as a list of numbers (its shape in the metadata of its
+    column) and each text; a readout that an item lacks is null (an empty list where items have several rows). ``.npz``
+    has one array ``[n, ...]`` per readout, and ``id``, ``group`` and ``present/NAME``; a readout with several rows per
+    item has all rows in one array, and where each item's rows begin in ``rows/NAME``.
     """
     path = Path(out)
     writers = {".parquet": _parquet, ".npz": _npz}
@@ -98,10 +98,10 @@ def _npz(store: StoreReading, path: Path) -> None:
 
 
 def merge(parts: Sequence[str | Path], into: str | Path, *, job: str = "") -> FeatureStore:
-    """Write the items of several stores below one another as a new store; the parts stay as they are.
+    """Write the items of several stores, one after another, as a new store; the parts stay as they are.
 
-    Every shard of the parts is checked before it is read. A merge that was killed goes on when it is called again.
-    ``InnerjudgeError`` if there are none, an id is in two of them, or their provenances, types or readouts differ.
+    Every shard of the parts is checked before it is read. A killed merge goes on when it is called again.
+    ``InnerjudgeError`` if there are no parts, an id is in two of them, or their provenances, dtypes or readouts differ.
     """
     if not parts:
         raise InnerjudgeError("given no stores to merge, expected at least one")

@@ -1,7 +1,7 @@
-"""What a store says of itself: one JSON header, and an index of Parquet files, one a shard.
+"""What a store says about itself: one JSON header, and an index of Parquet files, one per shard.
 
-The name of an index file carries its own checksum, and its metadata the shard's. A shard counts as there when its index
-is there: the index is written last, and says what the shard must be.
+The name of an index file contains its checksum, its metadata that of the shard. A shard counts as present once its
+index is: the index is written last, and says what the shard must be.
 """
 
 import hashlib
@@ -39,10 +39,10 @@ HEADER_LIMIT = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class StoreHeader:
-    """What a store is of: one provenance for all its ``items``, ``shard_items`` in each shard but the last.
+    """What a store holds: ``items`` items of one provenance, ``shard_items`` in each shard but the last.
 
-    ``dtype`` is the type of the stored hidden states, one of :data:`DTYPES`; ``job`` a digest of what the store was
-    made of and how, where a command made it: a damaged header beside it is known again by this.
+    ``dtype`` is the type of the stored hidden states, one of :data:`DTYPES`; ``job`` is a digest of what the store was
+    made from and how, if a command made it: it tells whether shards with a damaged header are of this job.
     """
 
     provenance: Provenance
@@ -66,12 +66,12 @@ class StoreHeader:
         return -(-self.items // self.shard_items)
 
     def span(self, number: int) -> tuple[int, int]:
-        """First item of a shard, and the one behind its last."""
+        """First item of a shard, and the one after its last."""
         return number * self.shard_items, min((number + 1) * self.shard_items, self.items)
 
     @property
     def digest(self) -> str:
-        """What the index of every shard of this store carries."""
+        """A digest of the header, which the index of every shard of this store repeats."""
         return digest_of(self._record())
 
     def _record(self) -> dict[str, Any]:
@@ -106,8 +106,8 @@ class StoreHeader:
 class Entry:
     """What the index file ``name`` says of one shard of ``rows`` items and ``size`` bytes.
 
-    By the name of a readout: ``shapes`` (``[rows, ...]``) or, of all rows of all items, ``ragged`` (``[N, ...]``); the
-    ``seconds`` of its pass; and what its type loses. ``header`` is :attr:`StoreHeader.digest` of the store.
+    By name of a readout: ``shapes`` (``[rows, ...]``) or ``ragged`` (``[N, ...]``, all rows of all items), ``seconds``
+    of its pass, and ``rounding``, what its dtype loses. ``header`` is the store's :attr:`StoreHeader.digest`.
     """
 
     number: int
@@ -187,7 +187,7 @@ def remove_index(place: Place, number: int) -> None:
 
 
 def read_entry(place: Place, number: int, name: str) -> Entry:
-    """What an index file says of its shard; ``InnerjudgeError`` if it is damaged; the message names it."""
+    """What an index file says of its shard; ``InnerjudgeError``, which names the file, if it is damaged."""
     return _entry(number, name, _opened(place, name))
 
 

@@ -1,7 +1,7 @@
 """Where a store lies: a local folder, or a folder of any file system that pyarrow or fsspec knows.
 
-A file appears whole or not at all. Locally it is written aside, synced and renamed; object stores do the same when an
-upload is completed. A name never leads out of the folder.
+A file appears whole or not at all. A local one is written under another name, synced and renamed; in an object store it
+appears when its upload is complete. A name never leads out of the folder.
 """
 
 # ruff: noqa: D102 - what both places do, their base says
@@ -34,7 +34,7 @@ class Place(ABC):
 
     @abstractmethod
     def write(self, name: str, parts: Iterable[bytes]) -> None:
-        """Put ``parts`` one after another as the file ``name``, whole or not at all; one that is there is replaced."""
+        """Write ``parts`` one after another as the file ``name``, whole or not at all; an existing file is replaced."""
 
     @abstractmethod
     def read(self, name: str, limit: int) -> bytes:
@@ -46,11 +46,11 @@ class Place(ABC):
 
     @abstractmethod
     def size(self, name: str) -> int | None:
-        """Bytes of a file; ``None`` if it is not there."""
+        """Size of a file in bytes; ``None`` if it does not exist."""
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
-        """Names of the whole files in a folder, sorted; none if it is not there."""
+        """Names of the complete files in a folder, sorted; empty if there is no such folder."""
 
     @abstractmethod
     def remove(self, name: str) -> None:
@@ -118,7 +118,7 @@ class LocalPlace(Place):
         return self._path(name)
 
     def tidy(self) -> None:
-        """Delete what a killed run left half-written. Only for the one that holds the lock."""
+        """Delete files that a killed run left half-written. Call it only while holding the lock."""
         for path in self.folder.rglob(f"{ASIDE}*"):  # those of a store within it, too
             path.unlink(missing_ok=True)
 
@@ -250,7 +250,7 @@ def _file_system(uri: str) -> tuple[Any, str]:
 
 
 def checked(name: str) -> str:
-    """``name``, unless it could lead out of a folder."""
+    """``name``; ``InnerjudgeError`` if it could lead out of a folder."""
     if not NAME.fullmatch(name):
         raise InnerjudgeError(f"given the file name {name!r}, expected one inside its folder")
     return name

@@ -1,4 +1,4 @@
-"""The types in which hidden states are stored, and what each of them loses."""
+"""The dtypes in which hidden states are stored, and what each of them loses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ SCALE = ":scale"
 
 @dataclass(frozen=True, slots=True)
 class Rounding:
-    """What rounding did to one readout: sums of squared errors and of squared numbers over it, so that shards add up.
+    """What rounding did to one readout: sums of squared errors and of squared numbers, which add up over shards.
 
-    ``worst`` is the largest relative error of one row of the states: norm of the error by norm of the row.
+    ``worst`` is the largest relative error of one row of the states: norm of the error over norm of the row.
     """
 
     error: float = 0.0
@@ -31,7 +31,7 @@ class Rounding:
 
     @property
     def relative(self) -> float:
-        """Root mean square of the error by that of the numbers; 0 for no numbers."""
+        """Root mean square of the errors over that of the numbers; 0 for no numbers."""
         return float(np.sqrt(self.error / self.total)) if self.total else 0.0
 
     def __add__(self, other: "Rounding") -> "Rounding":
@@ -39,14 +39,14 @@ class Rounding:
 
 
 def stored_type(name: str, dtype: str) -> str:
-    """Type that the readout ``name`` is stored in: hidden states as asked for, the rest, which is small, in fp32."""
+    """The dtype in which readout ``name`` is stored: ``dtype`` for hidden states, fp32 for the rest, which is small."""
     return dtype if name.startswith("hidden/") else "float32"
 
 
 def encode(name: str, array: Array, dtype: str) -> tuple[dict[str, Tensor], Rounding]:
     """Tensors of one readout, and what the rounding did.
 
-    ``int8`` numbers have one scale a row of the last axis, ``max |x| / 127``, beside them under ``name + ":scale"``.
+    ``int8`` numbers have one scale per row of the last axis, ``max |x| / 127``, stored as ``name + ":scale"``.
     ``InnerjudgeError`` if ``float16`` cannot hold a number (over 65504) that the array holds.
     """
     exact = as_tensor(array)
@@ -74,7 +74,7 @@ def decode(name: str, tensors: Mapping[str, Tensor]) -> Tensor:
 
 
 def decode_file(raw: npt.NDArray[Any], scale: npt.NDArray[Any] | None = None) -> Array:
-    """:func:`decode` for numbers as numpy holds them: bfloat16 as their 16 bits, which it has no type for."""
+    """:func:`decode` for numpy arrays, in which bfloat16 numbers are their 16 bits, as numpy has no such dtype."""
     if raw.dtype == np.float32:
         return raw
     own = raw if raw.flags.writeable else raw.copy()  # torch takes no memory that cannot be written to

@@ -18,7 +18,7 @@ _AHEAD = 16
 
 
 class StoreReading(RaggedShards):
-    """What can be asked of the shards that are there."""
+    """Reads from the shards that are there."""
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -36,7 +36,7 @@ class StoreReading(RaggedShards):
 
     @property
     def content_hash(self) -> str:
-        """Hash of all that is stored, but not of the time that the passes took."""
+        """Hash of all that is stored except the time that the passes took."""
         digest = hashlib.sha256(json.dumps([self.header.provenance.binding(), len(self)]).encode())
         for number in sorted(self.entries):
             plain = self._rows(number).to_pydict()
@@ -46,7 +46,7 @@ class StoreReading(RaggedShards):
     def layer(self, name: str, layer: int | None, rows: npt.ArrayLike | None = None) -> Array:
         """A readout ``[rows, ...]`` at one layer (axis 1, from the end where negative), without reading the others.
 
-        ``rows`` are places of items in any order; ``None`` for all, as for the layers.
+        ``rows`` are places of items in any order, ``None`` for all; ``layer=None`` reads all layers.
         """
         shape = self._shape(name)
         if layer is not None and (len(shape) < 3 or not -shape[1] <= layer < shape[1]):
@@ -100,7 +100,7 @@ class StoreReading(RaggedShards):
         )
 
     def parts(self, names: Sequence[str] | None = None, *, size: int | None = None) -> Iterator[Features]:
-        """The whole store in order, ``size`` items (one shard) at a time: memory holds one part."""
+        """Yield the whole store in order, ``size`` items (by default a shard) at a time: memory holds one part."""
         step = size or self.header.shard_items
         for start in range(0, len(self), step):
             yield self.features(names, np.arange(start, min(start + step, len(self))))
@@ -113,17 +113,17 @@ class StoreReading(RaggedShards):
 
 
 class StoreRows(Sequence[Array]):
-    """Rows ``[n, ...]`` of a readout, read when they are asked for.
+    """Rows ``[n, ...]`` of a readout, read when they are indexed.
 
-    ``np.asarray(rows)`` reads all of them, ``rows[a:b]`` a slice, ``rows[[3, 1]]`` those items; a
-    ``torch.utils.data.DataLoader`` takes it as a map-style data set and asks for a whole batch at once, and
-    :meth:`batches` feeds ``partial_fit``.
+    ``np.asarray(rows)`` reads all of them, ``rows[a:b]`` a slice, ``rows[[3, 1]]`` those items. A
+    ``torch.utils.data.DataLoader`` takes it as a map-style data set and reads a whole batch at once; :meth:`batches` is
+    for ``partial_fit``.
 
     Args:
         store: An open store.
         name: The readout, such as ``"hidden/reasoning_end"``.
-        layer: Row of the states, from the end where negative; ``None`` for all of them.
-        places: Items, in the order that is wanted; ``None`` for all.
+        layer: Row of the states, counted from the end if negative; ``None`` for all of them.
+        places: Places of the items to read, in any order; ``None`` for all.
 
     Example:
         >>> import tempfile

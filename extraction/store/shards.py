@@ -1,4 +1,4 @@
-"""The shards of a store: safetensors in which one layer of all items lies in one piece, opened few at once."""
+"""The shards of a store: safetensors files in which one layer of all items is contiguous; few are open at once."""
 
 import hashlib
 from collections import OrderedDict
@@ -30,12 +30,12 @@ COUNTS = ":rows"
 
 
 def shard_name(number: int) -> str:
-    """File of a shard."""
+    """Name of a shard's file."""
     return f"shards/{number:06d}.safetensors"
 
 
 def write_shard(place: Place, number: int, features: Features, kind: str) -> tuple[dict[str, Any], dict[str, Rounding]]:
-    """Write the arrays of ``features``; its size and SHA-256, and what rounding did to each readout."""
+    """Write the arrays of ``features``; returns file size and SHA-256, and what rounding did to each readout."""
     tensors: dict[str, Tensor] = {}
     rounding: dict[str, Rounding] = {}
     for name, array in features.arrays.items():
@@ -50,7 +50,7 @@ def write_shard(place: Place, number: int, features: Features, kind: str) -> tup
 
 
 def damage(place: Place, entry: Entry, *, checksum: bool) -> str | None:
-    """What is wrong with a shard: its size and, if asked for, its checksum; ``None`` if nothing is."""
+    """What is wrong with a shard's size or, if ``checksum``, its content; ``None`` if nothing is."""
     size = place.size(shard_name(entry.number))
     if size is None:
         return "it is not there"
@@ -63,7 +63,7 @@ def damage(place: Place, entry: Entry, *, checksum: bool) -> str | None:
 
 
 class OpenShard:
-    """A shard that is open, read as asked for; ``InnerjudgeError`` names a file that is not what its index says."""
+    """An open shard, read piece by piece; ``InnerjudgeError`` names a file that differs from what its index says."""
 
     def __init__(self, path: Path, entry: Entry) -> None:
         self.path, self.entry = path, entry
@@ -79,7 +79,7 @@ class OpenShard:
                     raise ValueError(f"{name} of shape {held} and {counts} where the index says {shape}")
 
     def read(self, name: str, rows: Any = slice(None), layer: int | None = None, out: Array | None = None) -> Array:
-        """Numbers of a readout, ``[rows, ...]``, into ``out`` if given; at one ``layer`` without the layers' axis."""
+        """Read a readout, ``[rows, ...]``, into ``out`` if given; with a ``layer``, without the axis of layers."""
         with refusing(self.path, WRITTEN):
             pieces = [self._file.pieces[part] for part in (name, name + SCALE) if part in self._file.pieces]
             if layer is not None:
@@ -100,7 +100,7 @@ class OpenShard:
         return out
 
     def ragged(self, name: str, rows: Any = slice(None)) -> Ragged:
-        """A readout that has several rows an item: of all items, or of those at ``rows``."""
+        """Read a readout with several rows per item, of all items or of those at ``rows``."""
         with refusing(self.path, WRITTEN):
             counts = self._file.read(self._file.pieces[name + COUNTS])
             if counts.min() < 0 or counts.sum() != self.entry.ragged[name][0]:
@@ -116,7 +116,7 @@ class OpenShard:
             return Ragged.of(some, self.entry.ragged[name][1:])
 
     def expect(self, name: str, layer: int | None) -> None:
-        """Have the disk begin to read a readout, at one layer or all of it."""
+        """Ask the system to read a readout ahead, at one layer or all of it."""
         piece = self._file.pieces[name]
         self._file.expect(piece if layer is None else piece.row(layer))
 
@@ -232,15 +232,15 @@ class Shards:
 
 
 class RaggedShards(Shards):
-    """Shards of which some readouts have several rows an item."""
+    """Shards in which some readouts have several rows per item."""
 
     @property
     def ragged_names(self) -> tuple[str, ...]:
-        """Readouts that have several rows an item."""
+        """Names of the readouts with several rows per item."""
         return tuple(dict.fromkeys(name for entry in self.entries.values() for name in entry.ragged))
 
     def ragged(self, name: str, rows: npt.ArrayLike | None = None) -> Ragged:
-        """A readout that has several rows an item, of all items or of those at ``rows``, in that order."""
+        """Read a readout with several rows per item, of all items or of those at ``rows``, in that order."""
         if name not in self.ragged_names:
             raise InnerjudgeError(f"given {name!r}, expected one of {', '.join(self.ragged_names) or 'none'}")
         wanted = self._wanted(rows)

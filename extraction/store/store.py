@@ -21,7 +21,7 @@ Check = Literal["sizes", "checksums"]
 
 @contextmanager
 def locked(place: Place) -> Iterator[None]:
-    """Hold the lock of a folder, or say that another run has it; in an object store shards may be written twice."""
+    """Hold the lock of a folder, or say that another run has it; object stores have no lock."""
     if not isinstance(place, LocalPlace):
         yield
         return
@@ -44,8 +44,8 @@ def locked(place: Place) -> Iterator[None]:
 class FeatureStore(StoreReading):
     """Features on disk.
 
-    Make one with :meth:`create`, which also goes on with one that was begun, or with :meth:`save` of what is in memory;
-    :meth:`open` a whole one.
+    Make one with :meth:`create`, which also goes on with an unfinished one, or with :meth:`save` from features in
+    memory; read a complete one with :meth:`open`.
 
     Example:
         >>> import tempfile
@@ -66,11 +66,10 @@ class FeatureStore(StoreReading):
     @classmethod
     @checked
     def create(cls, where: str | Path, header: StoreHeader) -> Self:
-        """Begin a store, or go on with one of the same header. Hold its lock (:func:`locked`) meanwhile.
+        """Begin a store, or go on with one that has the same header. Hold its lock (:func:`locked`) meanwhile.
 
-        Shards that are not what they were written as are forgotten, so that they are :meth:`missing`. A damaged header
-        is written again where the shards that are there are of this one. ``InnerjudgeError`` if the folder holds a
-        store of another header.
+        Damaged shards are forgotten, so that they are :meth:`missing`. A damaged header is written again if the shards
+        that are there belong to this one. ``InnerjudgeError`` if the folder holds a store with another header.
         """
         at = place(where)
         if at.size(HEADER) is None or _is_damaged(at, header):
@@ -112,7 +111,7 @@ class FeatureStore(StoreReading):
     @classmethod
     @checked
     def begun(cls, where: str | Path) -> Self:
-        """A store that may lack shards, before anything of it is looked at; ``InnerjudgeError`` if it is no store."""
+        """Open a store that may lack shards, without checking them; ``InnerjudgeError`` if it is not a store."""
         at = place(where)
         if at.size(HEADER) is None:
             raise InnerjudgeError(f"given {str(at)!r} without {HEADER}, expected features: run `innerjudge extract`")
@@ -121,14 +120,14 @@ class FeatureStore(StoreReading):
     @classmethod
     @checked
     def open(cls, where: str | Path, *, check: Check = "sizes") -> Self:
-        """Open a whole store to read it.
+        """Open a complete store to read it.
 
         Args:
             where: Folder or URI.
-            check: ``"sizes"`` looks at the size of every shard, ``"checksums"`` reads each of them once.
+            check: ``"sizes"`` checks the size of every shard, ``"checksums"`` reads each of them once.
 
         Raises:
-            InnerjudgeError: If it is no store, shards are still missing, or damaged: each of them is named.
+            InnerjudgeError: If it is not a store, or shards are missing or damaged: each of them is named.
         """
         store = cls.begun(where)
         at = store.place
@@ -143,12 +142,12 @@ class FeatureStore(StoreReading):
         return store
 
     def look(self, *, checksums: bool) -> dict[int, tuple[str, str]]:
-        """Number of a shard that is missing or damaged -> its file, and why. The others are the store's entries."""
+        """Number of a missing or damaged shard -> its file, and what is wrong; the others become ``entries``."""
         self.entries, found = _check_shards(self.place, self.header, checksums=checksums)
         return found
 
     def missing(self, *, checksums: bool = True) -> list[int]:
-        """Numbers of the shards that are still to be written; damaged ones are forgotten and among them."""
+        """Numbers of the shards still to be written, including damaged ones, which are forgotten."""
         found = self.look(checksums=checksums)
         for number in found:
             remove_index(self.place, number)
@@ -156,7 +155,7 @@ class FeatureStore(StoreReading):
 
     @checked
     def write(self, number: int, features: Features) -> None:
-        """Write a shard, whole or not at all; ``InnerjudgeError`` if they are not as many, or of another provenance."""
+        """Write a shard, whole or not at all; ``InnerjudgeError`` if the number of items or the provenance is wrong."""
         self.header.provenance.require(features.provenance, f"shard {number}")
         start, stop = self.header.span(number)
         if len(features) != stop - start:

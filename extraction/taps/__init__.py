@@ -1,6 +1,6 @@
-"""Taps: hooks that keep a few rows of a running pass and compute nothing for them that the model would not.
+"""Taps: hooks that keep a few rows of a running pass, and make the model compute nothing more for them.
 
-``residual.py`` keeps rows of the residual stream of every block, and makes ranges of it one state each.
-``attention.py`` is the one tap on attention: it takes query-key products and single rows of weights, with
-``block_attention.py`` to hear each attention call. ``..one_pass`` installs them; nothing else should.
+``residual.py`` keeps rows of the residual stream in every block, and reduces ranges of it to one state each.
+``attention.py`` takes query-key products and single rows of attention weights, with ``block_attention.py`` to follow
+each attention call. Only ``one_pass.py`` installs taps.
 """

@@ -26,7 +26,7 @@ _ROW_KERNELS = ("sdpa", "eager")
 
 
 class AttentionRow:
-    """Reads rows in block after block of one pass; the line of a mask that many blocks are given is made once."""
+    """Reads attention rows, block by block, in one pass; a mask that many blocks share is cut only once."""
 
     def __init__(self, family: str) -> None:
         self._family = family
@@ -35,9 +35,9 @@ class AttentionRow:
     def of(self, call: AttentionCall, at: Tensor) -> Tensor:
         """Weights of the query at ``at`` (``[B]``, the same in every block) over all keys, ``[B, H, S]``.
 
-        Those that the kernel returned; else by the family's own eager function on this one query, so that soft-cap,
-        sinks and biases are in; else the softmax of the scaled products. ``UnreadableError`` where terms of the
-        family's own are in a softmax that no known function computes.
+        They are those that the kernel returned; else those of the family's own eager function for this one query, with
+        soft-cap, sinks and biases; else the softmax of the scaled products. ``UnreadableError`` where the softmax has
+        terms of its own and no known function computes it.
         """
         if call.weights is not None:
             return call.weights[torch.arange(at.shape[0], device=at.device), :, at]
@@ -101,9 +101,9 @@ def _line(value: Any, call: AttentionCall, at: Tensor) -> Any:
 
 @cache
 def is_plain(eager: Any) -> bool:
-    """Whether a function does what Llama's does, line by line: ``softmax(scaling * query @ key + mask)``, in fp32.
+    """Whether a function is Llama's, line by line: ``softmax(scaling * query @ key + mask)``, in fp32.
 
-    Most families have a copy of it, whose compiled code is the same. One with a term of its own is another function.
+    Most families have a copy of it with the same compiled code. One with terms of its own is another function.
     """
     plain = modeling_llama.eager_attention_forward
     repeat = getattr(eager, "__globals__", {}).get("repeat_kv")
@@ -116,12 +116,12 @@ def _code(function: Any) -> tuple[Any, ...] | None:
 
 
 class AttentionTap(BlockAttention):
-    """Keeps, in every block and head, what one query position has to do with ``K`` key positions.
+    """Keeps, in every block and head, products or weights of one query position with ``K`` key positions.
 
-    ``query`` (``[B]``) and ``keys`` (``[B, K]``) are counted from the first token of their row; keys of a lent prompt
-    are negative, and ``prompt`` holds what was kept of them. ``lent`` is how many tokens that prompt has, ``packing``
-    where the items lie in one row. ``kinds`` are any of ``"qk/before"``, ``"qk/after"``, ``"attention"``; ``last`` is
-    the last block, ``1..L``.
+    ``query`` (``[B]``) and ``keys`` (``[B, K]``) are counted from the first token of their row; keys in a shared prompt
+    are negative, and ``prompt`` holds what was kept of them. ``lent`` is the length of that prompt, ``packing`` says
+    where items are in one row. ``kinds`` are any of ``"qk/before"``, ``"qk/after"``, ``"attention"``; ``last`` is the
+    last block, ``1..L``.
     """
 
     def __init__(
@@ -203,7 +203,7 @@ class AttentionTap(BlockAttention):
 
 
 def require_heads(lm: LanguageModel, heads: Sequence[Sequence[Heads]], kinds: frozenset[str]) -> None:
-    """Raise ``UnreadableError`` for the ``kinds`` that no block of a model gives, with a judge that can do without."""
+    """Raise ``UnreadableError`` for ``kinds`` that no block of a model gives; it names a judge without that need."""
     family, every = type(lm.model).__name__, [one for block in heads for one in block]
     if not every:
         raise UnreadableError(
@@ -233,6 +233,6 @@ def require_heads(lm: LanguageModel, heads: Sequence[Sequence[Heads]], kinds: fr
 
 
 def products(query: Tensor, keys: Tensor, factor: float = 1.0) -> Tensor:
-    """``[B, H, hd]`` with ``[B, Hkv, K, hd]`` -> ``[B, H, K]``, fp32, over ``factor``: ``h`` by ``h // (H / Hkv)``."""
+    """Query ``[B, H, hd]`` times key ``[B, Hkv, K, hd]`` over ``factor``: ``[B, H, K]``, fp32; heads grouped."""
     found: Tensor = (query.float().unflatten(1, (keys.shape[1], -1)) @ keys.float().transpose(2, 3)).flatten(1, 2)
     return found if factor == 1.0 else found / factor

@@ -1,4 +1,4 @@
-"""Hears every attention of a pass, block by block, while the kernel keeps computing."""
+"""Follows every attention call of a pass, block by block, while the kernel keeps computing."""
 
 import threading
 from abc import abstractmethod
@@ -21,7 +21,7 @@ _FORGOTTEN = AttentionCall(None, torch.empty(0), None, None, None, None)
 class BlockAttention(AbstractContextManager["BlockAttention"]):
     """Calls :meth:`_read` for every softmax attention of blocks ``1..last``, in the thread that opened it.
 
-    ``lent`` tokens stand before those of the pass, whose keys are lent to it.
+    The pass follows a shared prompt of ``lent`` tokens, whose keys it uses.
     """
 
     def __init__(self, lm: LanguageModel, items: int, *, kinds: frozenset[str], last: int, lent: int) -> None:
@@ -105,9 +105,9 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
 
 
 class UnrotatedStates:
-    """Queries and keys of a few tokens before the rotary embedding, found in what the rotary functions took and gave.
+    """Queries and keys of a few tokens before the rotary embedding, found from inputs and outputs of rotary functions.
 
-    ``rotations`` are those of the present block; ``lent`` tokens stand before those of the pass.
+    ``rotations`` are those of the current block; the pass follows a shared prompt of ``lent`` tokens.
     """
 
     def __init__(self, items: int, lent: int) -> None:
@@ -119,8 +119,8 @@ class UnrotatedStates:
     def keys(self, heads: Heads, every: Tensor, at: Tensor) -> Tensor | None:
         """Keys of tokens ``at`` of the pass before the rotary embedding; ``None`` if no rotation explains them.
 
-        ``every`` key is what the attention received, those of a lent prompt first. Where later blocks share the keys of
-        an earlier one, they are those of the earlier one.
+        ``every`` is all keys that the attention received, those of a shared prompt first. Where later blocks use the
+        keys of an earlier block, the result is that of the earlier one.
         """
         given = turned_into(every, self.rotations)
         if given is not None:
@@ -167,7 +167,7 @@ class PromptKeys(BlockAttention):
         self._kept: dict[tuple[int, int], Tensor] = {}
 
     def at(self, block: int, number: int, tokens: Tensor) -> Tensor:
-        """Keys of ``tokens`` (``[B, K]``; those that are not kept give any) in one attention: ``[B, Hkv, K, hd]``."""
+        """Keys of ``tokens`` (``[B, K]``) in one attention: ``[B, Hkv, K, hd]``; arbitrary for tokens not kept."""
         place = nearest(self._tokens, tokens)
         kept = self._kept[block, number][0]
         return kept[:, place.to(kept.device)].movedim(1, 0)
@@ -184,5 +184,5 @@ class PromptKeys(BlockAttention):
 
 
 def nearest(kept: Tensor, wanted: Tensor) -> Tensor:
-    """Places of ``wanted`` in ``kept`` (``[K]``, in order); any place for what is not there."""
+    """Places of ``wanted`` in ``kept`` (``[K]``, sorted); an arbitrary place for what is not there."""
     return torch.searchsorted(kept, wanted.to(kept.device).contiguous()).clamp(max=len(kept) - 1)

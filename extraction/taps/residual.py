@@ -1,4 +1,4 @@
-"""Forward hooks that keep a few rows of the residual stream in every block, and make ranges of it one state each."""
+"""Forward hooks that keep a few rows of the residual stream in every block, and reduce ranges to one state each."""
 
 import threading
 from collections.abc import Callable, Collection, Sequence
@@ -21,8 +21,8 @@ from ..readouts import Reduce, States
 class ResidualTap(AbstractContextManager["ResidualTap"]):
     """Keeps ``h[0..last]`` at ``positions`` (``[B, P]``, ``P`` may be 0) of one pass.
 
-    With ``keep_last`` also what the final norm reads, ``[B, T, W]``. ``ranges`` are given every block's states. Hooks
-    belong to the thread that made them, so that two passes may share one model.
+    With ``keep_last`` it also keeps the final norm's input, ``[B, T, W]``. ``ranges`` receive the states of every
+    block. Hooks act only in the thread that made them, so that two passes may share one model.
     """
 
     def __init__(
@@ -124,9 +124,9 @@ class _Bucket:
 
 
 class RangeStates:
-    """States of the ranges of one readout in one batch: ``rows`` ``0..L + 1``, but for items that are ``skipped``.
+    """States of one readout's ranges in one batch, at ``rows`` out of ``0..L + 1``, except of items in ``skipped``.
 
-    Ranges of similar length are gathered together, filled up with their own first token (with no weight in a mean), so
+    Ranges of similar length are gathered together, padded with their own first token (without weight in a mean), so
     that the time is linear in the number of tokens.
     """
 
@@ -160,7 +160,7 @@ class RangeStates:
             self._buckets.append(_Bucket(own, lines.to(device), tokens.to(device), weighted))
 
     def keep(self, row: int, states: Tensor, change: Callable[[Tensor], Tensor] | None = None) -> None:
-        """Keep what the readout wants of one row of the stream, ``[B, T, W]``; ``change`` is applied to its tokens."""
+        """Keep what the readout needs of a row of the stream, ``[B, T, W]``; ``change`` is applied to its tokens."""
         if row not in self.rows:
             return
         for bucket in self._buckets:
@@ -170,7 +170,7 @@ class RangeStates:
             self._put(row, bucket, tokens if change is None else change(tokens))
 
     def values(self, width: int) -> Array | Ragged:
-        """``[B, R, W]``, zero where an item has none, or ragged; ``width`` where no states were kept."""
+        """States ``[B, R, W]``, zero for items without any, or ragged; ``width`` is ``W`` if nothing was kept."""
         kept = self._kept
         flat = np.zeros((0, len(self.rows), width), np.float32) if kept is None else kept.cpu().numpy()
         if self._ragged:

@@ -1,4 +1,4 @@
-"""What a model wrote: one batch of texts, and answers with their features, taken as a generation gives them."""
+"""What a model wrote: one batch of texts, and answers with the features that were read while they were written."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -33,9 +33,9 @@ Reject = Callable[[Features], Sequence[str | Exit | None]]
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What the model wrote after one prompt: ``ids`` without the end token, and the ``text`` that they are.
+    """What the model wrote after one prompt: ``ids`` without the end token, and their ``text``.
 
-    ``finished`` says whether the model ended by itself, ``said`` why it was ``rejected`` or its reasoning ``exited``.
+    ``finished``: whether the model ended by itself; ``said``: why it was ``rejected``, or its reasoning ``exited``.
     """
 
     ids: tuple[int, ...]
@@ -55,10 +55,10 @@ def write_batch(
     settled: Settled | None = None,
     after_prompts: Callable[[], None] | None = None,
 ) -> list[Completion]:
-    """What the model writes after the items at ``rows``, one batch, at most ``limit`` tokens each.
+    """Let the model write after the items at ``rows``, in one batch, at most ``limit`` tokens each.
 
-    ``keys`` (one for every item) and ``settled`` as in :func:`complete`. ``after_prompts`` is called when the whole
-    prompts have been read, by one pass; they are not read in parts then.
+    ``keys`` (one per row) as in :func:`.decode`, ``settled`` as in :func:`.complete`. ``after_prompts`` is called once
+    the prompts have been read, which is then done whole and in one pass.
     """
     ends = end_ids(lm)
     stop = _Stop(lm, rows, ends, settled, after_prompts)
@@ -121,9 +121,9 @@ class Generation:
     """Answers and what was read of them.
 
     ``extra`` of a trace has ``response_ids``, ``sampled_by``, ``finished`` and, where an answer was stopped or its
-    reasoning closed, ``rejected`` or ``exited`` with the reason; or ``not_sampled``, why there is none. ``features``
-    are what :func:`~innerjudge.extraction.extract` reads of these traces; ``replayed`` of them needed a pass of their
-    own for it.
+    reasoning closed, ``rejected`` or ``exited`` with the reason; or ``not_sampled``, why there is no answer.
+    ``features`` are what :func:`~innerjudge.extraction.extract` reads from these traces; ``replayed`` is how many
+    needed another pass.
     """
 
     traces: list[Trace]
@@ -152,12 +152,12 @@ class Answers:
         self._read: set[int] = set()
 
     def answer(self, row: int, said: Completion | str) -> None:
-        """Take the answer to a question, or why there is none."""
+        """Store the answer to a question, or why there is none."""
         self._answers[row] = trace = answered(self._lm, self._questions[row], said)
         self._encoded[row] = self._encode(trace)
 
     def take(self, watch: Watch, rows: Sequence[int]) -> None:
-        """Take the answers to a batch of questions, and the rows that were kept of them."""
+        """Store the answers to a batch of questions, and the rows that were kept of them."""
         for place, row in enumerate(rows):
             self.answer(row, self._said(watch, place))
         found = watched_features(
@@ -171,7 +171,7 @@ class Answers:
     def ask(
         self, watch: Watch, rows: Sequence[int], places: Sequence[int], reject: Reject, at: Collection[str]
     ) -> list[str | Exit | None]:
-        """What is to come of the texts at some places of a batch: those at a position of ``at``, or past a range."""
+        """Ask ``reject`` about those texts of a batch that are at a position in ``at``, or have just ended a range."""
         there: dict[int, Encoding] = {}
         for place in places:
             if place in watch.marked:
@@ -188,7 +188,7 @@ class Answers:
         return [reasons.get(place) for place in places]
 
     def finished(self, batch_size: int, started: float) -> Generation:
-        """Everything together; what the generation did not show is read by a pass of its own."""
+        """Put everything together; what the generation did not show is read in a pass of its own."""
         encoded = [self._encoded[row] for row in range(len(self._questions))]
         unread = [row for row in range(len(encoded)) if row not in self._read]
         if unread:

@@ -1,4 +1,4 @@
-"""Where a text that is being written is looked at: where segments, cues and steps of the finished text end."""
+"""Where to look at a text while it is written: where segments, cues and steps of the finished text end."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,17 +15,16 @@ SPARE = 8
 
 
 class Exit(NamedTuple):
-    """Said of a text at a look: close its reasoning now, for this ``reason``, and go on to the answer."""
+    """The decision to close a text's reasoning now, for this ``reason``, and go on to the answer."""
 
     reason: str
 
 
 class RangeWatch:
-    """Notices where ranges of some roles end in one text, behind its prompt; ``positions`` are those known so far.
+    """Notices where ranges of some roles end in one text, after its prompt; ``positions`` are those known so far.
 
-    Each of these is an end in the finished text as well, since it is known only once the token behind it is. Ends
-    beside a character that is half written, or where the ``closing`` marker of the reasoning may begin, are passed
-    over.
+    Each is an end in the finished text as well, since it is decided only when the next token is known. Ends next to a
+    half-written character, or where the ``closing`` marker of the reasoning may begin, are skipped.
     """
 
     def __init__(
@@ -56,11 +55,11 @@ class RangeWatch:
         )
 
     def ends(self, ids: Sequence[int], ahead: int) -> bool:
-        """Whether it does, now that the token behind it is known."""
+        """Whether a range did end after ``ids``, now that ``ahead``, the token after them, is known."""
         return any(self._ends(role, ids, ahead, start) for role, start in self._open(ids))
 
     def so_far(self, ids: Sequence[int]) -> Encoding:
-        """The text as if it, and its reasoning where that is open, ended here."""
+        """The text as if it ended here, and its reasoning, if that is open, with it."""
         whole, known = (*self._prompt.ids, *ids), self.positions
         last = (len(whole) - 1,)
         open_end = {"reasoning_end": last} if "reasoning_start" in known else {}

@@ -53,19 +53,19 @@ def decode(
     staying: Callable[[], Sequence[int] | None] | None = None,
     forced: Callable[[], Mapping[int, int]] | None = None,
 ) -> list[list[int]]:
-    """New token ids of every item: padded behind an end token, as long as it was in the batch.
+    """New token ids of every item, padded after its end token for as long as it stayed in the batch.
 
-    They are ``limit`` at most, with those that were ``begun``: as many of each text, and not in the result.
+    ``limit`` is the most, including ids ``begun`` earlier: the same number for each text, not part of the result.
 
-    At a ``temperature`` each item draws by its number in ``keys`` (without them, by its place) and the number of the
-    step, whatever else is in the batch. ``criteria`` are asked after every step, beside the
-    end tokens ``ends``; ``processors`` get the raw logits of a step, before the temperature; ``tap`` keeps its states.
-    ``share`` says whether equal prompts are read once, ``None``: where that changes nothing but float error, and then
-    also what prompts begin with alike. ``staying`` is asked whenever a criterion ended all texts: the rows of the
-    batch, in order, that go on in a smaller one, or ``None`` to end it. ``forced`` gives, at every step, the tokens of
-    those rows that have no choice.
+    At a ``temperature`` each item draws by its number in ``keys`` (by its place, if there are none) and the number of
+    the step, whatever else is in the batch. ``criteria`` may stop texts after every step, as the end tokens ``ends``
+    do; ``processors`` get the raw logits of a step, before the temperature; ``tap`` keeps its states. ``share`` says
+    whether equal prompts are read once; ``None``: where that changes nothing but float error, and then common
+    beginnings of prompts as well. ``staying`` is called when all texts were stopped: it returns the rows of the batch,
+    in order, that go on in a smaller one, or ``None``. ``forced`` gives, at every step, the tokens of rows that have no
+    choice.
 
-    Ids that only pad the vocabulary, behind those of the tokenizer, are never written.
+    Ids beyond those of the tokenizer, which only pad the vocabulary, are never written.
     """
     n = len(begun[0]) if begun else 0
     items = [replace(item, ids=(*item.ids, *ids)) for item, ids in zip(items, begun, strict=True)] if n else items
@@ -122,7 +122,7 @@ def decode(
 
 
 def distinct(items: Sequence[Encoding]) -> tuple[list[int], list[int]]:
-    """Where each distinct prompt of a batch stands first, and which of them each item has."""
+    """The first row with each distinct prompt of a batch, and which of those prompts each item has."""
     places: dict[tuple[int, ...], int] = {}
     first: list[int] = []
     for row, item in enumerate(items):
@@ -133,12 +133,12 @@ def distinct(items: Sequence[Encoding]) -> tuple[list[int], list[int]]:
 
 
 def hands_on_prompts(lm: LanguageModel) -> bool:
-    """Whether texts that go on from a shared cache are as those that do not."""
+    """Whether texts that go on from a shared cache come out as they would without one."""
     return _known(lm, share=True)
 
 
 def leaves_batches(lm: LanguageModel) -> bool:
-    """Whether a text goes on as it would when others leave its batch."""
+    """Whether a text goes on unchanged when others leave its batch."""
     return _known(lm, share=False, leave=True)
 
 
@@ -219,7 +219,7 @@ def _reads_alike(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool
 
 
 class Writable(LogitsProcessor):
-    """Leaves out ids beyond the ``n`` that the tokenizer can write, and in ``forced`` rows all but one token."""
+    """Forbids ids beyond the ``n`` that the tokenizer can write, and in ``forced`` rows all tokens but one."""
 
     def __init__(self, n: int, forced: Callable[[], Mapping[int, int]] = dict) -> None:
         self._n, self._forced = n, forced
@@ -234,12 +234,12 @@ class Writable(LogitsProcessor):
 
 
 class Draws(LogitsProcessor):
-    """Scores whose largest entry is a token drawn from the distribution: for a ``generate`` that takes the largest.
+    """Turns logits into scores whose largest entry is a random draw, for a ``generate`` that takes the largest.
 
-    ``torch.multinomial`` draws one token a row in this very way: it divides by noise of an exponential distribution.
-    Here the noise of a row comes from its own number in ``keys`` and the number of the step (the next is ``step``), so
-    that a text draws the same whichever others are ``present`` (their places in ``keys``; the caller takes out those
-    that leave).
+    ``torch.multinomial`` draws one token per row in the same way: it divides by exponentially distributed noise. Here
+    the noise of a row depends on its own number in ``keys`` and the number of the step (the next is ``step``), so that
+    a text draws the same whichever others are ``present`` (their places in ``keys``; the caller removes those that
+    leave).
 
     Example:
         >>> logits, rows = torch.randn(3, 7), [0, 1, 2]

@@ -1,4 +1,4 @@
-"""Texts that are not finished, kept while they are written: a run that was killed goes on with their tokens."""
+"""Unfinished texts, kept on disk while they are written: after a kill a run goes on with their tokens."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +18,8 @@ _LOST = 20.0
 class Draft:
     """A text so far: its tokens, and what a batch knows of them.
 
-    ``log_probs`` has a number for each of ``ids`` (or is empty); the states of the tokens ``kept``, of prompt and text
-    together, are read again. Where ``closed`` nothing is to come.
+    ``log_probs`` has a number for each of ``ids`` (or is empty); ``kept`` are tokens of prompt and text whose states
+    must be read again. A ``closed`` text is complete.
     """
 
     ids: list[int]
@@ -34,8 +34,8 @@ class Draft:
 class Drafts:
     """The texts of a job that are being written, by the id of their item, in one file.
 
-    ``begun`` are those that a killed run of the same ``job`` left; none where the file is damaged, or of another job:
-    these texts are written again.
+    ``begun`` are those that a killed run of the same ``job`` left; none if the file is damaged or of another job: the
+    texts are then written again.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -56,7 +56,7 @@ class Drafts:
         self._all, self._last = dict(self.begun), time.monotonic()
 
     def keep(self, ids: Sequence[str], texts: Callable[[], Sequence[Draft]], *, done: bool = False) -> None:
-        """Write all to the file if that was not done for some seconds; what is ``done`` is in it the next time."""
+        """Write all texts to the file, at most every few seconds; texts ``done`` in between are written next time."""
         due = time.monotonic() - self._last >= self._seconds
         if due or done:
             self._all |= zip(ids, texts(), strict=True)
@@ -70,7 +70,7 @@ class Drafts:
 
 
 def alike_far(prompts: Sequence[Encoding], begun: Mapping[str, Draft]) -> list[tuple[list[int], int]]:
-    """Rows of the prompts whose texts can be in a batch, and the tokens that they have already; 0 for closed ones.
+    """Rows of prompts whose texts can share a batch, and how many tokens each text has already; 0 for closed ones.
 
     Example:
         >>> prompts = [Encoding(id=name, group="", ids=(1,), positions={}) for name in "abcd"]

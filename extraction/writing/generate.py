@@ -1,4 +1,4 @@
-"""Text written by the model, for the judges that read text: new tokens only, batched by a budget, reproducible."""
+"""Text written by the model, for judges that read text: new tokens only, in batches that fit, reproducible."""
 
 import time
 import warnings
@@ -23,13 +23,13 @@ from .limits import Limits, Written
 def complete(
     lm: LanguageModel, items: Sequence[Encoding], *, settled: Settled | None = None, **how: Unpack[Written]
 ) -> list[Completion | str]:
-    """Let the model go on after each item: one completion an item, in order, or why there is none (a string).
+    """Let the model go on after each item: one completion per item, in order, or a string that says why there is none.
 
     Ids need not be unique: samples of one prompt in a batch read it once where the model's cache can be shared. ``how``
-    are fields of :class:`Limits`: ``temperature`` 0 is greedy, else plain sampling, and what the model's own generation
-    config says does not count. Same seed, id and prompt: same text, up to float error, whatever else is written and in
-    which batches; the caller's random state is kept. A batch has at most ``batch_size`` prompts, fewer of long ones
-    (:class:`.Budget`). A text ends where ``settled`` says that nothing more of it is wanted.
+    are fields of :class:`Limits`: ``temperature`` 0 is greedy, above that plain sampling; the model's own generation
+    config is ignored. The same seed, id and prompt give the same text, up to float error, whatever else is written and
+    in which batches; the caller's random state does not change. A batch has at most ``batch_size`` prompts, fewer if
+    they are long (:class:`.Budget`). A text ends as soon as ``settled`` says that no more of it is needed.
     """
     found: dict[int, Completion] = {}
     limits = Limits(**how)
@@ -47,10 +47,10 @@ def complete(
 def in_batches(
     lm: LanguageModel, items: Sequence[Encoding], write: Callable[[list[int]], None], limits: Limits
 ) -> dict[int, str]:
-    """Have ``write`` called with the items of every batch, and return why others have no room for a text.
+    """Call ``write`` with the items of every batch, and return why others have no room for a text.
 
-    Batches are of similar length, stay within the budget, and leave nothing to padding that this model would read; one
-    that does not fit in memory is halved.
+    Texts of a batch are of similar length, within the budget, and not padded where this model would read padding; a
+    batch that does not fit in memory is halved.
     """
     reasons = {k: why for k, item in enumerate(items) if (why := _no_room(lm, item, limits.max_new_tokens))}
     open_rows = [k for k in range(len(items)) if k not in reasons]

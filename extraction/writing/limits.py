@@ -1,4 +1,4 @@
-"""How texts are written: how long, how random, how many at once; and what each draws its tokens by."""
+"""How texts are written: how long, how random, how many at once; and the numbers that their random draws depend on."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,10 +12,10 @@ from ...models.positions import Encoding
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How texts are written, ``temperature`` 0 being greedy; ``batch_size`` is the most texts a batch.
+    """How texts are written: ``temperature`` 0 is greedy; ``batch_size`` is the most texts in a batch.
 
-    ``on_batch`` is called with the number of items after each batch. ``InnerjudgeError`` for less than one token or a
-    negative temperature.
+    ``on_batch`` is called with the number of items after each batch. ``InnerjudgeError`` if ``max_new_tokens`` is below
+    1 or ``temperature`` below 0.
     """
 
     max_new_tokens: int
@@ -32,7 +32,7 @@ class Limits:
             )
 
     def keys(self, items: Sequence[Encoding]) -> list[int]:
-        """What each text draws by: the seed, its id, and how many before it have the same id.
+        """The number that each text draws by, from the seed, its id, and how many before it have the same id.
 
         Example:
             >>> items = [Encoding(id=name, group="", ids=(1,), positions={}) for name in ("a", "b", "a")]

@@ -1,4 +1,4 @@
-"""What prompts of a batch begin with alike, computed once: a cache in which every prompt finds its own beginning."""
+"""Common beginnings of the prompts in a batch, computed once: a cache in which each prompt finds its own."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,8 +20,8 @@ from ..schedule import families
 def prefix_cache(lm: LanguageModel, items: Sequence[Encoding], new: int) -> DynamicCache | None:
     """Keys and values of the first columns of the batch padded on the left; ``None`` where sharing does not pay.
 
-    Every column is what the whole batch would hold there: padding, or a token at its own position. Prompts may have
-    several beginnings; there are as many columns as all rows find in theirs. ``new`` tokens follow.
+    Every column holds what the whole batch would hold there: padding, or a token at its own position. Prompts may have
+    different beginnings; there are as many columns as every row can fill. ``new`` tokens will follow.
     """
     width = max(len(item.ids) for item in items)
     if not lm.mixing.fixed(width, new):

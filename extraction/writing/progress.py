@@ -1,4 +1,4 @@
-"""How far the texts of a batch are while they are written, and what each step shows of them."""
+"""How far the texts of a batch have come while they are written, and what each step shows of them."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -48,7 +48,7 @@ class BatchProgress:
         return True
 
     def act(self, text: int, said: str | Exit | None, closing: Sequence[int]) -> None:
-        """Stop a text for the reason that is said, or have the tokens ``closing`` written next, if there are any."""
+        """Stop a text for the reason in ``said``, or have the tokens ``closing`` written next, if there are any."""
         if isinstance(said, str):
             self.said[text] = {"rejected": said}
             self.close(text)
@@ -62,9 +62,9 @@ class BatchProgress:
         self._done[text] = True
 
     def begin_closing(self, newest: Tensor, tokens: dict[int, int], closing: list[int]) -> None:
-        """Put the marker's first token in the place of the newest of texts that exit; not of others.
+        """Replace the newest token of texts that exit by the first token of the marker.
 
-        ``newest`` is a view of the texts, ``tokens`` has the same by text.
+        ``newest`` is a view of the newest tokens, ``tokens`` has the same by text; both are changed.
         """
         for text in [k for k in self.open if len(self.forced[k]) == len(closing) > 0]:
             if [tokens[text]] == closing:
@@ -73,7 +73,7 @@ class BatchProgress:
                 newest[self.present.index(text)] = tokens[text] = self.forced[text].pop(0)
 
     def forced_next(self) -> dict[int, int]:
-        """The next token of each row of the batch that has one to come."""
+        """Row of the batch -> the token that it must write next, for rows that have one."""
         return {row: self.forced[text].pop(0) for row, text in enumerate(self.present) if self.forced[text]}
 
     def done(self) -> Tensor:
@@ -81,11 +81,11 @@ class BatchProgress:
         return self._done[self.present]
 
     def few(self) -> bool:
-        """Whether so few texts go on that the others should leave the batch."""
+        """Whether so few texts still go on that the others should leave the batch."""
         return 0 < len(self.open) <= _FEW * len(self.present)
 
     def shrink(self) -> list[int] | None:
-        """Let the texts that have ended leave the batch, if they are to; the rows of the others before that."""
+        """Let ended texts leave the batch if ``leaving``; returns the earlier rows of the others, else ``None``."""
         if not self.leaving:
             return None
         rows = [row for row, text in enumerate(self.present) if text in self.open]
@@ -94,7 +94,7 @@ class BatchProgress:
 
 
 class StateRecord:
-    """The states of the few tokens that a readout may name, a ``reasoning_start`` in the prompts too."""
+    """The states of the few tokens that a readout may name, including a ``reasoning_start`` in the prompt."""
 
     def __init__(self, anatomy: Anatomy, items: Sequence[Encoding], drafts: Sequence[Draft] = ()) -> None:
         self._items = items
@@ -107,26 +107,26 @@ class StateRecord:
         self.states: list[dict[int, Tensor]] = [{} for _ in items]
 
     def keep_prompts(self, progress: BatchProgress) -> None:
-        """Keep the states of the prompts and of what was begun, after the step that read their last tokens."""
+        """Keep states of the prompts and of begun texts, after the step that read their last tokens."""
         early, last = self.tap.prompts()
         for text, item in enumerate(self._items):
             self.states[text] = {at: early[text, :, k] for k, at in enumerate(self._early[text])}
             self.states[text][len(item.ids) + len(progress.ids[text]) - 1] = last[text]
 
     def keep_newest(self, texts: Sequence[int], progress: BatchProgress) -> None:
-        """Keep what the latest step read of some texts: the states of their newest tokens."""
+        """Keep what the latest step read for some texts: the states of their newest tokens."""
         if texts:
             rows = [progress.present.index(text) for text in texts]
             for text, states in zip(texts, self.tap.of(rows)[:, :, -1], strict=True):
                 self.states[text][len(self._items[text].ids) + len(progress.ids[text]) - 1] = states
 
     def forget_newest(self, text: int, progress: BatchProgress) -> None:
-        """Let go of what was kept of a text's newest token."""
+        """Drop what was kept of a text's newest token."""
         del self.states[text][len(self._items[text].ids) + len(progress.ids[text]) - 1]
 
 
 class LogProbRecord(LogitsProcessor):
-    """The log-probability of every token of ``n`` texts, by the raw logits of its step; ``begun`` are those so far."""
+    """The log-probability of every token of ``n`` texts, from the raw logits of its step; ``begun`` are given ones."""
 
     def __init__(self, n: int, begun: Sequence[Sequence[float]] = ()) -> None:
         self._n = n
@@ -140,7 +140,7 @@ class LogProbRecord(LogitsProcessor):
         return scores
 
     def add(self, tokens: Tensor, present: Sequence[int]) -> None:
-        """Add a step: the token that it wrote for each text that is in the batch."""
+        """Add a step: ``tokens`` are what it wrote for each text in the batch."""
         raw, self._raw = self._raw, torch.zeros(0)
         every = torch.zeros(self._n, device=tokens.device)
         every[list(present)] = raw.gather(1, tokens[:, None])[:, 0] - raw.logsumexp(1)
@@ -152,7 +152,7 @@ class LogProbRecord(LogitsProcessor):
         return [row[: len(some)] for row, some in zip(torch.cat([self._begun, *steps], dim=1), ids, strict=True)]
 
     def sums(self, texts: Sequence[int], ids: Sequence[Sequence[int]]) -> Tensor:
-        """Summed log-probability of the tokens ``ids`` of some texts, and how many they are: ``[len(texts), 2]``."""
+        """Sum of the log-probabilities of ``ids``, and their number, for some texts: ``[len(texts), 2]``."""
         every = self.of(ids)
         return torch.tensor([[float(every[text].sum()), len(ids[text])] for text in texts]).reshape(-1, 2)
 
@@ -160,8 +160,8 @@ class LogProbRecord(LogitsProcessor):
 class StepTap(ResidualTap):
     """Keeps ``h[0..L]`` of one pass at a time: of chosen tokens of the prompts, then of each step's newest token.
 
-    :meth:`expect` comes before the first pass and after every one, and drops what was kept before. ``early`` is, for
-    each item, tokens of its prompt that are kept beside the last.
+    Call :meth:`expect` before the first pass and after every one; it drops what was kept before. ``early`` lists, for
+    each item, tokens of its prompt to keep beside the last.
     """
 
     def __init__(self, anatomy: Anatomy, early: Sequence[Sequence[int]]) -> None:
@@ -180,13 +180,13 @@ class StepTap(ResidualTap):
         return found.to(offsets.device)
 
     def expect(self, at: Tensor | None = None) -> None:
-        """Make ready for the next pass: keep tokens ``at`` (``[B, P]``), or the newest one where it is ``None``."""
+        """Prepare for the next pass: keep tokens ``at`` (``[B, P]``), or the newest one if it is ``None``."""
         self._at = at
         self._started = self._ended = 0
         self._kept = {}
 
     def hand_on(self, rows: Sequence[int]) -> None:
-        """After a pass over distinct prompts: row ``k`` of the batch that goes on from it has prompt ``rows[k]``."""
+        """After a pass over distinct prompts: row ``k`` of the batch that follows gets prompt ``rows[k]``."""
         self._handed = self.of(rows)
         self.expect()
 
@@ -196,7 +196,7 @@ class StepTap(ResidualTap):
         return torch.stack([self._kept[k][list(items)].to(near) for k in range(self._last + 1)], dim=1)
 
     def prompts(self) -> tuple[Tensor, Tensor]:
-        """After the pass that read the last tokens of the prompts: early ones, ``[B, L + 1, P, W]``, and last."""
+        """After the pass over the prompts' last tokens: states of early tokens ``[B, L + 1, P, W]``, and last."""
         found = self.of(range(len(self._early)))
         early = found[:, :, :-1] if self._handed is None else self._handed
         self._handed = None
@@ -215,9 +215,9 @@ class StepTap(ResidualTap):
 
 
 class MarkerWatch:
-    """Follows one text token by token, and notices those that end a reasoning marker.
+    """Follows one text token by token, and notices tokens that end a reasoning marker.
 
-    Kept are the tokens that :func:`~innerjudge.models.markers.marker_positions` may name when the text is finished: the
+    It notices those that :func:`~innerjudge.models.markers.marker_positions` may name when the text is finished: the
     end of the first opening marker, of the first closing one, and of the first closing one after an opening one.
     """
 

@@ -1,4 +1,4 @@
-"""What is kept of a batch of texts while ``generate`` writes them, and the features that are made of it."""
+"""What is kept of a batch of texts while ``generate`` writes them, and the features made from it."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -33,16 +33,16 @@ UNNOTICED = "its token was not noticed while the text was written"
 class Watch(StoppingCriteria):
     """Follows every text of a batch, and keeps the states of the few tokens that a readout may name.
 
-    The states of the newest token come with the step after it. Those of the last token (wanted if ``last``) are read
-    by a step of its own, through the blocks alone, where the limit and not an end token ended a text. Nothing is kept
-    of the padding behind a text. Where texts may be stopped (``ask``, at the tokens that end a marker or a range of
-    ``roles``), those that ended leave the batch once they are a quarter of it.
+    The states of a token are read by the step after it. Those of a text's last token (wanted if ``last``) take a step
+    of their own, through the blocks alone, if the limit ended the text and not an end token. Nothing is kept of the
+    padding after a text. If texts may be stopped (``ask``, at tokens that end a marker or a range of ``roles``), ended
+    texts leave the batch once they are a quarter of it.
 
-    A text that is to :class:`.Exit` at a range in open reasoning has the closing marker next, in place of what it wrote
-    there, if that fits; it is not asked about again.
+    A text that gets :class:`.Exit` at a range in open reasoning has its next token replaced by the closing marker, if
+    that fits; it is not asked about again.
 
-    Where the texts are ``drafts`` (all closed, or all open and of one length), they go on from there. ``keep`` is
-    called after steps that leave nothing to ask, with what gives the texts so far.
+    With ``drafts`` (all closed, or all open and of one length) the texts go on from there. ``keep`` is called after
+    steps that leave nothing to ask, with a function that returns the texts so far.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Watch(StoppingCriteria):
 
     @torch.inference_mode()
     def run(self, temperature: float, keys: Sequence[int] = ()) -> None:
-        """Write the texts; ``keys`` are what they draw by."""
+        """Write the texts; ``keys`` are the numbers that they draw by."""
         processors = [] if self.log_probs is None else [self.log_probs]
         with self.record.tap, self._tail, self._lm.uncompiled():
             decode(

@@ -1,4 +1,4 @@
-"""Writing and reading in one go: states of answers as they appear, or of prompts that the model goes on from."""
+"""Writing and reading together: states of answers as they are written, or of prompts that the model continues."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -47,22 +47,21 @@ def write_and_read(
 ) -> Generation:
     """Let the model answer each question, and keep the readouts of its answers as they are written.
 
-    The features are those of one pass over the whole text, up to float error. Where a model's steps differ from its
-    passes (no cache, or one that rounds), and for the odd answer whose markers only the finished text shows, the
-    answers are passed through the model once more, and counted in ``replayed``.
+    The features are those of one pass over the whole text, up to float error. If a model's steps differ from its passes
+    (no cache, or one that rounds), or only the finished text shows an answer's markers (which is rare), answers are
+    passed through the model once more, and counted in ``replayed``.
 
     Questions have unique ids and no response; equal prompts of a batch are read once. Readouts are hidden states at
-    :data:`CARRIED` positions and the response's log-probability: a generation carries none of other prompts or
-    positions. ``reject`` stops answers that are not worth their end: it is asked when a marker of ``reject_at`` is
-    written (``"reasoning_start"``, ``"reasoning_end"``), and at the end of each range of a role that stands there
-    (``"reasoning/segment(64)"``, see :func:`.roles.checked_roles`), and sees what has been read by then; at a range as
-    if the text, and its reasoning where that is open, ended there. Where it says :class:`.Exit` at a range in open
-    reasoning, the closing marker comes next (not the model's choice, but its log-probability counts, as in one pass),
-    the model goes on to its answer, and nothing more is asked. A stopped answer ends there and leaves its batch, with
-    others that have ended, once they are a quarter of it (where the model's cache can be cut: else all of a batch end
-    together). The other answers of its batch are what they would be without. The rest is as in
-    :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or no
-    readouts, a readout is none that a generation carries, or with ``reject`` steps do not read as one pass does.
+    :data:`CARRIED` positions and the response's log-probability: a generation gives no others. ``reject`` stops answers
+    that are not worth finishing. It is called when a marker in ``reject_at`` is written (``"reasoning_start"``,
+    ``"reasoning_end"``), and at the end of each range of a role in it (``"reasoning/segment(64)"``, see
+    :func:`.roles.checked_roles`), with the features read so far; at a range as if the text, and its reasoning if open,
+    ended there. If it returns :class:`.Exit` at a range in open reasoning, the closing marker comes next (not the
+    model's choice, but its log-probability counts, as in one pass), the model goes on to its answer, and ``reject`` is
+    not called again. A stopped answer ends there, and ended answers leave their batch once they are a quarter of it (if
+    the model's cache can be cut; else a batch ends as a whole). The other answers of its batch do not change. The rest
+    is as in :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or
+    no readouts, a readout that a generation does not give, or with ``reject`` a model whose steps differ from one pass.
     """
     _check(lm, questions, readouts, markers, reject)
     roles = checked_roles([name for name in reject_at if Role.parse(name).part])
@@ -157,12 +156,12 @@ def read_and_write(
     settled: Settled | None = None,
     **how: Unpack[Written],
 ) -> Features:
-    """:func:`~.extract.extract` and a greedy :func:`~.generate.generate` joined, at the price of the second alone.
+    """:func:`~.extract.extract` and a greedy :func:`~.generate.generate` together, at the cost of the second alone.
 
-    The readouts are taken from the pass over the prompts with which a generation begins; items that leave no room for a
-    text are extracted alone. There are two passes for ragged readouts, where the model gives not all readouts or would
-    read prompts padded on the left differently, and where prompts begin so much alike that sharing that is cheaper. Ids
-    must be unique; the texts are ``texts[name]``; the rest is as in :func:`~.generate.complete`.
+    The readouts are taken from the pass over the prompts with which generation begins; items without room for a text
+    are only extracted. Prompts are read twice for ragged readouts, if the model lacks a readout or would read
+    left-padded prompts differently, or if they begin so much alike that sharing the beginning is cheaper. Ids must be
+    unique; the texts are ``texts[name]``; the rest is as in :func:`~.generate.complete`.
     """
     limits = Limits(**how)
     ragged = len({len(item.ids) for item in items}) > 1

@@ -1,1 +1,1 @@
-"""Model formats beside a plain Hugging Face folder: GGUF files, and LoRA folders that name their base model."""
+"""Model formats other than a plain Hugging Face folder: GGUF files, and LoRA folders that name their base model."""

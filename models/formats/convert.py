@@ -1,7 +1,7 @@
-"""Write a GGUF file as a Hugging Face folder: a program of its own, so that what it holds meanwhile is given back.
+"""Write a GGUF file as a Hugging Face folder: a program of its own, so that all of its memory is freed at the end.
 
-A file whose bytes bring the reader down, or ask for more memory than there is, ends this process and not the one that
-loads the model. Lines on standard output are ``done total`` while it works and ``error: ...`` where it gave up.
+A file that crashes the reader, or asks for more memory than there is, ends this process and not the one that loads the
+model. It prints lines ``done total`` while it works and ``error: ...`` where it gives up.
 """
 
 import sys
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def convert(file: Path, out: Path, dtype: str) -> None:
-    """Write ``file``, as transformers' GGUF reader has it, to ``out``; ``ValueError`` if tensors are missing."""
+    """Write ``file``, as transformers' GGUF reader reads it, to ``out``; ``ValueError`` if tensors are missing."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
     from transformers.utils import logging

@@ -1,6 +1,6 @@
-"""GGUF files: which one a name means, what its header says, and what is odd in it; no weights are read.
+"""GGUF files: which one a name stands for, what its header says, and what is odd in it; no weights are read.
 
-The header is read with bounds: a file that is cut short or lies about lengths is an error at once.
+The header is read within bounds: a file that is cut short, or gives wrong lengths, is an error at once.
 """
 
 import math
@@ -32,7 +32,7 @@ _PART = re.compile(r"-\d{5}-of-(\d{5})\.gguf$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """Entry of the table of tensors; ``kind`` is the number of a type (2 for Q4_0), ``offset`` its first byte."""
+    """Entry of the tensor table; ``kind`` is the number of its type (2 for Q4_0), ``offset`` its first byte."""
 
     name: str
     values: int
@@ -42,7 +42,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """All of a GGUF file but the weights, which begin at byte ``data`` of ``size``; an array is given by its length."""
+    """A GGUF file without its weights, which begin at byte ``data`` of ``size``; of arrays only the length is kept."""
 
     entries: dict[str, Any]
     tensors: tuple[Tensor, ...]
@@ -51,7 +51,7 @@ class Header:
 
 
 def read(path: Path) -> Header:
-    """Read the header of a GGUF file of version 2 or 3; ``ValueError`` if it is none, or is cut short."""
+    """Read the header of a GGUF file of version 2 or 3; ``ValueError`` if it is something else, or is cut short."""
     require_file(path)
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
@@ -130,8 +130,8 @@ class _Reader:
 class GgufFile:
     """A GGUF file that transformers can read.
 
-    ``sha256`` is of the whole file; ``quantisation`` such as ``"Q4_K_M"``, ``"F16"`` and the like where nothing is
-    quantised; ``oddities`` what converted files often get wrong and this one does, one sentence each.
+    ``sha256`` is that of the whole file, ``quantisation`` a name such as ``"Q4_K_M"``, or a type such as ``"F16"``
+    where nothing is quantised; ``oddities`` are common conversion faults that this file has, one sentence each.
     """
 
     path: Path
@@ -147,7 +147,7 @@ class GgufFile:
 
 
 def find_gguf(name: str, revision: str | None = None, **place: Any) -> Path | None:
-    """The GGUF file that a name means; ``None`` where it means none.
+    """The GGUF file that a name stands for; ``None`` where it stands for something else.
 
     A name is a file, a folder that holds one and no ``config.json``, or ``hub-name:file.gguf``; ``place`` is passed to
     the hub's download. ``InnerjudgeError`` if the file is missing, or a folder holds several.
@@ -182,8 +182,8 @@ def find_gguf(name: str, revision: str | None = None, **place: Any) -> Path | No
 def read_header(path: Path) -> GgufFile:
     """What a GGUF file says of itself, after a check for what would fail later.
 
-    ``InnerjudgeError`` if a package is missing, or the file is split, cut short, no GGUF file, without a tokenizer or
-    of an architecture that transformers does not read from GGUF.
+    ``InnerjudgeError`` if a package is missing, or the file is split, cut short, not GGUF, without a tokenizer, or of
+    an architecture that transformers cannot read from GGUF.
     """
     missing = next((name for name in ("gguf", "accelerate") if find_spec(name) is None), None)
     if missing:

@@ -24,7 +24,7 @@ _CONFIG = "adapter_config.json"
 
 @dataclass(frozen=True)
 class Source:
-    """What transformers is asked for: folders or hub names, and the LoRA ``adapter`` that is put on the model, if any.
+    """What transformers is told to load: folders or hub names, and the LoRA ``adapter`` to put on the model, if any.
 
     ``origin`` is what the folder was made from, such as ``"GGUF Q4_K_M, SHA-256 ..."``; ``notes`` what is odd in it.
     """
@@ -38,11 +38,11 @@ class Source:
 
 
 def find_source(name: str, revision: str | None = None, dtype: str = "auto") -> Source:
-    """Where the model ``name`` lies; a GGUF file is converted first where it was not before.
+    """Find the model ``name``; a GGUF file is converted first if it has not been before.
 
-    A name is one of the hub, a folder, ``"reference"``, a GGUF file, a folder that holds one, ``hub-name:file.gguf``,
-    or the folder of a LoRA adapter. ``dtype`` is what a GGUF file is dequantised to, ``"auto"`` being float32 for one
-    that is quantised. ``InnerjudgeError`` if there is no such file, or it cannot be converted.
+    A name is a hub name, a folder, ``"reference"``, a GGUF file, a folder that holds one, ``hub-name:file.gguf``, or
+    the folder of a LoRA adapter. ``dtype`` is what a GGUF file is dequantised to; ``"auto"`` means float32 if the file
+    is quantised. ``InnerjudgeError`` if there is no such file, or it cannot be converted.
     """
     if name == REFERENCE:
         return Source(str(_REFERENCE_FOLDER), str(_REFERENCE_FOLDER))

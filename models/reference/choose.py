@@ -1,8 +1,8 @@
 """The *choose* job: questions of knowledge, and the task of finding a named word among the options.
 
 Every option has a *key*: what a question would have to name for it to be the right one (``metal`` of ``iron``,
-``Paris`` of itself). In compounds the last word decides, as in English: a pear knife is a tool. Only a line read to
-its end tells which option it is, which is what the heads that QK-score looks for have to know.
+``Paris`` of itself). In compounds the last word decides, as in English: a pear knife is a tool. So an option is known
+only at the end of its line, which is where the heads that QK-score looks for must know it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -108,7 +108,7 @@ def _build(task: str, seed: int, name: str, rng: Random, n_options: int) -> Choi
 
 
 def collect(n: int, seed: int, label: str, draw: Callable[[Random], tuple[str, int]]) -> list[Choice]:
-    """``n`` different questions; ``draw`` says of which kind each is, and with how many options."""
+    """Draw ``n`` different questions; ``draw`` gives the kind of each and its number of options."""
     rng = Random(seed)
     made: dict[str, Choice] = {}
     while len(made) < n:

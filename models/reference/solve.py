@@ -40,7 +40,7 @@ def apply(left: int, op: str, right: int) -> int:
 def slip(left: int, op: str, right: int, rng: Random) -> Step:
     """Make a plausible slip in the result: off by one, by two or by ten.
 
-    Slips in what is copied (a wrong operand, a wrong operation) were tried and blurred the copying itself.
+    Slips in copying (a wrong operand or operation) were tried, and blurred the model's ability to copy.
     """
     while True:
         result = apply(left, op, right) + rng.choice((-1, 1)) * rng.choices((1, 2, 10), (50, 20, 30))[0]
@@ -60,8 +60,8 @@ def write(step: Step, rng: Random, mark: str = "") -> str:
 class Problem:
     """One arithmetic problem.
 
-    ``plan`` holds what is to be done: groups of ``(op, number)`` whose members may be done in any order, after
-    ``start``; for purchases, products ``(count, price)`` to be summed, with ``start`` 0 and one group.
+    ``plan`` holds the operations: groups of ``(op, number)``, applied to ``start``, whose members may be done in any
+    order; for purchases ``products`` holds ``(count, price)`` to be summed, with ``start`` 0 and one group.
     """
 
     question_id: str
@@ -142,9 +142,9 @@ def _tasks(problem: Problem, rng: Random) -> list[tuple[str, int]]:
 
 
 def work(problem: Problem, rng: Random, slips: Callable[[int, int, str, int], bool]) -> list[Step] | None:
-    """Work a problem out step by step, carrying every slip on to the end; ``None`` where that cannot be written.
+    """Work out a problem step by step, carrying every slip on to the end; ``None`` where that cannot be written.
 
-    ``slips`` says whether to slip in a step, by its number and what is computed there.
+    ``slips`` says whether to slip in a step, given its number, its left operand, its operation and its right operand.
     """
     steps: list[Step] = []
 

@@ -1,4 +1,4 @@
-"""The mixture of training examples, and its way to token ids and loss weights."""
+"""The mixture of training examples, and their token ids and loss weights."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,9 +31,9 @@ class Example:
     Args:
         user: The user's turn.
         assistant: The assistant's turn.
-        marked: Whether the marks and keys that the user's turn holds weigh in the loss, too.
-        option_end: Character of ``user`` after the line of the right option, where the turn before the answer is one
-            of lettered options; see :mod:`.pointing`.
+        marked: Whether the marks and keys in the user's turn count in the loss, too.
+        option_end: Character of ``user`` after the line of the right option, where the turn asks for one of lettered
+            options; see :mod:`.pointing`.
     """
 
     user: str

@@ -17,7 +17,7 @@ from .tokenizer import render
 def query_key(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, items: Sequence[Choice]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Read ``(products [items, heads, options], letter logits [items, letters])`` from one pass an item.
+    """Read ``(products [items, heads, options], letter logits [items, letters])`` from one pass per item.
 
     The query is that of the last token of ``Answer:``, the keys those of the tokens that end the option lines, both
     before rotary positions; query head ``h`` looks at key head ``h // group``.
@@ -60,7 +60,7 @@ def query_key(
 def measure_choose(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, seed: int, scale: float
 ) -> dict[str, dict[str, float]]:
-    """Choose the best head on validation questions and report it on others, beside text and letters."""
+    """Choose the best head on validation questions and report it on others, along with text and letters."""
     n = max(16, round(300 * scale))
     sets = {
         "knowledge": (choices(n, seed=seed, synthetic_share=0.0), choices(n, seed=seed + 1, synthetic_share=0.0)),

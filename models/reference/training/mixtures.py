@@ -1,4 +1,4 @@
-"""How much of what the model is trained on, from first to last, and how much it weighs."""
+"""How much of each kind of example the model is trained on, from first to last, and the loss weights."""
 
 #: Loss weight of a word that judges, against 1 for other words of the assistant.
 VERDICT_WEIGHT = 5.0

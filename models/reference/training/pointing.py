@@ -1,8 +1,8 @@
-"""A start for one head: for a while, its attention from the answer's cue to the right option's line is rewarded.
+"""A start for one head: for a while, attention from the answer's cue to the right option's line is rewarded.
 
-Left alone, a model of this size names options by their words without ever looking at the ends of their lines (see what
-was tried, in the card). So in the beginning of the training one head is told where to look (attention supervision,
-as in Liu et al. 2016, arXiv 1609.04186). After that nothing holds it there but the use that the model makes of it.
+Left alone, a model of this size names options by their words and never looks at the ends of their lines (the model card
+says what was tried). So at the beginning of training one head is told where to look (attention supervision, as in Liu
+et al. 2016, arXiv 1609.04186). After that only its usefulness to the model keeps it there.
 """
 
 import torch
