@@ -187,15 +187,19 @@ def leading(blocks: Sequence[nn.Module], config: Any) -> int:
 
 
 def _settings(module: nn.Module) -> dict[str, Any]:
-    found = {name: value for name, value in vars(module).items() if isinstance(value, bool | int | float | str)}
-    return {name: value for name, value in found.items() if name not in _NUMBERS}
+    plain = bool | int | float | str | tuple | list
+    return {name: value for name, value in vars(module).items() if isinstance(value, plain) and name not in _NUMBERS}
 
 
 def _in_float32(
     model: Any, stream: Stream, idle: Collection[nn.Module], memory: float | None
 ) -> tuple[Any, Stream] | None:
     """A copy of a model, and its stream there, with float32 weights but for blocks that are ``idle``, or ``None``."""
-    unused = {id(weight) for block in idle for weight in (*block.parameters(), *block.buffers())}
+    unused, used = (
+        {id(weight) for block in some for weight in (*block.parameters(), *block.buffers())}
+        for some in (idle, stream.blocks)
+    )
+    unused -= used  # blocks may share some
     weights: list[Tensor] = [one for one in (*model.parameters(), *model.buffers()) if id(one) not in unused]
     if any(weight.is_meta or type(weight) not in (Tensor, nn.Parameter) for weight in weights):
         return None  # offloaded, quantised or spread over devices

@@ -120,7 +120,12 @@ def require_unrendered(tokenizer: PreTrainedTokenizerFast, prompt: Text, frames:
         return
     known: Frames = {} if frames is None else frames
     key = True, (Message("user", ""),)
-    frame = known[key] = known.get(key) or _frame(tokenizer, key[1], True, THINK)
+    try:  # not kept: others may have other markers
+        frame = known.get(key) or _frame(tokenizer, key[1], True, THINK)
+    except EndlessError:
+        raise
+    except InnerjudgeError:  # a template that fails on a user's turn alone
+        return
     tag, closing = _TAG.match(frame.before), _TAG.match(frame.after)
     if tag is None or closing is None:
         return

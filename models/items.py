@@ -39,8 +39,9 @@ class _Named:
     @property
     def group(self) -> str:
         """Unit of splitting and of intervals: the question; null and an empty name in ``extra`` are none."""
-        own, named = str(getattr(self, self._ids[0])), self.extra.get("question_id")
-        return own if self._ids[0] == "question_id" or named is None or named == "" else str(named)
+        own = str(getattr(self, self._ids[0]))
+        named = None if self._ids[0] == "question_id" else self.extra.get("question_id")
+        return own if named is None or named == "" else str(named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

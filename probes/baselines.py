@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task
+from .description import Task, derived
 from .fitted_arrays import Forms, Number
 from .judge import LearningJudge, Scores, ThresholdJudge
 from .labels import Floats, best_threshold, correctness, ratings
@@ -163,6 +163,7 @@ class Length(LearningJudge):
         (-1, array([-3., -9.]), array([ True, False]))
     """
 
+    kinds = derived(lambda self: _KINDS[self.target])
     family = "baseline"
     needs = ("logprob",)
     forms: ClassVar[Forms] = {"sign_": Number(whole=True, among=(-1, 1)), "threshold_": Number(none=True)}
@@ -170,7 +171,7 @@ class Length(LearningJudge):
     threshold_: float | None
 
     def __init__(self, *, target: Target = "correct") -> None:
-        self.target, self.kinds = _checked_target(target), _KINDS[target]
+        self.target = _checked_target(target)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -230,6 +231,7 @@ class QuestionOnly(PenalisedProbe):
         True
     """
 
+    kinds = derived(lambda self: _KINDS[self.target])
     family = "baseline"
     forms: ClassVar[Forms] = {"penalty_": Number(low=0)}
 
@@ -237,7 +239,7 @@ class QuestionOnly(PenalisedProbe):
         self, *, target: Target = "correct", row: int | ChooseRow = -1, candidates: Sequence[float] | None = None
     ) -> None:
         super().__init__(positions=("prompt_end",), combine="concat", row=row)
-        self.target, self.candidates, self.kinds = _checked_target(target), candidates, _KINDS[target]
+        self.target, self.candidates = _checked_target(target), candidates
         self._tried()
 
     @classmethod

@@ -10,7 +10,7 @@ from ..extraction.features import Features
 from ..extraction.provenance import WITHOUT_ABSTAIN
 from ..models.errors import InnerjudgeError
 from ..models.prompts import ABSTAIN_OPTIONS
-from .description import Task
+from .description import Task, derived
 from .judge import BaseJudge, Scores
 from .labels import Floats, Ints
 
@@ -31,9 +31,10 @@ class ChoiceJudge(BaseJudge):
 
     kinds = ("choice",)
     pointwise = False  # it sees all options at once
+    needs_abstain_lines = derived(lambda self: not self.abstain)
 
     def __init__(self, *, abstain: bool) -> None:
-        self.abstain, self.needs_abstain_lines = abstain, not abstain
+        self.abstain = abstain
 
     def _n_options(self, features: Features) -> Ints:
         """Options that take part, ``[n]``: always the first ones."""

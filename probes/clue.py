@@ -11,7 +11,7 @@ from einops import einsum
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task
+from .description import Task, derived
 from .fitted_arrays import Array, Forms, Tuple
 from .judge import Scores, StreamingJudge
 from .labels import Bools, Floats, Weights, balanced_weights, correctness, hard_rows, soft_correctness
@@ -22,6 +22,8 @@ _SLICE = 256  # items a float64 copy is made of at a time
 class CentroidJudge(StreamingJudge):
     """Centroids of incorrect and correct traces, learned from sums, all at once or chunk by chunk."""
 
+    # Balanced, it weighs the items of a question by one another.
+    keeps_questions_whole = derived(lambda self: getattr(self, "balance", False))
     fitted = ("n_seen_", "n_excluded_", "weight_", "sum_", "squares_", "groups_seen_")
     forms: ClassVar[Forms] = {
         "n_seen_": Array((2,), dtype="int64", low=0, needed="sum_"),  # all of them come with the first trace
@@ -183,7 +185,6 @@ class CLUE(CentroidJudge):
             raise InnerjudgeError(f"given {rank_by=}, {last=}, expected 'success' or 'margin', 'normed' or 'raw'")
         self.start, self.end, self.rank_by, self.last = start, end, rank_by, last
         self.embedding, self.scale, self.balance = embedding, scale, balance
-        self.keeps_questions_whole = balance  # it weighs the items of a question by one another
         self.needs = (f"hidden/{start}", f"hidden/{end}")
 
     @classmethod

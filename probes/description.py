@@ -1,6 +1,6 @@
 """How a judge describes itself, so that no code depends on its class."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -47,6 +47,19 @@ class Task:
     def values(self) -> tuple[int, ...]:
         """All values on the scale of ratings."""
         return tuple(range(self.scale[0], self.scale[1] + 1))
+
+
+class _Derived:
+    def __init__(self, find: Callable[[Any], Any]) -> None:
+        self._find = find
+
+    def __get__(self, judge: Any, _owner: object = None) -> Any:
+        return self if judge is None else self._find(judge)
+
+
+def derived(find: Callable[[Any], Any]) -> Any:
+    """An attribute that a judge's parameters give; a subclass may replace it by a value or a property of its own."""
+    return _Derived(find)
 
 
 class JudgeDescription:

@@ -10,7 +10,7 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from . import choices
 from .choices import ChoiceJudge, Prefer
-from .description import Task
+from .description import Task, derived
 from .fitted_arrays import Array, Forms, Tuple
 from .judge import LearningJudge, Scores
 from .labels import Floats, answers
@@ -21,6 +21,8 @@ Select = Literal["accuracy", "permutation", "unlabelled"]
 class ChosenHeads(ChoiceJudge, LearningJudge):
     """A judge of options by attention heads, and the heads that it chose."""
 
+    needs_labels = derived(lambda self: self.select != "unlabelled")
+    needs_permuted = derived(lambda self: self.select == "permutation")
     forms: ClassVar[Forms] = {
         "heads_": Tuple("heads"),
         "quality_": Array(("blocks", "heads")),
@@ -42,7 +44,6 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
             )
         super().__init__(abstain=abstain)
         self.select, self.n_heads, self.prefer = select, n_heads, prefer
-        self.needs_labels, self.needs_permuted = select != "unlabelled", select == "permutation"
         self.fit_needs = ("attention",) if select == "unlabelled" else ()
 
     @property

@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task
+from .description import Task, derived
 from .judge import Scores
 from .labels import Floats
 from .value_judge import Answer, ValueJudge, checked_values
@@ -58,6 +58,10 @@ class LAGER(ValueJudge):
         array([ True])
     """
 
+    # Of two values: the model's own logits have a border, the middle; averaged over all blocks they have none.
+    needs_threshold = derived(
+        lambda self: not self.learns and self.entries not in ("last", 1) and len(self.values) == 2
+    )
     needs = ("logits/score", "labels")
 
     def __init__(
@@ -82,8 +86,6 @@ class LAGER(ValueJudge):
         checked_values(values, answers)
         self.values, self.answers = values, answers
         self.entries, self.norm, self.aggregate, self.readout = entries, norm, aggregate, readout
-        # Of two values: the model's own logits have a border, the middle; averaged over all blocks they have none.
-        self.needs_threshold = not self.learns and entries not in ("last", 1) and len(values) == 2
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task
+from .description import Task, derived
 from .fitted_arrays import Forms, Number
 from .judge import Scores, StreamingJudge
 from .labels import Bools, Floats, Known, Weights, best_threshold, centred, hard_rows, mixed_questions, soft_correctness
@@ -25,6 +25,8 @@ from .row_judge import Centre, ChooseRow, Combine
 class PenalisedProbe(LogOdds):
     """A probe fitted by :mod:`.regression`: logistic regression of correctness, or ridge regression of ratings."""
 
+    # Centred in the question it is a variant of another judge, and takes the means of all.
+    on_request = reads_unlabelled = derived(lambda self: getattr(self, "centre", "none") == "question")
     standardises = True
     target: Target
     centre: Centre = "none"
@@ -142,8 +144,6 @@ class LogisticProbe(PenalisedProbe):
         super().__init__(positions=positions, combine=combine, row=row)
         self.C, self.candidates, self.centre = C, candidates, centre
         self._tried()
-        # Centred in the question it is a variant of another judge, and takes the means of all.
-        self.on_request = self.reads_unlabelled = centre == "question"
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -206,7 +206,6 @@ class RidgeProbe(PenalisedProbe):
         super().__init__(positions=positions, combine=combine, row=row)
         self.candidates, self.centre = candidates, centre
         self._tried()
-        self.on_request = self.reads_unlabelled = centre == "question"  # as of LogisticProbe
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..extraction.readouts import Reduce, States
 from ..models.errors import InnerjudgeError
-from .description import Task
+from .description import Task, derived
 from .fitted_arrays import Array, Forms
 from .judge import LearningJudge, Scores
 from .labels import correctness
@@ -80,6 +80,7 @@ class PooledProbe(LearningJudge):
         array([False,  True, False,  True])
     """
 
+    standardises = derived(lambda self: self.standardise)
     kinds = ("trace",)
     on_request = True  # it keeps the states of many tokens
     forms: ClassVar[Forms] = {
@@ -111,7 +112,7 @@ class PooledProbe(LearningJudge):
     ) -> None:
         self.role, self.reduce, self.rows, self.widths, self.heads = role, reduce, rows, widths, heads
         self.how, self.window, self.loss, self.each, self.balance = how, window, loss, each, balance
-        self.standardise = self.standardises = standardise
+        self.standardise = standardise
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.epochs, self.patience, self.batch, self.seed = epochs, patience, batch, seed
         _check(self)

@@ -12,6 +12,7 @@ from ..extraction.features import Features
 from ..extraction.provenance import Provenance
 from ..models.arguments import checked, require_type
 from ..models.errors import InnerjudgeError
+from .description import JudgeDescription, derived
 from .judge import LearningJudge
 from .labels import Floats
 
@@ -27,6 +28,8 @@ ChooseRow = Literal["best", "earliest"]
 class RowJudge(LearningJudge):
     """A judge of vectors: the states of one row at its positions, side by side or as a difference."""
 
+    # A place of a rating's prompt is the state before its score.
+    kinds = derived(lambda self: ("rating", "pair", "trace") if "score" in self.positions else JudgeDescription.kinds)
     row_: int
 
     def __init__(self, *, positions: Sequence[str], combine: Combine, row: int | ChooseRow) -> None:
@@ -39,8 +42,6 @@ class RowJudge(LearningJudge):
         if isinstance(row, str) and row not in ("best", "earliest"):
             raise InnerjudgeError(f"given row={row!r}, expected a number, 'best' or 'earliest'")
         self.needs = tuple(f"hidden/{p}" for p in positions)
-        if "score" in positions:  # the state before one
-            self.kinds = ("rating", "pair", "trace")
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the length of the vectors that are read."""

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ...extraction.readouts import TokenStats
 from ...models.items import Trace
 from ...models.positions import Alike, encode_trace
@@ -44,7 +46,7 @@ def _read(one: DataItems, traces: Sequence[Trace]) -> list[dict[str, Any]]:
     values = extracted(one.lm, encoded, [_STATS], one.passes, "reading responses to show").ragged[_STATS.name]
     found = []
     for trace, item, nats in zip(traces, encoded, values, strict=True):
-        if not len(nats):  # empty, or not readable: its text is shown as it is
+        if not len(nats) or not np.isfinite(nats).all():  # empty, or not readable: its text is shown as it is
             continue
         start, end = item.ranges["response"][0]
         begins, ids = [a for a, _ in item.ranges[_STEP]], list(item.ids[start:end])
@@ -55,7 +57,8 @@ def _read(one: DataItems, traces: Sequence[Trace]) -> list[dict[str, Any]]:
             if b > a and a < LONG:  # of a character of several tokens the last one stands for all
                 steps[max(bisect_right(begins, start + k) - 1, 0)].append([text[a:b], round(held, 2)])
                 held = 0.0
-        rest = [[f" … ({len(text) - LONG:,} more characters)", None]] if len(text) > LONG else []
-        steps = [one for one in (*steps, rest) if one]
+        steps = [one for one in steps if one] or [[]]
+        if len(text) > LONG:
+            steps[-1].append([f" … ({len(text) - LONG:,} more characters)", None])
         found.append({"item": trace.question_id, "text": trace.candidate_id, "steps": steps})
     return found

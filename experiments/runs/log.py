@@ -41,7 +41,7 @@ class JsonLines(io.TextIOBase):
     encoding = "utf-8"
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream, self._begun, self._lock = stream, "", threading.Lock()
+        self._stream, self._begun, self._lock = stream, "", threading.RLock()
 
     def write(self, text: str) -> int:
         """Take text, and write the lines that it completes."""
@@ -53,6 +53,11 @@ class JsonLines(io.TextIOBase):
                 self._stream.write((line if line.startswith('{"time": ') else _Json().format(record)) + "\n")
         self._stream.flush()
         return len(text)
+
+    def flush(self) -> None:
+        """Write a line that has no end yet, such as a question."""
+        if self._begun:
+            self.write("\n")
 
     def fileno(self) -> int:
         """The file behind it, for other processes."""

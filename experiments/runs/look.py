@@ -47,7 +47,7 @@ def look_at(
     tokenizer = read_tokenizer(source.tokenizer, model, source.revision)
     context = context_of(require_causal(source.weights, model, source.revision))
     check_tokenizer(tokenizer, context)
-    own = scale_of(items)
+    own = scale_of(items) if isinstance(items[0], Rating) else None
     askable = own if own is not None and own[0] >= 0 and own[1] <= 9 else (1, 5)  # labels of one token
     alike, passes = Alike(tokenizer), Passes(scale=scale or askable)
     step = -(-len(items) // MEASURED)
@@ -56,8 +56,8 @@ def look_at(
     facts = _facts(items)
     middle, long = np.percentile(lengths, [50, 95])
     if own is not None:
-        low, high = passes.scale
-        facts["scores"] += f"; their scale is {own[0]} to {own[1]}, asked for as with --scale {low}-{high}"
+        asked = "{}-{}".format(*passes.scale)
+        facts["scores"] += f"; their scale is {own[0]} to {own[1]}; they are asked for as with --scale {asked}"
     sample = f" (measured on {len(measured):,})" if len(measured) < len(items) else ""
     facts["tokens an item"] = f"{middle:,.0f} in the middle, {long:,.0f} at 95 %, {max(lengths):,} at most{sample}"
     counted = f" (of the {len(measured):,} measured)" if sample else ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...models.errors import InnerjudgeError
-from ...models.foreign import parse_sealed, replacing, sealed
+from ...models.foreign import HALF, parse_sealed, replacing, sealed
 from ..data.jsonl import write_jsonl
 
 
@@ -64,7 +64,8 @@ class PartFile:
 def forget(out: Path) -> None:
     """Delete the rows so far, once all that is made of them is written; also those that a killed run left beside it."""
     for path in (out.with_name(f"{out.name}.part"), drafts_of(out)):
-        path.unlink(missing_ok=True)
+        for one in (path, path.with_name(f"{path.name}{HALF}")):
+            one.unlink(missing_ok=True)
 
 
 def drafts_of(out: Path) -> Path:

@@ -89,9 +89,11 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     replayed = 0
     with writing(out):
         part, drafts = PartFile(out, job, unit), Drafts(drafts_of(out), job)
+        drafts.forget(answer.id for answer in answers[: len(part.rows)])
         for start in range(len(part.rows), len(answers), unit):
             found = answer_and_judge(lm, answers[start : start + unit], judge.judge, sampling, passes, drafts)
             part.add(_rows(found, questions.problems, {"judge": judge.name, "sample_id": job}))
+            drafts.forget(trace.id for trace in found.traces)
             replayed += found.replayed
         part.finish()
     again = f", {replayed} of them read in a pass of their own" if replayed else ""

@@ -1,13 +1,15 @@
 """Unfinished texts, kept on disk while they are written: after a kill a run goes on with their tokens."""
 
+import json
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ...models.errors import InnerjudgeError
-from ...models.foreign import dump_sealed, parse_sealed, read_file, replacing
+from ...models.foreign import parse_sealed, read_file, replacing, sealed
 from ...models.positions import Encoding
 
 #: Seconds of work that a killed run loses at most, beside the step that it is in.
@@ -29,6 +31,9 @@ class Draft:
     positions: dict[str, tuple[int, ...]]
     log_probs: list[float]
     kept: list[int]
+    forced: list[int] = field(default_factory=list)
+    marked: bool = False
+    passing: bool = False
 
 
 class Drafts:
@@ -49,7 +54,7 @@ class Drafts:
     def __init__(self, path: Path, job: str, *, seconds: float = _LOST) -> None:
         self._path, self._job, self._seconds = path, job, seconds
         self.begun: dict[str, Draft] = {}
-        with suppress(InnerjudgeError, OSError, ValueError):
+        with suppress(InnerjudgeError, OSError, ValueError, TypeError, AttributeError):  # of another version, too
             held = parse_sealed(read_file(path))
             if held.get("job") == job:
                 self.begun = {key: Draft(**one) for key, one in held["texts"].items()}
@@ -62,11 +67,17 @@ class Drafts:
             self._all |= zip(ids, texts(), strict=True)
         if not due:
             return
-        texts_of_job = {key: asdict(one) for key, one in self._all.items()}
+        # JSON holds no NaN; a text with one is written again.
+        texts_of_job = {key: asdict(one) for key, one in self._all.items() if math.isfinite(sum(one.log_probs))}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self._path) as half:
-            half.write_bytes(dump_sealed({"job": self._job, "texts": texts_of_job}))
+            half.write_text(json.dumps(sealed({"job": self._job, "texts": texts_of_job})), encoding="utf-8")
         self._last = time.monotonic()
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Let go of texts that are kept elsewhere."""
+        for one in ids:
+            self._all.pop(one, None)
 
 
 def alike_far(prompts: Sequence[Encoding], begun: Mapping[str, Draft]) -> list[tuple[list[int], int]]:

@@ -42,7 +42,7 @@ class Watch(StoppingCriteria):
     that fits; it is not asked about again.
 
     With ``drafts`` (all closed, or all open and of one length) the texts go on from there. ``keep`` is called after
-    steps that leave nothing to ask, with a function that returns the texts so far.
+    every step but the last with a function that returns the texts so far.
     """
 
     def __init__(
@@ -102,15 +102,14 @@ class Watch(StoppingCriteria):
         """After every step: ``input_ids`` end with the tokens that it wrote, and the tap holds what it read."""
         texts, newest = self.texts, input_ids[:, -1]
         tokens = dict(zip(texts.present, newest.tolist(), strict=True))
-        if self.record.states[0]:
-            ending = {row for row in texts.open if self._last and tokens[row] in self._ends}
-            going = {row for row in self.passing if row in texts.open and tokens[row] not in self._ends}
-            self.passing = {row for row in going if self.ranges[row].ends(texts.ids[row], tokens[row])}
-            self.record.keep_newest(sorted(self.marked | self.passing | ending), texts)
-            _act(self)
-            texts.begin_closing(newest, tokens, self.closing)
-        else:
+        if not self.record.states[0]:
             self.record.keep_prompts(texts)
+        ending = {row for row in texts.open if self._last and tokens[row] in self._ends}
+        going = {row for row in self.passing if row in texts.open and tokens[row] not in self._ends}
+        self.passing = {row for row in going if self.ranges[row].ends(texts.ids[row], tokens[row])}
+        self.record.keep_newest(sorted(self.marked | self.passing | ending), texts)
+        _act(self)
+        texts.begin_closing(newest, tokens, self.closing)
         if self.log_probs is not None:
             self.log_probs.add(newest, texts.present)
         written = [row for row in list(texts.open) if texts.add(row, tokens[row])]
@@ -124,7 +123,7 @@ class Watch(StoppingCriteria):
                 self._tail.enter_context(StopAfter(self._lm.anatomy.stream))
         self.record.tap.expect()
         texts.leaving = self._leaves and not at_end and texts.few()
-        if self._keep is not None and not (at_end or self.marked or self.passing or any(texts.forced)):
+        if self._keep is not None and not at_end:
             self._keep(lambda: drafts_of(self))
         return torch.ones_like(newest, dtype=torch.bool) if texts.leaving else texts.done()
 
@@ -152,6 +151,9 @@ def drafts_of(watch: Watch) -> list[Draft]:
             positions=dict(watch.ranges[k].positions),
             log_probs=steps.tolist(),
             kept=list(watch.record.states[k]),
+            forced=texts.forced[k],
+            marked=k in watch.marked,
+            passing=k in watch.passing,
         )
         for k, steps in enumerate(log_probs.of(texts.ids))
     ]
@@ -162,10 +164,13 @@ def _take_up(watch: Watch, text: int, draft: Draft) -> None:
     texts = watch.texts
     texts.ids[text], texts.finished[text], texts.said[text] = list(draft.ids), draft.finished, dict(draft.said)
     watch.ranges[text].positions = {role: tuple(at) for role, at in draft.positions.items()}
+    if draft.closed:
+        return texts.close(text)
+    texts.forced[text] = list(draft.forced)
+    watch.marked |= {text} if draft.marked else set()
+    watch.passing |= {text} if draft.passing else set()
     for n in range(len(draft.ids)):
         watch.markers[text].ends_marker(draft.ids[: n + 1])
-    if draft.closed:
-        texts.close(text)
 
 
 def _closing(lm: LanguageModel, marker: str) -> list[int]:

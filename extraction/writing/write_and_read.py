@@ -109,7 +109,8 @@ def write_and_read(
         )
     task = write if fixed and carries_states(lm) else write_only
     for rows, n in alike_far(prompts, begun):
-        texts, left = [prompts[k] for k in rows], replace(limits, max_new_tokens=limits.max_new_tokens - n)
+        left = replace(limits, max_new_tokens=limits.max_new_tokens - n)
+        texts = [replace(p, ids=(*p.ids, *begun[p.id].ids)) if n else p for p in (prompts[k] for k in rows)]
         for k, why in in_batches(lm, texts, partial(_at, task, rows), left).items():
             reading.answer(rows[k], why)
     return reading.finished(limits.batch_size, started)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from innerjudge.models.conversation import Conversation, as_prompt, as_response,
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Choice, Pair, Rating, Trace
 from innerjudge.models.markers import FORMATS
-from innerjudge.models.positions import encode_prompt, encode_trace
+from innerjudge.models.positions import Alike, encode_prompt, encode_trace
 from innerjudge.models.prompts import checklist_prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
 
 from .test_chat import tokenizer, turns
@@ -278,3 +279,22 @@ def test_every_kind_of_item_refuses_such_a_prompt(every: dict[str, Any]) -> None
                 assert ("rendered by the chat template already" in missing.get("*", "")) is refused, (name, one)
         said = encode_prompt(tok, "r", "r", rating_prompt("2+2?", text))
         assert "*" not in said.missing, "a response with such text in it is judged"
+
+
+def test_looking_for_rendered_prompts_changes_nothing_else(every: dict[str, Any]) -> None:
+    """It keeps no frame for others, who may have other markers; a template that fails on a turn alone stops nothing."""
+    markers = ("<r>", "</r>")
+    tagged, plain = trace("<b>hi</b> there", "yes"), trace("Hi.", "<r>think</r>yes")
+    for name, tok in every.items():
+        alike = Alike(tok)
+        encode_trace(tok, tagged, markers=markers, alike=alike)
+        after = encode_trace(tok, plain, markers=markers, alike=alike)
+        assert after == encode_trace(tok, plain, markers=markers), name
+    needy = copy.deepcopy(tok)
+    needy.chat_template = (
+        "{% if messages[0]['role'] != 'system' %}{{ raise_exception('system first') }}{% endif %}"
+        "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}"
+        "{% if add_generation_prompt %}[assistant] {% endif %}"
+    )
+    asked = [{"role": "system", "content": "s"}, {"role": "user", "content": "<b>hi</b>"}]
+    assert not encode_trace(needy, trace(asked, "yes")).missing

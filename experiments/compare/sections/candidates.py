@@ -7,6 +7,7 @@ from typing import Any
 from ....probes import Verdict
 from ...data.answers import normalise
 from ...data.verdict_table import Row
+from ...drawing.style import counted
 from ...selection.cascade import cost_curve
 from ...selection.reranking import accuracy_against_n, interval, selection_accuracy
 from ...selection.rules import Rule
@@ -118,7 +119,7 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
         question=f"What is gained by asking {dear} only where a cheaper judge is not sure?",
         found=(
             f"Accuracy of {judge} alone: {alone}; with {dear} asked about the half of which it is least sure: {half}; "
-            f"about all: {every}. Cheaper judges of states that it was picked from, by these items: {len(best)}.",
+            f"about all: {every}. It was picked on these items, from {counted(len(best), 'cheaper judge')} of states.",
         ),
         plots=(plot,) if plot else (),
     )

@@ -156,8 +156,9 @@ def _made_of(lens: Lens, judges: Sequence[str]) -> Grid:
         shuffled = (one if one.n else None for one in _shuffled(lens, judge, scores))
         rows.append([judge, *(None if part is None else round(part, 3) for part in parts), *shuffled])
     caption = (
-        "What each pooled AUROC is made of: pairs within and between questions. Last: with the score of another answer "
-        "to the question, fitted on random projections of its state; the pass rate of the others is 0 within questions"
+        "What each pooled AUROC is made of: pairs within and between questions. Last two: with the score of another "
+        "answer to the question; fitted on random projections of the question's state. The pass rate of the "
+        "others is 0 within questions"
     )
     names = [
         "judge",

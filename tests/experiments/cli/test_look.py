@@ -132,12 +132,12 @@ def ratings(*scales: list[float] | None) -> list[Rating]:
 
 def test_the_scale_of_the_data_is_what_items_are_asked_on() -> None:
     seen = look_at(ratings([0, 3], [0, 3]))
-    assert seen.facts["scores"] == "2 to 2, mean 2.00; their scale is 0 to 3, asked for as with --scale 0-3"
+    assert seen.facts["scores"] == "2 to 2, mean 2.00; their scale is 0 to 3; they are asked for as with --scale 0-3"
     assert all("from 0 to 3" in one for one in seen.items)
     assert not seen.unscored
     named = look_at(ratings([0, 3]), scale=(1, 7))
     assert "from 1 to 7" in named.items[0]
-    assert named.facts["scores"].endswith("their scale is 0 to 3, asked for as with --scale 1-7")
+    assert named.facts["scores"].endswith("their scale is 0 to 3; they are asked for as with --scale 1-7")
 
 
 @pytest.mark.parametrize("scales", [([0, 3], [1, 5]), ([0, 3], None), (None, None), ([0, 0.5],)])
@@ -150,7 +150,7 @@ def test_without_one_scale_of_whole_numbers_it_is_1_to_5(scales: tuple[list[floa
 
 def test_a_scale_with_labels_of_two_digits_is_told_and_not_asked_on() -> None:
     seen = look_at(ratings([0, 100]))
-    assert seen.facts["scores"].endswith("their scale is 0 to 100, asked for as with --scale 1-5")
+    assert seen.facts["scores"].endswith("their scale is 0 to 100; they are asked for as with --scale 1-5")
     assert "from 1 to 5" in seen.items[0]
 
 
@@ -161,3 +161,9 @@ def test_the_scale_on_the_command_line(cli, tmp_path: Path) -> None:  # type: ig
     assert "Rate the response from 0 to 3" in said
     said = cli("look", tmp_path / "r.jsonl", "--items", 1, "--scale", "1-5").out
     assert "Rate the response from 1 to 5" in said
+
+
+@pytest.mark.parametrize("scale", [[1, 5], ["a", 2], [["a"], "b"]])
+def test_a_field_called_scale_of_another_kind_of_item_is_the_users_own(scale: list[object]) -> None:
+    item = Trace(question_id="q", candidate_id="0", prompt="Hi?", response="hi", correct=True, extra={"scale": scale})
+    assert "scores" not in look_at([item]).facts

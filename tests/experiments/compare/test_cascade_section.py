@@ -47,7 +47,7 @@ def test_the_curve_by_hand() -> None:
     assert (
         "] at 50 tokens an item; with text asked about the half of which it is least sure: 1.00 [" in section.found[0]
     )
-    assert section.found[0].endswith("Cheaper judges of states that it was picked from, by these items: 1.")
+    assert section.found[0].endswith("It was picked on these items, from 1 cheaper judge of states.")
     assert plot.draw() is not None
 
 

@@ -16,6 +16,7 @@ from innerjudge.extraction.writing.answers import Generation
 from innerjudge.extraction.writing.checks import Exit
 from innerjudge.extraction.writing.drafts import Draft, Drafts
 from innerjudge.extraction.writing.write_and_read import CARRIED, write_and_read
+from innerjudge.models.foreign import dump_sealed
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.reference.solve import problems
@@ -124,3 +125,21 @@ def test_a_damaged_file_is_of_no_use(tmp_path: Path) -> None:
     assert Drafts(path, "job").begun == {}
     path.write_bytes(raw)
     assert Drafts(path, "another job").begun == {}
+
+
+def test_what_is_kept_elsewhere_is_let_go_and_what_json_cannot_hold_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "answers.drafts"
+    drafts = Drafts(path, "job", seconds=0)
+    fine, odd = (Draft([5], False, False, {}, {}, [value], []) for value in (-1.0, float("nan")))
+    drafts.keep(["a", "b", "c"], lambda: [fine, fine, odd])
+    assert list(Drafts(path, "job").begun) == ["a", "b"]
+    drafts.forget(["a", "nobody"])
+    drafts.keep(["d"], lambda: [fine])
+    assert list(Drafts(path, "job").begun) == ["b", "d"]
+
+
+def test_a_file_of_another_version_is_of_no_use(tmp_path: Path) -> None:
+    path = tmp_path / "answers.drafts"
+    for texts in ({"a": {"ids": [5], "unknown": 1}}, {"a": 7}, [1]):
+        path.write_bytes(dump_sealed({"job": "job", "texts": texts}))
+        assert Drafts(path, "job").begun == {}
