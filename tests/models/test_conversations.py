@@ -297,4 +297,4 @@ def test_looking_for_rendered_prompts_changes_nothing_else(every: dict[str, Any]
         "{% if add_generation_prompt %}[assistant] {% endif %}"
     )
     asked = [{"role": "system", "content": "s"}, {"role": "user", "content": "<b>hi</b>"}]
-    assert not encode_trace(needy, trace(asked, "yes")).missing
+    assert "*" not in encode_trace(needy, trace(asked, "yes")).missing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -116,9 +117,10 @@ def test_a_response_whose_log_probabilities_are_no_numbers_is_shown_plain(
 
     def odd(*args: Any) -> Any:
         found = read(*args)
-        for values in found.ragged.values():
-            values.values[0] = float("nan")
-        return found
+        ((name, ragged),) = found.ragged.items()
+        values = ragged.values.copy()
+        values[0] = float("nan")
+        return replace(found, ragged={name: replace(ragged, values=values)})
 
     monkeypatch.setattr(surprise, "extracted", odd)
     items: list[Item] = [trace("7 8", "q0"), trace("9", "q1")]
