@@ -141,14 +141,15 @@ class Judging(ItemFeatures):
     def _of_pairs(self) -> list[Outcome]:
         """Pairs in both orders, and each response on its own for point-wise judges."""
         pairs, passes = cast(Sequence[Pair], self.items), self.passes
-        forward = self.kept("items", pairs, passes, partial(pair_features, self.lm, swapped=False))
-        backward = self.kept("swapped", pairs, passes, partial(pair_features, self.lm, swapped=True))
         needs = frozenset(need for seat in self.seats.values() if seat.pointwise for need in seat.judge.needs)
         single = list(Responses(pairs))
         alone = self.kept("alone", single, replace(passes, needs=needs), partial(rating_features, self.lm))
-        choose_turns(self, forward)
-        opened = opened_items(self, "items-open", pairs, forward)
-        turned = opened_items(self, "swapped-open", pairs, backward, swapped=True)
+        if not all(seat.pointwise for seat in self.seats.values()):  # else nobody is asked about a pair
+            forward = self.kept("items", pairs, passes, partial(pair_features, self.lm, swapped=False))
+            backward = self.kept("swapped", pairs, passes, partial(pair_features, self.lm, swapped=True))
+            choose_turns(self, forward)
+            opened = opened_items(self, "items-open", pairs, forward)
+            turned = opened_items(self, "swapped-open", pairs, backward, swapped=True)
         ids, sides, outcomes = [pairs[k].id for k in self.test], [one.extra.get("preferred") for one in single], []
         for name, seat in self.seats.items():
             if seat.pointwise:

@@ -93,3 +93,14 @@ def test_a_named_judge_that_is_left_out_is_said_once(reference: LanguageModel) -
     seen.clear()
     ComparisonRun(lm=reference, settings=Settings(judges=("letter-logits",)), say=seen.append).evaluations(sources)
     assert seen == []
+
+
+def test_pairs_of_which_no_judge_is_asked() -> None:
+    """Judges of single responses alone: the prompt of a pair is not read for anybody."""
+    rows = [
+        {"pair_id": f"p{k}", "prompt": f"Say {k}.", "response_a": f"{k}", "response_b": f"{k + 1}",
+         "preference": "ab"[k % 2]}
+        for k in range(8)
+    ]  # fmt: skip
+    found = ij.compare(ij.load("reference"), rows, judges=["perplexity"])
+    assert {"perplexity", "length"} <= set(found.table()["judge"])
