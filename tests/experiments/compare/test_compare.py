@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import innerjudge as ij
 import numpy as np
 import pytest
 from innerjudge.experiments.compare.compare import compare
