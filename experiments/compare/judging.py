@@ -158,10 +158,8 @@ class Judging(ItemFeatures):
                 outcomes.append(by_difference(name, seat.judge, alone.take(both_responses(self.test)), ids))
                 continue
             first, second = (opened, turned) if self.turns.get(name) == "open" else (forward, backward)
-            again = [
-                v if v.label is None else replace(v, label=_SWAPPED[str(v.label)])
-                for v in seat.judge.verdicts(second.take(self.test))
-            ]
+            said = seat.judge.verdicts(second.take(self.test))
+            again = [v if v.label is None else replace(v, label=_SWAPPED[str(v.label)]) for v in said]
             outcomes.append(replace(self._outcome(name, seat, first), again=again))
         return outcomes
 
