@@ -187,7 +187,7 @@ def leading(blocks: Sequence[nn.Module], config: Any) -> int:
 
 
 def _settings(module: nn.Module) -> dict[str, Any]:
-    plain = bool | int | float | str | tuple | list
+    plain = (bool, int, float, str, tuple, list)
     return {name: value for name, value in vars(module).items() if isinstance(value, plain) and name not in _NUMBERS}
 
 

@@ -78,6 +78,7 @@ def test_prompts_that_begin_alike_are_computed_once_in_each_of_two_readings(
         for item in random_items((8, 6, 9, 7))
     ]
     assert lm.shares_prompts
+    assert "left" in lm.padding_sides  # tried before tokens are counted
     expected = naive(lm, items, READOUTS[:4], 6)
     tokens: list[int] = []
     handle = lm.model.get_input_embeddings().register_forward_pre_hook(lambda _m, args: tokens.append(args[0].numel()))
