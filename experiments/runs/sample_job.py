@@ -22,7 +22,7 @@ from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
 from ..judges.sample_and_judge import Candidates, Sampling, Saved, answer_and_judge, candidates_of
 from ..reading.verdict_pass import labelled
-from .part_file import PartFile, drafts_of, forget
+from .part_file import PartFile, drafts_path, forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
         return f"{out} is complete already."
     replayed = 0
     with writing(out):
-        part, drafts = PartFile(out, job, unit), Drafts(drafts_of(out), job)
+        part, drafts = PartFile(out, job, unit), Drafts(drafts_path(out), job)
         drafts.forget(answer.id for answer in answers[: len(part.rows)])
         for start in range(len(part.rows), len(answers), unit):
             found = answer_and_judge(lm, answers[start : start + unit], judge.judge, sampling, passes, drafts)

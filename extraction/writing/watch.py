@@ -193,7 +193,8 @@ def watched_features(
     for readout in readouts:
         reasons = missing[readout.name]
         if isinstance(readout, ResponseLogProb):
-            values = (watch.log_probs or LogProbRecord(0)).sums(places, watch.texts.ids).numpy()
+            assert watch.log_probs is not None  # it is asked for
+            values = watch.log_probs.sums(places, watch.texts.ids).numpy()
         else:
             at = {item.id: item.positions[readout.position][0] for item in items if item.id not in reasons}
             kept = [watch.record.states[p].get(at.get(item.id, -1)) for p, item in zip(places, items, strict=True)]
