@@ -121,7 +121,7 @@ def _rows(path: Path, name: str) -> Rows:
         return _arrow(path, raw, name)
     is_json = raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{")
     for number, line in enumerate(() if is_json or len(raw) <= WIDE else io.BytesIO(raw), start=1):
-        require_narrow(line, f"{name} line {number}")
+        require_narrow(line.rstrip(b"\r\n"), f"{name} line {number}")
     return (_json if is_json else _csv)(decoded(raw, name), name)
 
 
