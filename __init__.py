@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # imported on first use, so that ``import innerjudge`` and ``
     from .experiments.reading.passes import Passes as Passes
     from .experiments.reading.read import read as read
     from .experiments.reading.verdict_pass import sample_traces as sample_traces
+    from .experiments.runs.label_job import label_widget as label_widget
     from .experiments.selection.cascade import Cascade as Cascade
     from .extraction import (
         AttentionWeights as AttentionWeights,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:  # imported on first use, so that ``import innerjudge`` and ``
     from .probes import (
         CLUE as CLUE,
         LAGER as LAGER,
+        AspectProbes as AspectProbes,
         AttentionScore as AttentionScore,
         BaseJudge as BaseJudge,
         CountedProbe as CountedProbe,

@@ -3,13 +3,14 @@
 ``judge.py`` has what all judges share: ``estimator.py`` makes them scikit-learn estimators that check what they read,
 ``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``; ``lager.py``
 and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py`` and ``penalised.py`` (on ``regression.py`` and
-``row_judge.py``), ``counted.py``, ``ranked.py``; ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``,
-``text_only.py`` and ``embedding.py``; many states are read by ``pooled.py`` (on ``pooled_fit.py``) and
-``trajectory.py``. ``promise.py`` finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py``
-ties them to a judge. ``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads
-them.
+``row_judge.py``), ``counted.py``, ``ranked.py``, ``aspects.py`` (on ``aspect_fit.py``); ``choices.py`` and
+``heads.py``; ``text.py``; ``baselines.py``, ``text_only.py`` and ``embedding.py``; many states are read by
+``pooled.py`` (on ``pooled_fit.py``) and ``trajectory.py``. ``promise.py`` finds thresholds with
+a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge. ``registry.py`` knows the classes,
+those of other packages too; ``storage.py`` saves and loads them.
 """
 
+from .aspects import AspectProbes
 from .baselines import Length, QuestionOnly, TokenConfidence, TokenLogProb
 from .choices import LetterLogits, attention_variability, choose_heads, head_accuracies
 from .clue import CLUE
@@ -34,7 +35,7 @@ from .tuned_lager import TunedLAGER
 from .verdict_text import find_verdict
 
 __all__ = [
-    "CLUE", "LAGER", "AttentionScore", "BaseJudge", "CountedProbe", "DifferenceOfMeans", "EScore",
+    "CLUE", "LAGER", "AspectProbes", "AttentionScore", "BaseJudge", "CountedProbe", "DifferenceOfMeans", "EScore",
     "EmbeddingClassifier", "LearningJudge", "Length", "LetterLogits", "LogisticProbe", "MiniBatchLogistic",
     "PooledProbe", "Promise", "PromptSimilarity", "QKScore", "QuestionOnly", "RankedProbe", "RidgeProbe", "RowSelector",
     "Scores", "StreamingJudge", "Task", "TextClassifier", "TextJudge", "TokenConfidence", "TokenLogProb", "Trajectory",

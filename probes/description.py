@@ -123,6 +123,10 @@ class JudgeDescription:
         """
         return {}
 
+    def label_of(self, extra: Mapping[str, Any], label: Any) -> Any:
+        """What the fit learns of an item from its own fields; ``None`` where that is the ``label`` itself."""
+        return extra.get(self.label_fields[0])
+
     @property
     def reads_text(self) -> bool:
         """Whether the judge needs the model to write a verdict."""

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ..models.errors import InnerjudgeError, one_line
+from .aspects import AspectProbes
 from .baselines import Length, QuestionOnly, TokenConfidence, TokenLogProb
 from .choices import LetterLogits
 from .clue import CLUE
@@ -38,9 +39,9 @@ _Judge = TypeVar("_Judge", bound=type[BaseJudge])
 _OURS: dict[str, type[BaseJudge]] = {
     judge.__name__: judge
     for judge in (
-        CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, CountedProbe, RankedProbe, PooledProbe, Trajectory,
-        LAGER, TunedLAGER, RidgeProbe, QKScore, AttentionScore, EScore, VScore, LetterLogits, TextJudge, TokenLogProb,
-        TokenConfidence, Length, QuestionOnly, TextClassifier, EmbeddingClassifier, PromptSimilarity,
+        CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, CountedProbe, RankedProbe, AspectProbes, PooledProbe,
+        Trajectory, LAGER, TunedLAGER, RidgeProbe, QKScore, AttentionScore, EScore, VScore, LetterLogits, TextJudge,
+        TokenLogProb, TokenConfidence, Length, QuestionOnly, TextClassifier, EmbeddingClassifier, PromptSimilarity,
     )
 }  # fmt: skip
 _theirs: dict[str, type[BaseJudge]] = {}

@@ -142,7 +142,7 @@ def _logistic_path(x: Floats, p: npt.NDArray[Any], cs: _Few, weight: Floats | No
         fitted = [LogisticRegression(C=c, max_iter=10_000, tol=1e-8).fit(rows[of], right, share) for c in cs]
     w = np.concatenate([model.coef_ for model in fitted])
     w = w if turn is None else w @ turn.T @ z
-    return _unscaled(w, np.concatenate([model.intercept_ for model in fitted]), scaler)
+    return unscaled(w, np.concatenate([model.intercept_ for model in fitted]), scaler)
 
 
 def _ridge_path(x: Floats, y: Floats, alphas: _Few, weight: Floats | None = None) -> tuple[Floats, Floats]:
@@ -150,10 +150,10 @@ def _ridge_path(x: Floats, y: Floats, alphas: _Few, weight: Floats | None = None
     scaler = StandardScaler().fit(x, sample_weight=weight)
     targets = repeat(y, "n -> n alphas", alphas=len(alphas))
     fitted = Ridge(alpha=np.array(alphas)).fit(scaler.transform(x), targets, sample_weight=weight)
-    return _unscaled(np.atleast_2d(fitted.coef_), np.atleast_1d(fitted.intercept_), scaler)
+    return unscaled(np.atleast_2d(fitted.coef_), np.atleast_1d(fitted.intercept_), scaler)
 
 
-def _unscaled(w: Floats, b: Floats, scaler: Any) -> tuple[Floats, Floats]:
+def unscaled(w: Floats, b: Floats, scaler: Any) -> tuple[Floats, Floats]:
     """Coefficients and intercepts on vectors as they are: the scaling folded into them."""
     coef = w / scaler.scale_
     return coef, b - coef @ scaler.mean_

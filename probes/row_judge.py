@@ -45,7 +45,7 @@ class RowJudge(LearningJudge):
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the length of the vectors that are read."""
-        pieces = len(self.needs) if self.combine == "concat" else 1
+        pieces = len(self.positions) if self.combine == "concat" else 1
         return {**known, **({"features": pieces * known["width"]} if "width" in known else {})}
 
     @property
@@ -78,7 +78,7 @@ class RowJudge(LearningJudge):
 
     def _vectors(self, features: Features, row: int) -> Floats:
         """``[n, D]`` (delta: last position minus first) or ``[n, positions * D]``, float64."""
-        states = [features[name][:, row].astype(np.float64) for name in self.needs]
+        states = [features[f"hidden/{p}"][:, row].astype(np.float64) for p in self.positions]
         if self.combine == "concat" or len(states) == 1:
             return np.concatenate(states, axis=-1)
         return states[-1] - states[0]

@@ -1,4 +1,4 @@
-"""The commands ``compare``, of judges on the same items, ``judges``, which lists them, and ``doctor``."""
+"""The commands ``compare``, of judges on the same items, ``judges``, which lists them, ``agree`` and ``doctor``."""
 
 import textwrap
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from ...models.errors import InnerjudgeError
 from ..judges.between import Between
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
@@ -158,3 +159,34 @@ def doctor(
     if out is not None:
         found.report(out)
         say(f"Report: {out / 'report.html'}")
+
+
+def agree(
+    labels: Annotated[
+        list[Path],
+        typer.Option(help="JSONL of verdicts, as `label` and `score` write them; repeatable.", metavar="<file>"),
+    ],
+    judge: Annotated[str, typer.Option(help="Name of the judge in the files.")],
+    people: Annotated[list[str], typer.Option(help="Name of a person in the files; repeatable.")],
+    probe: Annotated[str | None, typer.Option(help="Name of a probe that learned from the judge's labels.")] = None,
+    by: Annotated[list[str] | None, typer.Option(help="Also by this tag of the rows; repeatable.")] = None,
+    cost: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=NUMBER", help="What one verdict costs, in any unit; repeatable.")
+    ] = None,
+) -> None:
+    """Hold a judge's labels against people's, by length and data set, and what a probe that learned from them keeps.
+
+    A probe averages random errors away and copies those that follow something: look at the parts before you fit one.
+
+        innerjudge agree --labels gpt.jsonl --labels me.jsonl --judge gpt --people me
+    """
+    from ..data.verdict_files import read_table
+    from ..data.verdict_table import Table
+    from ..stats.agreement.checked import check_labels
+
+    try:
+        costs = {name: float(text) for name, _, text in (one.rpartition("=") for one in cost or ())}
+    except ValueError:
+        raise InnerjudgeError(f"given --cost {' --cost '.join(cost or ())}, expected NAME=NUMBER: gpt=1200") from None
+    table = Table(row for file in labels for row in read_table(file))
+    say(str(check_labels(table, judge, people, probe=probe, slices=("length", "data", *(by or ())), costs=costs)))

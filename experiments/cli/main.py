@@ -14,7 +14,7 @@ from ...models.errors import InnerjudgeError
 from ..runs.log import JsonLines
 from . import options as o, say
 from .bench import bench
-from .compare import compare, doctor, judges
+from .compare import agree, compare, doctor, judges
 from .extract import extract, fit, sweep
 from .plan import label, look, models, plan
 from .score import rank, sample, score
@@ -50,7 +50,7 @@ def _complete(command: Callable[..., Any]) -> Callable[..., Any]:
 
 for _command in (
     *(extract, fit, score, rank, sample, select, curves, look, label, plan, study, diff),
-    *(bench, serve, sweep, compare, judges, doctor, models),
+    *(bench, serve, sweep, compare, judges, agree, doctor, models),
 ):
     app.command()(_complete(_command))
 for _stored in store_app.registered_commands:

@@ -50,7 +50,7 @@ def to_fit(item: Item, judge: BaseJudge, scale: tuple[int, int]) -> tuple[Any, A
 
     Fields of the item that the judge names (:attr:`.JudgeDescription.label_fields`), else :func:`label_to_fit`.
     """
-    own, also = (item.extra.get(name) for name in judge.label_fields)
+    own, also = judge.label_of(item.extra, label_of(item)), item.extra.get(judge.label_fields[1])
     return (label_to_fit(item, scale) if own is None else own), also
 
 

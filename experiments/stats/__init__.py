@@ -6,7 +6,8 @@ intervals of it by leaving out each question in turn, and claims of "better" of 
 correction, ``evidence.py`` the ends and the p-value of a standard error, ``selection_noise.py`` what picking the best
 of many adds by luck.
 
-Nothing here draws at random but the last, which takes a seed. Imports of the other rooms only ``data``.
+Nothing here draws at random but the last, which takes a seed. Imports of the other rooms ``data``, and
+from ``drawing`` how numbers are spelt.
 """
 
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
     from .agreement.aggregate import aggregate as aggregate
+    from .agreement.checked import check_labels as check_labels
     from .biases.confounds import length_matched_pairs as length_matched_pairs
     from .intervals import cluster_interval as cluster_interval, paired_difference as paired_difference
     from .metrics.accuracy import (

@@ -9,6 +9,7 @@ from innerjudge.models import InnerjudgeError
 from innerjudge.probes import (
     CLUE,
     LAGER,
+    AspectProbes,
     AttentionScore,
     CountedProbe,
     DifferenceOfMeans,
@@ -38,6 +39,9 @@ JUDGES = {n: j for n, j in registered_judges().items() if j.__module__.startswit
 CORRECT = np.arange(24) % 2 == 0
 RATINGS = np.arange(24) % 9 / 2 + 1
 ANSWERS = np.arange(24) % 3
+ASPECTS = np.array(
+    [{"right": bool(k % 2), "short": None if k % 5 == 0 else bool(k % 3), "route": "ab"[k // 12]} for k in range(24)]
+)
 
 # Every judge with its labels; options away from their defaults where a class appears twice.
 CASES = {
@@ -67,6 +71,14 @@ CASES = {
     "counted": (CountedProbe(), CORRECT),
     "ranked": (RankedProbe(), RATINGS),
     "ranked-list": (RankedProbe(loss="plackett-luce", tau=0.5, row=1, candidates=[2.0]), CORRECT),
+    "aspects": (AspectProbes(), ASPECTS),
+    "aspects-options": (
+        AspectProbes(
+            unknown="negative", observed=0.6, correct=0.7, balance=True, routed=True, combine="delta", candidates=[0.1]
+        ),
+        ASPECTS,
+    ),
+    "logistic-without-length": (LogisticProbe(nuisance="length", row="best"), CORRECT),
     "minibatch": (MiniBatchLogistic(), CORRECT),
     "minibatch-options": (MiniBatchLogistic(combine="delta", row=1, alpha=0.01, rounds=2, batch=5, seed=3), CORRECT),
     "pooled": (PooledProbe(epochs=2), CORRECT),

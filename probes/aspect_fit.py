@@ -1,0 +1,186 @@
+"""How :mod:`.aspects` learns: labels with gaps as a table, one regression an aspect, the heads and the router."""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from ..models.errors import InnerjudgeError, shown
+from .labels import Floats, has_both, soft_correctness
+from .regression import Regression, checked_candidates, fit_logistic, unscaled
+
+Unknown = Literal["mask", "negative"]
+Head = Literal["mean", "linear", "linear-by-route"]
+#: An aspect needs so many positives, a route so many items.
+FEWEST, FEWEST_OF_ROUTE = 5, 20
+#: Names in the labels of an item that are no aspects.
+OVERALL, ROUTE = "overall", "route"
+_ROUNDS, _REFITS = 20, 5
+
+
+class Parameters(Protocol):
+    """Those of :class:`.AspectProbes` that the fit reads."""
+
+    unknown: Unknown
+    observed: float | None
+    correct: float | None
+    balance: bool
+    head: Head
+    routed: bool
+    candidates: Sequence[float]
+
+
+class AspectLabels(NamedTuple):
+    """Labels ``y [n, A]`` (NaN: unknown) of the aspects, ``route [n]`` (``""``: none) and ``overall [n]`` (NaN)."""
+
+    names: tuple[str, ...]
+    y: Floats
+    route: npt.NDArray[Any]
+    overall: Floats
+
+    def take(self, rows: npt.NDArray[np.intp]) -> "AspectLabels":
+        """Those of some items."""
+        return AspectLabels(self.names, self.y[rows], self.route[rows], self.overall[rows])
+
+
+def columns_of(labels: Iterable[Any], aspects: tuple[str, ...], routes: Any, overall: Any) -> AspectLabels:
+    """Labels as a table, from rows ``[n, A]`` or mappings ``[n]``; refuses names that are not expected."""
+    rows = list(labels)
+    if not all(isinstance(row, Mapping) for row in rows):
+        if {np.shape(row) for row in rows} != {(len(aspects),)} or not aspects:
+            raise InnerjudgeError(
+                f"given labels that are not a column for each of {aspects=}, expected those, or a mapping an item: "
+                "name all aspects in the order of the columns"
+            )
+        rows = [dict(zip(aspects, row, strict=True)) for row in rows]
+    named = sorted({name for row in rows for name in row} - {OVERALL, ROUTE})
+    if odd := {*named} - {*(aspects or named)}:
+        raise InnerjudgeError(f"given the aspect {shown(min(odd))!r}, expected one of {shown(', '.join(aspects))}")
+    names = aspects or tuple(named)
+    y = np.array([[_share(row.get(name)) for name in names] for row in rows]).reshape(len(rows), len(names))
+    route = [row.get(ROUTE) for row in rows] if routes is None else list(routes)
+    known = [row.get(OVERALL) for row in rows] if overall is None else list(overall)
+    if {len(route), len(known)} != {len(rows)}:
+        raise InnerjudgeError(f"given {len(route)} routes, {len(known)} overall labels and {len(rows)} items' aspects")
+    said = np.array(["" if one is None else str(one) for one in route], dtype=object)
+    return AspectLabels(names, y, said, np.array([_share(one) for one in known]))
+
+
+def _share(value: Any) -> float:
+    if value is None or value != value:
+        return np.nan
+    if not isinstance(value, bool | int | float | np.number | np.bool_) or not 0 <= value <= 1:
+        raise InnerjudgeError(f"given the label {value!r:.40} of an aspect, expected true, false, 0 to 1, or null")
+    return float(value)
+
+
+class Aspects(NamedTuple):
+    """What :class:`.AspectProbes` learns: ``A`` names, ``R`` routes, ``coef [R + 1, A, F]`` and so on."""
+
+    names: tuple[str, ...]
+    routes: tuple[str, ...]
+    coef: Floats
+    intercept: Floats
+    head: Floats
+
+
+def fit_aspects(how: Parameters, x: Floats, told: AspectLabels, groups: npt.NDArray[Any]) -> Aspects:
+    """Probes of vectors ``x [n, F]``, of all items and of each route, and what joins their scores.
+
+    Aspects that cannot be learned are left out with a warning; ``InnerjudgeError`` where that leaves none.
+    """
+    routes = tuple(sorted({*told.route.tolist()} - {""})) if how.routed else ()
+    if how.routed and len(routes) < 2:
+        raise InnerjudgeError(f"given the routes {shown(routes)} for routed=True, expected at least two: add items")
+    tried = {name: fit_aspect(how, x, y, groups) for name, y in zip(told.names, told.y.T, strict=True)}
+    whole = {name: one for name, one in tried.items() if one is not None}
+    if not whole:
+        raise InnerjudgeError(
+            f"given no aspect with both classes and {FEWEST} positives, expected at least one: add labels"
+        )
+    if left := shown(", ".join(sorted(tried.keys() - whole))):
+        warnings.warn(f"aspects left out: {left}: one class, or fewer than {FEWEST} positives", stacklevel=3)
+    parts = [np.full(len(x), True), *(told.route == name for name in routes)]
+    probes, heads = [list(whole.values())], list[Floats]()
+    held = np.stack([one.held_out for one in probes[0]], axis=1)
+    columns = told.y[:, [name in whole for name in told.names]].T
+    for its in parts[1:]:
+        own = [fit_aspect(how, x[its], y[its], groups[its]) if its.sum() >= FEWEST_OF_ROUTE else None for y in columns]
+        probes.append([usual if one is None else one for one, usual in zip(own, probes[0], strict=True)])
+        for k, one in enumerate(own):
+            held[its, k] = held[its, k] if one is None else one.held_out
+    for its in parts:
+        usual = heads[0] if heads and how.head == "linear" else None
+        heads.append(_head(how, held[its], told.overall[its], groups[its], heads) if usual is None else usual)
+    coef, intercept = (
+        np.array([[getattr(one, name) for one in row] for row in probes]) for name in ("coef", "intercept")
+    )
+    return Aspects(tuple(whole), routes, coef, intercept, np.array(heads))
+
+
+def _head(how: Parameters, held: Floats, known: Floats, groups: npt.NDArray[Any], others: list[Floats]) -> Floats:
+    """Weights of the aspects' scores, and an intercept; of all items where too few are labelled."""
+    if how.head == "mean":
+        spread = np.nanstd(held, axis=0)
+        w = 1 / np.where(spread > 0, spread, 1.0) / held.shape[1]
+        return np.append(w, -w @ np.nanmean(held, axis=0))
+    told = ~np.isnan(known) & ~np.isnan(held).any(axis=1)
+    if told.sum() >= FEWEST_OF_ROUTE and has_both(known[told]):
+        p = soft_correctness(known[told])
+        one = fit_logistic(held[told], p, tuple(groups[told]), checked_candidates(how.candidates))
+        return np.append(one.coef, one.intercept)
+    if others:
+        return others[0]
+    raise InnerjudgeError(
+        f"given {int(told.sum())} items with an overall label and all aspects, for head={how.head!r}, expected "
+        f"{FEWEST_OF_ROUTE} of both classes: label more, or take head='mean'"
+    )
+
+
+def fit_aspect(how: Parameters, x: Floats, given: Floats, groups: npt.NDArray[Any]) -> Regression | None:
+    """The probe of one aspect; ``None`` where its labels do not tell."""
+    some = np.full(len(given), True) if how.unknown == "negative" else ~np.isnan(given)
+    x, y, own = x[some], np.nan_to_num(given[some]), tuple(groups[some])
+    if y.sum() < FEWEST or not has_both(y):
+        return None
+    held, candidates = np.full(len(given), np.nan), checked_candidates(how.candidates)
+
+    def fitted(p: Floats) -> Regression:
+        weight = np.where(p > 0.5, 0.5 / p.mean(), 0.5 / (1 - p.mean())) if how.balance else None
+        return fit_logistic(x, soft_correctness(p), own, candidates, weight)
+
+    found = fitted(y)
+    candidates = (found.penalty,)
+    for _ in range(_ROUNDS if how.observed else 0):
+        found = fitted(expected(expit(x @ found.coef + found.intercept), y, how.observed or 1.0))
+    for _ in range(_REFITS if how.correct else 0):
+        before, y = y, corrected(expit(x @ found.coef + found.intercept), y, how.correct or 1.0)
+        if (y == before).all() or not has_both(y):
+            break
+        found = fitted(y)
+    held[some] = found.held_out
+    return Regression(found.coef, found.intercept, found.penalty, held)
+
+
+def expected(p: Floats, y: Floats, observed: float) -> Floats:
+    """How likely each item is a positive, ``[n]``: 1 if recorded, else from ``p`` and the share that is recorded."""
+    return np.where(y > 0, y, (1 - observed) * p / (1 - observed * p))
+
+
+def corrected(p: Floats, y: Floats, threshold: float) -> Floats:
+    """Labels ``[n]`` with negatives above the threshold, and above the mean probability, turned into positives."""
+    return np.where((y == 0) & (p > max(threshold, p.mean())), 1.0, y)
+
+
+def fit_router(states: Floats, route: npt.NDArray[Any]) -> Floats:
+    """Weights ``[R, D + 1]`` of states ``[n, D]``, the last of them the intercept, from routes (``""``: none)."""
+    x, y = states[route != ""], route[route != ""].astype(str)
+    scaler = StandardScaler().fit(x)
+    model = LogisticRegression(C=0.01, max_iter=10_000).fit(scaler.transform(x), y)
+    found = np.column_stack(unscaled(model.coef_, model.intercept_, scaler))
+    return found if len(found) > 1 else np.concatenate([0 * found, found])

@@ -1,0 +1,156 @@
+"""Probes of aspects: labels with gaps, routes, and the score that joins them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from innerjudge import AspectProbes, BaseJudge, Features, InnerjudgeError
+from innerjudge.probes.aspect_fit import corrected, expected
+from sklearn.metrics import f1_score
+
+
+def features_of(x: np.ndarray, prompt: np.ndarray | None = None, groups: list[str] | None = None) -> Features:
+    arrays = {"hidden/a": x[:, None].repeat(3, axis=1)}
+    if prompt is not None:
+        arrays["hidden/prompt_end"] = prompt[:, None].repeat(3, axis=1)
+    return Features.from_arrays(arrays, provenance="m", groups=groups or [f"q{k // 4}" for k in range(len(x))])
+
+
+def test_the_correction_of_the_paper_by_hand() -> None:
+    # Mean of p: (.9 + .75 + .2 + .72) / 4 = .6425 < .7: negatives above .7 become positives.
+    p, y = np.array([0.9, 0.75, 0.2, 0.72]), np.array([0.0, 0.0, 0.0, 1.0])
+    assert corrected(p, y, 0.7).tolist() == [1.0, 1.0, 0.0, 1.0]
+    # Where the mean is above the threshold, it counts: mean .8 keeps .75 a negative.
+    assert corrected(np.array([0.9, 0.75, 0.75]), np.array([0.0, 0.0, 1.0]), 0.7).tolist() == [1.0, 0.0, 1.0]
+
+
+def test_how_likely_a_negative_was_not_recorded_by_hand() -> None:
+    # Of .6 recorded and p = .5: (1 - .6) * .5 / (1 - .6 * .5) = .2 / .7 = .2857; what is recorded is sure.
+    assert expected(np.array([0.5, 0.5]), np.array([0.0, 1.0]), 0.6) == pytest.approx([0.2 / 0.7, 1.0])
+
+
+def test_routes_weigh_aspects_by_hand() -> None:
+    """Aspect scores (1, -1): route A (.5, .25) gives .25, route B (.1, .9) gives -.8."""
+    judge = AspectProbes(positions=["a"], routed=True)
+    judge.aspects_, judge.routes_, judge.row_ = ("x", "y"), ("A", "B"), 0
+    judge.coef_ = np.tile(np.eye(2), (3, 1, 1))
+    judge.intercept_ = np.zeros((3, 2))
+    judge.head_ = np.array([[0, 0, 0], [0.5, 0.25, 0], [0.1, 0.9, 0]])
+    judge.router_ = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    features = features_of(np.array([[1.0, -1.0]] * 2), prompt=np.array([[1.0, 0.0], [0.0, 1.0]]))
+    judge.provenance_, judge.n_excluded_ = features.provenance, 0
+    scores = judge.decision_function(features)
+    assert scores == pytest.approx([0.25, -0.8])
+    # Loss of the pair A over B: log(1 + exp(-(.25 + .8))) = .300058
+    assert np.log1p(np.exp(-(scores[0] - scores[1]))) == pytest.approx(0.300058, abs=1e-6)
+
+
+def world(n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """States, what is so of three aspects, and labels of which many are missing, positives above all."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 8))
+    right = x[:, :3] + rng.normal(size=(n, 3)) > np.array([0.0, 0.8, 1.2])
+    return x, right, np.where(rng.random((n, 3)) < 0.4 + 0.3 * right, np.nan, right)
+
+
+def test_masked_gaps_are_not_negatives() -> None:
+    x, _, seen = world()
+    new, truth, _ = world(seed=1)
+    names, f1 = ["a", "b", "c"], {}
+    for unknown in ("mask", "negative"):
+        judge = AspectProbes(aspects=names, positions=["a"], unknown=unknown).fit(features_of(x), seen)
+        f1[unknown] = f1_score(truth, judge.aspect_scores(features_of(new)) > 0, average="macro")
+    assert f1["mask"] >= f1["negative"] + 0.1
+
+
+def test_hidden_gaps_by_their_share() -> None:
+    """Recorded are half of the positives, at random: EM that is told so finds more of the others."""
+    x, right, _ = world()
+    recorded = right & (np.random.default_rng(5).random(right.shape) < 0.5)
+    new, truth, _ = world(seed=1)
+    recall = {}
+    for name, how in {"plain": {}, "em": {"observed": 0.5}, "corrected": {"correct": 0.5}}.items():
+        judge = AspectProbes(aspects=["a", "b", "c"], positions=["a"], **how).fit(
+            features_of(x), recorded.astype(float)
+        )
+        recall[name] = (judge.aspect_scores(features_of(new)) > 0)[truth].mean()
+    assert recall["em"] >= recall["plain"] + 0.2
+    assert recall["corrected"] >= recall["plain"]
+
+
+def test_the_score_is_the_mean_of_standardised_aspects_and_a_head_learns_weights(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    x, right, seen = world()
+    told = [dict(zip("abc", row, strict=True)) for row in seen.tolist()]
+    mean = AspectProbes(positions=["a"]).fit(features_of(x), told)
+    scores, by_aspect = mean.decision_function(features_of(x)), mean.aspect_scores(features_of(x))
+    w = mean.head_[0, :-1]
+    assert scores == pytest.approx(by_aspect @ w + mean.head_[0, -1])
+    assert 3 * w * by_aspect.std(axis=0) == pytest.approx(np.ones(3), rel=0.1)
+    assert set(mean.predict(features_of(x)).tolist()) == {None}
+    # The overall label follows the second aspect alone.
+    for row, one in zip(told, right[:, 1].tolist(), strict=True):
+        row["overall"] = one
+    judge = AspectProbes(positions=["a"], head="linear").fit(features_of(x), told)
+    assert judge.head_[0, 1] > 2 * abs(judge.head_[0, [0, 2]]).max()
+    assert (judge.predict(features_of(x)) == right[:, 1]).mean() > 0.7
+    judge.save(tmp_path / "j")
+    again = BaseJudge.load(tmp_path / "j")
+    assert again.decision_function(features_of(x)).tolist() == judge.decision_function(features_of(x)).tolist()
+
+
+def test_a_route_of_its_own_where_tasks_differ() -> None:
+    """In route t the aspect is turned round: only probes of each route can learn both."""
+    x, right, _ = world()
+    route = np.array(["s", "t"] * (len(x) // 2))
+    y = np.where((route == "t")[:, None], ~right, right)
+    prompt = np.where(route == "t", 3.0, -3.0)[:, None] + np.zeros((1, 8))
+    features = features_of(x, prompt)
+    judge = AspectProbes(aspects=["a", "b", "c"], positions=["a"], routed=True)
+    judge.fit(features, y.astype(float), route)
+    assert judge.routes_ == ("s", "t")
+    assert ((judge.aspect_scores(features) > 0) == y).mean() > 0.75
+    pooled = AspectProbes(aspects=["a", "b", "c"], positions=["a"]).fit(features, y.astype(float))
+    assert ((pooled.aspect_scores(features) > 0) == y).mean() < 0.65
+    # A route of few items is judged by the probes of all.
+    few = np.where(np.arange(len(x)) < 10, "few", route).astype(object)
+    judge.fit(features, y.astype(float), few)
+    assert judge.coef_[1].tolist() == judge.coef_[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("how", "labels", "why"),
+    [
+        ({}, [{"a": k % 2, "z": None} for k in range(24)], None),
+        (
+            {"aspects": ["a"]},
+            [{"a": k % 2, "typo": 1} for k in range(24)],
+            "given the aspect 'typo', expected one of a",
+        ),
+        ({"aspects": ["a"]}, np.zeros((24, 2)), "not a column for each of aspects"),
+        ({}, np.zeros((24, 2)), "not a column for each of aspects"),
+        ({}, [{"a": "yes"}] * 24, "given the label 'yes' of an aspect"),
+        ({}, [{"a": 2}] * 24, "given the label 2 of an aspect"),
+        ({}, [{"a": True}] * 24, "no aspect with both classes"),
+        ({}, [{"a": k < 4} for k in range(24)], "no aspect with both classes and 5 positives"),
+        ({"routed": True}, [{"a": k % 2} for k in range(24)], "expected at least two"),
+        ({"head": "linear"}, [{"a": k % 2} for k in range(24)], "given 0 items with an overall label"),
+    ],
+)
+def test_bad_labels_in_one_line(how, labels, why) -> None:  # type: ignore[no-untyped-def]
+    x = np.random.default_rng(0).normal(size=(24, 4))
+    judge = AspectProbes(positions=["a"], **how)
+    if why is None:
+        with pytest.warns(UserWarning, match="aspects left out: z"):
+            assert judge.fit(features_of(x, x), labels).aspects_ == ("a",)
+        return
+    with pytest.raises(InnerjudgeError, match=why):
+        judge.fit(features_of(x, x), labels)
+    assert judge.provenance_ is None
+
+
+@pytest.mark.parametrize(
+    "how", [{"observed": 1.0}, {"correct": 0.0}, {"unknown": "x"}, {"head": "x"}, {"aspects": ["route"]}]
+)
+def test_bad_parameters(how) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InnerjudgeError, match="expected names other than"):
+        AspectProbes(**how)
