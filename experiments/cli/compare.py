@@ -44,6 +44,14 @@ def compare(
     prompt: o.Prompt = None,
     merge_system: o.MergeSystem = False,
     embedder: o.Embedder = None,
+    text_judge: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="openai:URL#MODEL",
+            help="A text judge behind an OpenAI-compatible server (key: OPENAI_API_KEY), which the others are compared "
+            "with; repeatable.",
+        ),
+    ] = None,
     memory: o.Memory = None,
     top_maj: o.TopMaj = None,
     log_style: o.Log = "auto",
@@ -78,6 +86,8 @@ def compare(
         prompt=None if prompt is None else JudgePrompt.of(prompt),
         merge_system=merge_system,
         embedder=embedder,
+        text_judges=tuple(text_judge or ()),
+        against=text_judge[0].rpartition("#")[2] if text_judge else "text",
         batch_size=batch_size,
         top_maj=tuple(dict.fromkeys(top_maj or TOP_MAJ)),
     )

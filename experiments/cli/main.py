@@ -1,6 +1,7 @@
 """The command line ``innerjudge``: its commands stand in the files beside this one."""
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from importlib import metadata
@@ -10,14 +11,14 @@ from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, readable
 from ..runs.log import JsonLines
 from . import options as o, say
 from .bench import bench
 from .compare import agree, compare, doctor, judges
 from .extract import extract, fit, sweep
 from .plan import label, look, models, plan
-from .score import rank, sample, score
+from .score import ask, rank, sample, score
 from .select import curves, select
 from .serve import serve
 from .store import store_app
@@ -49,7 +50,7 @@ def _complete(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 for _command in (
-    *(extract, fit, score, rank, sample, select, curves, look, label, plan, study, diff),
+    *(extract, fit, score, rank, sample, ask, select, curves, look, label, plan, study, diff),
     *(bench, serve, sweep, compare, judges, agree, doctor, models),
 ):
     app.command()(_complete(_command))
@@ -57,7 +58,7 @@ for _stored in store_app.registered_commands:
     _stored.callback = _complete(cast(Any, _stored.callback))
 app.add_typer(store_app, name="store")
 #: Commands that keep what is done, and go on when they are typed again.
-_GO_ON = ("compare", "study", "extract", "label", "score", "rank", "sample", "sweep")
+_GO_ON = ("compare", "study", "extract", "label", "score", "rank", "sample", "ask", "sweep")
 
 
 def _tell_version(asked: bool) -> None:
@@ -79,6 +80,7 @@ def main() -> None:
     """Entry point: whatever was given wrong is one line on standard error and exit code 2."""
     if "--log=json" in sys.argv or ("--log", "json") in pairwise(sys.argv):
         sys.stderr = JsonLines(sys.stderr)
+    warnings.formatwarning = lambda message, *_at, **_line: f"innerjudge: {readable(str(message))}\n"  # without code
     try:
         code = app(_arguments(sys.argv[1:]) or ["--help"], prog_name="innerjudge", standalone_mode=False)
     except InnerjudgeError as error:

@@ -1,4 +1,4 @@
-"""The commands that ask a saved judge: ``score`` and ``rank``, of one set of options, and ``sample``."""
+"""The commands that ask a saved judge, ``score``, ``rank`` and ``sample``, and one behind a server, ``ask``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -249,3 +249,36 @@ def _threshold(
             f"{risk} answers: innerjudge fit --{verb}-at-most {level:g}"
         )
     return found
+
+
+def ask(
+    data: o.OneData,
+    text_judge: Annotated[
+        str, typer.Option(metavar="openai:URL#MODEL", help="The model, behind a server (key: OPENAI_API_KEY).")
+    ],
+    out: o.OutFile,
+    map_: o.Map = None,
+    limit: o.Limit = None,
+    seed: o.Seed = 0,
+    scale: o.Scale = "1-5",
+    abstain: o.Abstain = True,
+    prompt: o.Prompt = None,
+    log_style: o.Log = "auto",
+) -> None:
+    """Ask a text judge behind a server about every item: one verdict a line, for `fit --labels-from`, `agree`, studies.
+
+    Every reply is kept at once, and a command that was stopped goes on. No model is loaded here.
+
+        innerjudge ask --data traces.jsonl --text-judge openai:http://localhost:8000/v1#Qwen/Qwen3-8B --out said.jsonl
+    """
+    columns = o.mapped(map_, data)
+    from ..data.datasets import load_data
+    from ..reading.judge_prompt import JudgePrompt
+    from ..reading.passes import Passes
+    from ..runs.ask_job import ask_job
+
+    own = None if prompt is None else JudgePrompt.of(prompt)
+    found = load_data(data, limit=limit, seed=seed, columns=columns)
+    with logged(log_style, kept=str(out)) as steps:
+        passes = Passes(scale=o.bounds(scale), abstain=abstain, prompt=own, steps=steps)
+        say(ask_job(found.items, text_judge, out, passes, seed=seed))

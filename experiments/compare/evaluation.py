@@ -1,8 +1,8 @@
 """From one data set to the table of verdicts: items are split by question and judged by the panel; steps are kept."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from ...extraction.features import Features
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Rating, Trace
+from ..adapters.openai_judge import OpenAIJudge
 from ..data.labels import label_to_fit, require_classes
 from ..data.verdict_files import item_columns, read_table, said_row
 from ..data.verdict_table import Row, Table
@@ -34,6 +35,7 @@ class Evaluation(DataItems):
 
     alone: bool = True
     only: tuple[str, ...] = ()
+    cost_elsewhere: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def depends(self) -> list[Any]:
@@ -74,6 +76,7 @@ class Evaluation(DataItems):
         """Rows of every judge on the items that it was not fitted on, of people, and of imported judges."""
         found = self.store.rows(f"judged-{self.name}", self.depends, self._judged, [self.beside.step])
         side = {row.item: row.tags["split"] for row in found}
+        found = [*found, *self._elsewhere()]
         if self.kind == "rating":
             found = [*found, *on_sides(_people(self), side)]
         if self.kind == "trace":
@@ -87,10 +90,26 @@ class Evaluation(DataItems):
         run = self.judging
         outcomes = on_the_question(run, with_costs(run, with_best_text(run, run.outcomes())))
         curves, maps = curves_of(run)
-        test = set(self.sides.test.tolist())
-        bases = [columns_of(self, self.items[k], "test" if k in test else "calibrate") for k in run.test.tolist()]
         self.beside.keep(run.notes, curves, maps, outcomes)
+        return self._rows(outcomes)
+
+    def _rows(self, outcomes: Sequence[Outcome]) -> list[Row]:
+        test, rows = set(self.sides.test.tolist()), self.judging.test.tolist()
+        bases = [columns_of(self, self.items[k], "test" if k in test else "calibrate") for k in rows]
         return [row for o in outcomes for k, base in enumerate(bases) for row in _rows_of(base, o, k, self.kind)]
+
+    def _elsewhere(self) -> list[Row]:
+        """Rows of text judges behind servers, whose replies are kept one by one."""
+        found, kept = list[Outcome](), self.store.folder
+        some = [self.items[k] for k in self.judging.test] if self.settings.text_judges else []
+        for typed in self.settings.text_judges:
+            judge = OpenAIJudge.of(typed, folder=None if kept is None else kept / "replies")
+            ask = partial(judge.verdicts, self.kind, some, self.passes, seed=self.settings.seeds.sampling)
+            verdicts, again = ask(), ask(swapped=True) if self.kind == "pair" else None
+            tokens = judge.tokens / max(len(some), 1) / (1 if again is None else 2)
+            found.append(Outcome(judge=judge.name, verdicts=verdicts, again=again))
+            self.cost_elsewhere[judge.name] = {"prompts": 1.0, "tokens": tokens}
+        return self._rows(found)
 
     def notes(self) -> list[str]:
         """What the items are, what the judges chose, and imported rows that fit no item."""
@@ -114,6 +133,9 @@ class Evaluation(DataItems):
     def check(self) -> None:
         """Refuse what can be refused before any pass of the model."""
         assert self.seats
+        for typed in self.settings.text_judges:
+            if (name := OpenAIJudge.of(typed).name) in self.seats:
+                raise InnerjudgeError(f"given {typed} with the name of a judge of ours, {name}, expected another model")
         if not self.source.data.problems:  # others are sampled from the model first
             require_classes(self.items, self.sides.fit)
         for path, rows in self.imported.items():

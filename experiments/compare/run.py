@@ -170,7 +170,7 @@ def sections_of(one: Evaluation, lens: Lens) -> list[Section]:
         scores(lens),
         confounds(lens),
         candidates(lens),
-        cascade(lens, one.beside.cost()),
+        cascade(lens, one.beside.cost() | one.cost_elsewhere),
         by_block(lens, one.beside.curves(), one.beside.maps()),
     )
     return [section for section in found if section is not None]
@@ -183,7 +183,8 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
     counts |= {"reported": len(lens.truths), "reported questions": lens.n_groups}
     if lens.kind == "trace":
         counts["reported questions with a right and a wrong answer"] = n_mixed(lens)
-    notes, cost, seconds = tuple(one.notes()), one.beside.cost(), one.beside.seconds()
+    notes, seconds = tuple(one.notes()), one.beside.seconds()
+    cost = one.beside.cost() | one.cost_elsewhere
     if AGREEMENT in lens.families:
         cost[AGREEMENT], seconds[AGREEMENT] = {"prompts": 0.0, "tokens": 0.0}, None
     return DataReport(
@@ -236,7 +237,7 @@ def n_mixed(lens: Lens) -> int:
 
 def _families(one: Evaluation, table: Table) -> dict[str, str]:
     """Family of every judge: of ours as the panel says, of others ``people`` or ``imported``."""
-    found = {name: seat.family for name, seat in one.seats.items()}
+    found = {name: seat.family for name, seat in one.seats.items()} | dict.fromkeys(one.cost_elsewhere, "text")
     for name in table.judges:
         found |= {name: "baseline"} if name == AGREEMENT else {}
         found.setdefault(name, "people" if name.startswith("human") else "imported")

@@ -54,6 +54,7 @@ class Settings:
         prompt: The judge prompt for items of its kind; ``None`` for our words. One for ratings brings its own scale.
         merge_system: Put a system turn before the user's where the model's chat template knows none.
         embedder: Model of sentence-transformers, for an opponent that reads texts by their meaning.
+        text_judges: Text judges behind servers, asked about the same test items: ``"openai:URL#MODEL"``.
         rows: Verdict files of other judges and of people on the same items.
         groups: Fields of the items whose values are compared with one another.
         system: Field that says who wrote a response.
@@ -77,6 +78,7 @@ class Settings:
     prompt: JudgePrompt | None = None
     merge_system: bool = False
     embedder: str | None = None
+    text_judges: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     system: str | None = None

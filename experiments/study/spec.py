@@ -108,12 +108,13 @@ class Study(_Part):
     """A study.
 
     ``judges`` are names as in the reports of ``innerjudge compare``, or ``all``; without any, all that fit the data but
-    variants of others; the baselines always stand beside them. ``rows`` are JSONL files of the one table: people,
-    reward models, other judges. ``against`` is the judge that the others are compared with. ``groups`` are fields of
-    the items (text) whose values are compared with one another, ``system`` is the field that says who wrote a response,
-    and ``own`` the values of it that are the judge's family. ``prompt`` is a YAML file, or the name of a judge prompt
-    that is shipped; with ``prompts`` (``ours``: our own words), the judges that are asked are asked again in each, and
-    compared with what they said before.
+    variants of others; the baselines always stand beside them. ``text_judges`` are those behind servers
+    (``openai:URL#MODEL``). ``rows`` are JSONL files of the one table: people, reward models, other judges. ``against``
+    is the judge that the others are compared with. ``groups`` are fields of the items (text) whose values are compared
+    with one another, ``system`` is the field that says who wrote a response, and ``own`` the values of it that are the
+    judge's family. ``prompt`` is a YAML file, or the name of a judge prompt that is shipped; with ``prompts``
+    (``ours``: our own words), the judges that are asked are asked again in each, and compared with what they said
+    before.
     """
 
     name: str = "study"
@@ -121,6 +122,7 @@ class Study(_Part):
     data: tuple[DataSpec, ...] = Field(min_length=1)
     judges: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
+    text_judges: tuple[str, ...] = ()
     against: str = "text"
     splits: Splits = Splits()
     seeds: Seeds = Seeds()
@@ -162,7 +164,7 @@ class Study(_Part):
                 f"given the prompts {', '.join(names)}, expected each once (without `prompt`, "
                 f"{OURS!r} is the first of them): leave one out, or rename a file"
             )
-        how = replace(self.settings, prompt=None, scale=self.scale, rows=(), selection=False)
+        how = replace(self.settings, prompt=None, scale=self.scale, rows=(), text_judges=(), selection=False)
         return {name: replace(how, prompt=one) for name, one in zip(names, given, strict=True)}
 
     @field_validator("scale")

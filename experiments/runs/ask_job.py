@@ -1,0 +1,34 @@
+"""Ask a text judge behind a server about items: a row of verdicts for each, and for each order of pairs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ...models.items import Item
+from ..adapters.openai_judge import OpenAIJudge
+from ..data.jsonl import require_room, write_jsonl, writing
+from ..data.kinds import kind_of
+from ..data.verdict_files import row_json, verdict_row
+from ..reading.passes import Passes
+
+
+def ask_job(items: Sequence[Item], typed: str, out: Path, passes: Passes, *, seed: int = 0) -> str:
+    """Write the verdicts of the judge ``typed`` (``openai:URL#MODEL``) into the JSONL file ``out``.
+
+    Replies are kept one by one in the folder ``OUT.replies``: the same command asks only for what is not there.
+    """
+    require_room(out)
+    judge, kind = OpenAIJudge.of(typed, folder=out.with_name(f"{out.name}.replies")), kind_of(items[0])
+    rows = []
+    for swapped in (False, True)[: 2 if kind == "pair" else 1]:
+        said = judge.verdicts(kind, items, passes, swapped=swapped, seed=seed)
+        made = [verdict_row(item, one, data="", judge=judge.name) for item, one in zip(items, said, strict=True)]
+        rows += [replace(row, order="swapped") for row in made] if swapped else made
+    with writing(out):
+        write_jsonl(out, map(row_json, rows), seal=False)
+    silent = sum(row.unscored is not None for row in rows)
+    again = "; the same command asks again where the server gave no answer" if silent else ""
+    return (
+        f"{len(rows)} verdicts of {judge.name} are in {out}, {silent} of them unscored{again}. "
+        f"{judge.sent} requests were sent; all replies have {judge.tokens:,} tokens."
+    )
