@@ -11,11 +11,11 @@ import numpy as np
 from ...extraction.features import Features
 from ...models.errors import InnerjudgeError
 from ...models.items import Item, Rating, Trace
-from ..adapters.openai_judge import OpenAIJudge
 from ..data.labels import label_to_fit, require_classes
 from ..data.verdict_files import item_columns, read_table, said_row
 from ..data.verdict_table import Row, Table
 from ..judges.between import positions
+from ..judges.openai_judge import OpenAIJudge
 from ..judges.panel import EVERY, TEXT, Seat, chosen, panel, without_abstain, without_reasoning
 from .items import DataItems
 from .judging import Judging, curves_of
@@ -76,7 +76,7 @@ class Evaluation(DataItems):
         """Rows of every judge on the items that it was not fitted on, of people, and of imported judges."""
         found = self.store.rows(f"judged-{self.name}", self.depends, self._judged, [self.beside.step])
         side = {row.item: row.tags["split"] for row in found}
-        found = [*found, *self._elsewhere()]
+        found = [*found, *elsewhere(self)]
         if self.kind == "rating":
             found = [*found, *on_sides(_people(self), side)]
         if self.kind == "trace":
@@ -91,25 +91,7 @@ class Evaluation(DataItems):
         outcomes = on_the_question(run, with_costs(run, with_best_text(run, run.outcomes())))
         curves, maps = curves_of(run)
         self.beside.keep(run.notes, curves, maps, outcomes)
-        return self._rows(outcomes)
-
-    def _rows(self, outcomes: Sequence[Outcome]) -> list[Row]:
-        test, rows = set(self.sides.test.tolist()), self.judging.test.tolist()
-        bases = [columns_of(self, self.items[k], "test" if k in test else "calibrate") for k in rows]
-        return [row for o in outcomes for k, base in enumerate(bases) for row in _rows_of(base, o, k, self.kind)]
-
-    def _elsewhere(self) -> list[Row]:
-        """Rows of text judges behind servers, whose replies are kept one by one."""
-        found, kept = list[Outcome](), self.store.folder
-        some = [self.items[k] for k in self.judging.test] if self.settings.text_judges else []
-        for typed in self.settings.text_judges:
-            judge = OpenAIJudge.of(typed, folder=None if kept is None else kept / "replies")
-            ask = partial(judge.verdicts, self.kind, some, self.passes, seed=self.settings.seeds.sampling)
-            verdicts, again = ask(), ask(swapped=True) if self.kind == "pair" else None
-            tokens = judge.tokens / max(len(some), 1) / (1 if again is None else 2)
-            found.append(Outcome(judge=judge.name, verdicts=verdicts, again=again))
-            self.cost_elsewhere[judge.name] = {"prompts": 1.0, "tokens": tokens}
-        return self._rows(found)
+        return rows_of(self, outcomes)
 
     def notes(self) -> list[str]:
         """What the items are, what the judges chose, and imported rows that fit no item."""
@@ -147,6 +129,27 @@ class Evaluation(DataItems):
                     "another name: rename it in the file, or leave ours out with --judges"
                 )
         Table(row for rows in self.imported.values() for row in rows)  # refuses rows that clash
+
+
+def rows_of(one: Evaluation, outcomes: Sequence[Outcome]) -> list[Row]:
+    """Rows of what judges said of the test items."""
+    test, rows = set(one.sides.test.tolist()), one.judging.test.tolist()
+    bases = [columns_of(one, one.items[k], "test" if k in test else "calibrate") for k in rows]
+    return [row for o in outcomes for k, base in enumerate(bases) for row in _rows_of(base, o, k, one.kind)]
+
+
+def elsewhere(one: Evaluation) -> list[Row]:
+    """Rows of text judges behind servers, whose replies are kept one by one; notes what each costs an item."""
+    found, kept = list[Outcome](), one.store.folder
+    some = [one.items[k] for k in one.judging.test] if one.settings.text_judges else []
+    for typed in one.settings.text_judges:
+        judge = OpenAIJudge.of(typed, folder=None if kept is None else kept / "replies")
+        ask = partial(judge.verdicts, one.kind, some, one.passes, seed=one.settings.seeds.sampling)
+        verdicts, again = ask(), ask(swapped=True) if one.kind == "pair" else None
+        tokens = judge.tokens / max(len(some), 1) / (1 if again is None else 2)
+        found.append(Outcome(judge=judge.name, verdicts=verdicts, again=again))
+        one.cost_elsewhere[judge.name] = {"prompts": 1.0, "tokens": tokens}
+    return rows_of(one, found)
 
 
 def every_seat(kind: str, settings: Settings) -> dict[str, Seat]:

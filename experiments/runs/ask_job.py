@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...models.items import Item
-from ..adapters.openai_judge import OpenAIJudge
 from ..data.jsonl import require_room, write_jsonl, writing
 from ..data.kinds import kind_of
 from ..data.verdict_files import row_json, verdict_row
+from ..judges.openai_judge import OpenAIJudge
 from ..reading.passes import Passes
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from innerjudge import ComparisonSettings, InnerjudgeError, Trace, compare
-from innerjudge.experiments.adapters.openai_judge import OpenAIJudge
+from innerjudge.experiments.judges.openai_judge import OpenAIJudge
 from innerjudge.probes import Verdict
 
 pytest.importorskip("openai")

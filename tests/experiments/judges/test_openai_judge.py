@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 from innerjudge import Choice, InnerjudgeError, Pair, Passes, Rating, Trace
-from innerjudge.experiments.adapters import openai_judge
-from innerjudge.experiments.adapters.openai_judge import TRIES, OpenAIJudge
 from innerjudge.experiments.data.verdict_files import read_table
+from innerjudge.experiments.judges import chat_server
+from innerjudge.experiments.judges.chat_server import TRIES
+from innerjudge.experiments.judges.openai_judge import OpenAIJudge
 from innerjudge.experiments.runs.ask_job import ask_job
 
 pytest.importorskip("openai")
@@ -249,7 +250,7 @@ def test_the_key_is_in_no_file(tmp_path: Path) -> None:
 
 
 def test_nobody_there_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_judge, "MOST_SILENT", 3)
+    monkeypatch.setattr(chat_server, "MOST_SILENT", 3)
     judge = OpenAIJudge.of("openai:http://127.0.0.1:9/v1#m", at_once=1)
     with pytest.raises(InnerjudgeError, match="3 times in a row, expected answers"):
         judge.verdicts("trace", TRACES, Passes())
