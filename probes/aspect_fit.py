@@ -177,9 +177,9 @@ def corrected(p: Floats, y: Floats, threshold: float) -> Floats:
     return np.where((y == 0) & (p > max(threshold, p.mean())), 1.0, y)
 
 
-def fit_router(states: Floats, route: npt.NDArray[Any]) -> Floats:
+def fit_router(states: npt.NDArray[np.floating], route: npt.NDArray[Any]) -> Floats:
     """Weights ``[R, D + 1]`` of states ``[n, D]``, the last of them the intercept, from routes (``""``: none)."""
-    x, y = states[route != ""], route[route != ""].astype(str)
+    x, y = states[route != ""].astype(np.float64), route[route != ""].astype(str)
     scaler = StandardScaler().fit(x)
     model = LogisticRegression(C=0.01, max_iter=10_000).fit(scaler.transform(x), y)
     found = np.column_stack(unscaled(model.coef_, model.intercept_, scaler))

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
-from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
 from .aspect_fit import OVERALL, ROUTE, Head, Unknown, columns_of, fit_aspects, fit_router
 from .description import Task
@@ -122,8 +121,7 @@ class AspectProbes(RowJudge):
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the numbers of aspects, routes and their weights."""
-        named = (self.__dict__.get(name) for name in ("aspects_", "routes_"))
-        a, r = (len(names) if isinstance(names, tuple) else 0 for names in named)
+        a, r = (len(n) if isinstance(n := vars(self).get(name), tuple) else 0 for name in ("aspects_", "routes_"))
         states = {"states": known["width"] + 1} if "width" in known else {}
         return {**super().sizes(known), "aspects": a, "weights": a + 1, "routes": r, "heads": r + 1, **states}
 
@@ -139,14 +137,11 @@ class AspectProbes(RowJudge):
         both may be given as columns ``[n]``. ``InnerjudgeError`` if a name is unknown, no aspect can be fitted, or what
         ``routed`` or ``head`` needs is missing.
         """
-        require_type(features, Features, "AspectProbes.fit")
         told = columns_of(labels, tuple(self.aspects), routes, overall)
         part, at, excluded = self._training(features, np.arange(len(told.y)))
         told, row = told.take(at), self._told(features)
         found = fit_aspects(self, self._vectors(part, row), told, np.array(part.groups))
-        self.router_ = None
-        if self.routed:
-            self.router_ = fit_router(part[_ROUTER][:, row].astype(np.float64), told.route)
+        self.router_ = fit_router(part[_ROUTER][:, row], told.route) if self.routed else None
         self.aspects_, self.routes_, self.coef_, self.intercept_, self.head_ = found
         self.row_, self.n_excluded_, self.provenance_ = row, excluded, features.provenance
         return self
@@ -167,8 +162,8 @@ class AspectProbes(RowJudge):
         return scores, head
 
     def _scores(self, features: Features) -> Scores:
-        scores, head = self._by_aspect(features)
-        return np.asarray((scores * self.head_[head, :-1]).sum(axis=1) + self.head_[head, -1])
+        scores, k = self._by_aspect(features)
+        return np.asarray((scores * self.head_[k, :-1]).sum(axis=1) + self.head_[k, -1])
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         return [None if self.head == "mean" else bool(s > 0) for s in scores]
