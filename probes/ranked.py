@@ -17,7 +17,7 @@ from .linear import Linear
 from .regression import checked_candidates
 from .row_judge import Combine
 
-OrderLoss = Literal["pairs", "plackett-luce", "list-mle"]
+OrderLoss = Literal["pairs", "soft-pairs", "plackett-luce", "list-mle"]
 
 
 class RankedProbe(Linear):
@@ -27,6 +27,8 @@ class RankedProbe(Linear):
     across questions. With scores ``s``, and answers ``j`` worse than ``i``:
 
     * ``"pairs"``: :math:`\sum_q \frac1K \sum_{i \succ j} \log(1 + e^{s_j - s_i})`, Bradley and Terry's.
+    * ``"soft-pairs"``: each pair :math:`\sigma(q_i - q_j)` won, the rest lost, of qualities that are log-odds, as those
+      of ``stats.log_ratio_preferences``: here their scale counts.
     * ``"plackett-luce"``: :math:`\sum_i \alpha_i (\log(e^{s_i} + \sum_j e^{s_j}) - s_i)`, where :math:`\alpha` is the
       softmax over the question of its standardised qualities over ``tau``: PLD (arXiv 2506.12542, section 4), which
       puts one true class first and takes the teacher's logits as they are. Its authors report gains on images.
@@ -41,7 +43,7 @@ class RankedProbe(Linear):
         positions: CLUE's two tokens by default.
         combine: ``"concat"`` of the positions, or ``"delta"``, last minus first.
         row: Row of the states, a number.
-        loss: One of the three above.
+        loss: One of the four above.
         tau: Temperature of ``"plackett-luce"``: the lower, the more only the best answers count.
         candidates: Penalties (half the squared length of the coefficients, standardised), of which the one with the
             highest mean Kendall correlation within questions that were not fitted on is taken.
@@ -121,7 +123,8 @@ class RankedProbe(Linear):
 class Orders:
     """Which answers are better than which, in ``blocks`` of questions of one size; all-equal ones are left out.
 
-    A block has the rows ``[Q, K]`` of its items, ``[Q, K, K]`` whether the first is better, and weights ``[Q, K]``.
+    A block has the rows ``[Q, K]`` of its items, ``[Q, K, K]`` whether the first is better, and weights ``[Q, K]`` (of
+    soft pairs ``[Q, K, K]``, how surely the first is better).
     """
 
     def __init__(self, quality: Floats, groups: tuple[str, ...], loss: OrderLoss, tau: float = 1.0) -> None:
@@ -135,17 +138,19 @@ class Orders:
                 t = quality[rows]
                 level = (t - t.mean(axis=1, keepdims=True)) / t.std(axis=1, keepdims=True)
                 alpha = softmax(level / tau, axis=1) if loss == "plackett-luce" else np.ones_like(t)
-                self.blocks.append((rows, t[:, :, None] > t[:, None, :], alpha))
+                gaps = t[:, :, None] - t[:, None, :]
+                alpha = expit(gaps) * (1 - np.eye(k)) if loss == "soft-pairs" else alpha
+                self.blocks.append((rows, gaps > 0, alpha))
 
     def losses(self, s: Floats) -> tuple[float, Floats]:
         """The loss of scores ``[n]``, and its gradient."""
         total, gradient = 0.0, np.zeros_like(s)
         for rows, better, alpha in self.blocks:
             own, k = s[rows], rows.shape[1]
-            if self.loss == "pairs":
-                gap = own[:, :, None] - own[:, None, :]
-                total += (better * np.logaddexp(0, -gap)).sum() / k
-                pull = better * expit(-gap) / k
+            if self.loss in ("pairs", "soft-pairs"):
+                gap, won = own[:, :, None] - own[:, None, :], better if self.loss == "pairs" else alpha
+                total += (won * np.logaddexp(0, -gap)).sum() / k
+                pull = won * expit(-gap) / k
                 gradient[rows] = pull.sum(axis=1) - pull.sum(axis=2)
             else:
                 rivals = np.where(better | np.eye(k, dtype=bool), own[:, None, :], -np.inf)

@@ -161,8 +161,11 @@ def fit(
     ] = None,
     rater: Annotated[list[str] | None, typer.Option(help="Of --labels-from: this judge alone; repeatable.")] = None,
     aggregate: Annotated[
-        Literal["dawid-skene", "one-coin", "mean", "vote"],
-        typer.Option(help="Of --labels-from: how the labels of several judges become one."),
+        Literal["dawid-skene", "one-coin", "mean", "vote", "centred"],
+        typer.Option(
+            help="Of --labels-from: how the labels of several judges, or of one in several templates, become one; "
+            "centred: by its scores."
+        ),
     ] = "vote",
     log: o.Log = "auto",
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from . import options as o, say
 
 Rules = Literal[
@@ -49,6 +49,18 @@ MinCount = Annotated[int, typer.Option(min=1, help="best-of-majority: least numb
 Reward = Annotated[
     Literal["max", "mean", "sum"], typer.Option(help="best-of-majority: an answer's score, of its candidates'.")
 ]
+_NAMED = "a judge of the file or a field of its rows"
+Gates = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gate",
+        help=f"Pick among what passes, if anything does: NAME>=0.5 of {_NAMED}, or regex:PATTERN in the response, else "
+        "the answer; repeatable.",
+    ),
+]
+Weights = Annotated[
+    list[str] | None, typer.Option("--weight", help=f"With --gate: NAME=2 of {_NAMED}, for a mean score; repeatable.")
+]
 
 
 def select(
@@ -72,6 +84,8 @@ def select(
     features: Features = None,
     clusters: Clusters = 2,
     cluster_by: ClusterBy = "kmeans",
+    gate: Gates = None,
+    weight: Weights = None,
     seed: o.Seed = 0,
 ) -> None:
     """Pick one candidate of each question by its answer and any score: one question a line, with why.
@@ -82,8 +96,10 @@ def select(
         innerjudge select --scores runs/verdicts.jsonl --rule weighted --temperature auto --out picks.jsonl
 
         innerjudge select --scores rewards.jsonl --score reward --rule best-of-majority --min-count 2 --out picks.jsonl
+
+        innerjudge select --scores said.jsonl --judge helpful --gate 'grounded>=0.5' --gate 'regex:[0-9]' --out p.jsonl
     """
-    from ..selection.columns import read_columns
+    from ..selection.gates import Gate, read_gated
     from ..selection.representatives import load_vectors
     from ..selection.rules import Rule
     from ..selection.select_job import Selection, select_job
@@ -93,7 +109,9 @@ def select(
         raise InnerjudgeError(
             f"given --temperature auto with --rule {rule}, expected weighted or vec-cisc: leave it out"
         )
-    columns = read_columns(scores, score=score, judge=judge, data=data).with_answers(answers)
+    typed = [Gate.of(one) for one in gate or ()], _weights(weight or [])
+    columns, gates = read_gated(scores, *typed, score=score, judge=judge, data=data)
+    columns = columns.with_answers(answers)
     named = Rule(
         _RULES.get(rule, rule),
         k=k or 4,
@@ -111,6 +129,7 @@ def select(
         method=cluster_by,
         held_out=o.share(held_out, "--held-out") if chosen else 0.0,
         seed=seed,
+        gates=gates,
     )
     say(select_job(columns, how, out, vectors))
 
@@ -160,6 +179,13 @@ def curves(
         seed=seed,
     )
     say(curve_job(scores, out, how, command=o.typed()))
+
+
+def _weights(typed: list[str]) -> dict[str, float]:
+    try:
+        return {name: float(number) for name, _, number in (one.rpartition("=") for one in typed)}
+    except ValueError:
+        raise InnerjudgeError(f"given --weight {shown(', '.join(typed))}, expected NAME=NUMBER each") from None
 
 
 def _temperature(typed: str) -> float:

@@ -46,6 +46,14 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What a document must pass to have a score: NAME>=0.5 of a judge served here, or regex:PATTERN; what "
+            "fails ranks last; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     key: Annotated[
         str | None, typer.Option(envvar="INNERJUDGE_KEY", help="Bearer key that clients must send.", show_default=False)
     ] = None,
@@ -84,7 +92,7 @@ def serve(
     if lm is None:
         for own in {id(one.lm): one.lm for one in judges.values()}.values():
             say_how(own)
-    app = create_app(judges, limits=limits, key=key, hosts=_hosts(host, allow_host or [], key))
+    app = create_app(judges, limits=limits, key=key, hosts=_hosts(host, allow_host or [], key), gates=gate or ())
     if key is None and host not in _LOCAL:
         log.warning("%s is open to others and asks for no key: set --key or INNERJUDGE_KEY", shown(host))
     with listening(host, port) as where:

@@ -30,7 +30,8 @@ from ..judges.fitting import PART, Rows, fit_from_store
 from ..judges.panel import Seat, panel
 from ..judges.saved import JudgeRecord
 from ..reading.judge_prompt import JudgePrompt
-from ..stats.agreement.aggregate import How, aggregate
+from ..stats.agreement.aggregate import aggregate
+from ..stats.agreement.wordings import FitHow, wording_labels
 from .job import PERMUTED, inside, read_items_of, read_job
 
 
@@ -43,7 +44,7 @@ def fit_job(
     limit: int | None = None,
     seed: int = 0,
     wanted: Wanted | None = None,
-    given: tuple[Sequence[Path], Sequence[str], How] | None = None,
+    given: tuple[Sequence[Path], Sequence[str], FitHow] | None = None,
 ) -> str:
     """Fit the judge called ``name`` on labelled items of a features folder, and save it as the folder ``out``.
 
@@ -122,22 +123,30 @@ def fit_job(
     return f"{note or f'{name}: {said}'} It is saved as {out}.{mended}{promise}"
 
 
-def _relabelled(items: Iterable[Item], files: Sequence[Path], raters: Sequence[str], how: How) -> list[Trace]:
-    """Traces with the labels of raters alone: ``correct`` as is likelier, and ``p_correct`` where that is not sure."""
-    said = [replace(row, data="") for path in files for row in read_table(path) if isinstance(row.label, bool)]
+def _relabelled(items: Iterable[Item], files: Sequence[Path], raters: Sequence[str], how: FitHow) -> list[Trace]:
+    """Traces with the labels of raters alone: ``correct`` as is likelier, and ``p_correct`` where that is not sure.
+
+    What is centred has a ``sample_weight``.
+    """
+    rows = (replace(row, data="") for path in files for row in read_table(path))
+    said = [row for row in rows if isinstance(row.label, bool) or (how == "centred" and row.score is not None)]
     if odd := {*raters} - {row.judge for row in said}:
         known = ", ".join(sorted({row.judge for row in said})) or "nobody"
         raise InnerjudgeError(f"given --rater {shown(min(odd))}, expected one who labels in the files: {shown(known)}")
     table = Table(row for row in said if not raters or row.judge in raters)
-    soft = zip(table.items, aggregate(table, how).labels, strict=True)
-    found = {f"{question}/{candidate}": one.get(True, 0.0) for (_, question, candidate), one in soft if one}
+    if how == "centred":
+        soft: Iterable[Any] = zip(*(one.tolist() for one in wording_labels(table)), strict=True)
+    else:
+        soft = ((one.get(True, 0.0), None) if one else (None, 0.0) for one in aggregate(table, how).labels)
+    found = {f"{question}/{candidate}": one for (_, question, candidate), one in zip(table.items, soft, strict=True)}
     made = []
     for item in items:
         if not isinstance(item, Trace):
             raise InnerjudgeError("given --labels-from for items without candidates, expected traces: label their data")
-        p = found.get(item.id)
+        p, weight = found.get(item.id, (None, None))
+        p, more = None if weight == 0 else p, {"sample_weight": weight} if weight else {}
         sure = dict.fromkeys(("quality", "n_correct", "n_sampled")) | {"p_correct": None if p in (0.0, 1.0) else p}
-        made.append(replace(item, correct=None if p is None else p >= 0.5, extra={**item.extra, **sure}))
+        made.append(replace(item, correct=None if p is None else p >= 0.5, extra={**item.extra, **sure, **more}))
     return made
 
 

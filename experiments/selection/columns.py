@@ -65,9 +65,9 @@ def read_columns(
     field: a score that is not a number, a candidate that is there twice, rows of several judges, a column that no row
     has, or rows that ``data`` lacks.
     """
-    rows = _of_judge(read_records(path), judge, shown(Path(path).name))
-    more = {} if data is None else _by_id(read_records(data))
-    found = _by_id(rows)
+    rows = of_judge(read_records(path), judge, shown(Path(path).name))
+    more = {} if data is None else by_id(read_records(data))
+    found = by_id(rows)
     lacking = [key for key in found if more and key not in more]
     if lacking:
         raise InnerjudgeError(
@@ -85,7 +85,7 @@ def read_columns(
         questions=tuple(key[0] for key in found),
         candidates=tuple(key[1] for key in found),
         answers=tuple(one.answer() for one in both),
-        scores=tuple(_number(one.row, score) for one in both),
+        scores=tuple(number_of(one.row, score) for one in both),
         correct=tuple(one.correct() for one in both),
         tokens=tuple(one.tokens() for one in both),
         seconds=tuple(one.number("seconds") for one in both),
@@ -123,7 +123,7 @@ class _Sources:
 
     def number(self, name: str) -> float | None:
         source = self._source(name)
-        return None if source is None else _number(source, name)
+        return None if source is None else number_of(source, name)
 
     def tokens(self) -> float | None:
         source, known = self._source("response_ids"), self.number("tokens")
@@ -135,7 +135,8 @@ class _Sources:
         return float(len(ids))
 
 
-def _of_judge(rows: Sequence[Record], judge: str | None, name: str) -> list[Record]:
+def of_judge(rows: Sequence[Record], judge: str | None, name: str) -> list[Record]:
+    """The rows of one judge of the file ``name``; all where it names none."""
     judges = list(dict.fromkeys(str(row.values["judge"]) for row in rows if row.has("judge")))
     named = shown(", ".join(judges))
     if judge is None and len(judges) > 1:
@@ -146,7 +147,8 @@ def _of_judge(rows: Sequence[Record], judge: str | None, name: str) -> list[Reco
     return kept
 
 
-def _by_id(rows: Sequence[Record]) -> dict[tuple[str, str], Record]:
+def by_id(rows: Sequence[Record]) -> dict[tuple[str, str], Record]:
+    """Rows by question and candidate, each there once."""
     found: dict[tuple[str, str], Record] = {}
     counts: dict[str, int] = {}
     for row in rows:
@@ -164,8 +166,11 @@ def _by_id(rows: Sequence[Record]) -> dict[tuple[str, str], Record]:
     return found
 
 
-def _number(row: Record, name: str) -> float | None:
+def number_of(row: Record, name: str, *, flags: bool = False) -> float | None:
+    """A number or nothing; with ``flags`` true is 1 and false is 0."""
     value: Any = row.values.get(name)
+    if flags and isinstance(value, bool):
+        return float(value)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

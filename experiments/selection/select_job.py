@@ -12,10 +12,11 @@ from ..data.jsonl import require_room, write_jsonl, writing
 from ..data.splits import rows_by_group
 from ..stats.statistic import Floats, Labels, require_same_length
 from .columns import Columns
+from .gates import Gated
 from .representatives import Vectors, representatives
 from .reranking import selection_accuracy
 from .rules import Rule, pick
-from .votes import Answers, Scores, as_scores
+from .votes import Answers, Scores, as_scores, best_of_n
 
 #: How many temperatures are tried, as in the paper.
 TRIED = 80
@@ -26,7 +27,8 @@ class Selection:
     """How candidates are selected: by a ``rule`` whose temperature is chosen on the share ``held_out`` of questions.
 
     ``k`` is how many answers Best-of-Majority picks. With ``clusters``, at most that many candidates of an answer take
-    part (VecCISC), by ``method`` ``"kmeans"`` or ``"agglomerative"``.
+    part (VecCISC), by ``method`` ``"kmeans"`` or ``"agglomerative"``. Candidates that fail
+    one of ``gates`` take no part; where all fail, the least bad is taken.
     """
 
     rule: Rule
@@ -35,6 +37,7 @@ class Selection:
     method: str = "kmeans"
     held_out: float = 0.0
     seed: int = 0
+    gates: Gated | None = None
 
 
 def select(columns: Columns, how: Selection, vectors: Vectors | None = None) -> tuple[list[dict[str, Any]], Rule]:
@@ -48,7 +51,7 @@ def select(columns: Columns, how: Selection, vectors: Vectors | None = None) -> 
     held = held_out(columns, how.held_out, seed=how.seed) if how.held_out else frozenset()
     rule = how.rule
     if held:
-        rule = replace(rule, temperature=temperature_of(columns, held))
+        rule = replace(rule, temperature=temperature_of(columns, held, how.gates))
     rng = np.random.default_rng(how.seed)
     return [_row(columns, rows, rule, how, vectors, held, rng) for rows in groups], rule
 
@@ -66,9 +69,10 @@ def held_out(columns: Columns, share: float, *, seed: int) -> frozenset[str]:
     return frozenset(known[k] for k in drawn)
 
 
-def temperature_of(columns: Columns, held: frozenset[str]) -> float:
+def temperature_of(columns: Columns, held: frozenset[str], gates: Gated | None = None) -> float:
     """Temperature of the weighted vote that does best on these questions: :func:`~.temperature.choose_temperature`."""
-    part = columns.take([k for k, question in enumerate(columns.questions) if question in held])
+    rows = [k for k, question in enumerate(columns.questions) if question in held and not (gates and gates.failed[k])]
+    part = columns.take(rows)
     return choose_temperature(part.answers, part.scores, part.correct, part.questions)
 
 
@@ -103,6 +107,10 @@ def _row(
     held: frozenset[str],
     rng: np.random.Generator,
 ) -> dict[str, Any]:
+    every, gates, none = rows, how.gates, "no candidate passes the gates: the least bad was taken"
+    if gates is not None:
+        passing = [k for k in rows if not gates.failed[k]]
+        rows = passing or [rows[best_of_n([gates.scores[k] for k in rows])]]
     answers, scores = [columns.answers[k] for k in rows], [columns.scores[k] for k in rows]
     spent: dict[str, Any] = {}
     if how.clusters is not None and vectors is not None:
@@ -120,10 +128,12 @@ def _row(
         "rule": str(rule) if how.clusters is None else f"vec-cisc (at most {how.clusters} an answer)",
         "why": found.why,
         "fallback": found.fallback,
-        "candidates": len(rows),
-        "unscored": sum(columns.scores[k] is None for k in rows),
-        "unparsable": sum(answer is None for answer in answers),
+        "candidates": len(every),
+        "unscored": sum(columns.scores[k] is None for k in every),
+        "unparsable": sum(columns.answers[k] is None for k in every),
     }
+    if gates is not None:
+        row |= {"failed": list(gates.failed[taken])} | ({} if passing else {"why": none, "fallback": none})
     if how.k > 1:
         row["picks"] = [columns.candidates[rows[k]] for k in found.picks]
     return row | spent | ({"held_out": row["question_id"] in held} if held else {})

@@ -14,7 +14,7 @@ from innerjudge.probes.ranked import Orders
 from scipy.special import softmax
 from scipy.stats import kendalltau, spearmanr
 
-LOSSES: Any = ("pairs", "plackett-luce", "list-mle")
+LOSSES: Any = ("pairs", "soft-pairs", "plackett-luce", "list-mle")
 
 
 def features_of(x: np.ndarray, groups: list[str]) -> Features:
@@ -34,6 +34,9 @@ def naive(s: np.ndarray, t: np.ndarray, groups: tuple[str, ...], loss: str, tau:
             worse = [j for j in at if t[j] < t[i]]
             if loss == "pairs":
                 total += sum(np.log1p(np.exp(s[j] - s[i])) for j in worse) / len(at)
+            elif loss == "soft-pairs":  # i wins against every j as often as its log-odds say
+                won = ((1 / (1 + np.exp(t[j] - t[i])), np.log1p(np.exp(s[j] - s[i]))) for j in at if j != i)
+                total += sum(p * nats for p, nats in won) / len(at)
             else:
                 total += a * (np.log(np.exp(s[i]) + sum(np.exp(s[j]) for j in worse)) - s[i])
     return float(total)
@@ -151,7 +154,9 @@ def test_levels_scales_and_the_order_of_items_change_nothing(loss: Any) -> None:
     x, _, teacher, groups = drawn(20, 4)
     level = np.repeat(np.arange(20.0), 8)
     probe = RankedProbe(positions=["a"], loss=loss).fit(features_of(x, groups), teacher)
-    moved = RankedProbe(positions=["a"], loss=loss).fit(features_of(x + level[:, None], groups), 3 * teacher + level)
+    scale = 1 if loss == "soft-pairs" else 3  # the scale of log-odds says how sure they are
+    states = features_of(x + level[:, None], groups)
+    moved = RankedProbe(positions=["a"], loss=loss).fit(states, scale * teacher + level)
     np.testing.assert_allclose(moved.coef_, probe.coef_, atol=1e-5)
     turn = np.random.default_rng(0).permutation(len(x))
     turned = RankedProbe(positions=["a"], loss=loss).fit(features_of(x[turn], [groups[k] for k in turn]), teacher[turn])

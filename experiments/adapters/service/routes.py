@@ -1,5 +1,6 @@
 """The paths of the service."""
 
+import asyncio
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from ....models.conversation import Text, plain_text
 from ....models.errors import shown
+from ....probes import Verdict
+from ...selection.gates import Gate
 from ...selection.votes import ranking
 from . import shapes
 from .batcher import AskedPair, Batcher, PairVerdict
@@ -30,7 +33,7 @@ _RERANK = ("/v1/rerank", "/rerank", "/v2/rerank")
 _SCORE = ("/v1/score", "/score")
 
 
-def judging_routes(batchers: Mapping[str, Batcher], limits: Limits) -> APIRouter:
+def judging_routes(batchers: Mapping[str, Batcher], limits: Limits, gates: Sequence[Gate] = ()) -> APIRouter:
     """``/v1/rerank`` and ``/v1/score`` under all their names, and ``/v1/models``."""
     errors: dict[int | str, dict[str, Any]] = {
         code: {"model": shapes.ErrorResponse, "description": said} for code, said in _SAID.items()
@@ -45,9 +48,9 @@ def judging_routes(batchers: Mapping[str, Batcher], limits: Limits) -> APIRouter
         texts = request.texts
         _require_room(len(texts), limits)
         query: Any = request.query  # messages are read by now
-        said = await batcher.judged([(query, text) for text in texts])
-        best = ranking([_score(one) for one in said])[: request.top_n or None]
-        results = [_result(k, said[k], texts[k] if request.return_documents else None) for k in best]
+        best, said = await _gated(gates, batchers, batcher, [(query, text) for text in texts])
+        kept = best[: request.top_n or None]
+        results = [_result(k, said[k], texts[k] if request.return_documents else None) for k in kept]
         return shapes.RerankResponse(id=_id("rerank"), model=name, usage=_usage(said), results=results)
 
     async def score(request: shapes.ScoreRequest) -> shapes.ScoreResponse:
@@ -55,7 +58,7 @@ def judging_routes(batchers: Mapping[str, Batcher], limits: Limits) -> APIRouter
         name, batcher = _find(batchers, request.model)
         pairs = _pairs(request.text_1, request.text_2)
         _require_room(len(pairs), limits)
-        said = await batcher.judged(pairs)
+        _, said = await _gated(gates, batchers, batcher, pairs)
         data = [
             shapes.ScoreData(index=k, object="score", score=_score(one), **_beside(one)) for k, one in enumerate(said)
         ]
@@ -98,6 +101,24 @@ def service_routes(batchers: Mapping[str, Batcher], meters: Meters) -> APIRouter
         return Response(generate_latest(meters.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return router
+
+
+async def _gated(
+    gates: Sequence[Gate], batchers: Mapping[str, Batcher], batcher: Batcher, pairs: Sequence[AskedPair]
+) -> tuple[list[int], list[PairVerdict]]:
+    """Pairs from best to worst, those that fail a gate last, and what is said of each: of these no score."""
+    said, failed = await batcher.judged(pairs), [""] * len(pairs)
+    for gate in gates:
+        if gate.pattern is None:
+            own = said if batchers[gate.name] is batcher else await batchers[gate.name].judged(pairs)
+            values = [_score(one) for one in own]
+        else:
+            values = await asyncio.to_thread(lambda at: [at.found(plain_text(text)) for _, text in pairs], gate)
+        fails = [value is None or value < gate.least for value in values]
+        failed = [before or gate.typed * now for before, now in zip(failed, fails, strict=True)]
+    best = sorted(ranking([_score(one) for one in said]), key=lambda k: bool(failed[k]))
+    told = [Verdict(one.verdict.id, unscored=f"fails the gate {why}") for one, why in zip(said, failed, strict=True)]
+    return best, [PairVerdict(told[k], one.tokens) if failed[k] else one for k, one in enumerate(said)]
 
 
 def _find(batchers: Mapping[str, Batcher], name: str | None) -> tuple[str, Batcher]:

@@ -11,7 +11,7 @@ from ....models.errors import InnerjudgeError
 _PROMPT = "Start with 7. Add 5."
 _GOOD, _BAD = "<think>7+5=12</think>12", "<think>7+5=13</think>13"
 _MODEL = "Name of a judge that is served; may be left out if there is only one."
-_UNSCORED = "Why there is no score; only on unscored results."
+_UNSCORED = "Why there is no score, such as a gate that is failed; only on unscored results."
 _KEPT = "Whether the judge's promise keeps the verdict, or abstains; only where it has a promise, see /v1/models."
 
 

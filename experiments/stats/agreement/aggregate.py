@@ -40,7 +40,7 @@ def aggregate(
     how often each is right, ``"dawid-skene"`` how often each says what of each class, by EM from the shares, until the
     log-likelihood moves by less than 1e-6 an item; ``smooth`` right answers, and half as many of every kind, are added
     to each class of a rater (0: as published). ``gold`` are known labels, which stay as they are. The raters of a table
-    are its judges.
+    are its judges, or the templates of its one judge.
 
     EM without gold refuses fewer than three raters (two cannot be told apart) and raters who all say the same. With
     four or more, a warning names two who agree far more than their agreement with two others allows: EM believes them.
@@ -56,8 +56,16 @@ def aggregate(
         >>> [round(one[1], 4) for one in aggregate(said).labels]
         [0.9851, 0.9855, 0.0149, 0.9851, 0.0145, 0.0149]
     """
-    given = {j: verdicts.labels(j) for j in verdicts.judges} if isinstance(verdicts, Table) else verdicts
-    read = {name: [None if v != v else v for v in column] for name, column in given.items()}  # NaN is no label
+    if isinstance(verdicts, Table):
+        table, asked = verdicts, dict.fromkeys((row.judge, row.template) for row in verdicts)
+        wordings = len(asked) > len(table.judges)
+        if wordings and len(table.judges) > 1:
+            raise InnerjudgeError(
+                f"given labels by {shown(', '.join(table.judges))}, of whom some answer in several templates, expected "
+                "one judge in several (copies outvote the others), or judges in one each: name a judge (--rater)"
+            )
+        verdicts = {t if wordings else j: table.labels(j, template=t) for j, t in asked}
+    read = {name: [None if v != v else v for v in column] for name, column in verdicts.items()}  # NaN is no label
     columns = {name: column for name, column in read.items() if any(v is not None for v in column)}
     require_same_length(**{**columns, **({} if gold is None else {"the gold labels": gold})})
     classes = tuple(dict.fromkeys(v for c in (*columns.values(), gold or ()) for v in c if v is not None))

@@ -179,3 +179,58 @@ def test_a_rater_who_is_not_there(more: list[str], why: str, cli, features: Path
     done = cli("fit", "--features", features, "--judge", "clue", "--out", tmp_path / "j", *given)
     assert done.code == 2
     assert why in done.err
+
+
+#: Log-odds of one judge in three wordings, the last of them far too strict: by its own labels nothing is right.
+ODDS = np.where(TRUTH, 1.0, -1.0)[:, None] + np.random.default_rng(0).normal(0, 0.3, (24, 3)) + [0.5, 0.0, -4.0]
+
+
+def in_wordings(folder: Path, *, labels: bool = True, judge: str = "gpt") -> Path:
+    rows = [
+        {"question": row["question_id"], "candidate": row["candidate_id"], "judge": judge, "template": name,
+         "score": odds, **({"label": bool(odds > 0)} if labels else {})}
+        for row, its in zip(TRACES, ODDS.tolist(), strict=True)
+        for name, odds in zip(("plain", "kind", "strict"), its, strict=True)
+    ]  # fmt: skip
+    (folder / f"{judge}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return folder / f"{judge}.jsonl"
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_wordings_of_one_judge_become_labels_with_weights(cli, features: Path, tmp_path: Path, labels: bool) -> None:
+    file, out = in_wordings(tmp_path, labels=labels), tmp_path / "judge"
+    typed = ("fit", "--features", features, "--judge", "logistic-probe", "--labels-from", file)
+    done = cli(*typed, "--aggregate", "centred", "--out", out)
+    assert (done.code, "fitted on 24 items" in done.out) == (0, True), done.err
+    p, weight = stats.wording_labels(ODDS)
+    assert (p == np.array(TRUTH)).mean() > 0.9
+    judge = saved.load(out)[0]
+    store = FeatureStore.open(features).features(judge.reads)
+    mine = type(judge)(**judge.get_params()).fit(store, p, weight)
+    np.testing.assert_allclose(judge.decision_function(store), mine.decision_function(store), atol=1e-6)
+
+
+def test_wordings_are_raters_of_the_other_ways(cli, features: Path, tmp_path: Path) -> None:
+    typed = ("fit", "--features", features, "--judge", "clue", "--labels-from", in_wordings(tmp_path))
+    by = {name: (column > 0).tolist() for name, column in zip("abc", ODDS.T, strict=True)}
+    store = FeatureStore.open(features)
+    for how in ("vote", "mean", "dawid-skene"):
+        done = cli(*typed, "--aggregate", how, "--out", tmp_path / how)
+        assert (done.code, "fitted on 24 items" in done.out) == (0, True), done.err
+        soft = [label[True] for label in stats.aggregate(by, how).labels]  # type: ignore[arg-type]
+        mine = CLUE().fit(store.features(CLUE().reads), np.array(soft))
+        assert np.allclose(saved.load(tmp_path / how)[0].centroids_, mine.centroids_)
+
+
+def test_wordings_of_several_judges_and_one_wording(cli, features: Path, tmp_path: Path) -> None:
+    files = ("--labels-from", in_wordings(tmp_path), "--labels-from", said(tmp_path, "anna", list(TRUTH)))
+    typed = ("fit", "--features", features, "--judge", "logistic-probe", *files, "--out", tmp_path / "judge")
+    for more, message in (
+        ((), "given labels by gpt, anna, of whom some answer in several templates"),
+        (("--aggregate", "centred"), "given verdicts by gpt, anna, expected one judge"),
+        (("--aggregate", "centred", "--rater", "anna"), "24 scores in 1 wordings"),
+    ):
+        done = cli(*typed, *more)
+        assert (done.code, len(done.err.strip().splitlines())) == (2, 1), done.err
+        assert message in done.err
+    assert cli(*typed, "--rater", "gpt").code == 0
