@@ -94,7 +94,7 @@ def test_refused(gates: Any, scores: Any, how: Any, message: str) -> None:
 
 
 def test_the_world_of_the_notes() -> None:
-    """Best of 8 of which 30 % break one of two rules, which pays: the threshold beats the mean of all and breaks few."""
+    """Best of 8, of which 30 % break a rule, which pays: the threshold beats the mean of all, and breaks few."""
     rng = np.random.default_rng(0)
     broken = rng.random((2000, 8)) < 0.3
     which = rng.integers(2, size=broken.shape)
