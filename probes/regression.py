@@ -126,7 +126,8 @@ def _logistic_path(x: Floats, p: npt.NDArray[Any], cs: _Few, weight: Floats | No
     are turned into that span first: the same problem in ``n`` unknowns, at 4,096 dimensions in half the time. Steps end
     at 1e-8: at scikit-learn's 1e-4 log-odds were off by up to 0.4.
     """
-    scaler = StandardScaler().fit(x, sample_weight=weight)
+    with np.errstate(invalid="ignore"):  # a weighted variance of 0 may come out as -1e-47, and is taken as 0
+        scaler = StandardScaler().fit(x, sample_weight=weight)
     z, turn = scaler.transform(x), None
     if z.shape[1] > z.shape[0] and z.any():
         squares, axes = np.linalg.eigh(z @ z.T)
