@@ -48,8 +48,7 @@ class Gate(NamedTuple):
             return None if text is None else float(bool(self.pattern.search(text, timeout=PATIENCE, concurrent=True)))
         except TimeoutError:
             raise InnerjudgeError(
-                f"given --gate {shown(self.typed)}, which takes over {PATIENCE:g} s on a text, expected "
-                "less: simplify it"
+                f"given --gate {shown(self.typed)}, which takes over {PATIENCE:g} s on a text, expected less: simplify"
             ) from None
 
 
@@ -86,6 +85,7 @@ def gated(
         >>> gated({"grounded": [1, 0.2]}, {"helpful": [0.4, 0.9]})
         Gated(scores=[1.4, 0.2], failed=[(), ('grounded',)], utility=[0.4, 0.9])
     """
+    gates, scores = (one if isinstance(one, Mapping) else {} for one in (gates, scores))
     own = {**dict.fromkeys(scores, 1.0), **(weights or {})}
     least = threshold if isinstance(threshold, Mapping) else dict.fromkeys(gates, threshold)
     odd = not gates or {*own} ^ {*scores} or {*least} ^ {*gates} or not all(0 <= w < np.inf for w in own.values())
@@ -145,7 +145,8 @@ def read_gated(
 
     said = [one and one[0].values[one[1]] for one in values("response", "answer")]
     texts = [
-        plain_text(as_response(one)) if isinstance(one, list) else None if one is None else str(one) for one in said
+        plain_text(as_response(one)) if isinstance(one, list | dict) else None if one is None else str(one)
+        for one in said
     ]
     columned = {gate.typed: [*map(gate.found, texts)] if gate.pattern else numbers(gate.name) for gate in gates}
     scored = {name: numbers(name) for name in weights} or {score: list(columns.scores)}

@@ -55,10 +55,11 @@ def log_ratio_preferences(
         >>> log_ratio_preferences([[-40, -52]], [[-45, -50]]).p.round(4)
         array([0.6682])
     """
-    both = [np.asarray(one, dtype=np.float64) for one in (policy, reference)]
-    known = np.array([_KNOWN.get(one, np.inf) for one in preferences or [None] * len(both[0])])
+    both = [np.atleast_1d(np.asarray(one, dtype=np.float64)) for one in (policy, reference)]
+    told_of = [None] * len(both[0]) if preferences is None else preferences
+    known = np.array([_KNOWN.get(one, np.inf) for one in told_of])
     kinds = [(len(known), 2)] * (not per_token) + [(len(known), 2, 2)]
-    if both[0].shape not in kinds or both[1].shape != both[0].shape or not np.isfinite(both).all():
+    if not len(known) or both[0].shape not in kinds or both[1].shape != both[0].shape or not np.isfinite(both).all():
         raise InnerjudgeError(
             f"given {both[0].shape} and {both[1].shape} for {len(known)} pairs and {per_token=}, expected finite "
             f"log-probabilities of shape {' or '.join(map(str, kinds))} twice: give both responses of every pair"

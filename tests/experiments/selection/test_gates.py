@@ -75,6 +75,7 @@ def test_every_failure_is_below_every_pass(rows: list[tuple[float, ...]], least:
     [
         ({}, {"u": [1]}, {}, "given gates []"),
         ({"a": [1]}, {}, {}, "scores []"),
+        ([[1]], [[1]], {}, "expected columns by name"),
         ({"a": [1]}, {"u": [1]}, {"weights": {"u": 0}}, "not all 0"),
         ({"a": [1]}, {"u": [1]}, {"weights": {"u": -1}}, "0 or more"),
         ({"a": [1]}, {"u": [1]}, {"weights": {"w": 1}}, "weights={'w': 1}"),
