@@ -48,9 +48,9 @@ class AspectLabels(NamedTuple):
         return AspectLabels(self.names, self.y[rows], self.route[rows], self.overall[rows])
 
 
-def columns_of(labels: Iterable[Any], aspects: tuple[str, ...], routes: Any, overall: Any) -> AspectLabels:
+def columns_of(labels: Any, aspects: tuple[str, ...], routes: Any, overall: Any) -> AspectLabels:
     """Labels as a table, from rows ``[n, A]`` or mappings ``[n]``; refuses names that are not expected."""
-    rows = list(labels)
+    rows = list(labels) if isinstance(labels, Iterable) else [labels]
     if not all(isinstance(row, Mapping) for row in rows):
         if {np.shape(row) for row in rows} != {(len(aspects),)} or not aspects:
             raise InnerjudgeError(

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
+from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
 from .aspect_fit import OVERALL, ROUTE, Head, Unknown, columns_of, fit_aspects, fit_router
 from .description import Task
@@ -83,7 +84,6 @@ class AspectProbes(RowJudge):
     }
     aspects_: tuple[str, ...]
     routes_: tuple[str, ...]
-    router_: Floats | None
 
     def __init__(
         self,
@@ -137,6 +137,7 @@ class AspectProbes(RowJudge):
         both may be given as columns ``[n]``. ``InnerjudgeError`` if a name is unknown, no aspect can be fitted, or what
         ``routed`` or ``head`` needs is missing.
         """
+        require_type(features, Features, "AspectProbes.fit")
         told = columns_of(labels, tuple(self.aspects), routes, overall)
         part, at, excluded = self._training(features, np.arange(len(told.y)))
         told, row = told.take(at), self._told(features)

@@ -113,6 +113,8 @@ CALLS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("fit_stream", {"lm": LM, "traces": [], "labels": []}, "judge", ()),
     ("fit_stream", {"judge": CLUE(), "traces": [], "labels": []}, "lm", ()),
     ("fit_many", {"x": np.zeros((1, 2, 3)), "labels": [0, 1], "groups": ["p", "q"]}, "kind", ("str",)),
+    ("label_widget", {"out": "x.jsonl"}, "items", ()),
+    ("label_widget", {"items": []}, "out", ("str",)),
     ("fit_many", {"kind": "ridge", "labels": [0, 1], "groups": ["p", "q"]}, "x", ()),
     ("fit_many", {"kind": "ridge", "x": np.zeros((1, 2, 3)), "labels": [0, 1]}, "groups", ()),
     ("split_by_group", {"seed": 0}, "groups", ()),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...models.arguments import checked
 from ...models.conversation import plain_text
 from ...models.errors import InnerjudgeError
 from ...models.extra import require
@@ -94,6 +95,7 @@ def label_job(items: Sequence[Item], out: Path, ask: Callable[[str], str], **how
     return f"{labelling.said}, in {out}: `innerjudge fit --labels-from` fits on them."
 
 
+@checked
 def label_widget(items: Sequence[Item], out: str | Path, **how: Any) -> Any:
     """The same in a notebook: an ipywidgets box with the text, a button a key, and how far it is (extra ``widgets``).
 

@@ -133,6 +133,8 @@ def commands(home: Path) -> Iterator[tuple[tuple[Any, ...], int]]:
     yield ("sample", "--data", traces, "--limit", 2, "--judge", home / f"c{EVIL}", "--n", 2, "--max-new-tokens", 4,
            "--out", home / f"a{EVIL}.jsonl"), 0  # fmt: skip
     yield ("select", "--scores", scores, "--out", home / f"p{EVIL}.jsonl"), 0
+    yield ("agree", "--labels", scores, "--judge", EVIL, "--people", EVIL), 2
+    yield ("ask", "--data", traces, "--text-judge", f"openai:{EVIL}", "--out", home / f"ask{EVIL}.jsonl"), 2
     yield ("curves", "--scores", scores, "--out", home / f"curves{EVIL}"), 0
     yield ("doctor", "--scores", scores, "--out", home / f"d{EVIL}"), 0
     yield ("compare", "--data", choices, "--reasoning-tokens", 0, "--judges", "qk-score,letter-logits", "--out",
