@@ -95,7 +95,6 @@ def extract(
         if ranks.first:
             check_extraction(out)
         ends = o.bounds(scale)
-        o.stored(store_dtype)
         on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
         found = find_source(data, out, limit=limit, seed=seed, columns=columns)
         also = needs_of(read or ())

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -57,10 +57,8 @@ OutPlace = Annotated[
     str, typer.Option("--out", help="Folder to write, or a URI: s3://..., gs://... .", show_default=False)
 ]
 StoreDtype = Annotated[
-    str,
-    typer.Option(
-        "--store-dtype", help="Type of the stored hidden states: float32, bfloat16, float16 or int8 (with scales)."
-    ),
+    Literal["float32", "bfloat16", "float16", "int8"],
+    typer.Option("--store-dtype", help="Type of the stored hidden states; int8 has scales."),
 ]
 ShardItems = Annotated[
     int, typer.Option("--shard-items", min=1, help="Items per shard: the most that a killed run loses.")
@@ -216,15 +214,6 @@ def bounds(scale: str) -> tuple[int, int]:
     if not (dash and low.isdigit() and high.isdigit() and int(low) < int(high)):
         raise InnerjudgeError(f"given --scale {scale!r}, expected two whole numbers such as 1-5")
     return int(low), int(high)
-
-
-def stored(dtype: str) -> str:
-    """A type that hidden states can be stored in."""
-    from ...extraction.store.precision import DTYPES
-
-    if dtype not in DTYPES:
-        raise InnerjudgeError(f"given --store-dtype {dtype!r}, expected one of {', '.join(DTYPES)}")
-    return dtype
 
 
 def modules(named: list[str] | None) -> dict[str, str]:

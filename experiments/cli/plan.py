@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.filesize import decimal
 from rich.table import Table
 
 from ...models.errors import InnerjudgeError
@@ -136,11 +137,10 @@ def plan(
     from ...extraction.store import DTYPES
     from ..data.datasets import open_data
     from ..reading.passes import HIDDEN_NEEDS, Passes
-    from ..runs.extracting.summary import disk_of, make_plan, no_room, told
+    from ..runs.extracting.summary import disk_of, make_plan, no_room
     from ..runs.job import items_of
 
     ends = o.bounds(scale)
-    o.stored(store_dtype)
     found = open_data(data, limit=limit, seed=seed, columns=columns)
     lm = Model(model, device, dtype, revision, o.modules(module), trust_remote_code).load()
     passes = Passes(batch_size=batch_size, scale=ends, reasoning_tokens=0, needs=HIDDEN_NEEDS, abstain=abstain)
@@ -152,16 +152,16 @@ def plan(
         "items": f"{planned.items:,} (measured on {planned.sample})",
         "tokens": f"{planned.tokens:,}",
         "seconds": f"{planned.seconds:,.0f} ({planned.items / planned.seconds:.1f} items/s)",
-        "peak memory": told(planned.memory)
-        + (f", on the GPU {told(planned.gpu_memory)}" if planned.gpu_memory else ""),
-        "free on disk": "unknown" if disk is None else f"{told(disk.free)} of {told(disk.total)}",
-        f"room for {told(size)} as {store_dtype}": _verdict(disk, size),
+        "peak memory": decimal(planned.memory)
+        + (f", on the GPU {decimal(planned.gpu_memory)}" if planned.gpu_memory else ""),
+        "free on disk": "unknown" if disk is None else f"{decimal(disk.free)} of {decimal(disk.total)}",
+        f"room for {decimal(size)} as {store_dtype}": _verdict(disk, size),
     }.items():
         console.print(f"{name}: {value}", highlight=False)
     table = Table("bytes of", *DTYPES)
     for name in planned.shapes:
-        table.add_row(name, *(told(planned.size(name, one)) for one in DTYPES))
-    table.add_row("all", *(told(planned.total(one)) for one in DTYPES))
+        table.add_row(name, *(decimal(planned.size(name, one)) for one in DTYPES))
+    table.add_row("all", *(decimal(planned.total(one)) for one in DTYPES))
     console.print(table)
     for names, count, reason in planned.unscored:
         share = count / planned.sample

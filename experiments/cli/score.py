@@ -1,8 +1,9 @@
 """The commands that ask a saved judge, ``score``, ``rank`` and ``sample``, and one behind a server, ``ask``."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,22 +22,6 @@ _OF_A_MODEL = (
     *("model", "device", "dtype", "revision", "trust_remote_code", "module"),
     *("batch_size", "candidates", "reasoning_tokens"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where the items to judge come from, as typed."""
-
-    features: str | None
-    data: str | None
-    columns: dict[str, str]
-    model: Model
-    limit: int | None
-    seed: int
-    batch_size: int
-    candidates: int
-    reasoning_tokens: int | None
-    log: o.LogStyle
 
 
 def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., None]:
@@ -74,18 +59,8 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
                 f"given {typed} with --features, where no model is run, expected --limit and --seed at most: leave it "
                 "out, or name the items by --data"
             )
-        source = Source(
-            features,
-            data,
-            o.mapped(map_, *([] if data is None else [data])),
-            Model(model, device, dtype, revision, o.modules(module), trust_remote_code),
-            limit,
-            seed,
-            batch_size,
-            candidates,
-            reasoning_tokens,
-            log,
-        )
+        columns = o.mapped(map_, *([] if data is None else [data]))
+        on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
         from ..data.jsonl import require_room
         from ..runs.score_job import require_ranking, write_ranking
 
@@ -93,7 +68,7 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
         if to_rank:
             require_ranking(out)
         verdicts = out.with_name(out.name + ".verdicts.jsonl") if to_rank else out
-        items, said = _verdicts(judge, verdicts, source, to_rank=to_rank)
+        items, said = _verdicts(SimpleNamespace(**ctx.params), columns, on, verdicts, to_rank=to_rank)
         say(write_ranking(items, verdicts, out) if to_rank else said)
         if inspect is not None:
             from ..adapters.inspect_records import write_records
@@ -104,15 +79,17 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
     return command
 
 
-def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -> "tuple[list[Item], str]":
-    """The items, and what was done."""
+def _verdicts(
+    source: SimpleNamespace, columns: dict[str, str], on: Model, out: Path, *, to_rank: bool
+) -> "tuple[list[Item], str]":
+    """The items, and what was done; ``source`` is what was typed."""
     from ..data.datasets import drawn_rows, load_data
     from ..judges import saved
     from ..judges.saved import find_folder
     from ..runs.job import items_of, read_items_of, read_job
     from ..runs.score_job import require_rankable, score_features, score_items
 
-    folder = find_folder(judge_folder, None)
+    folder = find_folder(source.judge, None)
     judge, made = saved.load(folder)
     if source.features is not None:
         from ...extraction.store import FeatureStore
@@ -126,8 +103,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -
         rows = drawn_rows(items, source.limit, seed=source.seed)
         said = score_features(judge, store, items, out, data=Path(source.features).name, name=made.name, rows=rows)
         return [items[k] for k in rows], said
-    assert source.data is not None
-    found = load_data(source.data, limit=source.limit, seed=source.seed, columns=source.columns)
+    found = load_data(source.data, limit=source.limit, seed=source.seed, columns=columns)
     if to_rank:
         require_rankable(found.kind)
     saved.require_kind(made, found.kind, made.scale, f"--data {source.data}")
@@ -137,7 +113,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -
             "expected at least 1: leave the option out"
         )
     with logged(source.log, kept=str(out)) as steps:
-        whole = source.model.load_judge(folder, found.kind)
+        whole = on.load_judge(folder, found.kind)
         whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
         if source.reasoning_tokens is not None:
             whole.passes = replace(whole.passes, reasoning_tokens=source.reasoning_tokens)

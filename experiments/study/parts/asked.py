@@ -105,8 +105,8 @@ def with_references(lens: Lens, rows: Sequence[Row]) -> Section | None:
     """The headline figure under each reference condition, split by whether the model could answer itself."""
     if not rows:
         return None
-    ways = tuple(dict.fromkeys(row.judge for row in rows))
-    small = replace(lens, table=Table(rows), families=dict.fromkeys(ways, "asked"))
+    small = lens.of(rows)
+    ways = small.table.judges
     pooled = {"trace": "AUROC", "rating": "Spearman"}.get(lens.kind)
     found = metrics(small)
     if pooled is None or pooled not in found:

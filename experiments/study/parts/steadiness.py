@@ -1,12 +1,12 @@
 """Whether a judge says the same again: sampled anew, asked in other words, in another order, in another precision."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ...compare.figures import Cell, Grid, Section, grid, spelt
 from ...compare.lens import Lens, standing
-from ...data.verdict_table import Row, Table
+from ...data.verdict_table import Row
 from ...stats.biases import consistency, preferences
 
 KEY = "steadiness"
@@ -59,13 +59,8 @@ def steadiness(lens: Lens, rows: SteadinessRows) -> Section | None:
     )
 
 
-def _seen(lens: Lens, rows: Sequence[Row]) -> Lens:
-    table = Table(rows)
-    return replace(lens, table=table, families=dict.fromkeys(table.judges, "asked"))
-
-
 def _samples(lens: Lens, rows: Sequence[Row]) -> Grid:
-    small = _seen(lens, rows)
+    small = lens.of(rows)
     found: list[list[Cell]] = []
     for judge in small.table.judges:
         repeats = sorted({row.repeat for row in rows if row.judge == judge})
@@ -89,7 +84,7 @@ def _samples(lens: Lens, rows: Sequence[Row]) -> Grid:
 
 
 def _sage(lens: Lens, rows: Sequence[Row]) -> Grid:
-    small = _seen(lens, rows)
+    small = lens.of(rows)
     found: list[list[Cell]] = []
     for judge in small.table.judges:
         ipi, tov, left_out = consistency.sage_statistics(small.table, judge)
@@ -102,7 +97,7 @@ def _sage(lens: Lens, rows: Sequence[Row]) -> Grid:
 
 
 def _orders(lens: Lens, rows: Sequence[Row], sampled: Sequence[Row]) -> Grid:
-    small = _seen(lens, [*rows, *sampled])
+    small = lens.of([*rows, *sampled])
     labels: Any = small.truths
     found: list[list[Cell]] = []
     for judge in small.table.judges:
@@ -129,7 +124,7 @@ def _orders(lens: Lens, rows: Sequence[Row], sampled: Sequence[Row]) -> Grid:
 
 
 def _perturbed(lens: Lens, rows: Sequence[Row]) -> Grid:
-    small = _seen(lens, rows)
+    small = lens.of(rows)
     base, *others = small.table.judges
     found: list[list[Cell]] = []
     for judge in others:
