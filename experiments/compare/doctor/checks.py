@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, SplineTransformer
 
 from ....probes.text_only import tfidf
-from ..figures import Cell, Section, grid
+from ..figures import Cell, Section, grid, section
 from ..trace_blind import PASS_RATE, pass_rate
 from .scores import Scores
 
@@ -53,13 +53,7 @@ def checks(given: Scores) -> Section:
     absent = [name for name in ("text", "prompt", "answer", "source", "split") if name not in given.more]
     if absent:
         found.append(f"Not examined, as not every row has them: {', '.join(absent)}.")
-    return Section(
-        key="checks",
-        title="The data",
-        question="Do labels leak, or stand on both sides of a split?",
-        found=tuple(found),
-        grids=(grid("Checks of the table", ["check", "found"], rows),),
-    )
+    return section("checks", "The data", found, [grid("Checks of the table", ["check", "found"], rows)])
 
 
 def _on_both_sides(names: Sequence[str], sides: Sequence[object]) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...compare.figures import Cell, Grid, Section, grid, spelt
+from ...compare.figures import Cell, Grid, Section, grid, section, spelt
 from ...compare.lens import Lens, standing
 from ...data.verdict_table import Row
 from ...stats.biases import consistency, preferences
@@ -37,26 +37,18 @@ def steadiness(lens: Lens, rows: SteadinessRows) -> Section | None:
     if rows.pairs:
         grids += [_sage(lens, rows.pairs), _orders(lens, rows.pairs, rows.sampled)]
     grids += [_perturbed(lens, rows.perturbed)] if rows.perturbed else []
-    grids = [g for g in grids if g.rows]
-    if not grids:
-        return None
     found, tested = standing([f for g in grids for f in g.figures])
     said = []
     if tested:
         names = ", ".join(f"{f.judge}, {f.metric} {spelt(f, sign=True)}" for f in found)
         about = f": {names}." if found else "."
         said.append(f"Of {tested} biases tested against 0, {len(found) or 'none'} stand after correction{about}")
-    return Section(
-        key=KEY,
-        title="Steadiness, without labels",
-        question="Does the judge say the same when asked again, in the other order, in another batch?",
-        found=(
-            *said,
-            "A judge of single responses has no contradictions between orders by construction, which says nothing of "
-            "its quality; and steadiness in general bounds how good a judge can be, not how good it is.",
-        ),
-        grids=tuple(grids),
+    said.append(
+        "A judge of single responses has no contradictions between orders by construction, which says nothing of its "
+        "quality; and steadiness in general bounds how good a judge can be, not how good it is."
     )
+    made = section(KEY, "Steadiness, without labels", said, grids)
+    return made if made.grids else None
 
 
 def _samples(lens: Lens, rows: Sequence[Row]) -> Grid:
