@@ -121,6 +121,17 @@ Module = Annotated[
         "blocks, final_norm and unembedding; repeatable.",
     ),
 ]
+#: The options that one parameter ``on`` of a command, the model that it names, stands for: name, type, default.
+OF_MODEL: tuple[tuple[str, Any, Any], ...] = (
+    ("model", Model, "reference"),
+    ("device", Device, "auto"),
+    ("dtype", Dtype, "auto"),
+    ("revision", Revision, None),
+    ("trust_remote_code", Trust, False),
+    ("module", Module, None),
+)
+#: The same where the parameter has a default, the judge's own model.
+OF_JUDGE = (("model", ModelOfJudge, None), *OF_MODEL[1:])
 Candidates = Annotated[int, typer.Option("--candidates", min=1, help="Answers sampled a question (builtin:solve).")]
 Between_ = Annotated[
     Between,

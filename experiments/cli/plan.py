@@ -16,14 +16,7 @@ if TYPE_CHECKING:
     from ..runs.extracting.summary import Disk
 
 
-def models(
-    model: o.Model = "reference",
-    device: o.Device = "auto",
-    dtype: o.Dtype = "auto",
-    revision: o.Revision = None,
-    trust_remote_code: o.Trust = False,
-    module: o.Module = None,
-) -> None:
+def models(on: Model) -> None:
     """Show what was detected of a model: blocks, heads, norm, head size, chat template, reasoning markers.
 
     innerjudge models --model Qwen/Qwen3-0.6B
@@ -31,8 +24,7 @@ def models(
     from ...models.description import describe
 
     table = Table(show_header=False, box=None)
-    lm = Model(model, device, dtype, revision, o.modules(module), trust_remote_code).load()
-    for name, value in describe(lm).items():
+    for name, value in describe(on.load()).items():
         table.add_row(name, "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value))
     PlainConsole().print(table)
 
@@ -108,19 +100,14 @@ def label(
 
 def plan(
     data: o.OneData,
+    on: Model,
     out: Annotated[
         str, typer.Option("--out", help="Where the store would be, to see if it has room.", show_default="here")
     ] = ".",
     map_: o.Map = None,
-    model: o.Model = "reference",
     limit: o.Limit = None,
     seed: o.Seed = 0,
     batch_size: o.BatchSize = 16,
-    device: o.Device = "auto",
-    dtype: o.Dtype = "auto",
-    revision: o.Revision = None,
-    trust_remote_code: o.Trust = False,
-    module: o.Module = None,
     candidates: o.Candidates = 8,
     scale: o.Scale = "1-5",
     abstain: o.Abstain = True,
@@ -142,7 +129,7 @@ def plan(
 
     ends = o.bounds(scale)
     found = open_data(data, limit=limit, seed=seed, columns=columns)
-    lm = Model(model, device, dtype, revision, o.modules(module), trust_remote_code).load()
+    lm = on.load()
     passes = Passes(batch_size=batch_size, scale=ends, reasoning_tokens=0, needs=HIDDEN_NEEDS, abstain=abstain)
     items = items_of(lm, found, candidates=candidates, seed=seed, passes=passes)
     planned = make_plan(lm, items, passes, seed=seed, copies=2 if found.kind == "choice" else 1)

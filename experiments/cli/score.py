@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from ...models.items import Item
     from ...probes import Promise
 
+#: The judge's own model.
+_OWN = Model(None)
 #: Options that say how a model is run; beside ``--features`` they would be ignored, and are refused.
-_OF_A_MODEL = (
-    *("model", "device", "dtype", "revision", "trust_remote_code", "module"),
-    *("batch_size", "candidates", "reasoning_tokens"),
-)
+_OF_A_MODEL = (*(name for name, *_ in o.OF_MODEL), "batch_size", "candidates", "reasoning_tokens")
 
 
 def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., None]:
@@ -34,15 +33,10 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
         features: o.SomeFeatures = None,
         data: o.SomeData = None,
         map_: o.Map = None,
-        model: o.ModelOfJudge = None,
+        on: Model = _OWN,
         limit: o.Limit = None,
         seed: o.Seed = 0,
         batch_size: o.BatchSize = 16,
-        device: o.Device = "auto",
-        dtype: o.Dtype = "auto",
-        revision: o.Revision = None,
-        trust_remote_code: o.Trust = False,
-        module: o.Module = None,
         candidates: o.Candidates = 8,
         reasoning_tokens: o.TokensOfJudge = None,
         inspect: o.InspectFile = None,
@@ -60,7 +54,6 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
                 "out, or name the items by --data"
             )
         columns = o.mapped(map_, *([] if data is None else [data]))
-        on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
         from ..data.jsonl import require_room
         from ..runs.score_job import require_ranking, write_ranking
 
@@ -158,7 +151,7 @@ def sample(
     judge: o.JudgeFolder,
     out: o.OutFile,
     map_: o.Map = None,
-    model: o.ModelOfJudge = None,
+    on: Model = _OWN,
     n: Annotated[int, typer.Option("--n", min=1, help="Answers to each question.")] = 8,
     temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 is greedy.")] = 1.0,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum tokens per answer.")] = 512,
@@ -172,11 +165,6 @@ def sample(
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most this many questions.")] = None,
     seed: o.Seed = 0,
     batch_size: o.BatchSize = 16,
-    device: o.Device = "auto",
-    dtype: o.Dtype = "auto",
-    revision: o.Revision = None,
-    trust_remote_code: o.Trust = False,
-    module: o.Module = None,
     memory: o.Memory = None,
     log: o.Log = "auto",
 ) -> None:
@@ -199,9 +187,8 @@ def sample(
     folder = find_folder(judge, None)
     saved.require_kind(saved.load(folder)[1], "trace", (1, 5), f"--data {data}")
     questions = load_questions(data, limit=limit, seed=seed, columns=columns)
-    asked = Model(model, device, dtype, revision, o.modules(module), trust_remote_code, memory)
     with logged(log, kept=str(out)) as steps:
-        whole = asked.load_judge(folder, "trace")
+        whole = replace(on, memory=memory).load_judge(folder, "trace")
         below = _threshold(whole.promise, "lose", lose_at_most, reject_below)
         above = _threshold(whole.promise, "pass", pass_at_most, exit_above)
         how = Sampling(n, temperature, max_new_tokens, below, above, along, seed)
