@@ -27,12 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Comparison:
-    """What a comparison found.
-
-    Args:
-        found: The report as plain data: sections, figures, notes.
-        verdicts: What every judge said of every reported item.
-    """
+    """What a comparison ``found`` (the report as plain data), and the ``verdicts`` of every judge on every item."""
 
     found: Report
     verdicts: Table

@@ -148,8 +148,7 @@ def placed_items(path: str | Path) -> Iterator[tuple[Item, int, int]]:
 def read_records(path: str | Path) -> list[Record]:
     """The objects of a JSONL file, at least one, whatever their fields.
 
-    Raises:
-        InnerjudgeError: Names file and line: no file, an empty one, broken JSON, NaN, a line that is not an object.
+    ``InnerjudgeError`` names file and line: no file, an empty one, broken JSON, NaN, a line that is not an object.
     """
     return [record for record, _, _ in lines_as_records(path)]
 

@@ -22,8 +22,7 @@ _NAMED = 20
 def merge_jobs(parts: Sequence[str], out: str) -> str:
     """Write the items and features of several extractions below one another, as the extraction ``out``.
 
-    Raises:
-        InnerjudgeError: If they are of other settings, models or types, or an item is in two of them.
+    ``InnerjudgeError`` if they are of other settings, models or types, or an item is in two of them.
     """
     if place(out).size(STORE) is None:  # else a merge that was killed is gone on with
         jobs.check_extraction(out)

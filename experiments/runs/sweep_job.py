@@ -38,13 +38,11 @@ def sweep_job(
 ) -> Sweep:
     """Sweep an extraction and write ``sweep.csv``, ``sweep.png`` and then ``sweep.json``.
 
-    Every fit is kept as soon as it is made, so that a killed sweep resumes where it stopped.
-    ``features_folder`` is what ``innerjudge extract`` wrote, folder or URI; files of an earlier sweep in ``out`` are
-    replaced. At most ``limit`` items are used, whole questions drawn at random; ``fit_share`` and ``n_splits`` are
-    those of :func:`.sweep.sweep`, and ``command`` is what was typed, for the record.
-
-    Raises:
-        InnerjudgeError: If the folder holds no extraction, nothing can be swept, or ``out`` holds other files.
+    Every fit is kept as soon as it is made, so that a killed sweep resumes where it stopped. ``features_folder`` is
+    what ``innerjudge extract`` wrote, folder or URI; files of an earlier sweep in ``out`` are replaced. At most
+    ``limit`` items are used, whole questions drawn at random; ``fit_share`` and ``n_splits`` are those of
+    :func:`.sweep.sweep`, and ``command`` is what was typed, for the record. ``InnerjudgeError`` if the folder holds no
+    extraction, nothing can be swept, or ``out`` holds other files.
     """
     check_new(out, ours="sweep.json", begun=_FILES)
     require_room(out)
