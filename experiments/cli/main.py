@@ -115,7 +115,7 @@ def main() -> None:
         if option in ("--data", "--model") and context and context.info_name in ("fit", "sweep"):
             _fail(f"given {option}, expected --features: `innerjudge extract` reads data once, into --out", 2)
         about = context.command_path if context is not None else "innerjudge"
-        said = f"{error.format_message().rstrip('.')}{_given(error)}"
+        said = error.format_message().replace("Value error, ", "").rstrip(".") + _given(error)
         said += ", expected its option in front, such as --data or --model" if "extra argument" in said else ""
         _fail(f"{said}. See `{about} --help`.", 2)
     if code == 130:

@@ -14,7 +14,7 @@ from ...models.foreign import HALF
 from ..compare.report.judge_plots import png, sweep_plot
 from ..compare.sweep import Sweep, sentences, sweep
 from ..data.datasets import drawn_rows
-from ..data.jsonl import check_new, require_room, writing
+from ..data.jsonl import check_new, writing
 from ..data.kinds import hash_of
 from ..data.labels import label_to_fit
 from ..reading.progress import Steps, silent
@@ -45,7 +45,6 @@ def sweep_job(
     extraction, nothing can be swept, or ``out`` holds other files.
     """
     check_new(out, ours="sweep.json", begun=_FILES)
-    require_room(out)
     job, store = read_job(features_folder), FeatureStore.open(features_folder, check="checksums")
     items = list(read_items_of(features_folder))
     rows = drawn_rows(items, limit, seed=seed)

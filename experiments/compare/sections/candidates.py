@@ -60,15 +60,8 @@ def candidate_curves(lens: Lens) -> tuple[Curve, ...]:
     for label, rule, column in lines:
         found = accuracy_against_n(answers, column, correct, lens.groups, rule=rule, seed=seed)
         low, high = interval(found.each)
-        curves.append(
-            Curve(
-                label=label,
-                x=tuple(range(1, len(found.accuracy) + 1)),
-                y=tuple(float(a) for a in found.accuracy),
-                low=tuple(low.tolist()),
-                high=tuple(high.tolist()),
-            )
-        )
+        sizes, ends = range(1, len(found.accuracy) + 1), {"low": tuple(low.tolist()), "high": tuple(high.tolist())}
+        curves.append(Curve(label=label, x=tuple(sizes), y=tuple(map(float, found.accuracy)), **ends))
     return tuple(curves)
 
 
