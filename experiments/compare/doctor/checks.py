@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -105,10 +106,8 @@ def _held_out(given: Scores, rows: npt.NDArray[np.generic], make: Callable[[], P
     found = np.zeros(len(y))
     for train, test in GroupKFold(min(_FOLDS, len(set(given.questions)))).split(rows, groups=groups):
         if len(set(y[train])) > 1:
-            try:
+            with suppress(ValueError):  # no word is left in any text
                 found[test] = make().fit(rows[train], y[train]).decision_function(rows[test])
-            except ValueError:  # no word is left in any text
-                continue
     return found
 
 

@@ -147,9 +147,8 @@ def _ratings(lens: Lens) -> Section:
     plots: dict[str, Any] = {}
     for judge in lens.judges:
         scores, seen = lens.table.scores(judge), lens.calibration.scores(judge)
-        try:
-            fitted = measures.Isotonic().fit(seen, learnt).predict(scores)
-        except InnerjudgeError:
+        fitted = calibrated("isotonic", seen, learnt, scores)
+        if fitted is None:
             continue
         cells: list[Cell] = [judge, None, None]
         if within(scores, *lens.settings.scale):
