@@ -110,10 +110,6 @@ def _options(r: Record, name: str) -> tuple[str, ...]:
     return r.texts(name, at_least=2)
 
 
-def _option(r: Record, name: str) -> int | None:
-    return r.whole(name, range(len(_options(r, "options")))) if r.has(name) else None
-
-
 def _preference(r: Record, name: str) -> str | None:
     value = r.optional_text(name)
     if value is not None and value not in _PREFERENCES:
@@ -132,7 +128,11 @@ _FIELDS: dict[str, dict[str, Callable[[Record, str], Any]]] = {
         "item_id": _ID, "prompt": _ASKED, "response": _SAID, "criterion": _OPTIONAL, "reference": _OPTIONAL,
         "scores": lambda r, name: r.numbers(name) if r.has(name) else None,
     },
-    "choice": {"options": _options, "answer": _option, "question_id": _ID, "question": _ASKED},
+    "choice": {
+        "options": _options,
+        "answer": lambda r, name: r.whole(name, range(len(_options(r, "options")))) if r.has(name) else None,
+        "question_id": _ID, "question": _ASKED,
+    },
     "pair": {
         "preference": _preference, "pair_id": _ID, "prompt": _ASKED, "response_a": _SAID, "response_b": _SAID,
     },
