@@ -85,8 +85,10 @@ class StudyRun(ComparisonRun):
 
     def _in_bfloat16(self) -> LanguageModel:
         on = self.study.model
-        own = on.model_dump(include={"device", "revision", "trust_remote_code", "memory"}) | {**on.modules}
-        return load(on.name, dtype="bfloat16", **own)
+        return load(
+            on.name, device=on.device, dtype="bfloat16", revision=on.revision, trust_remote_code=on.trust_remote_code,
+            memory=on.memory, **on.modules,
+        )  # fmt: skip
 
     def _across(self, every: Sequence[Evaluation], lenses: Sequence[Lens]) -> tuple[Section, ...]:
         if not self.study.audits.transfer or len(every) < 2:
