@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
-from huggingface_hub import HfApi, ModelCardData, snapshot_download
+from huggingface_hub import HfApi, ModelCard, ModelCardData, snapshot_download
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
@@ -23,6 +23,7 @@ from ..reading.passes import Passes
 _MADE = "made.json"
 #: Name of the card in a judge's folder, as the hub shows it.
 CARD = "README.md"
+_TEMPLATE = Path(__file__).parent / "templates" / "card.md"
 #: The model's final norm, where the judge was saved together with its model.
 NORM = "final_norm.safetensors"
 #: The file that tells a whole judge; it is written last.
@@ -134,19 +135,10 @@ def model_card(judge: BaseJudge, made: JudgeRecord) -> str:
     base = name if name.count("/") == 1 and not name.startswith((".", "/")) and not Path(name).exists() else None
     about: dict[str, Any] = {"library_name": "innerjudge", "tags": ["innerjudge", "judge", "reranking"]}
     header = ModelCardData(base_model=base, pipeline_tag="text-ranking", **about)
-    ranked = "question, options" if made.kind == "choice" else "prompt, candidates"
-    lines = ["---", header.to_yaml(), "---", "", f"# {made.name}: a judge of innerjudge", ""]
     how = "lets its model write a verdict on" if judge.reads_text else "reads in one forward pass"
-    lines += [f"`{judge!r}` {how} {_READS.get(made.kind, _READS['trace'])}. Higher is better, always.", ""]
-    lines += ["```python", "from innerjudge import Judge", ""]
-    lines += ['judge = Judge.load("this folder, or its name on the hub")', f"judge.rank({ranked})"]
-    if made.kind != "choice":
-        lines += ["judge.scores([(prompt, response)])", "judge.predict([(prompt, response)])  # labels"]
-    lines += ["```", "", "| | |", "| --- | --- |"]
-    lines += [f"| {name} | {value} |" for name, value in _facts(judge, made).items()]
-    lines += ["", "It belongs to these weights, dtype, attention kernel and chat template; others are refused."]
-    lines += ["Nobody else has tested it: compare it with its baselines on your own items (`innerjudge compare`)."]
-    return "\n".join(lines) + "\n"
+    shown = {"judge": repr(judge), "made": made, "facts": _facts(judge, made), "how": how}
+    shown |= {"reads": _READS.get(made.kind, _READS["trace"])}
+    return f"{ModelCard.from_template(header, str(_TEMPLATE), **shown)}\n"
 
 
 def _facts(judge: BaseJudge, made: JudgeRecord) -> dict[str, str]:

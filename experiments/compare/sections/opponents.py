@@ -154,13 +154,5 @@ def _made_of(lens: Lens, judges: Sequence[str]) -> Grid:
         "answer to the question; fitted on random projections of the question's state. The pass rate of the "
         "others is 0 within questions"
     )
-    names = [
-        "judge",
-        "pooled",
-        "pairs of one question",
-        "of two questions",
-        "share of one question",
-        "of another candidate",
-        "of the question at random",
-    ]
-    return grid(caption, names, rows, folded=True)
+    names = ["judge", "pooled", "pairs of one question", "of two questions", "share of one question"]
+    return grid(caption, [*names, "of another candidate", "of the question at random"], rows, folded=True)

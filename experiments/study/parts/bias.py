@@ -51,12 +51,8 @@ def _pairs(lens: Lens) -> tuple[Grid, list[Figure]]:
         length = length_bias(lens.truths, given, lens.table.lengths)
         rows.append([judge, position, first, lens.zero(KEY, judge, "length bias", length)])
         found.append(position)
-    columns = [
-        "judge",
-        "position bias (accuracy better-first less better-second)",
-        "first shown wins less 1/2",
-        "length bias",
-    ]
+    position_words = "position bias (accuracy better-first less better-second)"
+    columns = ["judge", position_words, "first shown wins less 1/2", "length bias"]
     caption = (
         "Position bias: accuracy with the better response first less accuracy with it second. Length bias: accuracy "
         "where the better one is longer less where it is not. Judges of single responses have no position."
