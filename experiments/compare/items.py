@@ -94,5 +94,4 @@ class DataItems:
     @cached_property
     def sides(self) -> Sides:
         """Split by question."""
-        groups = [item.group for item in self.items]
-        return split(groups, self.settings, name=self.name)
+        return split([item.group for item in self.items], self.settings, name=self.name)

@@ -47,8 +47,7 @@ ItemKey = tuple[str, str, str]
 class Row:
     """What one judge said of one candidate, in one order, once. The module's docstring says what the columns mean.
 
-    Raises:
-        InnerjudgeError: If the score is not finite, a row is both scored and unscored, or is neither.
+    ``InnerjudgeError`` if the score is not finite, a row is both scored and unscored, or is neither.
     """
 
     question: str
@@ -103,8 +102,7 @@ class Row:
 class Table(Sequence[Row]):
     """Rows with unique keys, in a fixed order.
 
-    Raises:
-        InnerjudgeError: If two rows have one key, or two rows of one item have different truths.
+    ``InnerjudgeError`` if two rows have one key, or two rows of one item have different truths.
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:

@@ -136,7 +136,7 @@ def model_card(judge: BaseJudge, made: JudgeRecord) -> str:
     about: dict[str, Any] = {"library_name": "innerjudge", "tags": ["innerjudge", "judge", "reranking"]}
     header = ModelCardData(base_model=base, pipeline_tag="text-ranking", **about)
     how = "lets its model write a verdict on" if judge.reads_text else "reads in one forward pass"
-    shown = {"judge": repr(judge), "made": made, "facts": _facts(judge, made), "how": how}
+    shown: dict[str, Any] = {"judge": repr(judge), "made": made, "facts": _facts(judge, made), "how": how}
     shown |= {"reads": _READS.get(made.kind, _READS["trace"])}
     return f"{ModelCard.from_template(header, str(_TEMPLATE), **shown)}\n"
 

@@ -159,11 +159,9 @@ def reasons_of(items: Iterable[Mapping[str, str]]) -> list[tuple[str, int, str]]
 def summary(store: FeatureStore, speed: Speed) -> list[str]:
     """Lines: what was done just now, what the type lost, what is unscored and why."""
     lines = [speed.told()]
-    for name, rounding in store.rounding.items():
-        lines.append(
-            f"{name} stored as {store.header.dtype}: relative error {rounding.relative:.2g}, at most "
-            f"{rounding.worst:.2g} in one state"
-        )
+    for name, lost in store.rounding.items():
+        error = f"relative error {lost.relative:.2g}, at most {lost.worst:.2g} in one state"
+        lines.append(f"{name} stored as {store.header.dtype}: {error}")
     for names, count, reason in reasons_of(store.missing_reasons()):
         lines.append(f"{count:,} of {len(store):,} items without {names}: {' '.join(reason.split())}")
     return lines
