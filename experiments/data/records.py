@@ -87,9 +87,8 @@ class Record:
 
     def whole(self, name: str, allowed: Collection[int]) -> int:
         """A whole number out of ``allowed``."""
-        expected = f"one of {', '.join(map(str, allowed))}"
-        if isinstance(allowed, range):
-            expected = f"a whole number from {allowed.start} to {allowed.stop - 1}"
+        span = f"a whole number from {allowed.start} to {allowed.stop - 1}" if isinstance(allowed, range) else ""
+        expected = span or f"one of {', '.join(map(str, allowed))}"
         value = self._typed(name, int, expected, "write the number without quotes or decimals")
         if value not in allowed:
             raise self.error(name, str(value), expected, "correct the number")
