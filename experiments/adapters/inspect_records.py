@@ -14,10 +14,8 @@ def inspect_records(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     ``question`` is the sample's id. Several candidates of a question are its epochs, and their ``candidate`` is the
     epoch's number, from 1; of a question with one candidate, any ``candidate`` will do. An unscored verdict has no
-    record, which Inspect takes for unscored.
-
-    Raises:
-        InnerjudgeError: If candidates of one question are not numbered from 1, or the judge is one of choices.
+    record, which Inspect takes for unscored. ``InnerjudgeError`` if candidates of one question are not numbered from 1,
+    or the judge is one of choices.
     """
     names = [str(row["question"]) for row in rows]
     several = len(names) != len(set(names))
@@ -35,8 +33,7 @@ def inspect_records(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def write_records(verdicts: Path, out: Path) -> str:
     """The records of a verdict file into ``out``, and what to type next.
 
-    Raises:
-        InnerjudgeError: As in :func:`inspect_records`; if ``out`` holds anything else.
+    ``InnerjudgeError`` as in :func:`inspect_records`; if ``out`` holds anything else.
     """
     rows = read_rows(verdicts)
     records = inspect_records(rows)

@@ -42,9 +42,8 @@ class JudgeRanker(BaseRanker):  # type: ignore[misc]
         """Documents best first, as the library's own rankers return them; no documents give no results."""
         known = prep_docs(docs, doc_ids, metadata) if not isinstance(docs, list) or docs else []
         found = []
-        for place, one in enumerate(
-            self.judge.rank(query, [doc.text for doc in known], batch_size=self.batch_size), start=1
-        ):
+        ranked = self.judge.rank(query, [doc.text for doc in known], batch_size=self.batch_size)
+        for place, one in enumerate(ranked, start=1):
             document = known[one["corpus_id"]]
             if "unscored" in one:
                 document.metadata = {**(document.metadata or {}), "unscored": one["unscored"]}

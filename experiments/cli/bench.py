@@ -42,16 +42,7 @@ def bench(
     require_room(out)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    options = Options(
-        shape=shape,
-        device=device,
-        dtype=dtype,
-        rounds=rounds,
-        threads=threads,
-        quick=quick,
-        only=tuple(only or ()),
-        seed=seed,
-    )
+    options = Options(shape, device, dtype, rounds, threads, quick, tuple(only or ()), seed)
     try:
         from ..bench.documents.sections import SECTIONS
     except ModuleNotFoundError:  # the wheel has none of it

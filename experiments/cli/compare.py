@@ -1,6 +1,7 @@
 """The commands ``compare``, of judges on the same items, ``judges``, which lists them, ``agree`` and ``doctor``."""
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +20,8 @@ from . import options as o, say
 def compare(
     data: o.Data,
     out: o.OutFolder,
+    on: Model,
     map_: o.Map = None,
-    model: o.Model = "reference",
     judges: Annotated[
         str | None,
         typer.Option(
@@ -30,11 +31,6 @@ def compare(
     limit: o.Limit = None,
     seed: o.Seed = 0,
     batch_size: o.BatchSize = 16,
-    device: o.Device = "auto",
-    dtype: o.Dtype = "auto",
-    revision: o.Revision = None,
-    trust_remote_code: o.Trust = False,
-    module: o.Module = None,
     candidates: o.Candidates = 8,
     fit_share: Annotated[float, typer.Option(help="Share of the questions that judges are fitted on.")] = 0.5,
     between: o.Between_ = Between.reasoning,
@@ -92,13 +88,12 @@ def compare(
         top_maj=tuple(dict.fromkeys(top_maj or TOP_MAJ)),
     )
     check_folder(out)
-    on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code, memory)
     sources = [
         Source(data=load_data(spec, limit=limit, seed=seed, columns=columns), candidates=candidates) for spec in data
     ]
     check_data(sources, settings)
     with logged(log_style, kept=str(out / KEPT)) as steps:
-        lm = on.load()
+        lm = replace(on, memory=memory).load()
         found = compare_data(lm, sources, settings, out=out, command=o.typed(), steps=steps, say=log.info)
     print_report(found.found, PlainConsole(), path=out / "report.html")
 

@@ -37,16 +37,11 @@ _Read = Annotated[
 def extract(
     data: o.OneData,
     out: o.OutPlace,
+    on: Model,
     map_: o.Map = None,
-    model: o.Model = "reference",
     limit: o.Limit = None,
     seed: o.Seed = 0,
     batch_size: o.BatchSize = 16,
-    device: o.Device = "auto",
-    dtype: o.Dtype = "auto",
-    revision: o.Revision = None,
-    trust_remote_code: o.Trust = False,
-    module: o.Module = None,
     candidates: o.Candidates = 8,
     scale: o.Scale = "1-5",
     reasoning_tokens: o.ReasoningTokens = 0,
@@ -95,8 +90,6 @@ def extract(
         if ranks.first:
             check_extraction(out)
         ends = o.bounds(scale)
-        o.stored(store_dtype)
-        on = Model(model, device, dtype, revision, o.modules(module), trust_remote_code)
         found = find_source(data, out, limit=limit, seed=seed, columns=columns)
         also = needs_of(read or ())
         written = WRITTEN if reasoning_tokens else WRITTEN - {"reasoned"}
@@ -123,7 +116,7 @@ def extract(
             where = Cluster(ray, workers, gpus_per_worker)
             say(extract_on_ray(on, found, out, job=job, passes=passes, cluster=where, yes=yes))
             return
-        lm = replace(on, device=own_device(device)).load()
+        lm = replace(on, device=own_device(on.device)).load()
 
         def items() -> "Sequence[Item]":
             return items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes)

@@ -5,13 +5,14 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from importlib import metadata
-from inspect import Parameter, signature
+from inspect import Parameter, Signature, signature
 from itertools import pairwise
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
 from ...models.errors import InnerjudgeError, readable
+from ..runs.loading import Model
 from ..runs.log import JsonLines
 from . import options as o, say
 from .bench import bench
@@ -34,18 +35,29 @@ app = typer.Typer(
 
 
 def _complete(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command with the options that every command takes, where it lacks them: :func:`main` looks at ``--log``."""
-    own = signature(command)
+    """A command with the options that every command takes, where it lacks them: :func:`main` looks at ``--log``.
+
+    A parameter that is a model becomes the options that name one.
+    """
+    own = signature(command).parameters
+    taken: list[tuple[str, Any, Any]] = []
+    for name, one in own.items():
+        of_model = o.OF_MODEL if one.default is one.empty else o.OF_JUDGE
+        taken += of_model if one.annotation is Model else [(name, one.annotation, one.default)]
     idle = o.IDLE if command in (fit, sweep, bench, models) else ()
-    lacked = [one for one in (*idle, ("log", o.Log, "auto")) if not {one[0], f"{one[0]}_style"} & own.parameters.keys()]
+    known = {name for name, _, _ in taken}
+    taken += [one for one in (*idle, ("log", o.Log, "auto")) if not {one[0], f"{one[0]}_style"} & known]
 
     @wraps(command)
     def called(**given: Any) -> Any:
-        return command(**{name: value for name, value in given.items() if name in own.parameters})
+        if "on" in own:
+            named = {name: given.pop(name) for name, *_ in o.OF_MODEL}
+            given["on"] = Model(named.pop("model"), modules=o.modules(named.pop("module")), **named)
+        return command(**{name: value for name, value in given.items() if name in own})
 
-    called.__annotations__ = command.__annotations__ | {name: kind for name, kind, _ in lacked}
-    more = [Parameter(name, Parameter.KEYWORD_ONLY, default=value, annotation=kind) for name, kind, value in lacked]
-    vars(called)["__signature__"] = own.replace(parameters=[*own.parameters.values(), *more])
+    called.__annotations__ = {name: kind for name, kind, _ in taken}
+    made = [Parameter(name, Parameter.KEYWORD_ONLY, default=value, annotation=kind) for name, kind, value in taken]
+    vars(called)["__signature__"] = Signature(made)
     return called
 
 
@@ -103,7 +115,7 @@ def main() -> None:
         if option in ("--data", "--model") and context and context.info_name in ("fit", "sweep"):
             _fail(f"given {option}, expected --features: `innerjudge extract` reads data once, into --out", 2)
         about = context.command_path if context is not None else "innerjudge"
-        said = f"{error.format_message().rstrip('.')}{_given(error)}"
+        said = error.format_message().replace("Value error, ", "").rstrip(".") + _given(error)
         said += ", expected its option in front, such as --data or --model" if "extra argument" in said else ""
         _fail(f"{said}. See `{about} --help`.", 2)
     if code == 130:

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -57,10 +57,8 @@ OutPlace = Annotated[
     str, typer.Option("--out", help="Folder to write, or a URI: s3://..., gs://... .", show_default=False)
 ]
 StoreDtype = Annotated[
-    str,
-    typer.Option(
-        "--store-dtype", help="Type of the stored hidden states: float32, bfloat16, float16 or int8 (with scales)."
-    ),
+    Literal["float32", "bfloat16", "float16", "int8"],
+    typer.Option("--store-dtype", help="Type of the stored hidden states; int8 has scales."),
 ]
 ShardItems = Annotated[
     int, typer.Option("--shard-items", min=1, help="Items per shard: the most that a killed run loses.")
@@ -123,6 +121,17 @@ Module = Annotated[
         "blocks, final_norm and unembedding; repeatable.",
     ),
 ]
+#: The options that one parameter ``on`` of a command, the model that it names, stands for: name, type, default.
+OF_MODEL: tuple[tuple[str, Any, Any], ...] = (
+    ("model", Model, "reference"),
+    ("device", Device, "auto"),
+    ("dtype", Dtype, "auto"),
+    ("revision", Revision, None),
+    ("trust_remote_code", Trust, False),
+    ("module", Module, None),
+)
+#: The same where the parameter has a default, the judge's own model.
+OF_JUDGE = (("model", ModelOfJudge, None), *OF_MODEL[1:])
 Candidates = Annotated[int, typer.Option("--candidates", min=1, help="Answers sampled a question (builtin:solve).")]
 Between_ = Annotated[
     Between,
@@ -216,15 +225,6 @@ def bounds(scale: str) -> tuple[int, int]:
     if not (dash and low.isdigit() and high.isdigit() and int(low) < int(high)):
         raise InnerjudgeError(f"given --scale {scale!r}, expected two whole numbers such as 1-5")
     return int(low), int(high)
-
-
-def stored(dtype: str) -> str:
-    """A type that hidden states can be stored in."""
-    from ...extraction.store.precision import DTYPES
-
-    if dtype not in DTYPES:
-        raise InnerjudgeError(f"given --store-dtype {dtype!r}, expected one of {', '.join(DTYPES)}")
-    return dtype
 
 
 def modules(named: list[str] | None) -> dict[str, str]:

@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.filesize import decimal
 from rich.table import Table
 
 from ...models.errors import InnerjudgeError
@@ -15,14 +16,7 @@ if TYPE_CHECKING:
     from ..runs.extracting.summary import Disk
 
 
-def models(
-    model: o.Model = "reference",
-    device: o.Device = "auto",
-    dtype: o.Dtype = "auto",
-    revision: o.Revision = None,
-    trust_remote_code: o.Trust = False,
-    module: o.Module = None,
-) -> None:
+def models(on: Model) -> None:
     """Show what was detected of a model: blocks, heads, norm, head size, chat template, reasoning markers.
 
     innerjudge models --model Qwen/Qwen3-0.6B
@@ -30,8 +24,7 @@ def models(
     from ...models.description import describe
 
     table = Table(show_header=False, box=None)
-    lm = Model(model, device, dtype, revision, o.modules(module), trust_remote_code).load()
-    for name, value in describe(lm).items():
+    for name, value in describe(on.load()).items():
         table.add_row(name, "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value))
     PlainConsole().print(table)
 
@@ -107,19 +100,14 @@ def label(
 
 def plan(
     data: o.OneData,
+    on: Model,
     out: Annotated[
         str, typer.Option("--out", help="Where the store would be, to see if it has room.", show_default="here")
     ] = ".",
     map_: o.Map = None,
-    model: o.Model = "reference",
     limit: o.Limit = None,
     seed: o.Seed = 0,
     batch_size: o.BatchSize = 16,
-    device: o.Device = "auto",
-    dtype: o.Dtype = "auto",
-    revision: o.Revision = None,
-    trust_remote_code: o.Trust = False,
-    module: o.Module = None,
     candidates: o.Candidates = 8,
     scale: o.Scale = "1-5",
     abstain: o.Abstain = True,
@@ -136,13 +124,12 @@ def plan(
     from ...extraction.store import DTYPES
     from ..data.datasets import open_data
     from ..reading.passes import HIDDEN_NEEDS, Passes
-    from ..runs.extracting.summary import disk_of, make_plan, no_room, told
+    from ..runs.extracting.summary import disk_of, make_plan, no_room
     from ..runs.job import items_of
 
     ends = o.bounds(scale)
-    o.stored(store_dtype)
     found = open_data(data, limit=limit, seed=seed, columns=columns)
-    lm = Model(model, device, dtype, revision, o.modules(module), trust_remote_code).load()
+    lm = on.load()
     passes = Passes(batch_size=batch_size, scale=ends, reasoning_tokens=0, needs=HIDDEN_NEEDS, abstain=abstain)
     items = items_of(lm, found, candidates=candidates, seed=seed, passes=passes)
     planned = make_plan(lm, items, passes, seed=seed, copies=2 if found.kind == "choice" else 1)
@@ -152,16 +139,16 @@ def plan(
         "items": f"{planned.items:,} (measured on {planned.sample})",
         "tokens": f"{planned.tokens:,}",
         "seconds": f"{planned.seconds:,.0f} ({planned.items / planned.seconds:.1f} items/s)",
-        "peak memory": told(planned.memory)
-        + (f", on the GPU {told(planned.gpu_memory)}" if planned.gpu_memory else ""),
-        "free on disk": "unknown" if disk is None else f"{told(disk.free)} of {told(disk.total)}",
-        f"room for {told(size)} as {store_dtype}": _verdict(disk, size),
+        "peak memory": decimal(planned.memory)
+        + (f", on the GPU {decimal(planned.gpu_memory)}" if planned.gpu_memory else ""),
+        "free on disk": "unknown" if disk is None else f"{decimal(disk.free)} of {decimal(disk.total)}",
+        f"room for {decimal(size)} as {store_dtype}": _verdict(disk, size),
     }.items():
         console.print(f"{name}: {value}", highlight=False)
     table = Table("bytes of", *DTYPES)
     for name in planned.shapes:
-        table.add_row(name, *(told(planned.size(name, one)) for one in DTYPES))
-    table.add_row("all", *(told(planned.total(one)) for one in DTYPES))
+        table.add_row(name, *(decimal(planned.size(name, one)) for one in DTYPES))
+    table.add_row("all", *(decimal(planned.total(one)) for one in DTYPES))
     console.print(table)
     for names, count, reason in planned.unscored:
         share = count / planned.sample

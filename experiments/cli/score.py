@@ -1,8 +1,9 @@
 """The commands that ask a saved judge, ``score``, ``rank`` and ``sample``, and one behind a server, ``ask``."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,27 +17,10 @@ if TYPE_CHECKING:
     from ...models.items import Item
     from ...probes import Promise
 
+#: The judge's own model.
+_OWN = Model(None)
 #: Options that say how a model is run; beside ``--features`` they would be ignored, and are refused.
-_OF_A_MODEL = (
-    *("model", "device", "dtype", "revision", "trust_remote_code", "module"),
-    *("batch_size", "candidates", "reasoning_tokens"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where the items to judge come from, as typed."""
-
-    features: str | None
-    data: str | None
-    columns: dict[str, str]
-    model: Model
-    limit: int | None
-    seed: int
-    batch_size: int
-    candidates: int
-    reasoning_tokens: int | None
-    log: o.LogStyle
+_OF_A_MODEL = (*(name for name, *_ in o.OF_MODEL), "batch_size", "candidates", "reasoning_tokens")
 
 
 def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., None]:
@@ -49,15 +33,10 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
         features: o.SomeFeatures = None,
         data: o.SomeData = None,
         map_: o.Map = None,
-        model: o.ModelOfJudge = None,
+        on: Model = _OWN,
         limit: o.Limit = None,
         seed: o.Seed = 0,
         batch_size: o.BatchSize = 16,
-        device: o.Device = "auto",
-        dtype: o.Dtype = "auto",
-        revision: o.Revision = None,
-        trust_remote_code: o.Trust = False,
-        module: o.Module = None,
         candidates: o.Candidates = 8,
         reasoning_tokens: o.TokensOfJudge = None,
         inspect: o.InspectFile = None,
@@ -74,18 +53,7 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
                 f"given {typed} with --features, where no model is run, expected --limit and --seed at most: leave it "
                 "out, or name the items by --data"
             )
-        source = Source(
-            features,
-            data,
-            o.mapped(map_, *([] if data is None else [data])),
-            Model(model, device, dtype, revision, o.modules(module), trust_remote_code),
-            limit,
-            seed,
-            batch_size,
-            candidates,
-            reasoning_tokens,
-            log,
-        )
+        columns = o.mapped(map_, *([] if data is None else [data]))
         from ..data.jsonl import require_room
         from ..runs.score_job import require_ranking, write_ranking
 
@@ -93,7 +61,7 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
         if to_rank:
             require_ranking(out)
         verdicts = out.with_name(out.name + ".verdicts.jsonl") if to_rank else out
-        items, said = _verdicts(judge, verdicts, source, to_rank=to_rank)
+        items, said = _verdicts(SimpleNamespace(**ctx.params), columns, on, verdicts, to_rank=to_rank)
         say(write_ranking(items, verdicts, out) if to_rank else said)
         if inspect is not None:
             from ..adapters.inspect_records import write_records
@@ -104,15 +72,17 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
     return command
 
 
-def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -> "tuple[list[Item], str]":
-    """The items, and what was done."""
+def _verdicts(
+    source: SimpleNamespace, columns: dict[str, str], on: Model, out: Path, *, to_rank: bool
+) -> "tuple[list[Item], str]":
+    """The items, and what was done; ``source`` is what was typed."""
     from ..data.datasets import drawn_rows, load_data
     from ..judges import saved
     from ..judges.saved import find_folder
     from ..runs.job import items_of, read_items_of, read_job
     from ..runs.score_job import require_rankable, score_features, score_items
 
-    folder = find_folder(judge_folder, None)
+    folder = find_folder(source.judge, None)
     judge, made = saved.load(folder)
     if source.features is not None:
         from ...extraction.store import FeatureStore
@@ -126,8 +96,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -
         rows = drawn_rows(items, source.limit, seed=source.seed)
         said = score_features(judge, store, items, out, data=Path(source.features).name, name=made.name, rows=rows)
         return [items[k] for k in rows], said
-    assert source.data is not None
-    found = load_data(source.data, limit=source.limit, seed=source.seed, columns=source.columns)
+    found = load_data(source.data, limit=source.limit, seed=source.seed, columns=columns)
     if to_rank:
         require_rankable(found.kind)
     saved.require_kind(made, found.kind, made.scale, f"--data {source.data}")
@@ -137,7 +106,7 @@ def _verdicts(judge_folder: Path, out: Path, source: Source, *, to_rank: bool) -
             "expected at least 1: leave the option out"
         )
     with logged(source.log, kept=str(out)) as steps:
-        whole = source.model.load_judge(folder, found.kind)
+        whole = on.load_judge(folder, found.kind)
         whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
         if source.reasoning_tokens is not None:
             whole.passes = replace(whole.passes, reasoning_tokens=source.reasoning_tokens)
@@ -182,7 +151,7 @@ def sample(
     judge: o.JudgeFolder,
     out: o.OutFile,
     map_: o.Map = None,
-    model: o.ModelOfJudge = None,
+    on: Model = _OWN,
     n: Annotated[int, typer.Option("--n", min=1, help="Answers to each question.")] = 8,
     temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 is greedy.")] = 1.0,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum tokens per answer.")] = 512,
@@ -196,11 +165,6 @@ def sample(
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most this many questions.")] = None,
     seed: o.Seed = 0,
     batch_size: o.BatchSize = 16,
-    device: o.Device = "auto",
-    dtype: o.Dtype = "auto",
-    revision: o.Revision = None,
-    trust_remote_code: o.Trust = False,
-    module: o.Module = None,
     memory: o.Memory = None,
     log: o.Log = "auto",
 ) -> None:
@@ -223,9 +187,8 @@ def sample(
     folder = find_folder(judge, None)
     saved.require_kind(saved.load(folder)[1], "trace", (1, 5), f"--data {data}")
     questions = load_questions(data, limit=limit, seed=seed, columns=columns)
-    asked = Model(model, device, dtype, revision, o.modules(module), trust_remote_code, memory)
     with logged(log, kept=str(out)) as steps:
-        whole = asked.load_judge(folder, "trace")
+        whole = replace(on, memory=memory).load_judge(folder, "trace")
         below = _threshold(whole.promise, "lose", lose_at_most, reject_below)
         above = _threshold(whole.promise, "pass", pass_at_most, exit_above)
         how = Sampling(n, temperature, max_new_tokens, below, above, along, seed)

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ...models.errors import InnerjudgeError
 from ..drawing.style import are_in, counted
 from ..reading.progress import PlainConsole
 from . import say
@@ -23,6 +22,7 @@ def info(store: _Store) -> None:
     """
     from ...extraction.store import FeatureStore
     from ..runs.extracting.summary import reasons_of
+    from ..runs.merge_job import damaged
 
     held = FeatureStore.begun(store)
     lacking = held.look(checksums=False)
@@ -49,7 +49,7 @@ def info(store: _Store) -> None:
     console = PlainConsole()
     console.print(table)
     if lacking:
-        raise InnerjudgeError(_told(store, lacking))
+        raise damaged(store, dict(lacking.values()))
     for names, count, reason in reasons_of(held.missing_reasons()):
         console.print(f"{count:,} items without {names}: {' '.join(reason.split())}", markup=False, highlight=False)
 
@@ -98,11 +98,3 @@ def export(
     with writing(out):
         write(held, out)
     say(are_in(len(held), "item", out))
-
-
-def _told(store: str, lacking: dict[int, tuple[str, str]]) -> str:
-    said = "; ".join(f"{name}: {why}" for name, why in list(lacking.values())[:20])
-    return (
-        f"given the store {store} with {counted(len(lacking), 'shard')} missing or damaged ({said}), expected all of "
-        "them whole: run the same `innerjudge extract` again, it does what is missing"
-    )

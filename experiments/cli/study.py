@@ -56,8 +56,8 @@ def study(
     with logged(log_style, kept=str(folder / KEPT)) as steps:
         lm = Model(on.name, on.device, on.dtype, on.revision, on.modules, on.trust_remote_code, on.memory).load()
         kept = claim(folder, plain, name=SPECS[1])
-        run = StudyRun(study=spec, lm=lm, folder=kept, command=o.typed(), steps=steps, say=log.info)
-        report = run.report(sources)
+        run = StudyRun(study=spec, lm=lm, folder=kept, steps=steps, say=log.info)
+        report = run.report(sources, command=o.typed())
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
     write(folder, report, run.rows, more={"study.yaml": text})
     print_report(report, PlainConsole(), path=folder / "report.html")

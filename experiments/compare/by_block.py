@@ -125,14 +125,9 @@ def _scores(judge: BaseJudge, features: Features) -> list[float | None]:
 
 @dataclass(frozen=True, slots=True)
 class CausalTest:
-    """Accuracy of the model's own letters, with heads and without.
+    """Accuracy of the model's own letters on ``n`` questions: as it is (``whole``), and with heads zeroed.
 
-    Args:
-        heads: The chosen heads, ``(block, head)``.
-        whole: Accuracy of the model as it is.
-        without_chosen: Accuracy with the chosen heads zeroed.
-        without_random: Accuracy with as many random heads of the same blocks zeroed, one a draw.
-        n: Questions.
+    These are the chosen ``heads``, ``(block, head)``, or as many random ones of the same blocks, one figure a draw.
     """
 
     heads: tuple[tuple[int, int], ...]

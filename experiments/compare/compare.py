@@ -27,12 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Comparison:
-    """What a comparison found.
-
-    Args:
-        found: The report as plain data: sections, figures, notes.
-        verdicts: What every judge said of every reported item.
-    """
+    """What a comparison ``found`` (the report as plain data), and the ``verdicts`` of every judge on every item."""
 
     found: Report
     verdicts: Table
@@ -122,12 +117,6 @@ def compare(
         >>> found.verdicts.judges, "accuracy" in set(found.table()["metric"])
         (('qk-score', 'letter-logits', 'text-only', 'similarity'), True)
     """
-    if not isinstance(lm, LanguageModel):
-        raise InnerjudgeError(
-            f"given a {type(lm).__name__} to judge with, expected what load(name) or wrap(model, tokenizer) returns"
-        )
-    if isinstance(judges, str) or not all(isinstance(name, str) for name in judges or ()):
-        raise InnerjudgeError(f"given judges={judges!r}, expected a list of names: write judges=['clue', 'text']")
     how = settings or Settings()
     how = replace(how, judges=how.judges if judges is None else tuple(judges))
     how = how if prompt is None else replace(how, prompt=JudgePrompt.of(prompt))

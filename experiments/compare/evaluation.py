@@ -16,7 +16,7 @@ from ..data.verdict_files import item_columns, read_table, said_row
 from ..data.verdict_table import Row, Table
 from ..judges.between import positions
 from ..judges.openai_judge import OpenAIJudge
-from ..judges.panel import EVERY, TEXT, Seat, chosen, panel, without_abstain, without_reasoning
+from ..judges.panel import EVERY, TEXT, Seat, askable, chosen, panel
 from .items import DataItems
 from .judging import Judging, curves_of
 from .results import Byproducts, Outcome
@@ -154,20 +154,13 @@ def elsewhere(one: Evaluation) -> list[Row]:
 
 def every_seat(kind: str, settings: Settings) -> dict[str, Seat]:
     """All judges of a kind of item, those included that the settings switch off."""
-    return panel(
-        kind,
-        between=positions(settings.between),
-        scale=settings.scale,
-        prompt=settings.prompt,
-        embedder=settings.embedder,
-    )
+    own: dict[str, Any] = {"scale": settings.scale, "prompt": settings.prompt, "embedder": settings.embedder}
+    return panel(kind, between=positions(settings.between), **own)
 
 
 def seats_of(kind: str, settings: Settings, only: Sequence[str] = ()) -> dict[str, Seat]:
     """The judges of a comparison that fit a kind of item, or ``only`` some; judges of which none fits are an error."""
-    every = every_seat(kind, settings)
-    every = every if settings.reasoning_tokens else without_reasoning(every)
-    every = every if settings.abstain else without_abstain(every)
+    every = askable(every_seat(kind, settings), reasoning=settings.reasoning_tokens > 0, abstain=settings.abstain)
     if settings.judges and not set(settings.judges) & {EVERY, *every}:
         raise InnerjudgeError(
             f"given judges {', '.join(settings.judges)}, of which none judges {kind}s, expected some of "

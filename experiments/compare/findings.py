@@ -32,21 +32,29 @@ def unscored_reasons(rows: Iterable[Row]) -> tuple[Reason, ...]:
 
     Reasons that differ only in numbers, or in what they quote of an item, count as one.
     """
-    counts: dict[str, Counter[str]] = {}
-    wordings: dict[str, dict[str, None]] = {}
-    for judge, _, why in dict.fromkeys((row.judge, row.item, row.unscored) for row in rows if row.unscored):
-        shape = shape_of(str(why))
-        counts.setdefault(judge, Counter())[shape] += 1
-        wordings.setdefault(shape, {})[str(why)] = None
-    alike: dict[tuple[str, int], list[str]] = {}
-    for judge, found in counts.items():
-        for shape, items in found.items():
-            alike.setdefault((shape, items), []).append(judge)
-    made = [
-        Reason(next(iter(wordings[shape])), len(wordings[shape]) - 1, items, tuple(judges))
-        for (shape, items), judges in alike.items()
-    ]
+    said = dict.fromkeys((row.judge, row.item, row.unscored) for row in rows if row.unscored)
+    made = reasons((judge, str(why)) for judge, _, why in said)
     return tuple(sorted(made, key=lambda one: -one.items * len(one.judges)))
+
+
+def reasons(lacks: Iterable[tuple[str, str]]) -> list[Reason]:
+    """Reasons of what lacks what (a judge, a readout), one entry an item, counted without numbers and quoted texts."""
+    counts: dict[str, Counter[str]] = {}
+    wordings: dict[str, set[str]] = {}
+    first: dict[tuple[str, str], str] = {}
+    for name, why in lacks:
+        shape = shape_of(why)
+        counts.setdefault(name, Counter())[shape] += 1
+        wordings.setdefault(shape, set()).add(why)
+        first.setdefault((name, shape), why)
+    alike: dict[tuple[str, int], list[str]] = {}
+    for name, found in counts.items():
+        for shape, items in found.items():
+            alike.setdefault((shape, items), []).append(name)
+    return [
+        Reason(first[names[0], shape], len(wordings[shape]) - 1, items, tuple(names))
+        for (shape, items), names in alike.items()
+    ]
 
 
 def shape_of(reason: str) -> str:

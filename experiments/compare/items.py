@@ -86,18 +86,12 @@ class DataItems:
         return [record_to_item(r, kind_of_record(r)) for r in places]
 
     def _sampled(self) -> list[dict[str, Any]]:
-        traces = sample_traces(
-            self.lm,
-            self.source.data.problems,
-            n_candidates=self.source.candidates,
-            seed=self.settings.seeds.sampling,
-            batch_size=8 * self.passes.batch_size,
-            steps=self.passes.steps,
-        )
+        many, seed, passes = self.source.candidates, self.settings.seeds.sampling, self.passes
+        how: Any = {"batch_size": 8 * passes.batch_size, "steps": passes.steps}
+        traces = sample_traces(self.lm, self.source.data.problems, n_candidates=many, seed=seed, **how)
         return [item_to_row(trace) for trace in traces]
 
     @cached_property
     def sides(self) -> Sides:
         """Split by question."""
-        groups = [item.group for item in self.items]
-        return split(groups, self.settings, name=self.name)
+        return split([item.group for item in self.items], self.settings, name=self.name)

@@ -244,13 +244,7 @@ def over_all(some: Features, whole: Features, reason: str) -> Features:
     arrays = {name: np.stack(spread(v, np.zeros(v.shape[1:], v.dtype))) for name, v in some.arrays.items()}
     ragged = {name: Ragged.of(spread(one, one.values[:0]), one.values.shape[1:]) for name, one in some.ragged.items()}
     names = (*some.arrays, *some.ragged, *some.texts)
-    return Features(
-        ids=whole.ids,
-        groups=whole.groups,
-        provenance=some.provenance,
-        arrays=arrays,
-        ragged=ragged,
-        texts={name: tuple(spread(said, "")) for name, said in some.texts.items()},
-        missing={name: {**left, **some.missing.get(name, {})} for name in names} if left else some.missing,
-        seconds=some.seconds,
-    )
+    texts = {name: tuple(spread(said, "")) for name, said in some.texts.items()}
+    missing = {name: {**left, **some.missing.get(name, {})} for name in names} if left else some.missing
+    own: dict[str, Any] = {"arrays": arrays, "ragged": ragged, "texts": texts, "missing": missing}
+    return replace(some, ids=whole.ids, groups=whole.groups, **own)

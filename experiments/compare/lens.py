@@ -1,13 +1,13 @@
 """One data set's table seen for its figures: the reported rows, the calibration rows, and how intervals are made."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ..data.verdict_table import Table
+from ..data.verdict_table import Row, Table
 from ..stats.intervals import Difference, Interval, cluster_interval, difference, holm, p_value
 from ..stats.statistic import Statistic
 from .figures import Figure, Good
@@ -68,6 +68,11 @@ class Lens:
     def truths(self) -> list[Any]:
         """The true label of every item."""
         return list(self.table.truths)
+
+    def of(self, rows: Iterable[Row]) -> "Lens":
+        """The same look at other rows, of ways of asking."""
+        table = Table(rows)
+        return replace(self, table=table, families=dict.fromkeys(table.judges, "asked"))
 
     def rights(self, judge: str, *, order: str = "given") -> list[bool | None]:
         """Whether the judge was right."""

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, TypeVar, cast
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from ...probes.judge import Verdict
 from ..reading.cost import Cost
@@ -52,9 +54,6 @@ def moved_back(verdict: Verdict, order: tuple[int, ...]) -> Verdict:
     return replace(verdict, label=order[label]) if isinstance(label, int) and label < len(order) else verdict
 
 
-_Made = TypeVar("_Made", Curve, HeadMap)
-
-
 @dataclass
 class Byproducts:
     """What is kept in ``store`` beside the verdicts on the data set ``name``, under what those depend on."""
@@ -84,11 +83,11 @@ class Byproducts:
 
     def curves(self) -> list[Curve]:
         """Curves over blocks."""
-        return [_revived(Curve, one) for one in self._kept()["curves"]]
+        return TypeAdapter(list[Curve]).validate_python(self._kept()["curves"])
 
     def maps(self) -> list[HeadMap]:
         """Maps of heads."""
-        return [_revived(HeadMap, one) for one in self._kept()["maps"]]
+        return TypeAdapter(list[HeadMap]).validate_python(self._kept()["maps"])
 
     def seconds(self) -> dict[str, float | None]:
         """Seconds an item of every judge, on the machine on which it was asked."""
@@ -104,12 +103,3 @@ class Byproducts:
             self._loose |= made or {}
             return self._loose
         return self.store.records(self.step, self.depends, lambda: [made or {}])[0]
-
-
-def _revived(what: type[_Made], values: dict[str, Any]) -> _Made:
-    """A curve or map from plain data, in which tuples are lists."""
-
-    def frozen(value: Any) -> Any:
-        return tuple(map(frozen, value)) if isinstance(value, list) else value
-
-    return what(**cast(Any, {name: frozen(value) for name, value in values.items()}))

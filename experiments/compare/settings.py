@@ -99,15 +99,8 @@ class Settings:
         """How the model is run."""
         from ..reading.passes import Passes
 
-        return Passes(
-            batch_size=self.batch_size,
-            reasoning_tokens=self.reasoning_tokens,
-            scale=self.scale,
-            abstain=self.abstain,
-            prompt=self.prompt,
-            merge_system=self.merge_system,
-            steps=steps,
-        )
+        names = ("batch_size", "reasoning_tokens", "scale", "abstain", "prompt", "merge_system")
+        return Passes(steps=steps, **{name: getattr(self, name) for name in names})
 
     def shaping(self) -> dict[str, Any]:
         """The settings that verdicts depend on; the others only say what is made of the verdicts."""

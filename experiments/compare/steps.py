@@ -138,7 +138,9 @@ def renew(folder: Path, now: Mapping[str, str]) -> str | None:
     ``now`` is what they are made with from here on; the folder is made if it is not there.
     """
     note = folder / MADE_WITH
-    before = _read(note)
+    before: dict[str, str] = {}
+    with suppress(InnerjudgeError, ValueError, AttributeError):  # it is not there, or damaged
+        before = {str(name): str(value) for name, value in parse_json(read_file(note, HEADER_LIMIT)).items()}
     lost = [*folder.glob("steps/*.jsonl"), *folder.glob("features/*")]
     if before == dict(now):
         return None
@@ -151,14 +153,6 @@ def renew(folder: Path, now: Mapping[str, str]) -> str | None:
         return None
     count = f"{len(lost)} kept steps were" if len(lost) > 1 else "1 kept step was"
     return f"{count} thrown away: {_why(before, now)}."
-
-
-def _read(note: Path) -> dict[str, str]:
-    """What the file says; nothing where it is not there or damaged."""
-    try:
-        return {str(name): str(value) for name, value in parse_json(read_file(note, HEADER_LIMIT)).items()}
-    except (InnerjudgeError, ValueError, AttributeError):
-        return {}
 
 
 def _why(before: Mapping[str, str], now: Mapping[str, str]) -> str:

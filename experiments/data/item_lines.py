@@ -1,11 +1,12 @@
 """Items of a JSONL file, read when they are asked for: a run holds those of one shard, not all of them."""
 
 import hashlib
+from abc import abstractmethod
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,34 @@ from .jsonl import check_unique, parse_item, placed_items
 from .kinds import kind_of
 
 Longs = npt.NDArray[np.int64]
+_I = TypeVar("_I", bound=Item)
 
 
-class ItemLines(Sequence[Item]):
+class MadeItems(Sequence[_I]):
+    """Items that are made when they are asked for: one, or those of a slice."""
+
+    @overload
+    def __getitem__(self, index: int) -> _I: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[_I]: ...
+
+    def __getitem__(self, index: int | slice) -> _I | list[_I]:
+        """One item, or those of a slice."""
+        if isinstance(index, int) and not -len(self) <= index < len(self):
+            raise IndexError(f"given item {index} of {len(self)}")
+        rows = range(len(self))[index]
+        return list(self.made(rows)) if isinstance(rows, range) else next(self.made(range(rows, rows + 1)))
+
+    def __iter__(self) -> Iterator[_I]:
+        return self.made(range(len(self)))
+
+    @abstractmethod
+    def made(self, rows: range) -> Iterator[_I]:
+        """The items at these rows."""
+
+
+class ItemLines(MadeItems[Item]):
     """Some lines of a file of items of one kind; memory holds 8 or 16 bytes an item, and the items asked for.
 
     Args:
@@ -43,24 +69,6 @@ class ItemLines(Sequence[Item]):
     def __len__(self) -> int:
         return len(self.starts)
 
-    @overload
-    def __getitem__(self, index: int) -> Item: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Item]: ...
-
-    def __getitem__(self, index: int | slice) -> Item | list[Item]:
-        """One item, or those of a slice."""
-        if isinstance(index, slice):
-            return list(self._read(range(len(self))[index]))
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"given item {index} of {len(self)}")
-        start = index % len(self)
-        return next(self._read(range(start, start + 1)))
-
-    def __iter__(self) -> Iterator[Item]:
-        return self._read(range(len(self)))
-
     def chosen(self, rows: npt.NDArray[np.intp]) -> "ItemLines":
         """The items at these rows, in the order of the rows."""
         numbers = rows + 1 if self.numbers is None else self.numbers[rows]
@@ -75,7 +83,8 @@ class ItemLines(Sequence[Item]):
         """Where an item stands, in words."""
         return f"{self.path.name} line {row + 1 if self.numbers is None else self.numbers[row]}"
 
-    def _read(self, rows: range) -> Iterator[Item]:
+    def made(self, rows: range) -> Iterator[Item]:
+        """The items at these rows, read from the file."""
         at = -1
         with self.path.open("rb") as file:
             for row in rows:

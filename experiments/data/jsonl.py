@@ -46,16 +46,19 @@ def writing(out: str | Path) -> Iterator[None]:
         ) from error
 
 
-def check_new(out: Path, *, ours: str, begun: Set[str] = frozenset()) -> None:
-    """Refuse a folder that holds files but not ``ours``, the file by which a command knows its own folders.
+def check_new(out: Path, *also: str, ours: str, begun: Set[str] = frozenset()) -> None:
+    """Refuse a file, and a folder of files without ``ours`` or one of ``also``, by which a command knows its own.
 
-    ``begun`` are names that a run which was killed before it wrote ``ours`` may have left.
+    ``begun`` are names that a run which was killed before it wrote these may have left.
     """
     require_room(out)
-    others = out.is_dir() and {path.name for path in out.iterdir()} - begun
-    if (out.exists() and not out.is_dir()) or (others and ours not in others):
+    if out.exists() and not out.is_dir():
+        raise InnerjudgeError(f"given --out {out}, which is a file, expected a folder: choose another --out")
+    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if names - begun and not names & {ours, *also}:
         raise InnerjudgeError(
-            f"given --out {out}, which holds other files, expected a new folder: choose another --out"
+            f"given --out {out}, which holds other files and no {' or '.join((*also, ours))}, expected a new or empty "
+            "folder, or one of an earlier run: choose another --out"
         )
 
 
@@ -145,8 +148,7 @@ def placed_items(path: str | Path) -> Iterator[tuple[Item, int, int]]:
 def read_records(path: str | Path) -> list[Record]:
     """The objects of a JSONL file, at least one, whatever their fields.
 
-    Raises:
-        InnerjudgeError: Names file and line: no file, an empty one, broken JSON, NaN, a line that is not an object.
+    ``InnerjudgeError`` names file and line: no file, an empty one, broken JSON, NaN, a line that is not an object.
     """
     return [record for record, _, _ in lines_as_records(path)]
 
@@ -214,16 +216,13 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]], *, seal: bo
 def jsonl_lines(rows: Iterable[Mapping[str, Any]], name: str) -> Iterator[bytes]:
     """The lines of a JSONL file called ``name``; NaN, infinity and what JSON cannot say are an error."""
     for number, row in enumerate(rows, start=1):
-        yield _line(row, f"{name} row {number}")
-
-
-def _line(row: Mapping[str, Any], where: str) -> bytes:
-    try:
-        return json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InnerjudgeError(
-            f"{where}: given a value that JSON cannot hold ({error}), expected finite plain data"
-        ) from None
+        try:
+            line = json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InnerjudgeError(
+                f"{name} row {number}: given a value that JSON cannot hold ({error}), expected finite plain data"
+            ) from None
+        yield line + b"\n"
 
 
 def require_narrow(raw: bytes, where: str) -> None:

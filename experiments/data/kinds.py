@@ -98,24 +98,16 @@ def record_to_item(record: Record, kind: str) -> Item:
     return KINDS[kind](**{name: read(record, name) for name, read in _FIELDS[kind].items()}, extra=extra)
 
 
-def _flag(r: Record, name: str) -> bool | None:
-    """True or false, also as 1 and 0."""
+def flag_of(r: Record, name: str) -> bool | None:
+    """True or false, also as 1 and 0; ``None`` without a value."""
     value = r.values.get(name)
     if isinstance(value, int | float) and value in (0, 1):
         return bool(value)
     return r.flag(name) if r.has(name) else None
 
 
-def _scores(r: Record, name: str) -> tuple[float, ...] | None:
-    return r.numbers(name) if r.has(name) else None
-
-
 def _options(r: Record, name: str) -> tuple[str, ...]:
     return r.texts(name, at_least=2)
-
-
-def _option(r: Record, name: str) -> int | None:
-    return r.whole(name, range(len(_options(r, "options")))) if r.has(name) else None
 
 
 def _preference(r: Record, name: str) -> str | None:
@@ -130,13 +122,17 @@ _ID, _OPTIONAL, _ASKED, _SAID = Record.label, Record.optional_text, Record.promp
 _FIELDS: dict[str, dict[str, Callable[[Record, str], Any]]] = {
     "trace": {
         "question_id": _ID, "candidate_id": _ID, "prompt": _ASKED, "response": _SAID, "answer": _OPTIONAL,
-        "correct": _flag,
+        "correct": flag_of,
     },
     "rating": {
         "item_id": _ID, "prompt": _ASKED, "response": _SAID, "criterion": _OPTIONAL, "reference": _OPTIONAL,
-        "scores": _scores,
+        "scores": lambda r, name: r.numbers(name) if r.has(name) else None,
     },
-    "choice": {"options": _options, "answer": _option, "question_id": _ID, "question": _ASKED},
+    "choice": {
+        "options": _options,
+        "answer": lambda r, name: r.whole(name, range(len(_options(r, "options")))) if r.has(name) else None,
+        "question_id": _ID, "question": _ASKED,
+    },
     "pair": {
         "preference": _preference, "pair_id": _ID, "prompt": _ASKED, "response_a": _SAID, "response_b": _SAID,
     },

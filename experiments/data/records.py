@@ -87,7 +87,8 @@ class Record:
 
     def whole(self, name: str, allowed: Collection[int]) -> int:
         """A whole number out of ``allowed``."""
-        expected = _spelled(allowed)
+        span = f"a whole number from {allowed.start} to {allowed.stop - 1}" if isinstance(allowed, range) else ""
+        expected = span or f"one of {', '.join(map(str, allowed))}"
         value = self._typed(name, int, expected, "write the number without quotes or decimals")
         if value not in allowed:
             raise self.error(name, str(value), expected, "correct the number")
@@ -145,12 +146,6 @@ def _text(record: Record, name: str, read: Callable[[object, str], Text]) -> Tex
     return read(record.values[name], f"{record.where}: field {shown(name)!r}")
 
 
-def _spelled(allowed: Collection[int]) -> str:
-    if isinstance(allowed, range):
-        return f"a whole number from {allowed.start} to {allowed.stop - 1}"
-    return f"one of {', '.join(map(str, allowed))}"
-
-
 #: Fields that tell rows of a public format or tool -> what they are, and what to write of each.
 _ROWS = {
     ("labeler", "question", "label"): (
@@ -186,11 +181,8 @@ FIELDS_OF_KINDS = (
 
 def known_rows(fields: Iterable[str]) -> str:
     """What rows with these fields are, and what to write instead; empty for unknown rows."""
-    given = set(fields)
-    for names, (what, instead) in _ROWS.items():
-        if given >= set(names):
-            return f"{what}, expected an item: write {instead}"
-    return ""
+    found = next((told for names, told in _ROWS.items() if {*fields} >= {*names}), None)
+    return "" if found is None else "{}, expected an item: write {}".format(*found)
 
 
 def not_known(columns: Iterable[str], has: set[str], where: str) -> InnerjudgeError:

@@ -38,8 +38,7 @@ _RATIO, _LEAST = 200, 1 << 20
 def files_of(spec: str | Path) -> list[Path]:
     """The files that a path or a pattern names, in order; a folder that ``datasets`` saved counts as one.
 
-    Raises:
-        InnerjudgeError: If there is none, or a folder is not a saved data set.
+    ``InnerjudgeError`` if there is none, or a folder is not a saved data set.
     """
     path = Path(spec)
     found = [path] if path.exists() or not has_magic(str(spec)) else sorted(map(Path, glob(str(spec), recursive=True)))

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from ...models.arguments import checked
 from ...models.items import Choice, Pair, Rating
+from .item_lines import MadeItems
 from .kinds import hash_of
 from .records import Record
 
@@ -42,7 +43,7 @@ def permutations(choices: Iterable[Choice], *, seed: int) -> Iterator[tuple[Choi
         yield moved, tuple(int(j) for j in order)
 
 
-class Responses(Sequence[Rating]):
+class Responses(MadeItems[Rating]):
     """Both responses of every pair as an item each, ``<pair_id>/a`` and ``<pair_id>/b``, for point-wise judges.
 
     ``extra["preferred"]`` says whether it is the response that people preferred, where they preferred one.
@@ -54,38 +55,15 @@ class Responses(Sequence[Rating]):
     def __len__(self) -> int:
         return 2 * len(self.pairs)
 
-    @overload
-    def __getitem__(self, index: int) -> Rating: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Rating]: ...
-
-    def __getitem__(self, index: int | slice) -> Rating | list[Rating]:
-        """One response, or those of a slice; their pairs are made into responses when they are asked for."""
-        if isinstance(index, slice):
-            return [self[k] for k in range(len(self))[index]]
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"given response {index} of {len(self)}")
-        pair, side = divmod(index % len(self), 2)
-        return _sides(self.pairs[pair])[side]
-
-    def __iter__(self) -> Iterator[Rating]:
-        for pair in self.pairs:
-            yield from _sides(pair)
-
-
-def _sides(p: Pair) -> tuple[Rating, Rating]:
-    a, b = (
-        Rating(
-            item_id=f"{p.id}/{side}",
-            prompt=p.prompt,
-            response=text,
-            extra={"question_id": p.group}
-            | ({"preferred": p.preference == side} if p.preference in ("a", "b") else {}),
-        )
-        for side, text in (("a", p.response_a), ("b", p.response_b))
-    )
-    return a, b
+    def made(self, rows: range) -> Iterator[Rating]:
+        """The responses at these rows."""
+        # Of all of them, pairs are taken one after the other: where they lie in a file, it is read once.
+        every = (p for p in self.pairs for _ in "ab") if rows == range(len(self)) else None
+        for row, p in zip(rows, every or (self.pairs[row // 2] for row in rows), strict=True):
+            side = "ab"[row % 2]
+            known = {"preferred": p.preference == side} if p.preference in ("a", "b") else {}
+            text, extra = (p.response_a, p.response_b)[row % 2], {"question_id": p.group, **known}
+            yield Rating(item_id=f"{p.id}/{side}", prompt=p.prompt, response=text, extra=extra)
 
 
 def with_sides(record: Record, seed: int = 0) -> dict[str, Any]:

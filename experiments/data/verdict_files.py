@@ -28,14 +28,8 @@ def verdict_row(item: Item, verdict: Verdict, *, data: str, judge: str, tags: Ma
 def said_row(columns: Mapping[str, Any], judge: str, verdict: Verdict) -> Row:
     """The row of a verdict on the item with these columns."""
     listed = tuple(map(score_of, verdict.score)) if isinstance(verdict.score, list | tuple) else None
-    return Row(
-        **columns,
-        judge=judge,
-        score=score_of(verdict.score),
-        label=verdict.label,
-        unscored=verdict.unscored,
-        scores=listed,
-    )
+    said: dict[str, Any] = {"score": score_of(verdict.score), "label": verdict.label, "unscored": verdict.unscored}
+    return Row(**columns, **said, judge=judge, scores=listed)
 
 
 def score_of(score: Any) -> float | None:
@@ -107,14 +101,11 @@ def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:
 def _row(record: Record, data: str) -> Row:
     values = record.values
     tags = {k: str(v) for k, v in values.items() if k not in _COLUMNS and v is not None}
+    words = {"data": data, "candidate": "0", "order": "given", "template": "default"}
     return Row(
-        data=record.optional_text("data") or data,
-        question=record.label("question"),
-        candidate=record.optional_text("candidate") or "0",
-        judge=record.label("judge"),
-        order=record.optional_text("order") or "given",
+        **{name: record.label(name) for name in ("question", "judge")},
+        **{name: record.optional_text(name) or usual for name, usual in words.items()},
         repeat=record.whole("repeat", range(10**6)) if record.has("repeat") else 0,
-        template=record.optional_text("template") or "default",
         label=_label(record, "label"),
         truth=_label(record, "truth"),
         score=_number(record, "score"),

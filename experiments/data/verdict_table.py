@@ -47,8 +47,7 @@ ItemKey = tuple[str, str, str]
 class Row:
     """What one judge said of one candidate, in one order, once. The module's docstring says what the columns mean.
 
-    Raises:
-        InnerjudgeError: If the score is not finite, a row is both scored and unscored, or is neither.
+    ``InnerjudgeError`` if the score is not finite, a row is both scored and unscored, or is neither.
     """
 
     question: str
@@ -103,8 +102,7 @@ class Row:
 class Table(Sequence[Row]):
     """Rows with unique keys, in a fixed order.
 
-    Raises:
-        InnerjudgeError: If two rows have one key, or two rows of one item have different truths.
+    ``InnerjudgeError`` if two rows have one key, or two rows of one item have different truths.
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:
@@ -202,19 +200,13 @@ class Table(Sequence[Row]):
         """The rows of one judge, one an item; ``None`` where it was not asked."""
         return [self._at.get((*item, judge, order, repeat, template)) for item in self._items]
 
-    def scores(
-        self, judge: str, *, order: str = "given", repeat: int = 0, template: str = "default"
-    ) -> list[float | None]:
-        """Scores of one judge, one an item; ``None`` where unscored or not asked."""
-        rows = self.column(judge, order=order, repeat=repeat, template=template)
-        return [None if row is None else row.score for row in rows]
+    def scores(self, judge: str, **asked: Any) -> list[float | None]:
+        """Scores of one judge, one an item; ``None`` where unscored or not asked; ``asked`` as in :meth:`column`."""
+        return [None if row is None else row.score for row in self.column(judge, **asked)]
 
-    def labels(
-        self, judge: str, *, order: str = "given", repeat: int = 0, template: str = "default"
-    ) -> list[Label | None]:
+    def labels(self, judge: str, **asked: Any) -> list[Label | None]:
         """Labels of one judge, in the same way."""
-        rows = self.column(judge, order=order, repeat=repeat, template=template)
-        return [None if row is None else row.label for row in rows]
+        return [None if row is None else row.label for row in self.column(judge, **asked)]
 
     def unscored(self, judge: str) -> dict[str, int]:
         """Why rows of a judge are unscored, and how many for each reason."""

@@ -56,8 +56,9 @@ def curves(
     handles: list[Any] = []
     banded = sum(low is not None for _, _, low, _ in columns.values()) <= BANDS
     for k, (name, (at, values, low, high)) in enumerate(columns.items()):
-        settings = look(k) | dict((looks or {}).get(name, {}))
-        handles += ax.plot(at, values, markevery=max(1, len(at) // 12), label=_wrapped(name), **settings)
+        settings, label = look(k) | dict((looks or {}).get(name, {})), short(name, 60)
+        label = label if len(name) <= 30 else " " + "\n ".join(textwrap.wrap(label, 30))
+        handles += ax.plot(at, values, markevery=max(1, len(at) // 12), label=label, **settings)
         if low is None or high is None:
             continue
         if banded:
@@ -107,10 +108,6 @@ def look(k: int) -> dict[str, Any]:
     """Colour, dash and mark of the ``k``-th line."""
     dash, mark = LINES[k % len(LINES)]
     return {"color": CYCLE[k % len(CYCLE)], "linestyle": dash, "marker": mark, "markersize": 4, "linewidth": 1.6}
-
-
-def _wrapped(name: str) -> str:
-    return " " + "\n ".join(textwrap.wrap(short(name, 60), 30)) if len(name) > 30 else short(name, 30)
 
 
 def reliability(

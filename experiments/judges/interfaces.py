@@ -1,7 +1,8 @@
 """A judge as other libraries call one: a CrossEncoder of sentence-transformers, a reward function of TRL."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,15 +18,6 @@ Reward = Callable[..., list[float | None]]
 _log = logging.getLogger(__name__)
 
 
-class CardData:
-    """Where evaluators put figures for a CrossEncoder's model card; a judge's card is written from the judge alone."""
-
-    def set_evaluation_metrics(
-        self, evaluator: Any, metrics: Mapping[str, float], epoch: int = 0, step: int = 0
-    ) -> None:
-        """Do nothing."""
-
-
 class CrossEncoderJudge:
     """A judge's scores behind the interface of a CrossEncoder, for its evaluators and for libraries that take one.
 
@@ -38,7 +30,8 @@ class CrossEncoderJudge:
 
     def __init__(self, judge: "PairJudge", activation_fn: Callable[[Any], Any] | None = None) -> None:
         self.judge, self.activation_fn = judge, activation_fn
-        self.model_card_data = CardData()
+        # Evaluators put figures for a CrossEncoder's card here; a judge's card is written from the judge alone.
+        self.model_card_data = SimpleNamespace(set_evaluation_metrics=lambda *_given, **_named: None)
 
     @checked
     def predict(

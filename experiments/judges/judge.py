@@ -3,7 +3,7 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from ...extraction.provenance import provenance
 from ...models.arguments import checked
@@ -157,14 +157,14 @@ class Judge(PairJudge, HubUpload):
             judge = copy.copy(judge)
             judge.provenance_ = replace(provenance(self.lm), prompt=self.passes.told(_read_as(self.kind)))
         passes = self.passes
-        made = replace(
-            self._made,
-            abstain=passes.abstain,
-            markers=passes.markers,
-            reasoning_tokens=int(passes.reasoning_tokens),
-            prompt=None if passes.prompt is None else passes.prompt.to_json(),
-            merge_system=passes.merge_system,
-        )
+        how: dict[str, Any] = {
+            "abstain": passes.abstain,
+            "markers": passes.markers,
+            "merge_system": passes.merge_system,
+        }
+        how |= {"reasoning_tokens": int(passes.reasoning_tokens)}
+        how |= {"prompt": None if passes.prompt is None else passes.prompt.to_json()}
+        made = replace(self._made, **how)
         norm = find_final_norm(self.lm) if any(need.startswith("hidden/") for need in judge.needs) else None
         with writing(folder):
             saved.save(judge, made, Path(folder), norm)

@@ -132,19 +132,16 @@ def ranked(
         {'corpus_id': 0, 'score': 0.1, 'text': 'a'}
         {'corpus_id': 1, 'score': None, 'text': 'b', 'unscored': 'empty'}
     """
-    found = [_ranked(k, verdict, documents[k], return_documents) for k, verdict in enumerate(verdicts)]
+    found: list[Ranked] = []
+    for place, verdict in enumerate(verdicts):
+        assert not isinstance(verdict.score, list)
+        found.append({"corpus_id": place, "score": verdict.score})
+        if return_documents:
+            found[-1]["text"] = documents[place]
+        if verdict.unscored is not None:
+            found[-1]["unscored"] = verdict.unscored
     found.sort(key=lambda one: (one["score"] is None, -(one["score"] or 0.0)))
     return found[:top_k]
-
-
-def _ranked(place: int, verdict: Verdict, document: Any, with_text: bool) -> Ranked:
-    assert not isinstance(verdict.score, list)
-    found: Ranked = {"corpus_id": place, "score": verdict.score}
-    if with_text:
-        found["text"] = document
-    if verdict.unscored is not None:
-        found["unscored"] = verdict.unscored
-    return found
 
 
 def of_options(verdict: Verdict, n: int) -> list[Verdict]:

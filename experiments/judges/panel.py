@@ -109,14 +109,10 @@ def cost_in_words(judge: BaseJudge) -> str:
     return "a prompt for the verdict" if VERDICT_NEEDS.intersection(judge.needs) else "a pass over the item"
 
 
-def without_reasoning(seats: Mapping[str, Seat]) -> dict[str, Seat]:
-    """The panel without the judges that read text written after reasoning."""
-    return {name: seat for name, seat in seats.items() if not seat.judge.reads_reasoning}
-
-
-def without_abstain(seats: Mapping[str, Seat]) -> dict[str, Seat]:
-    """The panel without the judges that leave the abstain lines out: for prompts that have none."""
-    return {name: seat for name, seat in seats.items() if not seat.judge.needs_abstain_lines}
+def askable(seats: Mapping[str, Seat], *, reasoning: bool, abstain: bool) -> dict[str, Seat]:
+    """The panel without judges of text after ``reasoning`` or of prompts with ``abstain`` lines, if there is none."""
+    held = {name: seat for name, seat in seats.items() if reasoning or not seat.judge.reads_reasoning}
+    return {name: seat for name, seat in held.items() if abstain or not seat.judge.needs_abstain_lines}
 
 
 def require_kind_of_judge(judge: BaseJudge, kind: str) -> None:

@@ -2,11 +2,13 @@
 
 import json
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from huggingface_hub import HfApi, ModelCardData, snapshot_download
+from huggingface_hub import HfApi, ModelCard, ModelCardData, snapshot_download
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from ...models import foreign
 from ...models.arguments import checked
@@ -21,6 +23,7 @@ from ..reading.passes import Passes
 _MADE = "made.json"
 #: Name of the card in a judge's folder, as the hub shows it.
 CARD = "README.md"
+_TEMPLATE = Path(__file__).parent / "templates" / "card.md"
 #: The model's final norm, where the judge was saved together with its model.
 NORM = "final_norm.safetensors"
 #: The file that tells a whole judge; it is written last.
@@ -32,7 +35,7 @@ FILES = (_MADE, CARD, NORM, "judge.safetensors", WHOLE)
 _READS = {"trace": "a prompt and a response to it", "choice": "a question and its options"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=ConfigDict(strict=True))
 class JudgeRecord:
     """How a saved judge was made, and is asked: as :class:`~innerjudge.experiments.reading.passes.Passes` has it.
 
@@ -48,45 +51,27 @@ class JudgeRecord:
     scale: tuple[int, int] = (1, 5)
     abstain: bool = True
     markers: tuple[str, str] = THINK
-    reasoning_tokens: int = 128
+    reasoning_tokens: Annotated[int, Field(ge=0, le=10**7)] = 128
     criterion: str | None = None
     prompt: dict[str, Any] | None = None
     merge_system: bool = False
     features: str = ""
-    limit: int | None = None
-    seed: int = 0
+    limit: Annotated[int, Field(ge=1)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
 
     def __post_init__(self) -> None:
         low, high = self.scale
-        texts = (self.name, self.kind, self.features, *self.markers)
-        numbers = (low, high, self.reasoning_tokens, self.seed, *(() if self.limit is None else (self.limit,)))
-        if (
-            not all(isinstance(one, str) for one in texts)
-            or not all(type(one) is int for one in numbers)
-            or not isinstance(self.abstain, bool)
-            or not isinstance(self.merge_system, bool)
-            or not (self.prompt is None or isinstance(self.prompt, dict))
-            or not (self.criterion is None or isinstance(self.criterion, str))
-        ):
-            raise ValueError("a field of another type")
         if not (-(10**6) < low < high < 10**6):
             raise ValueError(f"the scale {low} to {high}")
-        if len(self.markers) != 2 or len(set(self.markers)) != 2 or not all(one.strip() for one in self.markers):
+        if len(set(self.markers)) != 2 or not all(one.strip() for one in self.markers):
             raise ValueError(f"the markers {self.markers!r:.80}")
-        if not 0 <= self.reasoning_tokens <= 10**7 or self.seed < 0 or (self.limit is not None and self.limit < 1):
-            raise ValueError("a number that is out of range")
 
     @property
     def passes(self) -> Passes:
         """How it is asked."""
-        return Passes(
-            scale=self.scale,
-            abstain=self.abstain,
-            markers=self.markers,
-            reasoning_tokens=self.reasoning_tokens,
-            prompt=None if self.prompt is None else JudgePrompt.of(self.prompt),
-            merge_system=self.merge_system,
-        )
+        names = ("scale", "abstain", "markers", "reasoning_tokens", "merge_system")
+        own: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return Passes(**own, prompt=None if self.prompt is None else JudgePrompt.of(self.prompt))
 
 
 def save(judge: BaseJudge, made: JudgeRecord, folder: Path, norm: FinalNorm | None = None) -> None:
@@ -148,25 +133,12 @@ def model_card(judge: BaseJudge, made: JudgeRecord) -> str:
     origin = judge.provenance_
     name = "" if origin is None else origin.model
     base = name if name.count("/") == 1 and not name.startswith((".", "/")) and not Path(name).exists() else None
-    header = ModelCardData(
-        library_name="innerjudge",
-        base_model=base,
-        tags=["innerjudge", "judge", "reranking"],
-        pipeline_tag="text-ranking",
-    )
-    ranked = "question, options" if made.kind == "choice" else "prompt, candidates"
-    lines = ["---", header.to_yaml(), "---", "", f"# {made.name}: a judge of innerjudge", ""]
+    about: dict[str, Any] = {"library_name": "innerjudge", "tags": ["innerjudge", "judge", "reranking"]}
+    header = ModelCardData(base_model=base, pipeline_tag="text-ranking", **about)
     how = "lets its model write a verdict on" if judge.reads_text else "reads in one forward pass"
-    lines += [f"`{judge!r}` {how} {_READS.get(made.kind, _READS['trace'])}. Higher is better, always.", ""]
-    lines += ["```python", "from innerjudge import Judge", ""]
-    lines += ['judge = Judge.load("this folder, or its name on the hub")', f"judge.rank({ranked})"]
-    if made.kind != "choice":
-        lines += ["judge.scores([(prompt, response)])", "judge.predict([(prompt, response)])  # labels"]
-    lines += ["```", "", "| | |", "| --- | --- |"]
-    lines += [f"| {name} | {value} |" for name, value in _facts(judge, made).items()]
-    lines += ["", "It belongs to these weights, dtype, attention kernel and chat template; others are refused."]
-    lines += ["Nobody else has tested it: compare it with its baselines on your own items (`innerjudge compare`)."]
-    return "\n".join(lines) + "\n"
+    shown: dict[str, Any] = {"judge": repr(judge), "made": made, "facts": _facts(judge, made), "how": how}
+    shown |= {"reads": _READS.get(made.kind, _READS["trace"])}
+    return f"{ModelCard.from_template(header, str(_TEMPLATE), **shown)}\n"
 
 
 def _facts(judge: BaseJudge, made: JudgeRecord) -> dict[str, str]:

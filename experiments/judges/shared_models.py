@@ -1,6 +1,7 @@
 """One loaded model for all its judges in a process, and a lock that says whose turn it is to run it."""
 
 import threading
+from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from torch import nn
@@ -29,15 +30,9 @@ def shared_model(
     with _loading:  # a second thread that wants it waits for the first, and does not load it again
         found = _loaded.get(key)
         if found is None:
+            own: Any = {"revision": made_with.revision, "attn_implementation": made_with.attention}
             try:
-                found = load(
-                    made_with.model,
-                    device=device,
-                    dtype=wanted,
-                    revision=made_with.revision,
-                    trust_remote_code=trust_remote_code,
-                    attn_implementation=made_with.attention,
-                )
+                found = load(made_with.model, device=device, dtype=wanted, trust_remote_code=trust_remote_code, **own)
             except InnerjudgeError as error:
                 raise InnerjudgeError(
                     f"given a judge of the model {made_with.model!r}, which cannot be loaded ({error}): where it has "

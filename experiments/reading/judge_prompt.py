@@ -6,6 +6,7 @@ Prompts that are shipped, by name: :data:`NAMES`.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from string import ascii_uppercase
@@ -205,11 +206,9 @@ def _near(tokenizer: "PreTrainedTokenizerFast", labels: Sequence[str], cue: str)
     words = [form for one in labels for form in (one.lower(), one.upper(), one.capitalize(), one[0])]
     found = []
     for label in dict.fromkeys([*words, *"ABCDE", *map(str, range(10))]):
-        try:
+        with suppress(UnreadableError):
             encode_prompt(tokenizer, "", "", Prompt("r", cue, (label,)))
             found.append(label)
-        except UnreadableError:
-            continue
     return found
 
 

@@ -131,11 +131,7 @@ def takes_system(tokenizer: "PreTrainedTokenizerFast") -> bool:
 def check_prompt(
     tokenizer: "PreTrainedTokenizerFast", passes: Passes, kind: str, judges: Sequence[BaseJudge] = ()
 ) -> None:
-    """Refuse a prompt for other items, or with labels that this tokenizer or these judges do not have.
-
-    Raises:
-        InnerjudgeError: Before any pass of the model.
-    """
+    """Refuse, before any pass, a prompt for other items, or with labels that this tokenizer or judges do not have."""
     own = passes.prompt
     if own is not None:
         if own.kind != kind:

@@ -31,11 +31,7 @@ def _compiled(template: str) -> Any:
 
 
 def check_template(template: str, needed: Collection[str], known: Collection[str]) -> None:
-    """Refuse a template that is broken, does more than it may, uses fields not ``known``, or lacks one ``needed``.
-
-    Raises:
-        InnerjudgeError: Names what was given and what was expected.
-    """
+    """Refuse a template that is broken, does more than it may, uses fields not ``known``, or lacks one ``needed``."""
     try:
         tree = _environment.parse(template)
         _compiled(template)

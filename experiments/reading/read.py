@@ -4,10 +4,10 @@ Every judge of a kind reads the same features, so all of them see the same items
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
-from typing import cast
+from typing import Any
 
 from ...extraction.features import Features
 from ...extraction.provenance import provenance
@@ -69,20 +69,15 @@ def read(
         passes = Passes(scale=next((one.value_range for one in judges if one.n_values and one.value_range), (1, 5)))
     if judges:
         passes = needed(judges, passes)
+    readers: dict[type, Callable[..., Features]] = {Trace: trace_features, Rating: rating_features}
+    readers |= {Choice: choice_features, Pair: partial(pair_features, swapped=False)}
     kinds = {type(item) for item in items}
-    if len(kinds) == 1:
-        items = prepared(lm.tokenizer, items, passes)
-        check_prompt(lm.tokenizer, passes, type(items[0]).__name__.lower(), judges)
-    if kinds == {Trace}:
-        return trace_features(lm, cast(Sequence[Trace], items), passes)
-    if kinds == {Rating}:
-        return rating_features(lm, cast(Sequence[Rating], items), passes)
-    if kinds == {Choice}:
-        return choice_features(lm, cast(Sequence[Choice], items), passes)
-    if kinds == {Pair}:
-        return pair_features(lm, cast(Sequence[Pair], items), passes, swapped=False)
-    names = sorted(kind.__name__ for kind in kinds) or "nothing"
-    raise InnerjudgeError(f"given {names}, expected items of one kind: Trace, Rating, Choice or Pair")
+    if len(kinds) != 1 or not kinds <= readers.keys():
+        names = sorted(kind.__name__ for kind in kinds) or "nothing"
+        raise InnerjudgeError(f"given {names}, expected items of one kind: Trace, Rating, Choice or Pair")
+    items = prepared(lm.tokenizer, items, passes)
+    check_prompt(lm.tokenizer, passes, type(items[0]).__name__.lower(), judges)
+    return readers[type(items[0])](lm, items, passes)
 
 
 def needed(judges: Sequence[BaseJudge], passes: Passes) -> Passes:
@@ -101,18 +96,9 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
 
     parts = ask_for_verdicts(lm, traces, passes.ask, (), passes)
     if passes.wants(*(r.name for r in readouts)):
+        how: Any = {"markers": passes.markers, "sampled_by": lm.fingerprint, "roles": roles_of(readouts)}
         alike = Alike(lm.tokenizer)
-        encoded = [
-            encode_trace(
-                lm.tokenizer,
-                t,
-                markers=passes.markers,
-                sampled_by=lm.fingerprint,
-                alike=alike,
-                roles=roles_of(readouts),
-            )
-            for t in traces
-        ]
+        encoded = [encode_trace(lm.tokenizer, trace, **how, alike=alike) for trace in traces]
         parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading traces"))
     texts = {"prompt": [plain_text(t.prompt) for t in traces], "response": [plain_text(t.response) for t in traces]}
     return _joined(lm, traces, parts, texts, passes, "trace")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ...extraction.extract import extract
 from ...extraction.features import Features
@@ -103,14 +103,8 @@ def extracted(
     lm: LanguageModel, encoded: Sequence[Encoding], readouts: Sequence[Readout], passes: Passes, what: str
 ) -> Features:
     """One pass over texts as ``passes`` says; ``what`` is shown while it runs."""
-    return extract(
-        lm,
-        encoded,
-        readouts,
-        batch_size=passes.batch_size,
-        last_block=passes.last_block,
-        on_batch=passes.steps(what, len(encoded)),
-    )
+    advance, size = passes.steps(what, len(encoded)), passes.batch_size
+    return extract(lm, encoded, readouts, batch_size=size, last_block=passes.last_block, on_batch=advance)
 
 
 def wanted_of(readouts: Sequence[Readout], passes: Passes) -> list[Readout]:
@@ -148,15 +142,8 @@ def sample_traces(
         for k in range(n_candidates)
     ]
     encoded = [encode_trace(lm.tokenizer, trace) for trace in bare]
-    written = complete(
-        lm,
-        encoded,
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        seed=seed,
-        batch_size=batch_size,
-        on_batch=steps("sampling candidates", len(encoded)),
-    )
+    how: Any = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed, "batch_size": batch_size}
+    written = complete(lm, encoded, **how, on_batch=steps("sampling candidates", len(encoded)))
     known = {p.question_id: p for p in problems}
     return [labelled(answered(lm, trace, one), known) for trace, one in zip(bare, written, strict=True)]
 

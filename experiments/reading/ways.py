@@ -227,12 +227,8 @@ def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False
             a, b = (item.response_b, item.response_a) if swapped else (item.response_a, item.response_b)
             prompt = plain_pair(item.prompt, a, b) if plain else prompt
             options = (plain_text(a), plain_text(b))
-    return Question(
-        item=item,
-        prompt=prompt if turn == "cue" else replace(prompt, cue=""),
-        options=options,
-        quotes=isinstance(item, Pair),
-    )
+    prompt = prompt if turn == "cue" else replace(prompt, cue="")
+    return Question(item=item, prompt=prompt, options=options, quotes=isinstance(item, Pair))
 
 
 def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Alike) -> Encoding:

@@ -54,8 +54,7 @@ def job_digest(header: dict[str, Any], items: str) -> str:
 def read_job(folder: str | Path) -> dict[str, Any]:
     """The header of an extraction: ``kind``, ``scale`` and ``seed`` of its items, and what else identifies it.
 
-    Raises:
-        InnerjudgeError: If the folder has no header, or a damaged one.
+    ``InnerjudgeError`` if the folder has no header, or a damaged one.
     """
     at = place(folder)
     path = f"{at}/{HEADER}"
@@ -91,8 +90,7 @@ def is_whole(at: Place, name: str, files: dict[str, str]) -> bool:
 def read_items_of(folder: str | Path) -> ItemLines:
     """The items of an extraction.
 
-    Raises:
-        InnerjudgeError: If they are not what was written with the features.
+    ``InnerjudgeError`` if they are not what was written with the features.
     """
     at = place(folder)
     if not is_whole(at, ITEMS, read_job(folder).get(FILES, {})):
@@ -188,9 +186,7 @@ def claim(at: Place, header: dict[str, Any], get_items: Callable[[], Iterable[It
 
     ``header`` identifies the run, the content of its data and its ``provenance`` included. ``get_items`` loads or
     samples the items, which are written one after another; it is not called where the folder holds them already.
-
-    Raises:
-        InnerjudgeError: If another job began the folder; if damaged files of it cannot be made again from these items.
+    ``InnerjudgeError`` if another job began the folder; if damaged files of it cannot be made again from these items.
     """
     header, files = json.loads(json.dumps(header)), {}
     if (at.size(HEADER) or 0) and not is_damaged(at):

@@ -35,17 +35,9 @@ class Model:
         from ...models.loading import load
 
         assert self.name is not None
-        return say_how(
-            load(
-                self.name,
-                device=self.device,
-                dtype=self.dtype,
-                revision=self.revision,
-                trust_remote_code=self.trust_remote_code,
-                memory=self.memory,
-                **self.modules,
-            )
-        )
+        own: dict[str, Any] = {"device": self.device, "dtype": self.dtype, "revision": self.revision, **self.modules}
+        own |= {"trust_remote_code": self.trust_remote_code, "memory": self.memory}
+        return say_how(load(self.name, **own))
 
     def load_judge(self, folder: Path, kind: str) -> "Judge":
         """A saved judge with this model; options that only a named model can have are refused without a name."""

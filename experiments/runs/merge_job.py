@@ -22,8 +22,7 @@ _NAMED = 20
 def merge_jobs(parts: Sequence[str], out: str) -> str:
     """Write the items and features of several extractions below one another, as the extraction ``out``.
 
-    Raises:
-        InnerjudgeError: If they are of other settings, models or types, or an item is in two of them.
+    ``InnerjudgeError`` if they are of other settings, models or types, or an item is in two of them.
     """
     if place(out).size(STORE) is None:  # else a merge that was killed is gone on with
         jobs.check_extraction(out)
@@ -74,10 +73,15 @@ def verify_job(folder: str) -> list[str]:
         held = f"{counted(len(store), 'item')} in {counted(store.header.shards, 'shard')}"
         lines.append(f"{store.place}: {held}, all as they were written.")
     if found:
-        said = "; ".join(f"{name}: {why}" for name, why in list(found.items())[:_NAMED])
-        more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        raise InnerjudgeError(
-            f"given the store {folder} with {counted(len(found), 'file')} missing or damaged ({said}{more}), expected "
-            "all of them whole: run the same `innerjudge extract` again, it makes them again"
-        )
+        raise damaged(folder, found)
     return lines
+
+
+def damaged(folder: str, found: dict[str, str]) -> InnerjudgeError:
+    """The message for files of an extraction that are not what was written -> why."""
+    said = "; ".join(f"{name}: {why}" for name, why in list(found.items())[:_NAMED])
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return InnerjudgeError(
+        f"given the store {folder} with {counted(len(found), 'file')} missing or damaged ({said}{more}), expected "
+        "all of them whole: run the same `innerjudge extract` again, it makes them again"
+    )

@@ -83,7 +83,12 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     job = hash_of([json.dumps([how, asked], sort_keys=True)])[:12]
     whole_again = remade(out)
     if out.exists() and not whole_again:
-        _require_same(out, job, len(answers))
+        kept = read_rows(out, "samples")
+        if len(kept) != len(answers) or any(row.get("sample_id") != job for row in kept):
+            raise InnerjudgeError(
+                f"given --out {out}, which holds something else (other questions, model, judge or settings), expected "
+                "a new file or the samples of the same job: choose another --out or delete it"
+            )
         forget(out)
         return f"{out} is complete already."
     replayed = 0
@@ -129,12 +134,3 @@ def _once(traces: Sequence[Item], limit: int | None, seed: int) -> list[Trace]:
     if limit is None:
         return bare
     return [one for one in take_groups(bare, limit, seed=seed) if isinstance(one, Trace)]
-
-
-def _require_same(out: Path, job: str, n: int) -> None:
-    rows = read_rows(out, "samples")
-    if len(rows) != n or any(row.get("sample_id") != job for row in rows):
-        raise InnerjudgeError(
-            f"given --out {out}, which holds something else (other questions, model, judge or settings), expected a "
-            "new file or the samples of the same job: choose another --out or delete it"
-        )

@@ -40,16 +40,10 @@ def score_features(
     name: str,
     rows: Sequence[int],
 ) -> str:
-    """Verdict rows of extracted features into the JSONL file ``out``, read :data:`PART` items at a time.
+    """Verdicts on the items at ``rows`` of a store into the JSONL file ``out``, read :data:`PART` items at a time.
 
-    Args:
-        judge: The judge.
-        store: Features of all items.
-        items: All items.
-        out: The file. One of the same job is left as it is; another is refused.
-        data: Name of the data in the rows.
-        name: Name of the judge in the rows.
-        rows: The items to score.
+    ``data`` and ``name`` are those of the data and of the judge in its rows. A file of the same job is left as it is;
+    another is refused.
     """
     judge.require(store.provenance)  # before what is there already is looked at
     job = _Job(data, name, identity(judge), store.content_hash)
@@ -151,8 +145,7 @@ def require_ranking(out: Path) -> None:
 def write_ranking(items: Sequence[Item], verdicts: Path, out: Path) -> str:
     """The ranking that a verdict file gives, one question a line, into the JSONL file ``out``.
 
-    Raises:
-        InnerjudgeError: If ``out`` holds another ranking, or something else.
+    ``InnerjudgeError`` if ``out`` holds another ranking, or something else.
     """
     require_ranking(out)
     rows = list(ranking_rows(items, read_rows(verdicts)))

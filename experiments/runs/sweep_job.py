@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,9 @@ from ...extraction.provenance import versions
 from ...extraction.store import FeatureStore
 from ...models.foreign import HALF
 from ..compare.report.judge_plots import png, sweep_plot
-from ..compare.sweep import Sweep, sentences, sweep
+from ..compare.sweep import Keep, Sweep, sentences, sweep
 from ..data.datasets import drawn_rows
-from ..data.jsonl import check_new, require_room, writing
+from ..data.jsonl import check_new, writing
 from ..data.kinds import hash_of
 from ..data.labels import label_to_fit
 from ..reading.progress import Steps, silent
@@ -38,16 +39,13 @@ def sweep_job(
 ) -> Sweep:
     """Sweep an extraction and write ``sweep.csv``, ``sweep.png`` and then ``sweep.json``.
 
-    Every fit is kept as soon as it is made, so that a killed sweep resumes where it stopped.
-    ``features_folder`` is what ``innerjudge extract`` wrote, folder or URI; files of an earlier sweep in ``out`` are
-    replaced. At most ``limit`` items are used, whole questions drawn at random; ``fit_share`` and ``n_splits`` are
-    those of :func:`.sweep.sweep`, and ``command`` is what was typed, for the record.
-
-    Raises:
-        InnerjudgeError: If the folder holds no extraction, nothing can be swept, or ``out`` holds other files.
+    Every fit is kept as soon as it is made, so that a killed sweep resumes where it stopped. ``features_folder`` is
+    what ``innerjudge extract`` wrote, folder or URI; files of an earlier sweep in ``out`` are replaced. At most
+    ``limit`` items are used, whole questions drawn at random; ``fit_share`` and ``n_splits`` are those of
+    :func:`.sweep.sweep`, and ``command`` is what was typed, for the record. ``InnerjudgeError`` if the folder holds no
+    extraction, nothing can be swept, or ``out`` holds other files.
     """
     check_new(out, ours="sweep.json", begun=_FILES)
-    require_room(out)
     job, store = read_job(features_folder), FeatureStore.open(features_folder, check="checksums")
     items = list(read_items_of(features_folder))
     rows = drawn_rows(items, limit, seed=seed)
@@ -58,10 +56,9 @@ def sweep_job(
     features = store.features(rows=rows)
     told = [job, [(features.ids[k], str(label)) for k, label in enumerate(labels)], fit_share, seed, dict(versions())]
     with writing(out):
-        fits = _KeptFits(
-            PartFile(out / "sweep.json", hash_of([json.dumps(told, sort_keys=True)]), size=1, other="drop")
-        )
-        found = sweep(features, labels, kind, fit_share=fit_share, n_splits=n_splits, seed=seed, keep=fits, steps=steps)
+        part = PartFile(out / "sweep.json", hash_of([json.dumps(told, sort_keys=True)]), size=1, other="drop")
+        how: Any = {"fit_share": fit_share, "n_splits": n_splits, "seed": seed, "steps": steps}
+        found = sweep(features, labels, kind, keep=_kept_in(part), **how)
         out.mkdir(parents=True, exist_ok=True)
         found.table.to_csv(out / "sweep.csv", index=False)
         (out / "sweep.png").write_bytes(png(sweep_plot(found)))
@@ -71,20 +68,19 @@ def sweep_job(
     return found
 
 
-class _KeptFits:
+def _kept_in(part: PartFile) -> Keep:
     """Gives the fits of a killed run again, in their order, and keeps those that are made now."""
+    given = iter([row["values"] for row in part.rows])
 
-    def __init__(self, part: PartFile) -> None:
-        self.part = part
-        self._given = iter([row["values"] for row in part.rows])
-
-    def __call__(self, make: Callable[[], Floats]) -> Floats:
-        known = next(self._given, None)
+    def keep(make: Callable[[], Floats]) -> Floats:
+        known = next(given, None)
         if known is not None:
             return np.array([np.nan if value is None else value for value in known], dtype=np.float64)
         made = make()
-        self.part.add([{"values": [None if np.isnan(value) else value for value in made.tolist()]}])
+        part.add([{"values": [None if np.isnan(value) else value for value in made.tolist()]}])
         return made
+
+    return keep
 
 
 def _record(found: Sweep, command: str, seed: int) -> dict[str, object]:

@@ -1,8 +1,7 @@
 """A study: a comparison on three sides, with audits, on several data sets at once; every step is kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel, load
@@ -10,11 +9,9 @@ from ..compare.evaluation import Evaluation
 from ..compare.figures import Section
 from ..compare.findings import DataReport, Report
 from ..compare.lens import Lens
-from ..compare.run import ComparisonRun, check_data, ignored, part_of, sections_of
-from ..compare.settings import Source
+from ..compare.run import ComparisonRun, check_data, part_of, sections_of
+from ..compare.settings import Settings, Source
 from ..data.datasets import load_data
-from ..data.verdict_table import Row
-from ..reading.progress import Steps, silent
 from .audits.every import audited
 from .audits.ways import Auditing
 from .parts.across import selection, transfer, transfer_rows
@@ -33,57 +30,46 @@ ORDER = (
 
 
 @dataclass(kw_only=True)
-class StudyRun:
-    """One run of a study, its steps kept in ``folder``; ``command`` is what was typed, ``say`` as in a comparison."""
+class StudyRun(ComparisonRun):
+    """One run of a study: of its comparison, and what it adds."""
 
     study: Study
-    lm: LanguageModel
-    folder: Path
-    command: str
-    steps: Steps = silent
-    say: Callable[[str], None] = ignored
-    comparison: ComparisonRun = field(init=False)
+    settings: Settings = field(init=False)
 
     def __post_init__(self) -> None:
-        self.comparison = ComparisonRun(
-            lm=self.lm, settings=self.study.settings, folder=self.folder, steps=self.steps, say=self.say
-        )
+        self.settings = self.study.settings
+        super().__post_init__()
 
-    @property
-    def rows(self) -> list[Row]:
-        """All rows so far."""
-        return self.comparison.rows
-
-    def report(self, sources: Sequence[Source]) -> Report:
+    def report(self, sources: Sequence[Source], *, command: str) -> Report:
         """Run every step that is not kept, and make the figures."""
         for how in self.study.prompted.values():
             check_data(sources, how)
             if how.prompt is not None:
                 how.prompt.check(self.lm.tokenizer)
-        every = self.comparison.evaluations(sources)
+        every = self.evaluations(sources)
         lenses, parts = [], []
         for one in every:
-            lens = self.comparison.lens(one)
+            lens = self.lens(one)
             lenses.append(lens)
             parts.append(self._part(one, lens))
         across = self._across(every, lenses)
         spec = self.study.model_dump(mode="json")
-        return self.comparison.finished(parts, name=self.study.name, command=self.command, spec=spec, across=across)
+        return self.finished(parts, name=self.study.name, command=command, spec=spec, across=across)
 
     def _part(self, one: Evaluation, lens: Lens) -> DataReport:
         if not lens.judges:
             raise InnerjudgeError(
                 f"{one.name}: given {len(one.seats)} judges of which none scored a reported item, expected at least one"
             )
-        timed, audits = self.comparison.timed, self.study.audits
-        with timed("audits"):
+        audits = self.study.audits
+        with self.timed("audits"):
             asked = audited(Auditing(self.study, one), self._in_bfloat16)
             worded, notes = in_each_prompt(self.study, one, lens) if self.study.prompts else ({}, [])
         self.rows.extend(asked.rows)
         worded_rows = [row for rows in list(worded.values())[1:] for row in rows]
         more = [replace(row, judge=f"{row.judge}, {row.template}") for row in worded_rows]
         self.rows.extend(more)
-        with timed("figures"):
+        with self.timed("figures"):
             sections: list[Section | None] = [*sections_of(one, lens), agreement(lens), calibration(lens)]
             sections += [prompts(lens, worded), bias(lens), panels(lens)]
             sections += [labels(lens, threshold=audits.label_errors)] if audits.label_errors is not None else []
@@ -107,10 +93,10 @@ class StudyRun:
     def _across(self, every: Sequence[Evaluation], lenses: Sequence[Lens]) -> tuple[Section, ...]:
         if not self.study.audits.transfer or len(every) < 2:
             return ()
-        with self.comparison.timed("judging"):
+        with self.timed("judging"):
             rows = transfer_rows(every)
         self.rows.extend(rows)
-        with self.comparison.timed("figures"):
+        with self.timed("figures"):
             found = transfer(lenses, rows)
         return () if found is None else (found,)
 

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -20,7 +19,7 @@ from .variants import PASSES
 SECTIONS: tuple[Section, ...] = (PASSES,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Options:
     """How the benchmark is run, as the help of ``innerjudge bench`` says it; no ``only`` means all sections."""
 
@@ -112,17 +111,16 @@ def run_section(section: Section, options: Options, steps: Steps) -> Table:
     if options.quick:  # what a pass costs beside its overhead shows on long texts only
         variants = tuple(replace(one, expected=None, expected_memory=None) for one in variants)
     runs, reasons = _prepared(variants, work, steps(f"{section.key}: getting ready", len(variants)))
-    ready = [k for k in range(len(variants)) if k in runs]
-    times: dict[int, Times] = {}
-    if ready:
-        advance = steps(f"{section.key}: timing", len(ready) * options.rounds)
-        found = timed([runs[k] for k in ready], options.rounds, device=lm.device, on_run=advance)
-        times = dict(zip(ready, found, strict=True))
-    peaks: dict[int, float] = {}
+    times: dict[str, Times] = {}
+    if runs:
+        advance = steps(f"{section.key}: timing", len(runs) * options.rounds)
+        found = timed(list(runs.values()), options.rounds, device=lm.device, on_run=advance)
+        times = dict(zip(runs, found, strict=True))
+    peaks: dict[str, float] = {}
     if section.memory:
-        advance = steps(f"{section.key}: memory", len(ready))
-        for k in ready:
-            peaks[k] = peak_of(runs[k], lm.device)
+        advance = steps(f"{section.key}: memory", len(runs))
+        for name, run in runs.items():
+            peaks[name] = peak_of(run, lm.device)
             advance(1)
     lines = tuple(_lines(variants, times, peaks, reasons))
     return Table(key=section.key, title=section.title, about=section.about, lines=lines)
@@ -130,39 +128,38 @@ def run_section(section: Section, options: Options, steps: Steps) -> Table:
 
 def _prepared(
     variants: Sequence[Variant], work: Work, advance: Callable[[int], None]
-) -> tuple[dict[int, Run], dict[int, str]]:
-    """Variants that ran once, by number, and why others did not."""
-    runs: dict[int, Run] = {}
-    reasons: dict[int, str] = {}
-    for k, variant in enumerate(variants):
+) -> tuple[dict[str, Run], dict[str, str]]:
+    """Variants that ran once, by name, and why others did not."""
+    runs: dict[str, Run] = {}
+    reasons: dict[str, str] = {}
+    for variant in variants:
         if not variant.installed:
-            reasons[k] = f"{variant.package} is not installed"
+            reasons[variant.name] = f"{variant.package} is not installed"
         else:
             try:
-                runs[k] = variant.prepare(work)
-                runs[k]()
+                run = variant.prepare(work)
+                run()
+                runs[variant.name] = run
             except Exception as error:  # whatever a peer, a compiler or a full memory says: the others can be timed
-                runs.pop(k, None)
-                reasons[k] = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+                reasons[variant.name] = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
         advance(1)
     return runs, reasons
 
 
 def _lines(
-    variants: Sequence[Variant], times: dict[int, Times], peaks: dict[int, float], reasons: dict[int, str]
+    variants: Sequence[Variant], times: dict[str, Times], peaks: dict[str, float], reasons: dict[str, str]
 ) -> list[Line]:
-    numbers, lines = {variant.name: k for k, variant in enumerate(variants)}, []
-    for k, variant in enumerate(variants):
-        against = variant.against or variants[0].name
-        reference = numbers[against]
-        line = Line(name=variant.name, keeps=variant.keeps, against=against)
-        if k not in times or reference not in times:
-            lines.append(replace(line, reason=reasons.get(k, f"{against} was not run")))
+    lines = []
+    for variant in variants:
+        name, against = variant.name, variant.against or variants[0].name
+        line = Line(name=name, keeps=variant.keeps, against=against)
+        if name not in times or against not in times:
+            lines.append(replace(line, reason=reasons.get(name, f"{against} was not run")))
             continue
-        cpu, wall = times[k].against(times[reference])
-        peak, base = peaks.get(k), peaks.get(reference)
+        cpu, wall = times[name].against(times[against])
+        peak, base = peaks.get(name), peaks.get(against)
         memory = None if peak is None or not base else peak / base
-        line = replace(line, cpu=cpu, wall=wall, seconds=Spread.of(times[k].cpu).median, peak=peak, memory=memory)
+        line = replace(line, cpu=cpu, wall=wall, seconds=Spread.of(times[name].cpu).median, peak=peak, memory=memory)
         lines.append(replace(line, expected=variant.expected, expected_memory=variant.expected_memory))
     return lines
 
@@ -180,11 +177,6 @@ def _machine(options: Options) -> dict[str, str]:
 
 #: Files of a run in its folder.
 RESULTS, DOCUMENT = "benchmark.json", "benchmark.md"
-
-
-def to_json(found: Benchmark) -> dict[str, Any]:
-    """Plain data."""
-    return asdict(found)
 
 
 def markdown(found: Benchmark) -> str:
@@ -210,7 +202,7 @@ def markdown(found: Benchmark) -> str:
 def write(found: Benchmark, folder: Path) -> None:
     """Write ``benchmark.json`` and ``benchmark.md`` into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(to_json(found), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(asdict(found), indent=1, ensure_ascii=False, allow_nan=False)
     (folder / RESULTS).write_text(text + "\n", encoding="utf-8")
     (folder / DOCUMENT).write_text(markdown(found), encoding="utf-8")
 
@@ -221,7 +213,8 @@ def line_cells(line: Line, on_gpu: bool, *, memory: bool) -> list[str]:
         cells = [line.name, f"not run: {line.reason}", "", ""]
         return [*cells, "", ""] if memory else cells
     ratio = line.wall if on_gpu else line.cpu
-    cells = [line.name, _spread(ratio), _asked(line.expected, ratio.median), f"{line.seconds:.2f}"]
+    spread = f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+    cells = [line.name, spread, _asked(line.expected, ratio.median), f"{line.seconds:.2f}"]
     if not memory:
         return cells
     if line.peak is None or line.memory is None:
@@ -237,10 +230,6 @@ def _section(table: Table, on_gpu: bool) -> str:
     rows = [[*line_cells(line, on_gpu, memory=memory), line.keeps] for line in table.lines]
     lines = [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
     return f"## {table.title}\n\n{table.about}\n\n" + "\n".join(lines)
-
-
-def _spread(spread: Spread) -> str:
-    return f"{spread.median:.2f} ({spread.low:.2f} to {spread.high:.2f})"
 
 
 def _asked(expected: float | None, found: float) -> str:

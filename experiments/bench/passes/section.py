@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig
 
 from ....extraction.batching import Batch, collate
 from ....extraction.readouts import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Readout
@@ -57,14 +57,8 @@ def random_model(shape: str, *, device: str, dtype: str, attention: str = "sdpa"
         raise InnerjudgeError(f"given --device {device!r}, expected one of this machine's: {one_line(error)}") from None
     torch.manual_seed(seed)
     config = LlamaConfig(**SHAPES[shape], max_position_embeddings=4096, tie_word_embeddings=True)
-    config._attn_implementation = attention
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(kind)
-    try:
-        with torch.device(device):
-            model = LlamaForCausalLM(config)
-    finally:
-        torch.set_default_dtype(before)
+    with torch.device(device):
+        model = AutoModelForCausalLM.from_config(config, dtype=kind, attn_implementation=attention)
     return wrap(model, load("reference").tokenizer, name=f"random-{shape}")
 
 

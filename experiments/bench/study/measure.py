@@ -75,8 +75,8 @@ def _run(spec: Study, out: Path, command: str, shape: str | None, *, sampled: bo
     with watched:
         lm = _load(model) if shape is None else random_model(shape, device="cpu", dtype="float32")
         clocks.append(Clock(lm))
-        run = StudyRun(study=spec, lm=lm, folder=kept, command=command)
-        report = run.report(sources_of(spec))
+        run = StudyRun(study=spec, lm=lm, folder=kept)
+        report = run.report(sources_of(spec), command=command)
         write(out, report, run.rows)
     whole = time.process_time() - started
     found = {

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, SplineTransformer
 
 from ....probes.text_only import tfidf
-from ..figures import Cell, Section, grid
+from ..figures import Cell, Section, grid, section
 from ..trace_blind import PASS_RATE, pass_rate
 from .scores import Scores
 
@@ -53,13 +54,7 @@ def checks(given: Scores) -> Section:
     absent = [name for name in ("text", "prompt", "answer", "source", "split") if name not in given.more]
     if absent:
         found.append(f"Not examined, as not every row has them: {', '.join(absent)}.")
-    return Section(
-        key="checks",
-        title="The data",
-        question="Do labels leak, or stand on both sides of a split?",
-        found=tuple(found),
-        grids=(grid("Checks of the table", ["check", "found"], rows),),
-    )
+    return section("checks", "The data", found, [grid("Checks of the table", ["check", "found"], rows)])
 
 
 def _on_both_sides(names: Sequence[str], sides: Sequence[object]) -> int:
@@ -111,10 +106,8 @@ def _held_out(given: Scores, rows: npt.NDArray[np.generic], make: Callable[[], P
     found = np.zeros(len(y))
     for train, test in GroupKFold(min(_FOLDS, len(set(given.questions)))).split(rows, groups=groups):
         if len(set(y[train])) > 1:
-            try:
+            with suppress(ValueError):  # no word is left in any text
                 found[test] = make().fit(rows[train], y[train]).decision_function(rows[test])
-            except ValueError:  # no word is left in any text
-                continue
     return found
 
 

@@ -15,7 +15,7 @@ from ...data.verdict_table import Row, Table
 from ...stats.intervals import cluster_interval, difference, holm
 from ...stats.metrics.accuracy import auroc, decomposition, within_question_auroc
 from ...stats.statistic import SHARE, ratio
-from ..figures import Cell, Section, grid, split_of_auroc
+from ..figures import Cell, Section, grid, section, split_of_auroc
 from ..findings import DataReport, Reason, Report
 from ..lens import Lens
 from ..report.folder import SPECS, claim, write
@@ -154,9 +154,9 @@ def _verdict(given: Scores, lens: Lens, explained: Explained) -> Section:
     shown: list[list[Cell]] = []
     blind = pass_rate(given.labels, given.questions).tolist()
     for name, values in {"score": given.scores, PASS_RATE: blind}.items():
-        pooled = lens.figure("verdict", name, "AUROC", auroc(given.labels, values), null=0.5)
+        whole = lens.figure("verdict", name, "AUROC", auroc(given.labels, values), null=0.5)
         inside = within_question_auroc(given.labels, values, given.questions)
-        shown.append([name, pooled, lens.figure("verdict", name, "AUROC within questions", inside, null=0.5)])
+        shown.append([name, whole, lens.figure("verdict", name, "AUROC within questions", inside, null=0.5)])
     if "signal" in named:
         said = f"The scores say more than all that was held against them: AUROC within questions {cell(shown[0][2])}."
     elif named:
@@ -176,18 +176,11 @@ def _verdict(given: Scores, lens: Lens, explained: Explained) -> Section:
         rows.append([one.cause, None if one.p is None else _p(one.p), round(one.beside.value, 3), _p(one.beside.p)])
     if explained.left is not None:
         rows.append(["all of them", None, round(explained.left.value, 3), _p(explained.left.p)])
-    return Section(
-        key="verdict",
-        title="What the scores know",
-        question="Do the scores say more of the labels than something cheap does?",
-        found=(said, split),
-        grids=(
-            grid("AUROC; the pass rate of the others uses labels and is 0 within questions by construction",
-                 ["", "pooled", "within questions"], shown),
-            grid("Correlation of the score's rank with the labels, with each cause held fixed (tests by question)",
-                 ["held fixed", "p of the cause", "correlation of the score", "p of the score"], rows),
-        ),
-    )  # fmt: skip
+    pooled = "AUROC; the pass rate of the others uses labels and is 0 within questions by construction"
+    causes = "Correlation of the score's rank with the labels, with each cause held fixed (tests by question)"
+    columns = ["held fixed", "p of the cause", "correlation of the score", "p of the score"]
+    grids = [grid(pooled, ["", "pooled", "within questions"], shown), grid(causes, columns, rows)]
+    return section("verdict", "What the scores know", [said, split], grids)
 
 
 def _seen(given: Scores) -> Lens:
@@ -233,14 +226,8 @@ def _choosing(given: Scores, lens: Lens, tried: int) -> Section:
     ceiling = label_ceiling(given.labels, given.again)
     if ceiling is not None:
         found.append(f"Two people label these rows differently so often that a perfect score would show {ceiling:.3f}.")
-    return Section(
-        key="choosing",
-        title="Choosing among candidates",
-        question="Is it worth anything where one of several answers is to be taken?",
-        found=tuple(found),
-        grids=(grid("Share of questions whose chosen candidate is right (questions of several candidates)",
-                    ["choice", "right"], rows),) if rows else (),
-    )  # fmt: skip
+    caption = "Share of questions whose chosen candidate is right (questions of several candidates)"
+    return section("choosing", "Choosing among candidates", found, [grid(caption, ["choice", "right"], rows)])
 
 
 def _p(value: float) -> str:

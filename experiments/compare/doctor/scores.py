@@ -1,6 +1,7 @@
 """A table of scores from any tool: read from a file or a frame, every field checked, in columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ....models.errors import InnerjudgeError, shown
+from ...data.kinds import flag_of
 from ...data.records import Record
 from ...data.tables import records_of
 
@@ -51,15 +53,11 @@ class Scores:
 
     def scored(self) -> "Scores":
         """The rows that have a score."""
-        rows = [k for k, score in enumerate(self.scores) if score is not None]
-        return Scores(
-            name=self.name,
-            questions=tuple(self.questions[k] for k in rows),
-            scores=tuple(self.scores[k] for k in rows),
-            labels=tuple(self.labels[k] for k in rows),
-            again=tuple(self.again[k] for k in rows),
-            more={name: tuple(column[k] for k in rows) for name, column in self.more.items()},
-        )
+        held = [score is not None for score in self.scores]
+        kept: dict[str, Any] = {
+            name: tuple(compress(getattr(self, name), held)) for name in ("questions", "scores", "labels", "again")
+        }
+        return replace(self, **kept, more={name: tuple(compress(one, held)) for name, one in self.more.items()})
 
 
 def _words(text: str) -> str:
@@ -117,8 +115,8 @@ def _row(record: Record) -> dict[str, Any]:
         row["score"] = record.number("score", -1e300, 1e300)
     elif "score" not in record.values:
         record.number("score", -1e300, 1e300)  # says what is missing
-    row["label"] = _flag(record, "label")
-    row["label_again"] = _flag(record, "label_again") if record.has("label_again") else None
+    row["label"] = flag_of(record, "label") if record.has("label") else record.flag("label")
+    row["label_again"] = flag_of(record, "label_again")
     for name in OPTIONAL:
         given = record.values.get(name)
         row[name] = None if given is None else _id(record, name) if name != "text" else record.text(name)
@@ -129,8 +127,3 @@ def _id(record: Record, name: str) -> str:
     """A string, or a whole number as one: ids and answers are often numbers."""
     value = record.values.get(name)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else record.text(name)
-
-
-def _flag(record: Record, name: str) -> bool:
-    value = record.values.get(name)
-    return bool(value) if isinstance(value, int | float) and value in (0, 1) else record.flag(name)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ....models.errors import InnerjudgeError
 from ....models.foreign import HALF, digest_of_parts, parse_json, read_file, replacing, sealed, unsealed
-from ...data.jsonl import checksum_line, checksum_of, jsonl_lines, require_room, writing
+from ...data.jsonl import check_new, checksum_line, checksum_of, jsonl_lines, writing
 from ...data.verdict_files import row_json
 from ...data.verdict_table import Row
 from ..findings import Report
@@ -24,15 +24,7 @@ _VERDICTS, _TIMINGS, _PLOTS = "verdicts.jsonl", "timings.json", "plots"
 def check_folder(folder: str | Path) -> None:
     """Refuse a folder that is a file, holds other files or takes no new ones, before the long work; leaves no trace."""
     path = Path(folder)
-    require_room(path)
-    if path.exists() and not path.is_dir():
-        raise InnerjudgeError(f"given --out {folder}, which is a file, expected a folder: name another")
-    names = {one.name for one in path.iterdir() if not _is_half(one)} if path.is_dir() else set()
-    if names and not names & {*SPECS, RESULTS}:
-        raise InnerjudgeError(
-            f"given --out {folder}, which holds other files and none of {', '.join((*SPECS, RESULTS))}, expected a new "
-            "or empty folder, or one of an earlier run: name another"
-        )
+    check_new(path, *SPECS, ours=RESULTS, begun={half.name for half in path.glob(f"*{HALF}")})
 
 
 def claim(folder: str | Path, spec: Mapping[str, Any], *, name: str = SPECS[0]) -> Path:
@@ -45,7 +37,7 @@ def claim(folder: str | Path, spec: Mapping[str, Any], *, name: str = SPECS[0]) 
     path = Path(folder)
     with writing(folder):
         path.mkdir(parents=True, exist_ok=True)
-        for half in filter(_is_half, [*path.iterdir(), *path.glob(f"{_PLOTS}/*")]):
+        for half in (*path.glob(f"*{HALF}"), *path.glob(f"{_PLOTS}/*{HALF}")):
             half.unlink()
         _put(path / name, (json.dumps(spec, indent=1) + "\n").encode())
     return path / KEPT
@@ -128,11 +120,6 @@ def _are_figures(given: Any) -> bool:
         and all(one[n] is None or (isinstance(one[n], int | float) and math.isfinite(one[n])) for n in numbers)
         for one in given
     )
-
-
-def _is_half(path: Path) -> bool:
-    """Whether a killed run left it: a file that was to be renamed."""
-    return path.name.endswith(HALF)
 
 
 def _put(path: Path, content: bytes) -> None:

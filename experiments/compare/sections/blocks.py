@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..figures import Cell, Figure, Grid, Section, grid
+from ..figures import Cell, Figure, Grid, Section, grid, section
 from ..lens import Lens
 from ..report.judge_plots import accuracy_by_block, head_maps
 from ..results import Curve, HeadMap
@@ -22,13 +22,8 @@ def by_block(lens: Lens, curves: Sequence[Curve], maps: Sequence[HeadMap]) -> Se
     tops = [max(held.values(), key=lambda f: -1.0 if f.value is None else f.value) for held in made.values()]
     said = "; ".join(f"{top.judge}, at {top.metric.rsplit('[', 1)[-1].rstrip(']')}" for top in tops)
     plots = (accuracy_by_block(lens, found, measure, _behind(made, measure)), head_maps(lens, maps))
-    return Section(
-        key=KEY,
-        title="By depth",
-        question="At which block of the model can the verdict be read?",
-        found=(f"Highest by block: {said}. The highest of several blocks flatters it.",),
-        plots=tuple(plot for plot in plots if plot is not None),
-    )
+    found_at = f"Highest by block: {said}. The highest of several blocks flatters it."
+    return section(KEY, "By depth", [found_at], plots=plots)
 
 
 def _behind(made: dict[str, dict[int, Figure]], measure: str) -> Grid:

@@ -11,7 +11,7 @@ from ...drawing.style import counted
 from ...selection.cascade import cost_curve
 from ...selection.reranking import accuracy_against_n, interval, selection_accuracy
 from ...selection.rules import Rule
-from ..figures import Figure, Section, grid, spelt
+from ..figures import Figure, Section, grid, section, spelt
 from ..lens import Lens
 from ..report.draw import curves
 from ..report.judge_plots import accuracy_by_candidates
@@ -34,14 +34,9 @@ def candidates(lens: Lens) -> Section | None:
         figures.append(lens.figure(KEY, NO_JUDGE, name, found))
     plot = accuracy_by_candidates(lens, candidate_curves(lens))
     said = ", ".join(f"{figure.metric} {spelt(figure)}" for figure in figures if figure.value is not None)
-    return Section(
-        key=KEY,
-        title="Picking one of several answers",
-        question="How often is the picked answer right, and how much is there to gain?",
-        found=(f"Without a judge: {said}.",) if said else (),
-        grids=(grid("Right without a judge", ["picked by", *_RULES], [[NO_JUDGE, *figures]], folded=True),),
-        plots=(plot,) if plot else (),
-    )
+    table = grid("Right without a judge", ["picked by", *_RULES], [[NO_JUDGE, *figures]], folded=True)
+    found_so = f"Without a judge: {said}." if said else ""
+    return section(KEY, "Picking one of several answers", [found_so], [table], [plot])
 
 
 def candidate_curves(lens: Lens) -> tuple[Curve, ...]:
@@ -65,15 +60,8 @@ def candidate_curves(lens: Lens) -> tuple[Curve, ...]:
     for label, rule, column in lines:
         found = accuracy_against_n(answers, column, correct, lens.groups, rule=rule, seed=seed)
         low, high = interval(found.each)
-        curves.append(
-            Curve(
-                label=label,
-                x=tuple(range(1, len(found.accuracy) + 1)),
-                y=tuple(float(a) for a in found.accuracy),
-                low=tuple(low.tolist()),
-                high=tuple(high.tolist()),
-            )
-        )
+        sizes, ends = range(1, len(found.accuracy) + 1), {"low": tuple(low.tolist()), "high": tuple(high.tolist())}
+        curves.append(Curve(label=label, x=tuple(sizes), y=tuple(map(float, found.accuracy)), **ends))
     return tuple(curves)
 
 
@@ -113,16 +101,12 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
         f"{value:.2f}{'' if low is None else f' [{low:.2f}, {high:.2f}]'} at {tokens:.0f} tokens an item"
         for _, tokens, value, low, high in (rows[k] for k in (0, 2, 4))
     )
-    return Section(
-        key=CASCADE,
-        title="A cheap judge first",
-        question=f"What is gained by asking {dear} only where a cheaper judge is not sure?",
-        found=(
-            f"Accuracy of {judge} alone: {alone}; with {dear} asked about the half of which it is least sure: {half}; "
-            f"about all: {every}. It was picked on these items, from {counted(len(best), 'cheaper judge')} of states.",
-        ),
-        plots=(plot,) if plot else (),
+    said = (
+        f"Accuracy of {judge} alone: {alone}; with {dear} asked about the half of which it is least sure: {half}; "
+        f"about all: {every}. It was picked on these items, from {counted(len(best), 'cheaper judge')} of states."
     )
+    question = f"What is gained by asking {dear} only where a cheaper judge is not sure?"
+    return section(CASCADE, "A cheap judge first", [said], plots=[plot], question=question)
 
 
 def border_of(rows: Sequence[Row]) -> tuple[bool, float | None]:

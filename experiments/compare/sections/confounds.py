@@ -3,7 +3,7 @@
 from ...stats.biases.confounds import centred_auroc, length_matched_pairs, residual
 from ...stats.biases.preferences import length_beyond_labels, length_correlation
 from ...stats.metrics.accuracy import auroc, within_question_auroc
-from ..figures import Cell, Figure, Section, grid
+from ..figures import Cell, Figure, Section, grid, section
 from ..lens import Lens, as_floats, standing
 from ..report.draw import bars
 from .headline import holds
@@ -38,14 +38,8 @@ def _traces(lens: Lens) -> Section:
     plot = bars(
         lens.data, "confounds", "What is left when difficulty and length cannot help", shown, y="AUROC", mark=0.5
     )
-    return Section(
-        key=KEY,
-        title="Difficulty and length",
-        question="How much of a judge's figure comes from knowing which question is hard, or which answer is long?",
-        found=tuple(_said(shown)),
-        grids=(grid("AUROC as the confounds are taken out", ["judge", *names, "matched pairs"], rows),),
-        plots=(plot,) if plot else (),
-    )
+    table = grid("AUROC as the confounds are taken out", ["judge", *names, "matched pairs"], rows)
+    return section(KEY, "Difficulty and length", _said(shown), [table], [plot])
 
 
 def _said(shown: dict[str, dict[str, Figure]]) -> list[str]:
@@ -92,10 +86,5 @@ def _ratings(lens: Lens) -> Section:
         if found
         else "No judge's grades are shown to go with length beyond what people's grades do."
     )
-    return Section(
-        key=KEY,
-        title="Length",
-        question="Do longer responses get higher grades than people give them?",
-        found=(said,),
-        grids=(grid("Grades and length", columns, rows),),
-    )
+    question = "Do longer responses get higher grades than people give them?"
+    return section(KEY, "Length", [said], [grid("Grades and length", columns, rows)], question=question)

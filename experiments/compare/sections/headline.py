@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ...drawing.style import number
-from ..figures import Cell, Figure, Grid, Section, grid, spelt
+from ..figures import Cell, Figure, Grid, Section, grid, section, spelt
 from ..lens import Lens, Metric, differences
 from ..metrics import CHANCE, UNSCORED_WRONG, chance_of, criteria, metrics, scored_by
 from ..report.draw import forest
@@ -41,14 +41,7 @@ def headline(lens: Lens) -> Section:
     firsts = {judge: held[main] for judge, held in figures.items()}
     plot = forest(lens, "ranking", main, list(firsts.values()), mark=CHANCE.get(main))
     said = [*_said(lens, main, firsts, gaps[main]), *_said_chance(lens, main, firsts)]
-    return Section(
-        key=KEY,
-        title="Who judges best",
-        question=_QUESTION[lens.kind],
-        found=tuple(said),
-        grids=tuple(g for g in grids if g.rows),
-        plots=(plot,) if plot else (),
-    )
+    return section(KEY, "Who judges best", said, grids, [plot], question=_QUESTION[lens.kind])
 
 
 def _figure(lens: Lens, judge: str, name: str, metric: Metric, scored: Sequence[bool], about: Sequence[bool]) -> Figure:
@@ -137,5 +130,4 @@ def holds(figure: Figure, level: float) -> bool:
 def scores(lens: Lens) -> Section | None:
     """A small panel a judge: scores of right and of wrong items, or over the human grade."""
     plot = score_distributions(lens)
-    question = "How far apart are the scores of right and wrong items, or of low and high grades?"
-    return Section(key="scores", title="Scores", question=question, plots=(plot,)) if plot is not None else None
+    return section("scores", "Scores", plots=[plot]) if plot is not None else None

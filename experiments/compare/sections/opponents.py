@@ -15,7 +15,7 @@ from ...selection.rules import Rule
 from ...stats.intervals import Difference, difference, holm
 from ...stats.metrics.accuracy import auroc, decomposition
 from ...stats.statistic import Statistic
-from ..figures import Cell, Figure, Grid, Section, grid, spelt, split_of_auroc
+from ..figures import Cell, Figure, Grid, Section, grid, section, spelt, split_of_auroc
 from ..lens import Lens, Metric
 from ..metrics import metrics, scored_by
 from ..trace_blind import PASS_RATE, RANDOM, of_another, pass_rate
@@ -54,13 +54,7 @@ def opponents(lens: Lens) -> Section | None:
         best = stands[0].own.judge
         found += [_split(lens, best), _choosing(lens, best)]
         grids.append(_made_of(lens, [one.own.judge for one in stands] + theirs))
-    return Section(
-        key=KEY,
-        title="Against its opponents",
-        question="Would something that does not read the model's states have done as well?",
-        found=tuple(filter(None, found)),
-        grids=tuple(grids),
-    )
+    return section(KEY, "Against its opponents", found, grids)
 
 
 def standings(
@@ -160,13 +154,5 @@ def _made_of(lens: Lens, judges: Sequence[str]) -> Grid:
         "answer to the question; fitted on random projections of the question's state. The pass rate of the "
         "others is 0 within questions"
     )
-    names = [
-        "judge",
-        "pooled",
-        "pairs of one question",
-        "of two questions",
-        "share of one question",
-        "of another candidate",
-        "of the question at random",
-    ]
-    return grid(caption, names, rows, folded=True)
+    names = ["judge", "pooled", "pairs of one question", "of two questions", "share of one question"]
+    return grid(caption, [*names, "of another candidate", "of the question at random"], rows, folded=True)

@@ -109,20 +109,12 @@ def sections(record: Record) -> tuple[str, str, str | None, str]:
     response and from the back for the others, so that a response may quote a heading.
     """
     text = record.text("instruction")
-
-    def missing(heading: str) -> Exception:
-        return record.error("instruction", f"no section {heading.strip()!r}", "a whole judge prompt", "check the file")
-
-    start = text.find(_INSTRUCTION)
-    if start < 0:
-        raise missing(_INSTRUCTION)
+    start, rubric, end = text.find(_INSTRUCTION), text.rfind(_RUBRIC), text.rfind(_FEEDBACK)
     middle = text.find(_RESPONSE, start)
-    if middle < 0:
-        raise missing(_RESPONSE)
-    rubric = text.rfind(_RUBRIC)
-    if rubric < middle:
-        raise missing(_RUBRIC)
-    end = text.rfind(_FEEDBACK)
+    for heading, lacking in ((_INSTRUCTION, start < 0), (_RESPONSE, middle < 0), (_RUBRIC, rubric < middle)):
+        if lacking:
+            given = f"no section {heading.strip()!r}"
+            raise record.error("instruction", given, "a whole judge prompt", "check the file")
     reference = text.rfind(_REFERENCE, middle, rubric)
     return (
         text[start + len(_INSTRUCTION) : middle].strip(),

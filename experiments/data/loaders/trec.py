@@ -29,11 +29,9 @@ def trec(path: Path) -> list[Item]:
     ``collection``, ``corpus`` or ``docs``; a file is the judgments, with the others beside it (or beside its folder
     ``qrels``, as in BEIR). A title in a field of its own stands before the text. Topics and passages without a judgment
     are left out. A grade below 0 counts as 0, as in trec_eval; the scale ends at the highest grade of the file.
-    ``question_id`` is the topic.
-
-    Raises:
-        InnerjudgeError: A file that is missing or there twice; a line with other fields; a grade that is not a whole
-            number; a judgment of a topic or passage that its file does not hold. Named by file, line, field and value.
+    ``question_id`` is the topic. ``InnerjudgeError``: a file that is missing or there twice; a line with other fields;
+    a grade that is not a whole number; a judgment of a topic or passage that its file does not hold. Named by file,
+    line, field and value.
     """
     home = path if path.is_dir() else path.parent
     judged = _one_of(home, "judgments") if path.is_dir() else path

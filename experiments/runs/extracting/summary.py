@@ -5,7 +5,6 @@ import resource
 import shutil
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from rich.filesize import decimal
 from rich.prompt import Confirm
 
 from ....extraction.store import FeatureStore
@@ -21,7 +21,7 @@ from ....extraction.store.precision import DTYPES, stored_type
 from ....models.errors import InnerjudgeError
 from ....models.items import Item
 from ....models.loading import LanguageModel
-from ...compare.findings import shape_of
+from ...compare.findings import reasons
 from ...reading.passes import HIDDEN_NEEDS, Passes
 from ...reading.progress import PlainConsole, silent
 from ...reading.read import read
@@ -124,18 +124,8 @@ def stored_bytes(name: str, shape: Sequence[int], dtype: str) -> int:
     return DTYPES[kind].itemsize * numbers + scales
 
 
-def told(size: int) -> str:
-    """Bytes in words."""
-    amount = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
-
-
 def _said(size: int, disk: Disk) -> str:
-    return f"about {told(size)} are to be written and {told(disk.free)} of {told(disk.total)} are free"
+    return f"about {decimal(size)} are to be written and {decimal(disk.free)} of {decimal(disk.total)} are free"
 
 
 #: Items that are read to measure.
@@ -161,26 +151,17 @@ def reasons_of(items: Iterable[Mapping[str, str]]) -> list[tuple[str, int, str]]
 
     Reasons that differ in numbers and quoted texts only count as one.
     """
-    counts: Counter[tuple[str, str]] = Counter()
-    first: dict[tuple[str, str], str] = {}
-    for name, reason in (pair for missing in items for pair in missing.items()):
-        counts[name, shape_of(reason)] += 1
-        first.setdefault((name, shape_of(reason)), reason)
-    merged: dict[tuple[str, int], list[str]] = {}
-    for (name, shape), count in counts.items():
-        merged.setdefault((shape, count), []).append(name)
-    rows = [(", ".join(sorted(names)), count, first[names[0], shape]) for (shape, count), names in merged.items()]
+    found = reasons(pair for missing in items for pair in missing.items())
+    rows = [(", ".join(sorted(one.judges)), one.items, one.example) for one in found]
     return sorted(rows, key=lambda row: (-row[1], row[0]))
 
 
 def summary(store: FeatureStore, speed: Speed) -> list[str]:
     """Lines: what was done just now, what the type lost, what is unscored and why."""
     lines = [speed.told()]
-    for name, rounding in store.rounding.items():
-        lines.append(
-            f"{name} stored as {store.header.dtype}: relative error {rounding.relative:.2g}, at most "
-            f"{rounding.worst:.2g} in one state"
-        )
+    for name, lost in store.rounding.items():
+        error = f"relative error {lost.relative:.2g}, at most {lost.worst:.2g} in one state"
+        lines.append(f"{name} stored as {store.header.dtype}: {error}")
     for names, count, reason in reasons_of(store.missing_reasons()):
         lines.append(f"{count:,} of {len(store):,} items without {names}: {' '.join(reason.split())}")
     return lines

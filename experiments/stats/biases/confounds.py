@@ -3,12 +3,13 @@
 from collections.abc import Hashable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import entropy
 
 from ....models.errors import InnerjudgeError
-from ...data.splits import rows_by_group
+from ...data.splits import Index, rows_by_group
 from .. import statistic
-from ..metrics.accuracy import auroc
+from ..metrics.accuracy import auroc, pairs_won
 from ..statistic import SHARE, Floats, Labels, Statistic, Values
 
 
@@ -50,14 +51,12 @@ def length_matched_pairs(
         1.0
     """
     statistic.require_same_length(labels=labels, scores=scores, groups=groups, lengths=lengths)
-    truth, x, size = statistic.finite(labels), statistic.finite(scores), statistic.finite(lengths)
-    won, pairs = np.zeros(len(x)), np.zeros(len(x))
-    for rows in rows_by_group(groups):
-        known = rows[~np.isnan(x[rows]) & ~np.isnan(size[rows])]
-        right, wrong = known[truth[known] == 1], known[truth[known] == 0]
-        near = np.abs(size[right, None] - size[wrong]) <= tolerance * np.maximum(size[right, None], size[wrong])
-        gap = x[right, None] - x[wrong]
-        won[rows[0]], pairs[rows[0]] = ((gap > 0) * near).sum() + 0.5 * ((gap == 0) * near).sum(), near.sum()
+    size = statistic.finite(lengths)  # NaN is like nothing
+
+    def near(right: Index, wrong: Index) -> npt.NDArray[np.bool_]:
+        return np.abs(size[right, None] - size[wrong]) <= tolerance * np.maximum(size[right, None], size[wrong])
+
+    won, pairs = pairs_won(labels, scores, groups, alike=near)
     reason = "no question has a right and a wrong scored candidate of like length"
     return statistic.ratio(won, pairs, n=int(pairs.sum()), reason=reason, limits=SHARE)
 

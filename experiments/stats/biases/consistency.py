@@ -41,11 +41,9 @@ def majority_consistency(repeats: Said) -> Statistic:
     Source:
         MLLM-as-a-Judge (arXiv 2402.04788), which repeats six times.
     """
-
-    def settled(said: list[Hashable]) -> float:
-        return float(2 * max(Counter(said).values()) > len(said))
-
-    return _mean_over_items(repeats, settled, "no item has two verdicts", SHARE)
+    return _mean_over_items(
+        repeats, lambda said: float(2 * max(Counter(said).values()) > len(said)), "no item has two verdicts", SHARE
+    )
 
 
 def flip_probability(repeats: Said, *, published: bool = False) -> Statistic:

@@ -1,12 +1,13 @@
 """Biases of preferences: for the response that is shown first, and for the longer one, beyond what people prefer."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from operator import sub
 from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 
+from ...data.splits import rows_by_group
 from ..metrics.correlation import spearman
 from ..statistic import SHARE, SIGNED, Groups, Rights, Statistic, Values, combine, finite, mean, require_same_length
 from .consistency import denoised, flip_probability
@@ -131,12 +132,10 @@ def length_beyond_labels(scores: Values, lengths: Values, labels: Sequence[Any],
     """
     require_same_length(scores=scores, lengths=lengths, labels=labels, groups=groups)
     x, y = finite(lengths), finite(scores)
-    cells: dict[Hashable, list[int]] = {}
-    for k, cell in enumerate(zip(groups, labels, strict=True)):
-        if cell[1] is not None and not np.isnan(x[k]) and not np.isnan(y[k]):
-            cells.setdefault(cell, []).append(k)
+    known = np.array([label is not None for label in labels]) & ~np.isnan(x) & ~np.isnan(y)
     ranks = [np.full(len(x), np.nan), np.full(len(x), np.nan)]
-    for rows in cells.values():
+    for cell in rows_by_group(list(zip(groups, labels, strict=True))):
+        rows = cell[known[cell]]
         if len(rows) > 1:
             for rank, values in zip(ranks, (x, y), strict=True):
                 rank[rows] = rankdata(values[rows]) - (len(rows) + 1) / 2

@@ -12,9 +12,12 @@ import numpy.typing as npt
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
 
 from ....models.errors import InnerjudgeError
-from ...data.splits import rows_by_group
+from ...data.splits import Index, rows_by_group
 from .. import statistic
 from ..statistic import SHARE, Floats, Groups, Labels, Rights, Said, Statistic, Ties, Values, divide, finite, ratio
+
+#: Which pairs of some rows and some others count, ``[rows, others]``.
+Alike = Callable[[Index, Index], npt.NDArray[np.bool_]]
 
 
 def one_class(positive: npt.NDArray[np.bool_]) -> str:
@@ -150,7 +153,7 @@ def within_question_auroc(labels: Labels, scores: Values, groups: Groups) -> Sta
         >>> within_question_auroc([1, 0, 1, 0, 0], [0.9, 0.1, 0.5, 0.5, 0.7], ["p", "p", "q", "q", "q"]).value
         0.625
     """
-    won, pairs = _pairs_won(labels, scores, groups)
+    won, pairs = pairs_won(labels, scores, groups)
     counts = pairs > 0
     per_question = np.where(counts, won / np.where(counts, pairs, 1.0), 0.0)
     reason = "no question has right and wrong scored candidates"
@@ -166,7 +169,7 @@ def wqd(labels: Labels, scores: Values, groups: Groups, *, tie: float = 0.5) -> 
     Source:
         CISC, within-question discrimination.
     """
-    won, pairs = _pairs_won(labels, scores, groups, tie=tie)
+    won, pairs = pairs_won(labels, scores, groups, tie=tie)
     reason = "no question has right and wrong scored candidates"
     return ratio(won, pairs, n=int(pairs.sum()), reason=reason, limits=SHARE)
 
@@ -200,14 +203,21 @@ def decomposition(
     return pooled, inner.value, between, share
 
 
-def _pairs_won(labels: Labels, scores: Values, groups: Groups, *, tie: float = 0.5) -> tuple[Floats, Floats]:
-    """Pairs won and pairs of each question, both ``[n]``, standing at the question's first row."""
+def pairs_won(
+    labels: Labels, scores: Values, groups: Groups, *, tie: float = 0.5, alike: Alike | None = None
+) -> tuple[Floats, Floats]:
+    """(Right, wrong) pairs won and pairs of each question, both ``[n]``, standing at the question's first row.
+
+    ``tie`` is the credit of equal scores; only pairs that are ``alike`` count, if that is given.
+    """
     statistic.require_same_length(labels=labels, scores=scores, groups=groups)
     truth, score = finite(labels), finite(scores)
     won, pairs = np.zeros(len(truth)), np.zeros(len(truth))
     for rows in rows_by_group(groups):
         scored = rows[~np.isnan(score[rows])]
-        gap = score[scored[truth[scored] == 1], None] - score[scored[truth[scored] == 0]]
+        right, wrong = scored[truth[scored] == 1], scored[truth[scored] == 0]
+        gap = score[right, None] - score[wrong]
+        gap = gap if alike is None else gap[alike(right, wrong)]
         won[rows[0]], pairs[rows[0]] = (gap > 0).sum() + tie * (gap == 0).sum(), gap.size
     return won, pairs
 

@@ -159,6 +159,4 @@ def _rho(a: Floats, b: Floats) -> Floats:
     """Spearman's rho along the last axis, likewise."""
     lost = np.isnan(a).any(axis=1) | np.isnan(b).any(axis=1)
     ranks = [stats.rankdata(np.round(np.where(np.isnan(v), 0.0, v), 12), axis=1) for v in (a, b)]
-    x, y = (r - r.mean(axis=1, keepdims=True) for r in ranks)
-    found = divide((x * y).sum(axis=1), np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1)))
-    return np.where(lost, np.nan, found)
+    return np.where(lost, np.nan, _moments(np.ones(a.shape), ranks[0], ranks[1]))

@@ -69,7 +69,8 @@ def ask(lm: LanguageModel, questions: Sequence[Question], *, judge: str, manner:
     """
     manner = manner or Manner()
     found: dict[int, list[Row]] = {}
-    shape = {k: (q.values, q.answers, _shape(q.prompt)) for k, q in enumerate(questions)}
+    prompts = {k: (q.prompt.cue, q.prompt.labels) for k, q in enumerate(questions) if isinstance(q.prompt, Prompt)}
+    shape = {k: (q.values, q.answers, prompts.get(k)) for k, q in enumerate(questions)}
     for _, members in groupby(sorted(shape, key=lambda k: repr(shape[k])), key=lambda k: shape[k]):
         rows = list(members)
         for repeat in range(manner.samples):
@@ -121,10 +122,6 @@ def _encode(lm: LanguageModel, prompt: Prompt | UnreadableError, name: str, reas
     return encode_prompt(lm.tokenizer, name, name, prompt, reasoned=reasoned)
 
 
-def _shape(prompt: Prompt | UnreadableError) -> tuple[Any, ...]:
-    return (prompt.cue, prompt.labels) if isinstance(prompt, Prompt) else ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """One response that can be judged by itself: the ``candidate`` of a ``question`` (unit of splits and intervals).
@@ -147,14 +144,8 @@ class Candidate:
     @property
     def columns(self) -> dict[str, Any]:
         """Columns of its rows that no judge changes."""
-        return {
-            "data": self.data,
-            "question": self.question,
-            "candidate": self.candidate,
-            "truth": self.truth,
-            "length": float(len(self.response)),
-            "tags": self.tags,
-        }
+        own = {name: getattr(self, name) for name in ("data", "question", "candidate", "truth", "tags")}
+        return own | {"length": float(len(self.response))}
 
 
 def candidates_of(items: Sequence[Item], *, data: str = "", scale: tuple[int, int] = (1, 5)) -> list[Candidate]:

@@ -80,22 +80,24 @@ class Auditing:
 
 def alone(audit: Auditing) -> list[Row]:
     """Point-wise by logits, by text and after reasoning."""
-    ways: tuple[By, ...] = ("logits", "text", "reasoned") if audit.study.reasoning_tokens else ("logits", "text")
-    found: list[Row] = []
-    for by in ways:
-        made = partial(audit.asked, pointwise(audit.candidates, reasoned=by == "reasoned"), f"point-wise, {by}", by)
-        found += audit.step(f"point-wise, {by}", by, made)
-    return found
+
+    def asked(name: str, by: By) -> list[Row]:
+        return audit.asked(pointwise(audit.candidates, reasoned=by == "reasoned"), name, by)
+
+    ways: tuple[By, ...] = (*_BOTH, "reasoned") if audit.study.reasoning_tokens else _BOTH
+    return _by_each(audit, "point-wise", "alone", asked, ways=ways)
 
 
-def _by_logits_and_text(
-    audit: Auditing, what: str, depends: Any, asked: Callable[[str, By], list[Row]], *, more: str = ""
+_BOTH: tuple[By, ...] = ("logits", "text")
+
+
+def _by_each(
+    audit: Auditing, what: str, depends: Any, asked: Callable[[str, By], list[Row]], *, ways: Sequence[By] = _BOTH
 ) -> list[Row]:
-    """Two kept steps: what is asked, by either way, under the name of its judge."""
-    ways: tuple[By, ...] = ("logits", "text")
+    """A kept step for each way: what is asked under the name of its judge."""
     found: list[Row] = []
     for by in ways:
-        found += audit.step(f"{what}, {by}{more}", depends, partial(asked, f"{what}, {by}", by))
+        found += audit.step(f"{what}, {by}", depends, partial(asked, f"{what}, {by}", by))
     return found
 
 
@@ -117,7 +119,7 @@ def checked(audit: Auditing) -> list[Row]:
             lists.update(written_checklists(audit.lm, audit.candidates, manner=audit.manner("text")))
         return audit.asked(checks(audit.candidates, lists), name, by)
 
-    return _by_logits_and_text(audit, "checklist", given, asked, more=", checks")
+    return _by_each(audit, "checklist", given, asked)
 
 
 def wins(rows: Sequence[Row], candidates: Sequence[Candidate], *, judge: str) -> list[Row]:
@@ -172,7 +174,7 @@ def pairs(audit: Auditing) -> list[Row]:
     """All pairs of a question's candidates in both orders, by logits and by text."""
     if not (questions := _comparisons(audit)):
         return []
-    return _by_logits_and_text(
+    return _by_each(
         audit, "pair-wise", MOST_COMPARED, lambda name, by: named_as_in_the_item(audit.asked(questions, name, by))
     )
 
@@ -246,7 +248,7 @@ def flips(audit: Auditing) -> list[Row]:
 def dummy_answers(audit: Auditing) -> list[Row]:
     """Answers that say nothing, and the reference, by logits and by text."""
     questions = pointwise([replace(c, tags=dict(c.tags) | {"dummy": name}) for name, c in dummies(audit.candidates)])
-    return _by_logits_and_text(audit, "dummies", "dummies", partial(audit.asked, questions))
+    return _by_each(audit, "dummies", "dummies", partial(audit.asked, questions))
 
 
 def _winners(audit: Auditing, pairs: Sequence[tuple[Candidate, Candidate]], mode: str) -> list[str | None]:

@@ -11,7 +11,7 @@ from ....probes import CLUE
 from ....probes.choices import head_credits
 from ....probes.row_judge import each_row
 from ...compare.evaluation import Evaluation, columns_of
-from ...compare.figures import Cell, Figure, Plot, Section, grid
+from ...compare.figures import Cell, Figure, Plot, Section, grid, section
 from ...compare.judging import by_difference
 from ...compare.lens import Lens
 from ...compare.metrics import metrics
@@ -77,17 +77,12 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
                             x="tested on", y="fitted on"))  # fmt: skip
     if not table:
         return None
-    return Section(
-        key=KEY,
-        title="Transfer between data sets",
-        question="Does what a judge learnt on one data set hold on another?",
-        found=(
-            "On the diagonal a judge meets its own data; one that learnt the data and not the task does worse off it. "
-            "Judges read the prompts with the cue here.",
-        ),
-        grids=(grid("Fitted on the row's data, tested on the column's", ["judge", "fitted on", *every], table),),
-        plots=tuple(plots),
+    said = (
+        "On the diagonal a judge meets its own data; one that learnt the data and not the task does worse off it. "
+        "Judges read the prompts with the cue here."
     )
+    whole = grid("Fitted on the row's data, tested on the column's", ["judge", "fitted on", *every], table)
+    return section(KEY, "Transfer between data sets", [said], [whole], plots)
 
 
 def selection(judged: Evaluation) -> Section | None:
@@ -109,13 +104,8 @@ def selection(judged: Evaluation) -> Section | None:
         )
     columns = ["what", "candidates", "pick", "figure where picked", "optimism [range over halves]", "honest figure",
                "same pick on a half", "pick on reported questions"]  # fmt: skip
-    return Section(
-        key="selection",
-        title="The luck of a pick",
-        question="How much of the best head's or layer's figure is luck?",
-        found=tuple(said),
-        grids=(grid("Nested selection on the questions that picks are made on (200 random halves)", columns, table),),
-    )
+    caption = "Nested selection on the questions that picks are made on (200 random halves)"
+    return section("selection", "The luck of a pick", said, [grid(caption, columns, table)])
 
 
 _Found = tuple[str, SelectionNoise, str, float | None]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ...compare.figures import Cell, Grid, Section, grid
+from ...compare.figures import Cell, Grid, Section, grid, section
 from ...compare.lens import Lens, as_floats, within
 from ...drawing.style import number
 from ...stats.agreement.confusion import cohen_kappa, p_criterion, p_lenient, percent_agreement, scott_pi
@@ -24,13 +24,7 @@ def agreement(lens: Lens) -> Section:
         grids.append(_with_people(lens))
     if lens.settings.system and sum(name is not None for name in lens.table.tag(lens.settings.system)):
         grids.append(_systems(lens))
-    return Section(
-        key=KEY,
-        title="Agreement beyond chance",
-        question="How far do verdicts agree with the labels, with what guessing would bring taken off?",
-        found=tuple(_said(grids)),
-        grids=tuple(g for g in grids if g.rows),
-    )
+    return section(KEY, "Agreement beyond chance", _said(grids), grids)
 
 
 def _said(grids: list[Grid]) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...compare.figures import Cell, Figure, Good, Grid, Plot, Section, grid, spelt
+from ...compare.figures import Cell, Figure, Good, Grid, Plot, Section, grid, section, spelt
 from ...compare.lens import Lens, differences
 from ...compare.metrics import metrics
 from ...compare.report.draw import bars, forest
@@ -55,19 +55,10 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
         best = max(known, key=lambda f: f.value or 0.0)
         said.append(f"Of the ways of asking, {best.judge} has the highest {main}: {spelt(best)}.")
     ahead = [g.judge for g in gaps.values() if g.verdict == "better" and g.judge in ways]
-    said.append(
-        f"Better than {lens.settings.against} after correction for {len(gaps)} judges: {', '.join(ahead)}."
-        if ahead
-        else f"No way of asking is better than {lens.settings.against} after correction for {len(gaps)} judges."
-    ) if gaps else None
-    return Section(
-        key=KEY,
-        title="Ways of asking",
-        question="Is text judging at its best here, or would another way of asking do better?",
-        found=tuple(said),
-        grids=tuple(g for g in grids if g.rows),
-        plots=(plot,) if plot else (),
-    )
+    if gaps:
+        after = f"than {lens.settings.against} after correction for {len(gaps)} judges"
+        said.append(f"Better {after}: {', '.join(ahead)}." if ahead else f"No way of asking is better {after}.")
+    return section(KEY, "Ways of asking", said, grids, [plot])
 
 
 def _rankings(lens: Lens, ways: Sequence[str]) -> Grid:
@@ -105,8 +96,8 @@ def with_references(lens: Lens, rows: Sequence[Row]) -> Section | None:
     """The headline figure under each reference condition, split by whether the model could answer itself."""
     if not rows:
         return None
-    ways = tuple(dict.fromkeys(row.judge for row in rows))
-    small = replace(lens, table=Table(rows), families=dict.fromkeys(ways, "asked"))
+    small = lens.of(rows)
+    ways = small.table.judges
     pooled = {"trace": "AUROC", "rating": "Spearman"}.get(lens.kind)
     found = metrics(small)
     if pooled is None or pooled not in found:
@@ -134,14 +125,8 @@ def with_references(lens: Lens, rows: Sequence[Row]) -> Section | None:
         if known
         else "The items have no reference answers: only the model's own could be shown."
     )
-    return Section(
-        key="references",
-        title="With a reference",
-        question="Does a reference help, a wrong one mislead, and does it matter that the judge could answer itself?",
-        found=(said,),
-        grids=(grid(f"{pooled} by reference condition (point-wise, logits)", ["condition", *parts], table),),
-        plots=(plot,) if plot else (),
-    )
+    whole = grid(f"{pooled} by reference condition (point-wise, logits)", ["condition", *parts], table)
+    return section("references", "With a reference", [said], [whole], [plot])
 
 
 DISTRACTORS = "distractors"
@@ -150,30 +135,22 @@ DISTRACTORS = "distractors"
 def distracted(lens: Lens, trials: Sequence[Row], flips: Sequence[Row], dummies: Sequence[Row]) -> Section | None:
     """How often a rewritten response is preferred, by distractor and severity; flips; scores of dummy answers."""
     grids: list[Grid] = []
-    plots: list[Plot] = []
+    plots: list[Plot | None] = []
     said: list[str] = []
     if trials:
         made, shown = _trials(lens, trials)
         grids.append(made)
-        plot = bars(lens.data, "distractors", "Preference for the rewritten response", shown, y="share preferring it")
-        plots += [plot] if plot else []
+        heading = "Preference for the rewritten response"
+        plots.append(bars(lens.data, "distractors", heading, shown, y="share preferring it"))
         said.append(
             "Severity 0 leaves quality as it is, so a steady judge ties; from severity 1 on the rewritten response has "
             "planted faults, and every preference for it is a mistake."
         )
     grids += [_flips(lens, flips)] if flips else []
     grids += [_dummies(lens, dummies)] if dummies else []
-    grids = [g for g in grids if g.rows]
-    if not grids:
-        return None
-    return Section(
-        key=DISTRACTORS,
-        title="Distractors and dummy answers",
-        question="Can a judge be talked round by assurance, length or flattery, or won by an answer that says nothing?",
-        found=tuple(said),
-        grids=tuple(grids),
-        plots=tuple(plots),
-    )
+    question = "Can a judge be talked round by assurance, length or flattery, or won by an answer that says nothing?"
+    found = section(DISTRACTORS, "Distractors and dummy answers", said, grids, plots, question=question)
+    return found if found.grids else None
 
 
 def _trials(lens: Lens, rows: Sequence[Row]) -> tuple[Grid, dict[str, dict[str, Figure]]]:

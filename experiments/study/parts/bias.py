@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid, spelt
+from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid, section, spelt
 from ...compare.lens import Lens, as_floats, standing
 from ...compare.report.draw import forest
 from ...stats.biases.confounds import grades_used, over_scoring, tied_share
@@ -19,26 +19,17 @@ def bias(lens: Lens) -> Section | None:
     grids: list[Grid] = []
     plots: list[Plot | None] = []
     if lens.kind == "pair":
-        made, found = _pairs(lens)
+        made, shown = _pairs(lens)
         grids.append(made)
-        plots.append(forest(lens, "position", "position bias", found, mark=0.0, heading="Position bias"))
+        plots.append(forest(lens, "position", "position bias", shown, mark=0.0, heading="Position bias"))
     if lens.kind in ("trace", "rating"):
         grids.append(_scale_use(lens))
     for tag in lens.settings.groups:
         grids += _groups(lens, tag)
     if lens.settings.system and lens.settings.own:
         grids.append(_own(lens))
-    grids = [g for g in grids if g.rows]
-    if not grids:
-        return None
-    return Section(
-        key=KEY,
-        title="Biases",
-        question="What moves a verdict that should not: the place of a response, its length, its group, its writer?",
-        found=tuple(_said(grids)),
-        grids=tuple(grids),
-        plots=tuple(p for p in plots if p is not None),
-    )
+    found = section(KEY, "Biases", _said(grids), grids, plots)
+    return found if found.grids else None
 
 
 def _said(grids: Sequence[Grid]) -> list[str]:
@@ -60,12 +51,8 @@ def _pairs(lens: Lens) -> tuple[Grid, list[Figure]]:
         length = length_bias(lens.truths, given, lens.table.lengths)
         rows.append([judge, position, first, lens.zero(KEY, judge, "length bias", length)])
         found.append(position)
-    columns = [
-        "judge",
-        "position bias (accuracy better-first less better-second)",
-        "first shown wins less 1/2",
-        "length bias",
-    ]
+    position_words = "position bias (accuracy better-first less better-second)"
+    columns = ["judge", position_words, "first shown wins less 1/2", "length bias"]
     caption = (
         "Position bias: accuracy with the better response first less accuracy with it second. Length bias: accuracy "
         "where the better one is longer less where it is not. Judges of single responses have no position."

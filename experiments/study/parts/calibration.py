@@ -3,7 +3,7 @@
 from typing import Any
 
 from ....models.errors import InnerjudgeError
-from ...compare.figures import Cell, Grid, Plot, Section, grid
+from ...compare.figures import Cell, Grid, Plot, Section, grid, section
 from ...compare.lens import Lens, as_floats, within
 from ...compare.report.draw import curves, diagonals
 from ...data.verdict_table import Table
@@ -48,29 +48,11 @@ def calibration(lens: Lens) -> Section:
         kept.append(_abstaining(lens, judge, right, sure, threshold))
     columns = ["judge", "ECE as given", *(f"ECE, {n}" for n in METHODS), "Brier, platt"]
     said = "Reliability diagram (Platt scaling fitted on other questions)"
-    plots = [
-        diagonals(lens, "reliability", said, diagram, behind=_bins(diagram)),
-        curves(
-            lens.data,
-            "coverage",
-            "Accuracy against coverage",
-            coverage,
-            x="share of verdicts kept, surest first",
-            y="accuracy",
-            behind=_deciles(coverage),
-        ),
-    ]
-    return Section(
-        key=KEY,
-        title="Calibration and abstention",
-        question="Do probabilities mean what they say, and does a judge know when it does not know?",
-        found=tuple(_said(lens, kept)),
-        grids=(
-            grid("Calibration error on the reported questions; lower is better", columns, rows),
-            _kept_grid(lens, kept),
-        ),
-        plots=tuple(plot for plot in plots if plot is not None),
-    )
+    plots = [diagonals(lens, "reliability", said, diagram, behind=_bins(diagram))]
+    heading, axes = "Accuracy against coverage", {"x": "share of verdicts kept, surest first", "y": "accuracy"}
+    plots.append(curves(lens.data, "coverage", heading, coverage, **axes, behind=_deciles(coverage)))
+    errors = grid("Calibration error on the reported questions; lower is better", columns, rows)
+    return section(KEY, "Calibration and abstention", _said(lens, kept), [errors, _kept_grid(lens, kept)], plots)
 
 
 def outcomes(table: Table, judge: str, kind: str) -> tuple[list[bool | None], list[float | None]]:
@@ -165,9 +147,8 @@ def _ratings(lens: Lens) -> Section:
     plots: dict[str, Any] = {}
     for judge in lens.judges:
         scores, seen = lens.table.scores(judge), lens.calibration.scores(judge)
-        try:
-            fitted = measures.Isotonic().fit(seen, learnt).predict(scores)
-        except InnerjudgeError:
+        fitted = calibrated("isotonic", seen, learnt, scores)
+        if fitted is None:
             continue
         cells: list[Cell] = [judge, None, None]
         if within(scores, *lens.settings.scale):
@@ -186,10 +167,6 @@ def _ratings(lens: Lens) -> Section:
     plot: Plot | None = curves(lens.data, "expected", "What a grade stands for", inside, x="judge's grade",
                                y="human mean (isotonic, other questions)", behind=table)  # fmt: skip
     columns = ["judge", "mean of grade less human", "mean distance", "mean distance after calibration"]
-    return Section(
-        key=KEY,
-        title="Calibration of grades",
-        question="Are a judge's grades the grades that people give, or only in the same order?",
-        grids=(grid("Grades against human means; distances: lower is better", columns, rows),),
-        plots=(plot,) if plot else (),
-    )
+    whole = grid("Grades against human means; distances: lower is better", columns, rows)
+    question = "Are a judge's grades the grades that people give, or only in the same order?"
+    return section(KEY, "Calibration of grades", [], [whole], [plot], question=question)

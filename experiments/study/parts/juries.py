@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ....models.errors import InnerjudgeError
-from ...compare.figures import Cell, Section, grid
+from ...compare.figures import Cell, Section, grid, section
 from ...compare.lens import Lens, as_floats, differences
 from ...compare.metrics import metrics
 from ...data.verdict_table import Row, Table
@@ -59,16 +59,11 @@ def panels(lens: Lens) -> Section | None:
         else f"No panel is better than {best}, the best judge on the calibration questions (corrected for {len(gaps)} "
         "panels)."
     )
-    return Section(
-        key=KEY,
-        title="Panels of judges",
-        question="Do several judges together do better than the one that did best on the calibration questions?",
-        found=(said,),
-        grids=(
-            grid("Panels, and the best judge", ["panel", *list(found)[:2], f"minus {best}"], rows),
-            grid("On the calibration questions: share right, and weight", ["judge", "share right", "weight"], paper),
-        ),
-    )
+    grids = [
+        grid("Panels, and the best judge", ["panel", *list(found)[:2], f"minus {best}"], rows),
+        grid("On the calibration questions: share right, and weight", ["judge", "share right", "weight"], paper),
+    ]
+    return section(KEY, "Panels of judges", [said], grids)
 
 
 def _panels(lens: Lens, jurors: Mapping[str, _Juror], weights: Mapping[str, float]) -> dict[str, Said]:

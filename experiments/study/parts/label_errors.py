@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...compare.figures import Cell, Section, grid
+from ...compare.figures import Cell, Section, grid, section
 from ...compare.lens import Lens
 from ...data.verdict_table import Table
 from ...stats.agreement.confusion import Votes, one_of, repaired, right_or_wrong, suspects
@@ -55,20 +55,9 @@ def labels(lens: Lens, *, threshold: float) -> Section | None:
     if flagged:
         said += " Have an expert check them: the judges read one model and share its mistakes. Figures on "
         said += "repaired labels flatter judges like the mean."
-    return Section(
-        key=KEY,
-        title="Label errors",
-        question="Which labels do the judges contradict when they are sure, and would the figures change without them?",
-        found=(said,),
-        grids=(
-            grid("The surest suspects", ["item", "label", "the judges say", "confidence", "judges"], listed),
-            grid(
-                "Figures on given and on repaired labels (repaired by all judges but the one in the row)",
-                ["judge", *names],
-                rows,
-            ),
-        ),
-    )
+    caption = "Figures on given and on repaired labels (repaired by all judges but the one in the row)"
+    surest = grid("The surest suspects", ["item", "label", "the judges say", "confidence", "judges"], listed)
+    return section(KEY, "Label errors", [said], [surest, grid(caption, ["judge", *names], rows)])
 
 
 def known_labels(table: Table, kind: str) -> list[Any]:

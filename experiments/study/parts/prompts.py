@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...compare.evaluation import Evaluation
-from ...compare.figures import Cell, Figure, Section, grid, spelt
+from ...compare.figures import Cell, Figure, Section, grid, section, spelt
 from ...compare.lens import Lens, differences
 from ...compare.metrics import metrics, scored_by
 from ...compare.report.draw import bars
@@ -72,7 +72,7 @@ def prompts(lens: Lens, asked: Mapping[str, Sequence[Row]]) -> Section | None:
     first, rows = next(iter(asked)), [row for some in asked.values() for row in some]
     judges, table = list(dict.fromkeys(row.judge for row in rows)), Table(rows)
     named = [replace(row, judge=f"{row.judge}, {row.template}", template="default") for row in rows]
-    small = replace(lens, table=Table(named), families=dict.fromkeys((row.judge for row in named), "asked"))
+    small = lens.of(named)
     main, of = next(iter(metrics(small).items()))
     scored = {name: scored_by(small, main, name) for name in small.table.judges}
     every = [True] * len(small.truths)
@@ -91,17 +91,12 @@ def prompts(lens: Lens, asked: Mapping[str, Sequence[Row]]) -> Section | None:
         }
         items.append([judge, *(lens.describe(KEY, judge, name, one) for name, one in made.items())])
     columns = ["judge", "two prompts agree", "items with a consensus", "flips from it", "spread of scores"]
-    return Section(
-        key=KEY,
-        title="Judge prompts",
-        question="How much of what a judge says hangs on the words in which it is asked?",
-        found=tuple(_said(main, shown, list(gaps.values()), first)),
-        grids=(
-            grid(f"Each judge with each prompt; differences are to {first}", ["judge", main, "difference"], cells),
-            grid("What the prompts say of one item", columns, items),
-        ),
-        plots=tuple(filter(None, [bars(lens.data, KEY, f"{main} by prompt", shown, y=main)])),
-    )
+    grids = [
+        grid(f"Each judge with each prompt; differences are to {first}", ["judge", main, "difference"], cells),
+        grid("What the prompts say of one item", columns, items),
+    ]
+    plot = bars(lens.data, KEY, f"{main} by prompt", shown, y=main)
+    return section(KEY, "Judge prompts", _said(main, shown, list(gaps.values()), first), grids, [plot])
 
 
 def _said(main: str, shown: Mapping[str, Mapping[str, Figure]], gaps: Sequence[Figure], first: str) -> list[str]:

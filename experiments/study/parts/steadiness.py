@@ -1,12 +1,12 @@
 """Whether a judge says the same again: sampled anew, asked in other words, in another order, in another precision."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from ...compare.figures import Cell, Grid, Section, grid, spelt
+from ...compare.figures import Cell, Grid, Section, grid, section, spelt
 from ...compare.lens import Lens, standing
-from ...data.verdict_table import Row, Table
+from ...data.verdict_table import Row
 from ...stats.biases import consistency, preferences
 
 KEY = "steadiness"
@@ -37,35 +37,22 @@ def steadiness(lens: Lens, rows: SteadinessRows) -> Section | None:
     if rows.pairs:
         grids += [_sage(lens, rows.pairs), _orders(lens, rows.pairs, rows.sampled)]
     grids += [_perturbed(lens, rows.perturbed)] if rows.perturbed else []
-    grids = [g for g in grids if g.rows]
-    if not grids:
-        return None
     found, tested = standing([f for g in grids for f in g.figures])
     said = []
     if tested:
         names = ", ".join(f"{f.judge}, {f.metric} {spelt(f, sign=True)}" for f in found)
         about = f": {names}." if found else "."
         said.append(f"Of {tested} biases tested against 0, {len(found) or 'none'} stand after correction{about}")
-    return Section(
-        key=KEY,
-        title="Steadiness, without labels",
-        question="Does the judge say the same when asked again, in the other order, in another batch?",
-        found=(
-            *said,
-            "A judge of single responses has no contradictions between orders by construction, which says nothing of "
-            "its quality; and steadiness in general bounds how good a judge can be, not how good it is.",
-        ),
-        grids=tuple(grids),
+    said.append(
+        "A judge of single responses has no contradictions between orders by construction, which says nothing of its "
+        "quality; and steadiness in general bounds how good a judge can be, not how good it is."
     )
-
-
-def _seen(lens: Lens, rows: Sequence[Row]) -> Lens:
-    table = Table(rows)
-    return replace(lens, table=table, families=dict.fromkeys(table.judges, "asked"))
+    made = section(KEY, "Steadiness, without labels", said, grids)
+    return made if made.grids else None
 
 
 def _samples(lens: Lens, rows: Sequence[Row]) -> Grid:
-    small = _seen(lens, rows)
+    small = lens.of(rows)
     found: list[list[Cell]] = []
     for judge in small.table.judges:
         repeats = sorted({row.repeat for row in rows if row.judge == judge})
@@ -89,7 +76,7 @@ def _samples(lens: Lens, rows: Sequence[Row]) -> Grid:
 
 
 def _sage(lens: Lens, rows: Sequence[Row]) -> Grid:
-    small = _seen(lens, rows)
+    small = lens.of(rows)
     found: list[list[Cell]] = []
     for judge in small.table.judges:
         ipi, tov, left_out = consistency.sage_statistics(small.table, judge)
@@ -102,7 +89,7 @@ def _sage(lens: Lens, rows: Sequence[Row]) -> Grid:
 
 
 def _orders(lens: Lens, rows: Sequence[Row], sampled: Sequence[Row]) -> Grid:
-    small = _seen(lens, [*rows, *sampled])
+    small = lens.of([*rows, *sampled])
     labels: Any = small.truths
     found: list[list[Cell]] = []
     for judge in small.table.judges:
@@ -129,7 +116,7 @@ def _orders(lens: Lens, rows: Sequence[Row], sampled: Sequence[Row]) -> Grid:
 
 
 def _perturbed(lens: Lens, rows: Sequence[Row]) -> Grid:
-    small = _seen(lens, rows)
+    small = lens.of(rows)
     base, *others = small.table.judges
     found: list[list[Cell]] = []
     for judge in others:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from innerjudge.experiments.judges.panel import chosen, panel, without_abstain, without_reasoning
+from innerjudge.experiments.judges.panel import askable, chosen, panel
 from innerjudge.experiments.reading.cost import CostCounter
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import read
@@ -24,7 +24,7 @@ def test_every_kind_has_hidden_states_text_and_another_opponent(kind: str) -> No
     assert seats["text"].family == "text"
     again = panel(kind, between=BETWEEN, scale=(1, 5))
     assert all(again[name].judge is not seat.judge for name, seat in seats.items()), "a judge fitted once serves twice"
-    direct = without_reasoning(seats)
+    direct = askable(seats, reasoning=False, abstain=True)
     assert set(seats) - set(direct) == {"text-reasoned"}
 
 
@@ -70,8 +70,12 @@ def test_grey_box_scores_are_of_the_pass_that_reads_the_states(reference: Langua
 
 def test_without_abstain_lines_no_judge_leaves_them_out() -> None:
     seats = panel("choice", between=BETWEEN, scale=(1, 5))
-    assert set(seats) - set(without_abstain(seats)) == {"qk-score-no-abstain", "letter-logits-no-abstain"}
-    assert set(without_abstain(panel("trace", between=BETWEEN, scale=(1, 5)))) >= {"clue", "text"}
+    assert set(seats) - set(askable(seats, reasoning=True, abstain=False)) == {
+        "qk-score-no-abstain",
+        "letter-logits-no-abstain",
+    }
+    traces = panel("trace", between=BETWEEN, scale=(1, 5))
+    assert set(askable(traces, reasoning=True, abstain=False)) >= {"clue", "text"}
 
 
 def test_positions_and_scale_reach_the_judges() -> None:

@@ -138,7 +138,7 @@ def test_both_responses_of_pairs_one_by_one(tmp_path: Path) -> None:
     assert [one.id for one in found] == ids
     assert [found[k].id for k in range(-10, 0)] == [one.id for one in found[:]] == ids
     assert [one.response for one in found[3:6]] == ["b1", "a2", "b2"]
-    with pytest.raises(IndexError, match="given response 10 of 10"):
+    with pytest.raises(IndexError, match="given item 10 of 10"):
         found[10]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from innerjudge.experiments.runs.extracting.ranks import Ranks, own_device
-from innerjudge.experiments.runs.extracting.summary import Disk, Meter, Speed, reasons_of, stored_bytes, told
+from innerjudge.experiments.runs.extracting.summary import Disk, Meter, Speed, reasons_of, stored_bytes
 
 
 def test_meter() -> None:
@@ -33,10 +33,6 @@ def test_disk() -> None:
     disk = Disk(free=40, total=100)
     assert (disk.holds(40), disk.holds(41), disk.spares(35), disk.spares(36)) == (True, False, True, False)
     assert (Disk(free=3, total=100).spares(0.3), Disk(free=3, total=100).spares(0.4)) == (True, False)
-
-
-def test_told() -> None:
-    assert (told(1536), told(12)) == ("1.5 kB", "12 B")
 
 
 def test_stored_bytes() -> None:
