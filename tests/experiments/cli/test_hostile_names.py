@@ -133,7 +133,11 @@ def commands(home: Path) -> Iterator[tuple[tuple[Any, ...], int]]:
     yield ("sample", "--data", traces, "--limit", 2, "--judge", home / f"c{EVIL}", "--n", 2, "--max-new-tokens", 4,
            "--out", home / f"a{EVIL}.jsonl"), 0  # fmt: skip
     yield ("select", "--scores", scores, "--out", home / f"p{EVIL}.jsonl"), 0
-    yield ("agree", "--labels", scores, "--judge", EVIL, "--people", EVIL), 2
+    mine = [json.loads(row) | {"judge": f"me{EVIL}"} for row in scores.read_text("utf-8").splitlines()]
+    people = lines(home / f"people{EVIL}.jsonl", mine)
+    yield ("agree", "--labels", scores, "--labels", people, "--judge", EVIL, "--people", f"me{EVIL}", "--by", EVIL,
+           "--cost", f"{EVIL}=1"), 0  # fmt: skip
+    yield ("agree", "--labels", scores, "--judge", EVIL, "--people", f"no{EVIL}"), 2
     yield ("ask", "--data", traces, "--text-judge", f"openai:{EVIL}", "--out", home / f"ask{EVIL}.jsonl"), 2
     yield ("curves", "--scores", scores, "--out", home / f"curves{EVIL}"), 0
     yield ("doctor", "--scores", scores, "--out", home / f"d{EVIL}"), 0
@@ -219,7 +223,7 @@ def test_no_name_is_obeyed(cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("sys.stdin", io.StringIO("r\nw\n"))  # of `label`
     odd: list[str] = []
-    seen: dict[int, set[str]] = {0: {"serve"}, 2: set()}  # serve is asked below
+    seen: dict[int, set[str]] = {0: {"serve", "ask"}, 2: set()}  # serve is asked below; ask needs a server
     for typed, code in commands(folder):
         said = cli(*typed)
         seen[code].add(f"store {typed[1]}" if typed[0] == "store" else str(typed[0]))
