@@ -113,13 +113,12 @@ def extract(
                 on_batch(len(chosen))
     fill_empty(arrays, readouts, items, lm, last)
     seconds = time.perf_counter() - started
-    return Features(
-        ids=tuple(item.id for item in items),
-        groups=tuple(item.group for item in items),
-        provenance=provenance(lm, last_block=None if last == lm.anatomy.n_blocks else last),
+    return Features.of_items(
+        items,
+        provenance(lm, last_block=None if last == lm.anatomy.n_blocks else last),
         arrays=arrays,
         ragged={r.name: _ragged(several.get(r.name, {}), len(items), _row(r, lm, last)) for r in flat(readouts)},
-        missing={name: reasons for name, reasons in missing.items() if reasons},
+        missing=missing,
         seconds={r.name: seconds for r in readouts},
     )
 

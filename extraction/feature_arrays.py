@@ -1,8 +1,10 @@
 """The arrays of features as plain, immutable data: what :class:`.features.Features` is made of."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 import numpy as np
@@ -60,7 +62,9 @@ class FeatureArrays:
         if wrong:
             raise InnerjudgeError(f"given {n} ids but {wrong} rows, expected {n} each: build them from one item list")
         require_unique(self.ids)
-        arrays = {name: _read_only(array) for name, array in self.arrays.items()}
+        arrays = {name: array.view() for name, array in self.arrays.items()}
+        for array in arrays.values():
+            array.flags.writeable = False
         missing = {name: Fixed(reasons) for name, reasons in self.missing.items()}
         for name in ("ragged", "texts", "seconds"):
             object.__setattr__(self, name, Fixed(getattr(self, name)))
@@ -69,7 +73,7 @@ class FeatureArrays:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickling, as the processes of ``n_jobs`` need it: an array that was pickled can be written into again."""
-        return _rebuilt, (type(self), {one.name: getattr(self, one.name) for one in dataclasses.fields(self)})
+        return partial(type(self), **{one.name: getattr(self, one.name) for one in dataclasses.fields(self)}), ()
 
     @classmethod
     def from_arrays(
@@ -156,16 +160,6 @@ class FeatureArrays:
         return merged
 
 
-def _read_only(array: Array) -> Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _rebuilt(cls: type[FeatureArrays], fields: dict[str, Any]) -> FeatureArrays:
-    return cls(**fields)
-
-
 def _numbers(name: str, value: npt.ArrayLike) -> Array:
     try:
         array = np.array(value, dtype=np.float32)  # a copy: who gave it may go on writing into theirs
@@ -180,11 +174,9 @@ def _numbers(name: str, value: npt.ArrayLike) -> Array:
 
 def require_unique(ids: Sequence[str]) -> None:
     """Raise if an id occurs twice; the message names it."""
-    seen: set[str] = set()
-    for one in ids:
-        if one in seen:
-            raise InnerjudgeError(f"given the id {one!r} twice, expected unique ids: rename one of the items")
-        seen.add(one)
+    twice = next((one for one, times in Counter(ids).items() if times > 1), None)
+    if twice is not None:
+        raise InnerjudgeError(f"given the id {twice!r} twice, expected unique ids: rename one of the items")
 
 
 def feature_frame(features: FeatureArrays, names: tuple[str, ...]) -> "pd.DataFrame":

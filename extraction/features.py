@@ -1,6 +1,7 @@
 """What one pass returned: arrays by name, with the items' ids and the provenance."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
@@ -9,7 +10,9 @@ import numpy.typing as npt
 
 from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
+from ..models.positions import Encoding
 from .feature_arrays import Array, FeatureArrays, Mask, feature_frame, html_summary, require_unique, stack, summary
+from .provenance import Provenance
 from .ragged import Ragged
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Array", "Features", "Mask", "require_unique"]
 
+#: The fields of features that are mappings by name.
+_BY_NAME = ("arrays", "ragged", "texts", "missing", "seconds")
 #: What names some of the items.
 Rows: TypeAlias = int | slice | Sequence[int] | npt.NDArray[np.intp] | Mask
 
@@ -60,6 +65,13 @@ class Features(FeatureArrays):
 
     __slots__ = ()
 
+    @classmethod
+    def of_items(cls, items: Sequence[Encoding], provenance: Provenance, **held: Any) -> Self:
+        """Features of encoded items; ``held`` are the other fields, in which ``missing`` may name readouts of none."""
+        missing = {name: reasons for name, reasons in held.pop("missing", {}).items() if reasons}
+        ids, groups = tuple(item.id for item in items), tuple(item.group for item in items)
+        return cls(ids=ids, groups=groups, provenance=provenance, missing=missing, **held)
+
     def __iter__(self) -> Iterator[Self]:
         return (self.take([k]) for k in range(len(self)))
 
@@ -78,10 +90,10 @@ class Features(FeatureArrays):
         rows = _places(index, len(self))
         ids = tuple(self.ids[i] for i in rows)
         keep = set(ids)
-        return type(self)(
+        return replace(
+            self,
             ids=ids,
             groups=tuple(self.groups[i] for i in rows),
-            provenance=self.provenance,
             arrays={k: v[rows] for k, v in self.arrays.items()},
             ragged={k: v.take(rows) for k, v in self.ragged.items()},
             texts={k: tuple(v[i] for i in rows) for k, v in self.texts.items()},
@@ -113,11 +125,7 @@ class Features(FeatureArrays):
         """Write everything into a folder; ``FeatureStore.open(folder).features()`` reads it again."""
         import_module(".store", __package__).FeatureStore.save(self, folder)  # which imports this module
 
-    def __repr__(self) -> str:
-        return summary(self)
-
-    def _repr_html_(self) -> str:
-        return html_summary(self)
+    __repr__, _repr_html_ = summary, html_summary
 
     @checked
     def join(self, other: "Features") -> Self:
@@ -127,24 +135,14 @@ class Features(FeatureArrays):
         """
         self.provenance.require(other.provenance, "joining features")
         if self.ids != other.ids:
-            odd = next((i for i in other.ids if i not in set(self.ids)), "the order")
-            raise InnerjudgeError(f"given features of other items (first difference: {odd}), expected the same ids")
-        both = {k for one in (other.arrays, other.ragged, other.texts) for k in one if k in self}
-        both = {
-            k for k in both if not np.array_equal(self.arrays.get(k, 0.0), other.arrays.get(k, 1.0), equal_nan=True)
-        }
-        if both:
-            raise InnerjudgeError(f"given {sorted(both)} on both sides, expected distinct names: rename a readout")
-        return type(self)(
-            ids=self.ids,
-            groups=self.groups,
-            provenance=self.provenance,
-            arrays={**self.arrays, **other.arrays},
-            ragged={**self.ragged, **other.ragged},
-            texts={**self.texts, **other.texts},
-            missing={**self.missing, **other.missing},
-            seconds={**self.seconds, **other.seconds},
-        )
+            first = next((i for i in other.ids if i not in set(self.ids)), "the order")
+            raise InnerjudgeError(f"given features of other items (first difference: {first}), expected the same ids")
+        both = [k for k in (*other.arrays, *other.ragged, *other.texts) if k in self]
+        odd = [k for k in both if not np.array_equal(self.arrays.get(k, 0.0), other.arrays.get(k, 1.0), equal_nan=True)]
+        if odd:
+            raise InnerjudgeError(f"given {sorted(odd)} on both sides, expected distinct names: rename a readout")
+        joined: dict[str, Any] = {name: {**getattr(self, name), **getattr(other, name)} for name in _BY_NAME}
+        return replace(self, **joined)
 
     @classmethod
     @checked

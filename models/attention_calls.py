@@ -79,7 +79,8 @@ def _install() -> None:
             _own[name] = getattr(AttentionInterface, name)
 
         def get_interface(self: Any, kernel: str, default: Callable[..., Any]) -> Callable[..., Any]:
-            return _telling(_plain(_own["get_interface"](self, kernel, default)), kernel, default)
+            found = _own["get_interface"](self, kernel, default)
+            return _telling(getattr(found, "untold", found), kernel, default)
 
         def getitem(self: Any, kernel: str) -> Callable[..., Any]:
             return _telling(_own["__getitem__"](self, kernel), kernel, None)
@@ -97,37 +98,22 @@ def _uninstall() -> None:
                 setattr(AttentionInterface, name, function)
 
 
-class _Telling:
-    """An attention function that reports its calls to the thread's listener."""
+def _telling(function: Callable[..., Any], kernel: str, eager: Callable[..., Any] | None) -> Callable[..., Any]:
+    """An attention function that reports its calls to the thread's listener; without one as it is."""
+    if getattr(_listeners, "tell", None) is None:
+        return function
 
-    def __init__(self, function: Callable[..., Any], kernel: str, eager: Callable[..., Any] | None) -> None:
-        self.function, self.kernel, self.eager = function, kernel, eager
-
-    def __call__(
-        self,
-        module: nn.Module,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attention_mask: Any,
-        *args: Any,
-        **kwargs: Any,
-    ) -> Any:
-        output = self.function(module, query, key, value, attention_mask, *args, **kwargs)
+    def told(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, *args: Any, **kwargs: Any) -> Any:
+        output = function(module, query, key, value, attention_mask, *args, **kwargs)
         tell: Listener | None = getattr(_listeners, "tell", None)
         if tell is not None:
             extra = {n: v for n, v in kwargs.items() if n not in ("scaling", "dropout")} | {"value": value}
             given = (module, query, key, attention_mask, kwargs.get("scaling"))
-            tell(AttentionCall(*given, output[1], self.kernel, self.eager, extra))
+            tell(AttentionCall(*given, output[1], str(kernel), eager, extra))
         return output
 
-
-def _telling(function: Callable[..., Any], kernel: str, eager: Callable[..., Any] | None) -> Callable[..., Any]:
-    return _Telling(function, str(kernel), eager) if getattr(_listeners, "tell", None) is not None else function
-
-
-def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    return function.function if isinstance(function, _Telling) else function
+    setattr(told, "untold", function)  # noqa: B010 the checker knows no attributes of functions
+    return told
 
 
 class AttentionProducts(TorchFunctionMode):

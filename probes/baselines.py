@@ -9,13 +9,14 @@ from scipy.stats import rankdata
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived
+from .description import Task, derived, seats
 from .fitted_arrays import Forms, Number
 from .judge import LearningJudge, Scores, ThresholdJudge
 from .labels import Floats, best_threshold, correctness, ratings
 from .penalised import PenalisedProbe
 from .regression import Target
 from .row_judge import ChooseRow
+from .text_only import TARGETS
 
 _KINDS: dict[str, tuple[str, ...]] = {"correct": ("trace", "rating", "pair"), "rating": ("rating", "pair", "trace")}
 Statistic = Literal["log_probability", "perplexity", "entropy", "certainty", "confidence"]
@@ -52,11 +53,7 @@ class TokenLogProb(ThresholdJudge):
 
     family = "baseline"
     needs = ("logprob",)
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for all kinds of item but choices."""
-        return {} if task.kind == "choice" else {"token-log-probability": cls()}
+    presets = seats("trace rating pair", lambda cls, task: {"token-log-probability": cls()})
 
     def __init__(self, *, total: bool = False) -> None:
         self.total = total
@@ -97,6 +94,7 @@ class TokenConfidence(ThresholdJudge):
     """
 
     family = "baseline"
+    needs = derived(lambda self: (f"tokens/response.{_MADE[self.statistic][0]}",))
 
     def __init__(
         self, *, statistic: Statistic = "certainty", aggregate: Aggregate = "mean", window: int = 2048
@@ -107,11 +105,6 @@ class TokenConfidence(ThresholdJudge):
                 f"{', '.join(get_args(Statistic))}, one of {', '.join(get_args(Aggregate))}, and at least 1 token"
             )
         self.statistic, self.aggregate, self.window = statistic, aggregate, window
-
-    @property
-    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The readout that ``statistic`` is computed from."""
-        return (f"tokens/response.{_MADE[self.statistic][0]}",)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -167,21 +160,13 @@ class Length(LearningJudge):
     family = "baseline"
     needs = ("logprob",)
     forms: ClassVar[Forms] = {"sign_": Number(whole=True, among=(-1, 1)), "threshold_": Number(none=True)}
+    estimator_type = derived(lambda self: "classifier" if self.target == "correct" else "regressor")
+    presets = seats("trace rating pair", lambda cls, task: {"length": cls(target=TARGETS[task.kind])})
     sign_: int
     threshold_: float | None
 
     def __init__(self, *, target: Target = "correct") -> None:
         self.target = _checked_target(target)
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for all kinds of item but choices."""
-        return {} if task.kind == "choice" else {"length": cls(target="rating" if task.kind == "rating" else "correct")}
-
-    @property
-    def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """As ``target`` says: ratings are regressed, all else is classified."""
-        return "classifier" if self.target == "correct" else "regressor"
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn the sign (and, for traces, the threshold).
@@ -234,6 +219,7 @@ class QuestionOnly(PenalisedProbe):
     kinds = derived(lambda self: _KINDS[self.target])
     family = "baseline"
     forms: ClassVar[Forms] = {"penalty_": Number(low=0)}
+    presets = seats("trace rating", lambda cls, task: {"question-only": cls(target=TARGETS[task.kind])})
 
     def __init__(
         self, *, target: Target = "correct", row: int | ChooseRow = -1, candidates: Sequence[float] | None = None
@@ -241,12 +227,6 @@ class QuestionOnly(PenalisedProbe):
         super().__init__(positions=("prompt_end",), combine="concat", row=row)
         self.target, self.candidates = _checked_target(target), candidates
         self._tried()
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for traces and ratings."""
-        targets: dict[str, Target] = {"trace": "correct", "rating": "rating"}
-        return {"question-only": cls(target=targets[task.kind])} if task.kind in targets else {}
 
 
 def _checked_target(target: Target) -> Target:

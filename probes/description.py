@@ -62,6 +62,11 @@ def derived(find: Callable[[Any], Any]) -> Any:
     return _Derived(find)
 
 
+def seats(kinds: str, made: Callable[[Any, Task], Mapping[str, Any]]) -> Any:
+    """:meth:`JudgeDescription.presets` of a class, for tasks of some ``kinds`` (names with spaces between) alone."""
+    return classmethod(lambda cls, task: made(cls, task) if task.kind in kinds.split() else {})
+
+
 class JudgeDescription:
     """Attributes in which judges differ; each judge overrides those that differ from the defaults."""
 

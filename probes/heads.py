@@ -1,6 +1,5 @@
 """QK-score and Attention-score: the attention heads that point at the right option."""
 
-from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -10,7 +9,7 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from . import choices
 from .choices import ChoiceJudge, Prefer
-from .description import Task, derived
+from .description import derived, seats
 from .fitted_arrays import Array, Forms, Tuple
 from .judge import LearningJudge, Scores
 from .labels import Floats, answers
@@ -23,6 +22,7 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
 
     needs_labels = derived(lambda self: self.select != "unlabelled")
     needs_permuted = derived(lambda self: self.select == "permutation")
+    chosen_heads = derived(lambda self: () if self.provenance_ is None else self.heads_)
     forms: ClassVar[Forms] = {
         "heads_": Tuple("heads"),
         "quality_": Array(("blocks", "heads")),
@@ -45,11 +45,6 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
         super().__init__(abstain=abstain)
         self.select, self.n_heads, self.prefer = select, n_heads, prefer
         self.fit_needs = ("attention",) if select == "unlabelled" else ()
-
-    @property
-    def chosen_heads(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
-        """``heads_``; empty before a fit."""
-        return () if self.provenance_ is None else self.heads_
 
     def fit_note(self, n: int) -> str:
         """Which heads were chosen, and how good the best one was."""
@@ -172,6 +167,19 @@ class QKScore(HeadScore):
         (((2, 2),), array([0, 1, 2, 1]))
     """
 
+    # As published, and each option of it.
+    presets = seats(
+        "choice",
+        lambda cls, _: {
+            "qk-score": cls(),
+            "qk-score-by-permutation": cls(select="permutation"),
+            "qk-score-unlabelled": cls(select="unlabelled"),
+            "qk-score-vote": cls(n_heads=3),
+            "qk-score-rotated": cls(rotary="after"),
+            "qk-score-no-abstain": cls(abstain=False),
+        },
+    )
+
     def __init__(
         self,
         *,
@@ -185,20 +193,6 @@ class QKScore(HeadScore):
             raise InnerjudgeError(f"given rotary={rotary!r}, expected 'before' or 'after'")
         super().__init__(select=select, n_heads=n_heads, prefer=prefer, abstain=abstain)
         self.rotary, self.needs = rotary, (f"qk/{rotary}", "labels")
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for choices: as published, and each option of it."""
-        if task.kind != "choice":
-            return {}
-        return {
-            "qk-score": cls(),
-            "qk-score-by-permutation": cls(select="permutation"),
-            "qk-score-unlabelled": cls(select="unlabelled"),
-            "qk-score-vote": cls(n_heads=3),
-            "qk-score-rotated": cls(rotary="after"),
-            "qk-score-no-abstain": cls(abstain=False),
-        }
 
 
 class AttentionScore(HeadScore):
@@ -215,15 +209,12 @@ class AttentionScore(HeadScore):
     """
 
     needs = ("attention", "labels")
+    # As published, and with heads that stay right when the options trade places.
+    presets = seats(
+        "choice", lambda cls, _: {"attention-score": cls(), "attention-score-by-permutation": cls(select="permutation")}
+    )
 
     def __init__(
         self, *, select: Select = "accuracy", n_heads: int = 1, prefer: Prefer = "best", abstain: bool = True
     ) -> None:
         super().__init__(select=select, n_heads=n_heads, prefer=prefer, abstain=abstain)
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for choices: as published, and with heads that stay right when the options trade places."""
-        if task.kind != "choice":
-            return {}
-        return {"attention-score": cls(), "attention-score-by-permutation": cls(select="permutation")}

@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived
+from .description import Task, derived, seats
 from .judge import Scores
 from .labels import Floats
 from .value_judge import Answer, ValueJudge, checked_values
@@ -176,11 +176,7 @@ class VScore(LAGER):
     """
 
     family = "logits"
+    presets = seats("rating", lambda cls, task: {"v-score": cls(values=task.values)})
 
     def __init__(self, *, values: Sequence[float] = (1, 2, 3, 4, 5), answers: Sequence[Answer] | None = None) -> None:
         super().__init__(values=values, answers=answers, entries="last", readout="argmax")
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for ratings."""
-        return {"v-score": cls(values=task.values)} if task.kind == "rating" else {}

@@ -14,7 +14,7 @@ from .description import Task, derived
 from .fitted_arrays import Array, Forms
 from .judge import LearningJudge, Scores
 from .labels import correctness
-from .pooled_fit import Each, Head, Loss, Pool, Recipe, StatesOfItems, learn, score
+from .pooled_fit import Each, Head, Loss, Pool, StatesOfItems, learn, score
 
 _SLOW = {"learning_rate": 1e-4}
 _TRUNK = {"widths": (100, 100), "heads": 10, "weight_decay": 3e-3, **_SLOW}
@@ -81,6 +81,7 @@ class PooledProbe(LearningJudge):
     """
 
     standardises = derived(lambda self: self.standardise)
+    needs = derived(lambda s: (States(s.role, s.reduce, None if s.rows is None else tuple(s.rows)).name,))
     kinds = ("trace",)
     on_request = True  # it keeps the states of many tokens
     forms: ClassVar[Forms] = {
@@ -116,11 +117,6 @@ class PooledProbe(LearningJudge):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.epochs, self.patience, self.batch, self.seed = epochs, patience, batch, seed
         _check(self)
-
-    @property
-    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The one readout, as ``role``, ``reduce`` and ``rows`` say."""
-        return (States(self.role, self.reduce, None if self.rows is None else tuple(self.rows)).name,)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -158,8 +154,7 @@ class PooledProbe(LearningJudge):
         sides = items.split(self.seed, mixed=self.loss == "pairwise")
         if self.standardise:
             items.standardise(sides[0])
-        recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
-        self.weights_ = learn(self._head, items, recipe, *sides)
+        self.weights_ = learn(self._head, items, self, *sides)
         self.mean_, self.scale_ = items.mean, items.scale
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self

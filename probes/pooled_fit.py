@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, so
 
 from ..models.errors import InnerjudgeError
 from .labels import Bools, Floats
+
+if TYPE_CHECKING:
+    from .pooled import PooledProbe
 
 Pool = Literal["mean", "min", "max", "last", "probability", "gated", "attention", "rolling"]
 
@@ -124,21 +127,6 @@ _HELD_OUT = 0.2
 _CHUNK = 1 << 14
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How weights are learned; see :class:`.pooled.PooledProbe`."""
-
-    loss: Loss
-    each: Each
-    balance: bool
-    learning_rate: float
-    weight_decay: float
-    epochs: int
-    patience: int
-    batch: int
-    seed: int
-
-
 class StatesOfItems:
     """Labelled items to learn from: states ``[N, F]``, one item after another, and ``counts`` of each."""
 
@@ -202,8 +190,11 @@ class StatesOfItems:
         return (learned, ~learned) if both else (everything, ~everything)
 
 
-def learn(head: Head, items: StatesOfItems, recipe: Recipe, learned: Bools, held_out: Bools) -> Floats:
-    """The weights with the lowest loss on the items held out; those of the last epoch, if there are none."""
+def learn(head: Head, items: StatesOfItems, recipe: "PooledProbe", learned: Bools, held_out: Bools) -> Floats:
+    """The weights with the lowest loss on the items held out; those of the last epoch, if there are none.
+
+    The parameters of the probe ``recipe`` say how they are learned.
+    """
     generator = torch.Generator().manual_seed(recipe.seed)
     weights = head.start(items.states.shape[1], generator).requires_grad_()
     optimizer = torch.optim.AdamW([weights], lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
@@ -235,7 +226,7 @@ def learn(head: Head, items: StatesOfItems, recipe: Recipe, learned: Bools, held
 
 
 def _loss(
-    head: Head, weights: torch.Tensor, items: StatesOfItems, some: Ints, recipe: Recipe, weigh: float
+    head: Head, weights: torch.Tensor, items: StatesOfItems, some: Ints, recipe: "PooledProbe", weigh: float
 ) -> torch.Tensor | None:
     """Mean loss of some items; ``None`` where they hold no pair to compare."""
     (x, counts), right = items.read(some), torch.from_numpy(items.right[some])

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -235,9 +235,5 @@ def fit_many(
     y = target(known)
     tried = checked_candidates(usual if candidates is None else candidates)
     probes = Parallel(n_jobs=n_jobs)(delayed(fit)(own.astype(np.float64), y, tuple(groups), tried) for own in x)
-    return ManyProbes(
-        coef=np.stack([probe.coef for probe in probes]),
-        intercept=np.array([probe.intercept for probe in probes]),
-        penalty=np.array([probe.penalty for probe in probes]),
-        held_out=np.stack([probe.held_out for probe in probes]),
-    )
+    found = {one.name: np.array([getattr(probe, one.name) for probe in probes]) for one in fields(ManyProbes)}
+    return ManyProbes(**found)

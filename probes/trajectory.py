@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task
+from .description import Task, derived
 from .judge import Scores, ThresholdJudge
 from .labels import Floats
 
@@ -57,6 +57,7 @@ class Trajectory(ThresholdJudge):
 
     kinds = ("trace",)
     on_request = True  # its judges are many and alike
+    needs = derived(lambda s: (_BLOCKS if s.statistic.startswith("coe") else _SEGMENTS.format(s.part, s.segment),))
 
     def __init__(
         self,
@@ -71,11 +72,6 @@ class Trajectory(ThresholdJudge):
                 f"{', '.join(get_args(Statistic))}, at least 1 token, and 'reasoning' or 'response'"
             )
         self.statistic, self.segment, self.part = statistic, segment, part
-
-    @property
-    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The readout that ``statistic`` is computed from."""
-        return (_BLOCKS if self.statistic.startswith("coe") else _SEGMENTS.format(self.part, self.segment),)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
