@@ -96,12 +96,8 @@ class ActivationMapping(Mapping[str, Tensor]):
 def ablated(lm: LanguageModel, heads: Sequence[tuple[int, int]]) -> Iterator[None]:
     """While open, in this thread, the outputs of ``heads`` are zero before their output projection.
 
-    Args:
-        lm: The model.
-        heads: ``(block, head)`` as in ``heads_`` of a fitted judge: block ``1..L``, head ``0..H-1``.
-
-    Raises:
-        InnerjudgeError: If a head does not exist, or the module that reads the heads' outputs was not found.
+    They are ``(block, head)`` as in ``heads_`` of a fitted judge: block ``1..L``, head ``0..H-1``. ``InnerjudgeError``
+    if a head does not exist, or the module that reads the heads' outputs was not found.
 
     Example:
         >>> from innerjudge.models.loading import load

@@ -88,6 +88,8 @@ class FeatureArrays:
     ) -> Self:
         """Features from arrays that you have, such as hidden states that another program stored.
 
+        ``InnerjudgeError`` if an array is not of numbers, or the lengths differ.
+
         Args:
             arrays: Name of a readout -> array ``[n, ...]``; kept as float32. Judges look for ``"hidden/POSITION"`` of
                 shape ``[n, L + 2, D]``: rows ``h[0..L]`` raw, then the final-normed one. A :class:`.Ragged` has any
@@ -98,9 +100,6 @@ class FeatureArrays:
             ids: Item ids; ``None`` numbers them.
             last_block: The last block in the states, if they end there without a final-normed row.
             texts: Name of a text, such as ``"prompt"`` or ``"response"`` -> one string per item.
-
-        Raises:
-            InnerjudgeError: If an array is not of numbers, or the lengths differ.
 
         Example:
             >>> states = np.zeros((3, 4, 8))  # three items, h[0..2] and the final-normed row, width 8
@@ -224,7 +223,7 @@ def html_summary(features: FeatureArrays) -> str:
 def stack(parts: Sequence[Array]) -> Array:
     """Concatenate along items; narrower parts are padded with zeros to the widest."""
     width = max(part.shape[-1] for part in parts)
-    return np.concatenate([part if part.ndim == 1 else widen(part, width) for part in parts])
+    return np.concatenate([widen(part, width) for part in parts])
 
 
 def put(arrays: dict[str, Array], name: str, values: Array, rows: Sequence[int], n: int) -> None:
@@ -235,8 +234,8 @@ def put(arrays: dict[str, Array], name: str, values: Array, rows: Sequence[int],
 
 
 def widen(array: Array, width: int) -> Array:
-    """Pad the last axis with zeros up to ``width``."""
-    lacking = width - array.shape[-1]
+    """Pad the last axis, if it is not that of the items, with zeros up to ``width``."""
+    lacking = width - array.shape[-1] if array.ndim > 1 else 0
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, lacking)]) if lacking > 0 else array
 
 

@@ -33,7 +33,8 @@ class Features(FeatureArrays):
 
     Features cannot be changed after they are made: the arrays are read-only views, the mappings are fixed. They are
     indexed like an array, ``f[:10]``, ``f[[0, 3]]``, ``f[mask]``, so that scikit-learn's splitters and searches work on
-    them; ``f["hidden/score"]`` is the array of a readout.
+    them; ``f["hidden/score"]`` is the array of a readout. ``InnerjudgeError`` if an argument is of another type, the
+    lengths differ, or an id occurs twice.
 
     Args:
         ids: Item ids, length ``n``.
@@ -46,9 +47,6 @@ class Features(FeatureArrays):
         missing: Name of a readout or generation -> item id -> why the item lacks it.
         provenance: Identity of the model and of the conventions.
         seconds: Name -> wall seconds of the pass that made it.
-
-    Raises:
-        InnerjudgeError: If an argument is of another type, the lengths differ, or an id occurs twice.
 
     Example:
         >>> from innerjudge import Provenance
@@ -104,13 +102,10 @@ class Features(FeatureArrays):
     def frame(self, *names: str) -> "pd.DataFrame":
         """A pandas table with one row per item, indexed by id, and its question in ``group``.
 
-        Args:
-            names: Readouts and generations to show in full: one column per number, such as ``hidden/score[8,0]`` (row
-                8, place 0); a readout with several rows per item is one column of arrays. Without names: all texts, and
-                the arrays that have at most one axis beside the items'; others appear only in ``missing``.
-
-        Returns:
-            The table; its column ``missing`` has the first reason why an item lacks something, or an empty string.
+        Readouts and generations ``names`` are shown in full: one column per number, such as ``hidden/score[8,0]`` (row
+        8, place 0); a readout with several rows per item is one column of arrays. Without names: all texts, and the
+        arrays that have at most one axis beside the items'; others appear only in the column ``missing``, which has the
+        first reason why an item lacks something, or an empty string.
 
         Example:
             >>> f = Features.from_arrays({"x": [1.0, 2.0], "h": np.ones((2, 1, 2))}, provenance="m", ids=["a", "b"])

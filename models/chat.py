@@ -69,17 +69,11 @@ def render(
 ) -> ChatPrompt:
     """Render a user turn or a conversation with the generation prompt; without a template: the text and a newline.
 
-    Args:
-        tokenizer: Tokenizer whose chat template is used.
-        user: Text of the user turn, or a conversation that ends with what the assistant answers.
-        thinking: Whether the assistant may reason. If not, templates with a switch turn it off, and a reasoning block
-            that the template opened is closed at once.
-        markers: Opening and closing reasoning marker.
-        frames: A cache for this tokenizer, filled by the call, so that the template is not asked again for every text
-            what it puts around a turn.
-
-    Raises:
-        UnreadableError: If the template fails on a conversation, or leaves out one of its turns.
+    A conversation ends with what the assistant answers. If the assistant may not reason (``thinking``), templates with
+    a switch turn it off, and a reasoning block that the template opened, with the first of the ``markers``, is closed
+    at once by the second. ``frames`` is a cache for this tokenizer, filled by the call, so that the template is not
+    asked again for every text what it puts around a turn. ``UnreadableError`` if the template fails on a conversation,
+    or leaves out one of its turns.
     """
     turns = turns_of(user)
     last = turns[-1]

@@ -14,7 +14,7 @@ _WRITTEN = frozenset({"direct", "reasoned"})
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a panel of judges is made for.
+    """What a panel of judges is made for; ``InnerjudgeError`` if there is no such kind.
 
     Args:
         kind: Kind of item: ``"trace"``, ``"rating"``, ``"choice"`` or ``"pair"``.
@@ -23,9 +23,6 @@ class Task:
         labels: The verdict labels that prompts ask for; empty for the usual ones.
         cue: The text before the verdict; empty for the usual one.
         embedder: Sentence embedder for the text-only opponent; empty for none.
-
-    Raises:
-        InnerjudgeError: If there is no such kind.
 
     Example:
         >>> Task("rating", scale=(0, 3)).values

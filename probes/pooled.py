@@ -39,7 +39,8 @@ class PooledProbe(LearningJudge):
     :func:`.pooled_fit.pool`, and their mean is the score. It is trained with AdamW, on batches of whole questions; a
     fifth of the questions is held out, and the weights with the lowest loss on them are kept. The weights of the last
     epoch are kept if there are fewer than two questions, or a side has one class only or, for ``"pairwise"``, no
-    question with both. Judged items never enter the fit.
+    question with both. Judged items never enter the fit. ``InnerjudgeError`` if a parameter has a value that is not
+    allowed.
 
     Args:
         role: Which tokens; see :mod:`innerjudge.models.roles`.
@@ -66,9 +67,6 @@ class PooledProbe(LearningJudge):
         mean_: ``[F]``, subtracted from the states; zeros unless ``standardise``.
         scale_: ``[F]``, what they are divided by.
         n_excluded_: Training items left out because they could not be read.
-
-    Raises:
-        InnerjudgeError: If a parameter has a value that is not allowed.
 
     Example:
         >>> from innerjudge import Features, Ragged
@@ -141,9 +139,8 @@ class PooledProbe(LearningJudge):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn from labels ``[n]``: booleans.
 
-        Raises:
-            InnerjudgeError: If no item can be read, the labels are all of one class, or the loss is pairwise and no
-                question has both.
+        ``InnerjudgeError`` if no item can be read, the labels are all of one class, or the loss is pairwise and no
+        question has both.
         """
         part, values, excluded = self._training(features, labels)
         items = StatesOfItems(*_states(part, self.needs[0]), part.groups, correctness(values))

@@ -37,15 +37,12 @@ class Trajectory(ThresholdJudge):
 
     Args:
         statistic: What to measure, one of the five above.
-        segment: Number of tokens in a segment, for the last three.
+        segment: Number of tokens in a segment, at least 1, for the last three.
         part: What the last three read: the ``"reasoning"``, or the whole ``"response"``.
 
     Attributes:
         threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` without
             ``fit``.
-
-    Raises:
-        InnerjudgeError: If there is no such statistic, or a segment has no token.
 
     Example:
         >>> from innerjudge import Features
