@@ -181,8 +181,6 @@ class CLUE(CentroidJudge):
         scale: bool = False,
         balance: bool = False,
     ) -> None:
-        if rank_by not in ("success", "margin") or last not in ("normed", "raw"):
-            raise InnerjudgeError(f"given {rank_by=}, {last=}, expected 'success' or 'margin', 'normed' or 'raw'")
         self.start, self.end, self.rank_by, self.last = start, end, rank_by, last
         self.embedding, self.scale, self.balance = embedding, scale, balance
         self.needs = (f"hidden/{start}", f"hidden/{end}")

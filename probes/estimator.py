@@ -91,7 +91,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "__init__" in cls.__dict__:
-            cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+            cls.__init__ = checked(cls.__init__, words=True)  # type: ignore[method-assign]
         fit: Any = cls.__dict__.get("fit")
         if inspect.isfunction(fit) and _takes_labels_only(fit):
             cls.fit = _unweighted(fit)

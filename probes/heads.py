@@ -33,11 +33,8 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
     head_accuracy_: Floats | None
 
     def __init__(self, *, select: Select, n_heads: int, prefer: Prefer, abstain: bool) -> None:
-        if select not in ("accuracy", "permutation", "unlabelled") or prefer not in ("best", "earliest") or n_heads < 1:
-            raise InnerjudgeError(
-                f"given select={select!r}, prefer={prefer!r}, n_heads={n_heads}, expected 'accuracy', 'permutation' or "
-                "'unlabelled', 'best' or 'earliest', and at least 1"
-            )
+        if n_heads < 1:
+            raise InnerjudgeError(f"given n_heads={n_heads}, expected at least 1")
         if select == "unlabelled" and prefer == "earliest":
             raise InnerjudgeError(
                 "given prefer='earliest' with select='unlabelled', expected accuracies: use prefer='best'"
@@ -189,8 +186,6 @@ class QKScore(HeadScore):
         prefer: Prefer = "best",
         abstain: bool = True,
     ) -> None:
-        if rotary not in ("before", "after"):
-            raise InnerjudgeError(f"given rotary={rotary!r}, expected 'before' or 'after'")
         super().__init__(select=select, n_heads=n_heads, prefer=prefer, abstain=abstain)
         self.rotary, self.needs = rotary, (f"qk/{rotary}", "labels")
 

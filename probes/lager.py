@@ -74,15 +74,8 @@ class LAGER(ValueJudge):
         aggregate: Aggregate = "logits",
         readout: Literal["expectation", "argmax"] = "expectation",
     ) -> None:
-        if (
-            not ((type(entries) is int and entries >= 1) or entries in ("all", "drop_last", "last"))
-            or aggregate not in ("logits", "probabilities", "probabilities_twice")
-            or readout not in ("expectation", "argmax")
-        ):
-            raise InnerjudgeError(
-                f"given entries={entries!r}, aggregate={aggregate!r}, readout={readout!r}, expected one of those that "
-                "the documentation of LAGER lists"
-            )
+        if not isinstance(entries, str) and (type(entries) is not int or entries < 1):
+            raise InnerjudgeError(f"given entries={entries!r}, expected 'all', 'drop_last', 'last', or at least 1")
         checked_values(values, answers)
         self.values, self.answers = values, answers
         self.entries, self.norm, self.aggregate, self.readout = entries, norm, aggregate, readout

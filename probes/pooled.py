@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self, get_args
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -170,9 +170,6 @@ class PooledProbe(LearningJudge):
 
 def _check(probe: PooledProbe) -> None:
     """Refuse parameters that are none of their values."""
-    for given, known in ((probe.how, Pool), (probe.loss, Loss), (probe.each, Each)):
-        if given not in get_args(known):
-            raise InnerjudgeError(f"given {given!r}, expected one of {', '.join(get_args(known))}")
     counts = {name: getattr(probe, name) for name in ("heads", "window", "epochs", "patience", "batch")}
     if (
         min(*counts.values(), *probe.widths) < 1

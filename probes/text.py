@@ -56,10 +56,8 @@ class TextJudge(ScaleJudge):
         values: Sequence[float] | None = (1, 2, 3, 4, 5),
         answers: Sequence[Answer] | None = None,
     ) -> None:
-        if generation not in ("direct", "reasoned") or (generation == "reasoned" and not cue.strip()):
-            raise InnerjudgeError(
-                f"given generation={generation!r}, cue={cue!r}, expected 'direct', or 'reasoned' with a cue"
-            )
+        if generation == "reasoned" and not cue.strip():
+            raise InnerjudgeError(f"given generation='reasoned' and cue={cue!r}, expected a cue, or 'direct'")
         folded = {label.strip().casefold() for label in labels}
         if len(folded) < 2 or len(folded) != len(labels) or "" in folded:
             raise InnerjudgeError(

@@ -133,11 +133,8 @@ class TextClassifier(TextReader):
         texts: Sequence[str] = ("prompt", "response"),
         candidates: Sequence[float] = TEXT_CANDIDATES,
     ) -> None:
-        if target not in (*REGRESSIONS, "choice") or not texts or not set(texts) <= {"prompt", "response"}:
-            raise InnerjudgeError(
-                f"given target={target!r} and texts={tuple(texts)}, expected 'correct', 'rating' or 'choice', and "
-                "'prompt', 'response' or both"
-            )
+        if not texts or not set(texts) <= {"prompt", "response"}:
+            raise InnerjudgeError(f"given texts={tuple(texts)}, expected 'prompt', 'response' or both")
         self.target, self.texts, self.candidates = target, texts, candidates
         self.needs = ("options",) if target == "choice" else tuple(texts)
         checked_candidates(candidates)
