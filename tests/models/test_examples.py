@@ -68,8 +68,17 @@ def test_multiple() -> None:
 
 def test_fits() -> None:
     from collections.abc import Sequence
+    from typing import Literal
 
     found = fits(["a"], Sequence[str]), fits("a", Sequence[str]), fits(None, int | None), fits([1], list[str])
+    assert found == (True, False, True, False)
+    word = Literal["a", "b"] | int
+    found = (
+        fits("c", word),
+        fits("c", word, words=True),
+        fits("b", word, words=True),
+        fits(["c"], list[word], words=True),
+    )
     assert found == (True, False, True, False)
 
 
