@@ -8,7 +8,7 @@ number of options.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeGuard, cast, get_args
+from typing import ClassVar, Literal, TypeGuard, cast
 
 from ..models.arguments import checked_fields
 from ..models.errors import InnerjudgeError
@@ -154,8 +154,6 @@ class States:
 
     def __post_init__(self) -> None:
         Role.parse(self.role)
-        if self.reduce not in get_args(Reduce):
-            raise InnerjudgeError(f"given reduce={self.reduce!r}, expected one of {', '.join(get_args(Reduce))}")
         if self.rows is not None and len(set(self.rows)) < max(len(self.rows), 1):
             raise InnerjudgeError(f"given rows={self.rows}, expected some rows, each once")
 

@@ -105,8 +105,8 @@ def _require_known(function: Callable[..., Any], signature: inspect.Signature, g
 
 
 def checked_fields(cls: type[_Object]) -> type[_Object]:
-    """:func:`checked` for the constructor of a dataclass: write it above ``@dataclass``."""
-    cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+    """:func:`checked`, words included, for the constructor of a dataclass: write it above ``@dataclass``."""
+    cls.__init__ = checked(cls.__init__, words=True)  # type: ignore[method-assign]
     return cls
 
 

@@ -7,6 +7,7 @@ found by rendering a conversation that has an answer, and so are the marks aroun
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerFast
 
@@ -38,8 +39,7 @@ class ChatPrompt:
     judged: Span = (0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """What a chat template puts before and after the last turn of a conversation, and before what the assistant writes.
 
     ``after`` follows the turn in the generation prompt, ``opening`` follows it where an assistant turn is written: the
@@ -200,8 +200,7 @@ def _own_markers(
     return next((pair for pair in (markers, named) if pair[0] in opening), (opening, closing))
 
 
-@dataclass(frozen=True, slots=True)
-class TraceText:
+class TraceText(NamedTuple):
     """A rendered prompt, up to and with the header of the answer, and the answer that follows it.
 
     The conversation's last turn ends at ``user_end``; ``markers`` are those of the reasoning, if there is any.

@@ -6,7 +6,7 @@ Parts of a model are recognised by what they do in it, not by their names; tenso
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -191,8 +191,7 @@ class Times(nn.Module):
         return states * self.factor
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """Modules that the stream passed through, one after another (maybe none), and what came out."""
 
     modules: tuple[nn.Module, ...]

@@ -23,6 +23,7 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
     needs_labels = derived(lambda self: self.select != "unlabelled")
     needs_permuted = derived(lambda self: self.select == "permutation")
     chosen_heads = derived(lambda self: () if self.provenance_ is None else self.heads_)
+    _reads_until = derived(lambda self: max((block for block, _ in self.chosen_heads), default=None))
     forms: ClassVar[Forms] = {
         "heads_": Tuple("heads"),
         "quality_": Array(("blocks", "heads")),
@@ -53,10 +54,6 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
             "unlabelled": "how much its attention moves between options, without labels,",
         }[self.select]
         return f"chose {where} (by {how} on the {n} fit questions)"
-
-    @property
-    def _reads_until(self) -> int | None:
-        return None if self.provenance_ is None else max(block for block, _ in self.heads_)
 
 
 class HeadScore(ChosenHeads):

@@ -79,6 +79,7 @@ class PooledProbe(LearningJudge):
     """
 
     standardises = derived(lambda self: self.standardise)
+    _head = derived(lambda self: Head(tuple(self.widths), self.heads, self.how, self.window))
     needs = derived(lambda s: (States(s.role, s.reduce, None if s.rows is None else tuple(s.rows)).name,))
     kinds = ("trace",)
     on_request = True  # it keeps the states of many tokens
@@ -123,10 +124,6 @@ class PooledProbe(LearningJudge):
             return {}
         steps = {} if task.between[0].startswith("reasoning") else {"role": "step_end"}
         return {name: cls(**(how | (steps if name == "step" else {}))) for name, how in _PRESETS.items()}
-
-    @property
-    def _head(self) -> Head:
-        return Head(tuple(self.widths), self.heads, self.how, self.window)
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the length of the vectors that are read, and the number of weights for such vectors."""

@@ -117,7 +117,8 @@ class RemotePlace:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri.rstrip("/")
-        self._connect()
+        self._cache = Scratch(self.uri)
+        self._system, self._root = _file_system(self.uri)
 
     def __str__(self) -> str:
         return self.uri
@@ -125,12 +126,8 @@ class RemotePlace:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
 
-    def __getstate__(self) -> str:
-        return self.uri
-
-    def __setstate__(self, uri: str) -> None:
-        self.uri = uri
-        self._connect()
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.uri,)
 
     def write(self, name: str, parts: Iterable[bytes]) -> None:
         path = self._path(name)
@@ -191,10 +188,6 @@ class RemotePlace:
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{checked(name)}"
-
-    def _connect(self) -> None:
-        self._cache = Scratch(self.uri)
-        self._system, self._root = _file_system(self.uri)
 
 
 #: A folder to read files from and to put whole files into.

@@ -28,17 +28,15 @@ def locked(place: Place) -> Iterator[None]:
     place.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place.local(LOCK), is_singleton=False)
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         raise InnerjudgeError(
             f"given {place}, into which another run writes just now, expected a store of its own for each run: wait "
             "for it, or choose another --out"
         ) from None
-    try:
+    with held:
         place.tidy()
         yield
-    finally:
-        lock.release()
 
 
 class FeatureStore(StoreReading):

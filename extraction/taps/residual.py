@@ -3,8 +3,7 @@
 import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -109,8 +108,7 @@ class ResidualTap(ExitStack):
             self._whole[number] = self._stream.layout.all_rows(states)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bucket:
+class _Bucket(NamedTuple):
     """Ranges of about one length: which they are, where their tokens lie, and the weight of each token in a mean."""
 
     ranges: Tensor
