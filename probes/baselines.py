@@ -34,14 +34,10 @@ _MADE: dict[str, tuple[str, Callable[[Floats], Floats]]] = {
 class TokenLogProb(ThresholdJudge):
     """Mean log-probability of the response's tokens (GPTScore, and the control for claims like CLUE's). Needs no fit.
 
-    Without a threshold there are no labels; ``fit`` on labelled traces is optional and only sets the threshold.
+    Without a threshold there are no labels; ``fit`` on labelled traces is optional and only sets ``threshold_``.
 
     Args:
         total: Take the sum over tokens, which favours short responses, instead of the mean.
-
-    Attributes:
-        threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` without
-            ``fit``.
 
     Example:
         >>> f = Features.from_arrays({"logprob": [[-6, 3], [-4, 4]]}, provenance="m")
@@ -74,16 +70,12 @@ class TokenConfidence(ThresholdJudge):
     log-probabilities (DeepConf, arXiv 2508.15260). DeepConf's aggregates are means over windows of ``window`` tokens:
     the lowest of all windows, the mean of the lowest tenth, or the last window. A shorter response is one window.
     ``"perplexity"`` is minus the exponential of minus the mean log-probability, and ``"entropy"`` minus the mean
-    entropy.
+    entropy. ``fit`` is optional and only sets ``threshold_``, the border between right and wrong.
 
     Args:
         statistic: The number to compute for each token.
         aggregate: Their mean, or the aggregate: lowest window, lowest tenth of the windows, or last window.
         window: Number of tokens in a window.
-
-    Attributes:
-        threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` without
-            ``fit``.
 
     Example:
         >>> from innerjudge import Features, Ragged

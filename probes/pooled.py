@@ -141,7 +141,7 @@ class PooledProbe(LearningJudge):
         """
         part, values, excluded = self._training(features, labels)
         items = StatesOfItems(*_states(part, self.needs[0]), part.groups, correctness(values))
-        if self.loss == "pairwise" and not items.mixed:
+        if self.loss == "pairwise" and not items.mixed():
             raise InnerjudgeError(
                 "given no question with both right and wrong items, expected some for loss='pairwise': use loss='bce'"
             )

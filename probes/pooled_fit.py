@@ -1,9 +1,8 @@
 """How a :class:`.pooled.PooledProbe` pools the outputs of a head, and learns from batches of whole questions."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -77,8 +76,7 @@ def _extreme(values: torch.Tensor, item: torch.Tensor, n: int, how: Literal["min
     return values.new_zeros(n, values.shape[1]).scatter_reduce(0, index, values, f"a{how}", include_self=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A fully connected network on each state, with pooling; its weights are one flat vector.
 
     Args:
@@ -138,12 +136,8 @@ class StatesOfItems:
         self._starts = np.concatenate(([0], np.cumsum(counts)))
         self.mean, self.scale = np.zeros(states.shape[1]), np.ones(states.shape[1])
 
-    @property
-    def mixed(self) -> bool:
-        """Whether some question has both right and wrong items."""
-        return self._mixed(np.ones(len(self.right), bool))
-
-    def _mixed(self, items: Bools) -> bool:
+    def mixed(self, items: Bools | slice = slice(None)) -> bool:
+        """Whether some question has both right and wrong items, among all of them or some."""
         right, all_ = np.bincount(self.groups[items], self.right[items]), np.bincount(self.groups[items])
         return bool(((right > 0) & (right < all_)).any())
 
@@ -186,7 +180,7 @@ class StatesOfItems:
         )
         learned = np.isin(np.arange(len(self.right)), some)
         sides = learned, ~learned
-        both = all(self._mixed(side) if mixed else 0 < self.right[side].sum() < side.sum() for side in sides)
+        both = all(self.mixed(side) if mixed else 0 < self.right[side].sum() < side.sum() for side in sides)
         return (learned, ~learned) if both else (everything, ~everything)
 
 

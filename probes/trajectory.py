@@ -33,16 +33,13 @@ class Trajectory(ThresholdJudge):
     Tracing the Traces (arXiv 2510.10494) takes the mean state of every ``segment`` tokens of the reasoning, in every
     block: ``"net"`` is the distance from the first to the last, per step, ``"aligned"`` the mean cosine of the steps
     with that direction, and ``"cumulative"`` minus the length of the path (which grows with the text: compare at equal
-    length). Each is averaged over blocks. A trace of one segment is unscored.
+    length). Each is averaged over blocks. A trace of one segment is unscored. ``fit`` is optional and only sets
+    ``threshold_``, the border between right and wrong.
 
     Args:
         statistic: What to measure, one of the five above.
         segment: Number of tokens in a segment, at least 1, for the last three.
         part: What the last three read: the ``"reasoning"``, or the whole ``"response"``.
-
-    Attributes:
-        threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` without
-            ``fit``.
 
     Example:
         >>> from innerjudge import Features
