@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 from ..models.markers import FORMATS
 
@@ -163,7 +163,8 @@ def settled(text: str, labels: Sequence[str], *, cue: str | None = None) -> bool
     return plain and bool(re.match(_STOPPED if label.casefold() in _WORDS else rf"{_STOPPED}|{_GOES_ON}", rest))
 
 
-class Reading(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reading:
     """Which label a text gives (``None`` for none or several), and how it was found (see :data:`FORMS`), or why not."""
 
     index: int | None
