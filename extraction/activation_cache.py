@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -96,12 +96,8 @@ class ActivationMapping(Mapping[str, Tensor]):
 def ablated(lm: LanguageModel, heads: Sequence[tuple[int, int]]) -> Iterator[None]:
     """While open, in this thread, the outputs of ``heads`` are zero before their output projection.
 
-    Args:
-        lm: The model.
-        heads: ``(block, head)`` as in ``heads_`` of a fitted judge: block ``1..L``, head ``0..H-1``.
-
-    Raises:
-        InnerjudgeError: If a head does not exist, or the module that reads the heads' outputs was not found.
+    They are ``(block, head)`` as in ``heads_`` of a fitted judge: block ``1..L``, head ``0..H-1``. ``InnerjudgeError``
+    if a head does not exist, or the module that reads the heads' outputs was not found.
 
     Example:
         >>> from innerjudge.models.loading import load
@@ -123,13 +119,10 @@ def ablated(lm: LanguageModel, heads: Sequence[tuple[int, int]]) -> Iterator[Non
         states.unflatten(-1, (n_heads, -1))[..., numbers, :] = 0
         return (states, *args[1:])
 
-    handles = [output.register_forward_pre_hook(zero) for output in by_output]
-    try:
-        with lm.uncompiled():
-            yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks, lm.uncompiled():
+        for output in by_output:
+            hooks.enter_context(output.register_forward_pre_hook(zero))
+        yield
 
 
 def _find(lm: LanguageModel, block: int, head: int) -> tuple[nn.Module, int, int]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from ..models.attention_calls import AttentionCall
 from ..models.positions import Encoding
@@ -51,17 +52,11 @@ def pack(items: Sequence[Encoding], *, device: torch.device) -> Batch:
 
 def collate(items: Sequence[Encoding], *, pad_id: int, side: PaddingSide, device: torch.device, skip: int = 0) -> Batch:
     """Pad items to the longest; the first ``skip`` tokens of each are left out."""
-    lengths = [len(item.ids) - skip for item in items]
-    longest = max(lengths)
-    ids, mask, offsets = [], [], []
-    for item, length in zip(items, lengths, strict=True):
-        padding, text = [pad_id] * (longest - length), item.ids[skip:]
-        ids.append([*padding, *text] if side == "left" else [*text, *padding])
-        real, padded = [1] * length, [0] * (longest - length)
-        mask.append(padded + real if side == "left" else real + padded)
-        offsets.append((longest - length if side == "left" else 0) - skip)
-    tokens, shown, before = (torch.tensor(rows, dtype=torch.long, device=device) for rows in (ids, mask, offsets))
-    return Batch(tokens, shown, before)
+    texts = [torch.tensor(item.ids[skip:], dtype=torch.long) for item in items]
+    ids = pad_sequence(texts, batch_first=True, padding_value=pad_id, padding_side=side)
+    mask = pad_sequence([torch.ones_like(text) for text in texts], batch_first=True, padding_side=side)
+    before = (1 - mask).sum(1) if side == "left" else torch.zeros(len(texts), dtype=torch.long)
+    return Batch(ids.to(device), mask.to(device), (before - skip).to(device))
 
 
 def by_length(items: Sequence[Encoding], most: Callable[[int], int]) -> Iterator[list[int]]:

@@ -39,6 +39,9 @@ def extract(
 ) -> Features:
     """Run the model over ``items`` and keep the readouts.
 
+    ``InnerjudgeError`` if there are no items or no readouts, none of the readouts can be read in this model, or
+    ``last_block`` is not one of its blocks or comes before what a readout needs.
+
     Args:
         lm: The model.
         items: Encoded items; ids must be unique.
@@ -67,10 +70,6 @@ def extract(
         array ``labels``, their number in each item; readouts with several rows per item are in ``ragged``. An item that
         is too long for the model's context, or takes too much memory even alone, is missing in all of them: it is never
         cut. A readout that this model does not give is missing in all items, unless it is the only one.
-
-    Raises:
-        InnerjudgeError: If there are no items or no readouts, none of the readouts can be read in this model, or
-            ``last_block`` is not one of its blocks or comes before what a readout needs.
 
     Example:
         >>> from innerjudge.models.loading import load
@@ -113,13 +112,12 @@ def extract(
                 on_batch(len(chosen))
     fill_empty(arrays, readouts, items, lm, last)
     seconds = time.perf_counter() - started
-    return Features(
-        ids=tuple(item.id for item in items),
-        groups=tuple(item.group for item in items),
-        provenance=provenance(lm, last_block=None if last == lm.anatomy.n_blocks else last),
+    return Features.of_items(
+        items,
+        provenance(lm, last_block=None if last == lm.anatomy.n_blocks else last),
         arrays=arrays,
         ragged={r.name: _ragged(several.get(r.name, {}), len(items), _row(r, lm, last)) for r in flat(readouts)},
-        missing={name: reasons for name, reasons in missing.items() if reasons},
+        missing=missing,
         seconds={r.name: seconds for r in readouts},
     )
 
@@ -188,7 +186,6 @@ def _roles(readout: Readout) -> tuple[str, ...]:
     match readout:
         case HiddenStates(position) | LabelLogits(position):
             return (position,)
-
         case ResponseLogProb():
             return ("prompt_end", "response_end")
         case States(role) | TokenStats(role):

@@ -1,8 +1,10 @@
 """The arrays of features as plain, immutable data: what :class:`.features.Features` is made of."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 import numpy as np
@@ -60,7 +62,9 @@ class FeatureArrays:
         if wrong:
             raise InnerjudgeError(f"given {n} ids but {wrong} rows, expected {n} each: build them from one item list")
         require_unique(self.ids)
-        arrays = {name: _read_only(array) for name, array in self.arrays.items()}
+        arrays = {name: array.view() for name, array in self.arrays.items()}
+        for array in arrays.values():
+            array.flags.writeable = False
         missing = {name: Fixed(reasons) for name, reasons in self.missing.items()}
         for name in ("ragged", "texts", "seconds"):
             object.__setattr__(self, name, Fixed(getattr(self, name)))
@@ -69,7 +73,7 @@ class FeatureArrays:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickling, as the processes of ``n_jobs`` need it: an array that was pickled can be written into again."""
-        return _rebuilt, (type(self), {one.name: getattr(self, one.name) for one in dataclasses.fields(self)})
+        return partial(type(self), **{one.name: getattr(self, one.name) for one in dataclasses.fields(self)}), ()
 
     @classmethod
     def from_arrays(
@@ -84,6 +88,8 @@ class FeatureArrays:
     ) -> Self:
         """Features from arrays that you have, such as hidden states that another program stored.
 
+        ``InnerjudgeError`` if an array is not of numbers, or the lengths differ.
+
         Args:
             arrays: Name of a readout -> array ``[n, ...]``; kept as float32. Judges look for ``"hidden/POSITION"`` of
                 shape ``[n, L + 2, D]``: rows ``h[0..L]`` raw, then the final-normed one. A :class:`.Ragged` has any
@@ -94,9 +100,6 @@ class FeatureArrays:
             ids: Item ids; ``None`` numbers them.
             last_block: The last block in the states, if they end there without a final-normed row.
             texts: Name of a text, such as ``"prompt"`` or ``"response"`` -> one string per item.
-
-        Raises:
-            InnerjudgeError: If an array is not of numbers, or the lengths differ.
 
         Example:
             >>> states = np.zeros((3, 4, 8))  # three items, h[0..2] and the final-normed row, width 8
@@ -156,16 +159,6 @@ class FeatureArrays:
         return merged
 
 
-def _read_only(array: Array) -> Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _rebuilt(cls: type[FeatureArrays], fields: dict[str, Any]) -> FeatureArrays:
-    return cls(**fields)
-
-
 def _numbers(name: str, value: npt.ArrayLike) -> Array:
     try:
         array = np.array(value, dtype=np.float32)  # a copy: who gave it may go on writing into theirs
@@ -180,11 +173,9 @@ def _numbers(name: str, value: npt.ArrayLike) -> Array:
 
 def require_unique(ids: Sequence[str]) -> None:
     """Raise if an id occurs twice; the message names it."""
-    seen: set[str] = set()
-    for one in ids:
-        if one in seen:
-            raise InnerjudgeError(f"given the id {one!r} twice, expected unique ids: rename one of the items")
-        seen.add(one)
+    twice = next((one for one, times in Counter(ids).items() if times > 1), None)
+    if twice is not None:
+        raise InnerjudgeError(f"given the id {twice!r} twice, expected unique ids: rename one of the items")
 
 
 def feature_frame(features: FeatureArrays, names: tuple[str, ...]) -> "pd.DataFrame":
@@ -232,7 +223,7 @@ def html_summary(features: FeatureArrays) -> str:
 def stack(parts: Sequence[Array]) -> Array:
     """Concatenate along items; narrower parts are padded with zeros to the widest."""
     width = max(part.shape[-1] for part in parts)
-    return np.concatenate([part if part.ndim == 1 else widen(part, width) for part in parts])
+    return np.concatenate([widen(part, width) for part in parts])
 
 
 def put(arrays: dict[str, Array], name: str, values: Array, rows: Sequence[int], n: int) -> None:
@@ -243,8 +234,8 @@ def put(arrays: dict[str, Array], name: str, values: Array, rows: Sequence[int],
 
 
 def widen(array: Array, width: int) -> Array:
-    """Pad the last axis with zeros up to ``width``."""
-    lacking = width - array.shape[-1]
+    """Pad the last axis, if it is not that of the items, with zeros up to ``width``."""
+    lacking = width - array.shape[-1] if array.ndim > 1 else 0
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, lacking)]) if lacking > 0 else array
 
 

@@ -1,6 +1,7 @@
 """What one pass returned: arrays by name, with the items' ids and the provenance."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
@@ -9,7 +10,9 @@ import numpy.typing as npt
 
 from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
+from ..models.positions import Encoding
 from .feature_arrays import Array, FeatureArrays, Mask, feature_frame, html_summary, require_unique, stack, summary
+from .provenance import Provenance
 from .ragged import Ragged
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Array", "Features", "Mask", "require_unique"]
 
+#: The fields of features that are mappings by name.
+_BY_NAME = ("arrays", "ragged", "texts", "missing", "seconds")
 #: What names some of the items.
 Rows: TypeAlias = int | slice | Sequence[int] | npt.NDArray[np.intp] | Mask
 
@@ -28,7 +33,8 @@ class Features(FeatureArrays):
 
     Features cannot be changed after they are made: the arrays are read-only views, the mappings are fixed. They are
     indexed like an array, ``f[:10]``, ``f[[0, 3]]``, ``f[mask]``, so that scikit-learn's splitters and searches work on
-    them; ``f["hidden/score"]`` is the array of a readout.
+    them; ``f["hidden/score"]`` is the array of a readout. ``InnerjudgeError`` if an argument is of another type, the
+    lengths differ, or an id occurs twice.
 
     Args:
         ids: Item ids, length ``n``.
@@ -41,9 +47,6 @@ class Features(FeatureArrays):
         missing: Name of a readout or generation -> item id -> why the item lacks it.
         provenance: Identity of the model and of the conventions.
         seconds: Name -> wall seconds of the pass that made it.
-
-    Raises:
-        InnerjudgeError: If an argument is of another type, the lengths differ, or an id occurs twice.
 
     Example:
         >>> from innerjudge import Provenance
@@ -59,6 +62,13 @@ class Features(FeatureArrays):
     """
 
     __slots__ = ()
+
+    @classmethod
+    def of_items(cls, items: Sequence[Encoding], provenance: Provenance, **held: Any) -> Self:
+        """Features of encoded items; ``held`` are the other fields, in which ``missing`` may name readouts of none."""
+        missing = {name: reasons for name, reasons in held.pop("missing", {}).items() if reasons}
+        ids, groups = tuple(item.id for item in items), tuple(item.group for item in items)
+        return cls(ids=ids, groups=groups, provenance=provenance, missing=missing, **held)
 
     def __iter__(self) -> Iterator[Self]:
         return (self.take([k]) for k in range(len(self)))
@@ -78,10 +88,10 @@ class Features(FeatureArrays):
         rows = _places(index, len(self))
         ids = tuple(self.ids[i] for i in rows)
         keep = set(ids)
-        return type(self)(
+        return replace(
+            self,
             ids=ids,
             groups=tuple(self.groups[i] for i in rows),
-            provenance=self.provenance,
             arrays={k: v[rows] for k, v in self.arrays.items()},
             ragged={k: v.take(rows) for k, v in self.ragged.items()},
             texts={k: tuple(v[i] for i in rows) for k, v in self.texts.items()},
@@ -92,13 +102,10 @@ class Features(FeatureArrays):
     def frame(self, *names: str) -> "pd.DataFrame":
         """A pandas table with one row per item, indexed by id, and its question in ``group``.
 
-        Args:
-            names: Readouts and generations to show in full: one column per number, such as ``hidden/score[8,0]`` (row
-                8, place 0); a readout with several rows per item is one column of arrays. Without names: all texts, and
-                the arrays that have at most one axis beside the items'; others appear only in ``missing``.
-
-        Returns:
-            The table; its column ``missing`` has the first reason why an item lacks something, or an empty string.
+        Readouts and generations ``names`` are shown in full: one column per number, such as ``hidden/score[8,0]`` (row
+        8, place 0); a readout with several rows per item is one column of arrays. Without names: all texts, and the
+        arrays that have at most one axis beside the items'; others appear only in the column ``missing``, which has the
+        first reason why an item lacks something, or an empty string.
 
         Example:
             >>> f = Features.from_arrays({"x": [1.0, 2.0], "h": np.ones((2, 1, 2))}, provenance="m", ids=["a", "b"])
@@ -113,11 +120,7 @@ class Features(FeatureArrays):
         """Write everything into a folder; ``FeatureStore.open(folder).features()`` reads it again."""
         import_module(".store", __package__).FeatureStore.save(self, folder)  # which imports this module
 
-    def __repr__(self) -> str:
-        return summary(self)
-
-    def _repr_html_(self) -> str:
-        return html_summary(self)
+    __repr__, _repr_html_ = summary, html_summary
 
     @checked
     def join(self, other: "Features") -> Self:
@@ -127,24 +130,14 @@ class Features(FeatureArrays):
         """
         self.provenance.require(other.provenance, "joining features")
         if self.ids != other.ids:
-            odd = next((i for i in other.ids if i not in set(self.ids)), "the order")
-            raise InnerjudgeError(f"given features of other items (first difference: {odd}), expected the same ids")
-        both = {k for one in (other.arrays, other.ragged, other.texts) for k in one if k in self}
-        both = {
-            k for k in both if not np.array_equal(self.arrays.get(k, 0.0), other.arrays.get(k, 1.0), equal_nan=True)
-        }
-        if both:
-            raise InnerjudgeError(f"given {sorted(both)} on both sides, expected distinct names: rename a readout")
-        return type(self)(
-            ids=self.ids,
-            groups=self.groups,
-            provenance=self.provenance,
-            arrays={**self.arrays, **other.arrays},
-            ragged={**self.ragged, **other.ragged},
-            texts={**self.texts, **other.texts},
-            missing={**self.missing, **other.missing},
-            seconds={**self.seconds, **other.seconds},
-        )
+            first = next((i for i in other.ids if i not in set(self.ids)), "the order")
+            raise InnerjudgeError(f"given features of other items (first difference: {first}), expected the same ids")
+        both = [k for k in (*other.arrays, *other.ragged, *other.texts) if k in self]
+        odd = [k for k in both if not np.array_equal(self.arrays.get(k, 0.0), other.arrays.get(k, 1.0), equal_nan=True)]
+        if odd:
+            raise InnerjudgeError(f"given {sorted(odd)} on both sides, expected distinct names: rename a readout")
+        joined: dict[str, Any] = {name: {**getattr(self, name), **getattr(other, name)} for name in _BY_NAME}
+        return replace(self, **joined)
 
     @classmethod
     @checked

@@ -159,10 +159,8 @@ def features_of_states(
             ragged[readout.name] = Ragged.of(found, found[0].shape[1:])
         else:
             arrays[readout.name] = np.concatenate(found)
-        if reasons:
-            missing[readout.name] = reasons
-    ids, groups = tuple(item.id for item in items), tuple(item.group for item in items)
-    return Features(ids=ids, groups=groups, provenance=provenance, arrays=arrays, ragged=ragged, missing=missing)
+        missing[readout.name] = reasons
+    return Features.of_items(items, provenance, arrays=arrays, ragged=ragged, missing=missing)
 
 
 def _checked(items: Sequence[Encoding], given: Sequence[GivenStates], layers: Sequence[int], n_blocks: int) -> int:

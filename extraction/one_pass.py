@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,8 +28,7 @@ from .token_statistics import token_values
 Values = dict[str, Array | Ragged]
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(NamedTuple):
     """What was kept of a prompt of ``length`` tokens that several items share: its keys and values are ``cache``.
 
     ``tokens`` (``[P]``, in order) are those whose states were kept, ``states`` their ``h[0..last]``, ``[1, last + 1, P,

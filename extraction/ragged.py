@@ -14,14 +14,10 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ragged:
-    """Rows of ``n`` items, one item after another, without padding.
+    """Rows of ``n`` items, one item after another, without padding: ``values [N, ...]``, float32.
 
-    Args:
-        values: ``[N, ...]`` float32.
-        offsets: ``[n + 1]``, from 0 to ``N``: the rows of item ``k`` are ``offsets[k]`` to ``offsets[k + 1] - 1``.
-
-    Raises:
-        InnerjudgeError: If the offsets are not those of the values.
+    ``offsets [n + 1]`` rise from 0 to ``N``: the rows of item ``k`` are ``offsets[k]`` to ``offsets[k + 1] - 1``.
+    ``InnerjudgeError`` if they are not those of the values.
 
     Example:
         >>> r = Ragged.of([[1.0, 2.0], [], [3.0]])

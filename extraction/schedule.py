@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Self
+from typing import NamedTuple, Self
 
 from ..models.caching import CANNOT_SHARE, free_memory
 from ..models.description import sharing_refused
@@ -80,8 +80,7 @@ WORTH = 0.1
 Found = tuple[list[int], Values]
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(NamedTuple):
     """Texts at ``rows``, in order, whose first ``shared`` tokens (0: none) are the same and computed once."""
 
     rows: tuple[int, ...]

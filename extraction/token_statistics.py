@@ -34,15 +34,12 @@ def token_values(
         role = "response" if isinstance(readout, ResponseLogProb) else readout.role
         asked[readout.name] = [[] if i.id in missing[readout.name] else _written(i, role) for i in items]
     tokens = [sorted({t for every in asked.values() for t in every[k]}) for k in range(len(items))]
-    place, n = [dict[int, int]() for _ in items], 0
-    for k, own in enumerate(tokens):
-        place[k] = {token: n + j for j, token in enumerate(own)}
-        n += len(own)
+    place = {one: n for n, one in enumerate((k, token) for k, own in enumerate(tokens) for token in own)}
     whats = dict.fromkeys((r if isinstance(r, TokenStats) else _OF_RESPONSE).what for r in readouts)
     found = _statistics(lm, end, tokens, batch, tuple(whats))
     values: dict[str, Array | Ragged] = {}
     for readout in readouts:
-        rows = [[place[k][t] for t in own] for k, own in enumerate(asked[readout.name])]
+        rows = [[place[k, t] for t in own] for k, own in enumerate(asked[readout.name])]
         if isinstance(readout, ResponseLogProb):
             values[readout.name] = _summed(found[_OF_RESPONSE.what], rows).cpu().numpy()
         else:

@@ -4,7 +4,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -52,12 +52,13 @@ _PLAIN: dict[Any, tuple[type, ...]] = {
 }
 
 
-def checked(function: _Callable) -> _Callable:
+def checked(function: _Callable, *, words: bool = False) -> _Callable:
     """Refuse arguments that are not of the annotated types.
 
     Strings, numbers, ``None``, classes of this package, and lists, tuples and mappings of them are checked; anything
-    else (arrays, protocols, the arguments of callables) is left to the function. ``InnerjudgeError`` names the
-    argument, what was given, what was expected and what to do.
+    else (arrays, protocols, the arguments of callables) is left to the function, and so is which words of a ``Literal``
+    there are, unless ``words`` is true. ``InnerjudgeError`` names the argument, what was given, what was expected and
+    what to do.
     """
 
     @wraps(function)
@@ -69,7 +70,7 @@ def checked(function: _Callable) -> _Callable:
             _require_known(function, signature, kwargs)
             return function(*args, **kwargs)  # Python's own message says what is missing or too much
         for name, value in bound.arguments.items():
-            if name in hints and not fits(value, hints[name]):
+            if name in hints and not fits(value, hints[name], words):
                 raise InnerjudgeError(_message(_name(function), name, value, hints[name]))
         return function(*args, **kwargs)
 
@@ -104,8 +105,8 @@ def _require_known(function: Callable[..., Any], signature: inspect.Signature, g
 
 
 def checked_fields(cls: type[_Object]) -> type[_Object]:
-    """:func:`checked` for the constructor of a dataclass: write it above ``@dataclass``."""
-    cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+    """:func:`checked`, words included, for the constructor of a dataclass: write it above ``@dataclass``."""
+    cls.__init__ = checked(cls.__init__, words=True)  # type: ignore[method-assign]
     return cls
 
 
@@ -115,23 +116,23 @@ def require_type(value: object, expected: type, what: str) -> None:
         raise InnerjudgeError(_message(what, "", value, expected))
 
 
-def fits(value: Any, hint: Any) -> bool:
+def fits(value: Any, hint: Any, words: bool = False) -> bool:
     """Whether a value is of an annotated type; ``True`` where the annotation says nothing that can be checked."""
-    origin, args = get_origin(hint), get_args(hint)
+    origin, args, fit = get_origin(hint), get_args(hint), partial(fits, words=words)
     if hint is Any:
         return True
     if origin in (Union, UnionType):
-        return any(fits(value, one) for one in args)
+        return any(fit(value, one) for one in args)
     if origin is Literal:
-        return any(fits(value, type(one)) for one in args)  # which words there are is for the function to say
+        return any(fits(value, type(one)) and (value == one or not words) for one in args)
     if hint in _PLAIN:
         return isinstance(value, _PLAIN[hint])
     if origin is tuple and args and args[-1] is not Ellipsis:
-        return isinstance(value, list | tuple) and len(value) == len(args) and all(map(fits, value, args))
+        return isinstance(value, list | tuple) and len(value) == len(args) and all(map(fit, value, args))
     if origin in (Sequence, list, tuple, set, frozenset, Iterable):
-        return _is_series(value, origin) and all(fits(one, args[0]) for one in _entries(value))
+        return _is_series(value, origin) and all(fit(one, args[0]) for one in _entries(value))
     if origin is Mapping or origin is dict:
-        return isinstance(value, Mapping) and all(fits(one, args[1]) for one in value.values())
+        return isinstance(value, Mapping) and all(fit(one, args[1]) for one in value.values())
     if origin is np.ndarray:
         return isinstance(value, np.ndarray)
     if origin is Callable:

@@ -5,9 +5,8 @@ after norm and rotary. While a listener is set, the registry hands out functions
 outside the registry is heard one level lower: the product that enters a softmax has the query and key as its factors.
 """
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +16,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from transformers.modeling_utils import AttentionInterface
 
-_lock = threading.Lock()
-_listeners = threading.local()
-_open = 0
-_own: dict[str, Any] = {}
+from .reports import Reports
+
 _MATMUL = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm}
 _BADDBMM = {torch.baddbmm, Tensor.baddbmm}
 _SOFTMAX = {functional.softmax, torch.softmax, Tensor.softmax, torch.special.softmax}
@@ -53,81 +50,40 @@ class AttentionCall:
 
 
 Listener = Callable[[AttentionCall], None]
+_reports: Reports[AttentionCall] = Reports()
 
 
-@contextmanager
-def listening(tell: Listener) -> Iterator[None]:
+def listening(tell: Listener) -> AbstractContextManager[None]:
     """While open, in this thread, ``tell`` is called with every call of a registered attention function."""
-    _install()
-    earlier = getattr(_listeners, "tell", None)
-    _listeners.tell = tell
-    try:
-        yield
-    finally:
-        _listeners.tell = earlier
-        _uninstall()
+    look_ups = [(AttentionInterface, name) for name in ("get_interface", "__getitem__")]
+    return _reports.listening(tell, look_ups, _handing_out)
 
 
-def _install() -> None:
-    """Install the reporting look-ups, only while there is a listener, so that compiled code never meets them."""
-    global _open
-    with _lock:
-        _open += 1
-        if _open > 1:
-            return
-        for name in ("get_interface", "__getitem__"):
-            _own[name] = getattr(AttentionInterface, name)
+def _handing_out(look_up: Callable[..., Any]) -> Callable[..., Any]:
+    """A look-up in the registry that hands out functions which report their calls."""
 
-        def get_interface(self: Any, kernel: str, default: Callable[..., Any]) -> Callable[..., Any]:
-            return _telling(_plain(_own["get_interface"](self, kernel, default)), kernel, default)
+    def handing_out(self: Any, kernel: str, *default: Any) -> Any:
+        found = look_up(self, kernel, *default)
+        return _telling(getattr(found, "untold", found), kernel, default[0] if default else None)
 
-        def getitem(self: Any, kernel: str) -> Callable[..., Any]:
-            return _telling(_own["__getitem__"](self, kernel), kernel, None)
-
-        setattr(AttentionInterface, "get_interface", get_interface)  # noqa: B010 the checker knows the signature
-        setattr(AttentionInterface, "__getitem__", getitem)  # noqa: B010
-
-
-def _uninstall() -> None:
-    global _open
-    with _lock:
-        _open -= 1
-        if not _open:
-            for name, function in _own.items():
-                setattr(AttentionInterface, name, function)
-
-
-class _Telling:
-    """An attention function that reports its calls to the thread's listener."""
-
-    def __init__(self, function: Callable[..., Any], kernel: str, eager: Callable[..., Any] | None) -> None:
-        self.function, self.kernel, self.eager = function, kernel, eager
-
-    def __call__(
-        self,
-        module: nn.Module,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attention_mask: Any,
-        *args: Any,
-        **kwargs: Any,
-    ) -> Any:
-        output = self.function(module, query, key, value, attention_mask, *args, **kwargs)
-        tell: Listener | None = getattr(_listeners, "tell", None)
-        if tell is not None:
-            extra = {n: v for n, v in kwargs.items() if n not in ("scaling", "dropout")} | {"value": value}
-            given = (module, query, key, attention_mask, kwargs.get("scaling"))
-            tell(AttentionCall(*given, output[1], self.kernel, self.eager, extra))
-        return output
+    return handing_out
 
 
 def _telling(function: Callable[..., Any], kernel: str, eager: Callable[..., Any] | None) -> Callable[..., Any]:
-    return _Telling(function, str(kernel), eager) if getattr(_listeners, "tell", None) is not None else function
+    """An attention function that reports its calls to the thread's listener; without one as it is."""
+    if _reports.tell is None:
+        return function
 
+    def told(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, *args: Any, **kwargs: Any) -> Any:
+        output = function(module, query, key, value, attention_mask, *args, **kwargs)
+        if (tell := _reports.tell) is not None:
+            extra = {n: v for n, v in kwargs.items() if n not in ("scaling", "dropout")} | {"value": value}
+            given = (module, query, key, attention_mask, kwargs.get("scaling"))
+            tell(AttentionCall(*given, output[1], str(kernel), eager, extra))
+        return output
 
-def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    return function.function if isinstance(function, _Telling) else function
+    setattr(told, "untold", function)  # noqa: B010 the checker knows no attributes of functions
+    return told
 
 
 class AttentionProducts(TorchFunctionMode):

@@ -7,6 +7,7 @@ found by rendering a conversation that has an answer, and so are the marks aroun
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerFast
 
@@ -38,8 +39,7 @@ class ChatPrompt:
     judged: Span = (0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """What a chat template puts before and after the last turn of a conversation, and before what the assistant writes.
 
     ``after`` follows the turn in the generation prompt, ``opening`` follows it where an assistant turn is written: the
@@ -69,17 +69,11 @@ def render(
 ) -> ChatPrompt:
     """Render a user turn or a conversation with the generation prompt; without a template: the text and a newline.
 
-    Args:
-        tokenizer: Tokenizer whose chat template is used.
-        user: Text of the user turn, or a conversation that ends with what the assistant answers.
-        thinking: Whether the assistant may reason. If not, templates with a switch turn it off, and a reasoning block
-            that the template opened is closed at once.
-        markers: Opening and closing reasoning marker.
-        frames: A cache for this tokenizer, filled by the call, so that the template is not asked again for every text
-            what it puts around a turn.
-
-    Raises:
-        UnreadableError: If the template fails on a conversation, or leaves out one of its turns.
+    A conversation ends with what the assistant answers. If the assistant may not reason (``thinking``), templates with
+    a switch turn it off, and a reasoning block that the template opened, with the first of the ``markers``, is closed
+    at once by the second. ``frames`` is a cache for this tokenizer, filled by the call, so that the template is not
+    asked again for every text what it puts around a turn. ``UnreadableError`` if the template fails on a conversation,
+    or leaves out one of its turns.
     """
     turns = turns_of(user)
     last = turns[-1]
@@ -206,8 +200,7 @@ def _own_markers(
     return next((pair for pair in (markers, named) if pair[0] in opening), (opening, closing))
 
 
-@dataclass(frozen=True, slots=True)
-class TraceText:
+class TraceText(NamedTuple):
     """A rendered prompt, up to and with the header of the answer, and the answer that follows it.
 
     The conversation's last turn ends at ``user_end``; ``markers`` are those of the reasoning, if there is any.

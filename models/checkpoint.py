@@ -33,8 +33,7 @@ def require_causal(source: str, name: str, revision: str | None, *, trust: bool 
             source, revision=revision, trust_remote_code=trust, **place
         )
     except Exception as error:  # a config is anybody's file, and transformers has no one class for what is wrong in it
-        if not trust and wants_trust(error):
-            raise untrusted(name) from None
+        require_trust(error, name, trust=trust)
         if os.path.isdir(source):
             raise InnerjudgeError(
                 f"given the folder {name!r}, whose config.json cannot be read ({one_line(error)}), expected that of a "
@@ -87,15 +86,12 @@ def read_weights(
     source: str, name: str, revision: str | None, dtype: str, options: dict[str, Any], *, trust: bool = False
 ) -> transformers.PreTrainedModel:
     """Load the model; a checkpoint that lacks tensors is refused, as they would be random."""
-    if dtype not in ("auto", "float32", "bfloat16", "float16"):
-        raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
     required: dict[str, Any] = {"revision": revision, "dtype": dtype, "trust_remote_code": trust}
     required |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(source, **required, **(hub_options(source) | options))
     except Exception as error:  # as above: weights that do not fit their config fail in many ways
-        if not trust and wants_trust(error):
-            raise untrusted(name) from None
+        require_trust(error, name, trust=trust)
         raise InnerjudgeError(
             f"given {name!r}, expected a folder or hub model with weights (model.safetensors) that transformers "
             f"{transformers.__version__} can load: {one_line(error)}"
@@ -123,8 +119,7 @@ def read_tokenizer(source: str, name: str, revision: str | None, *, trust: bool 
         tokenizer: Any = AutoTokenizer.from_pretrained(source, **place)
         tokenizer("a")  # which looks at settings that nothing has looked at yet
     except Exception as error:  # as above
-        if not trust and wants_trust(error):
-            raise untrusted(name) from None
+        require_trust(error, name, trust=trust)
         raise InnerjudgeError(
             f"given {name!r} without a loadable tokenizer, expected tokenizer.json: {one_line(error)}"
         ) from None
@@ -165,15 +160,11 @@ def is_remote(made: object) -> bool:
     return any(one.__module__.split(".")[0] == "transformers_modules" for one in type(made).__mro__)
 
 
-def wants_trust(error: BaseException) -> bool:
-    """Whether transformers failed because it was not told to trust the code of a model."""
-    return "trust_remote_code" in str(error)
-
-
-def untrusted(name: str) -> InnerjudgeError:
-    """The message for a model that cannot be loaded without its own code."""
-    return InnerjudgeError(
-        f"given {name!r}, which brings Python code of its own, expected a model that transformers knows by itself: "
-        "read that code, and if you would run it with your rights, pass trust_remote_code=True (on the command line "
-        "--trust-remote-code, in a study model.trust_remote_code)"
-    )
+def require_trust(error: BaseException, name: str, *, trust: bool) -> None:
+    """Refuse a model where transformers failed for want of trust in its code."""
+    if not trust and "trust_remote_code" in str(error):
+        raise InnerjudgeError(
+            f"given {name!r}, which brings Python code of its own, expected a model that transformers knows by itself: "
+            "read that code, and if you would run it with your rights, pass trust_remote_code=True (on the command "
+            "line --trust-remote-code, in a study model.trust_remote_code)"
+        ) from None

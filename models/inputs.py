@@ -137,14 +137,11 @@ def last_states(model: Any, stream: Stream, ids: Tensor, mask: Tensor, **more: A
         assert states is not None
         kept.append(states)
 
-    handle = stream.leaves.register_forward_hook(keep)
     try:
-        with StopAfter(stream):
+        with stream.leaves.register_forward_hook(keep), StopAfter(stream):
             model(**{"input_ids": ids, "attention_mask": mask, "use_cache": False, **more})
     except (TypeError, ValueError, RuntimeError, IndexError, AssertionError):
         return None
-    finally:
-        handle.remove()
     return stream.layout.all_rows(kept[-1], ids.shape[1])
 
 

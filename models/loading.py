@@ -246,18 +246,9 @@ def wrap(
 ) -> LanguageModel:
     """Read a model that is already in memory; it is put into evaluation mode.
 
-    Args:
-        model: A transformers causal LM, also compiled, with PEFT adapters, quantised or spread over devices; or a
-            TransformerLens ``TransformerBridge``.
-        tokenizer: Its fast tokenizer.
-        name: Name in provenances.
-        memory: Gigabytes that a batch may take besides the weights, as in :class:`LanguageModel`.
-        blocks: Module path of the block list, for a model that is not recognised.
-        final_norm: Module path of the final norm, likewise.
-        unembedding: Module path of the map to the vocabulary, likewise.
-
-    Raises:
-        InnerjudgeError: If there is no transformers model inside, or its anatomy is unknown.
+    ``model`` is a transformers causal LM, also compiled, with PEFT adapters, quantised or spread over devices, or a
+    TransformerLens ``TransformerBridge``; ``tokenizer`` is its fast one, ``name`` that in provenances. The rest is as
+    in :func:`load`. ``InnerjudgeError`` if there is no transformers model inside, or its anatomy is unknown.
 
     Example:
         >>> lm = load("reference")

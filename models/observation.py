@@ -4,9 +4,9 @@ Parts of a model are recognised by what they do in it, not by their names; tenso
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -146,17 +146,12 @@ def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
         call = running.pop()
         call.returned, call.end = states_given(module, output), clock
 
-    handles = []
-    for module in names:
-        handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
-        handles.append(module.register_forward_hook(after))
     products = AttentionProducts(ITEMS, lambda: bool(running), heard)
-    try:
-        with listening(heard), watched_rotations(rotary_places(names), rotated), products:
-            yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks, listening(heard), watched_rotations(rotary_places(names), rotated), products:
+        for module in names:
+            hooks.enter_context(module.register_forward_pre_hook(before, with_kwargs=True))
+            hooks.enter_context(module.register_forward_hook(after))
+        yield
 
 
 def states_taken(module: nn.Module, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
@@ -196,8 +191,7 @@ class Times(nn.Module):
         return states * self.factor
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """Modules that the stream passed through, one after another (maybe none), and what came out."""
 
     modules: tuple[nn.Module, ...]

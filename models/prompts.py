@@ -67,17 +67,11 @@ def verdict_prompt(prompt: Text, response: Text, *, reference: str | None = None
 def choice_prompt(
     question: Text, options: Sequence[str], *, abstain: bool = True, reasoned: bool = False, reply: str = "letter"
 ) -> Prompt:
-    r"""Ask for one of several lettered options; every option line ends in a newline.
+    r"""Ask for one of at most 24 lettered options (two letters are kept for ``abstain``); each line ends in a newline.
 
-    Args:
-        question: The question.
-        options: Texts of the options, at most 24 (two letters are kept for ``abstain``).
-        abstain: Append "None of the above" and "I don't know" as the last two options.
-        reasoned: Ask for reasoning before the answer.
-        reply: ``"letter"``, or ``"option"`` to ask for the option's text (used to train the built-in model).
-
-    Raises:
-        UnreadableError: If there are fewer than two options or more than letters, or two of them are equal.
+    ``abstain`` appends "None of the above" and "I don't know" as the last two options, ``reasoned`` asks for reasoning
+    before the answer; ``reply`` is ``"letter"``, or ``"option"`` to ask for the option's text (used to train the
+    built-in model). ``UnreadableError`` if there are fewer than two options or more than letters, or two are equal.
     """
     texts = shown_options(options, abstain=abstain)
     before = () if isinstance(question, str) else question.messages[:-1]

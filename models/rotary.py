@@ -9,9 +9,8 @@ queries and keys before the rotary embedding are then what that norm makes of th
 
 import functools
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -19,16 +18,14 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from .errors import UnreadableError
+from .reports import Reports
 
 #: Input and output of one call of a rotary function, in the layout of the model.
 Rotation = tuple[Tensor, Tensor]
 #: A module or class, and the name of a rotary function in it.
 Place = tuple[Any, str]
 _TIGHT = 1e-5
-_lock = threading.Lock()
-_listeners = threading.local()
-#: (Owner, name) of a wrapped function -> how many watch it, and the function itself.
-_wrapped: dict[tuple[Any, str], list[Any]] = {}
+_reports: Reports[Rotation] = Reports()
 
 
 def rotary_functions(owner: Any) -> list[str]:
@@ -50,38 +47,9 @@ def rotary_places(modules: Iterable[nn.Module]) -> list[Place]:
     return [(owner, name) for owner in owners for name in rotary_functions(owner)]
 
 
-@contextmanager
-def watched_rotations(places: Sequence[Place], tell: Callable[[Rotation], None]) -> Iterator[None]:
+def watched_rotations(places: Sequence[Place], tell: Callable[[Rotation], None]) -> AbstractContextManager[None]:
     """While open, in this thread, ``tell`` is called with every call of the rotary functions at ``places``."""
-    with _lock:
-        for place in places:
-            _install(*place)
-    earlier = getattr(_listeners, "tell", None)
-    _listeners.tell = tell
-    try:
-        yield
-    finally:
-        _listeners.tell = earlier
-        with _lock:
-            for place in places:
-                _uninstall(*place)
-
-
-def _install(owner: Any, name: str) -> None:
-    """Wrap a function while at least one thread watches; afterwards the modelling file is as it was."""
-    entry = _wrapped.setdefault((owner, name), [0, vars(owner)[name]])
-    entry[0] += 1
-    if entry[0] == 1:
-        original = entry[1]
-        telling = _telling(getattr(original, "__func__", original))
-        setattr(owner, name, staticmethod(telling) if isinstance(original, staticmethod) else telling)
-
-
-def _uninstall(owner: Any, name: str) -> None:
-    entry = _wrapped[owner, name]
-    entry[0] -= 1
-    if not entry[0]:
-        setattr(owner, name, _wrapped.pop((owner, name))[1])
+    return _reports.listening(tell, places, _telling)
 
 
 def before_rotation(
@@ -155,12 +123,13 @@ def _explained(rows: Tensor, given: Tensor, turned: Tensor) -> Tensor | None:
     return None
 
 
-def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
+def _telling(own: Any) -> Any:
+    function: Callable[..., Any] = getattr(own, "__func__", own)
+
     @functools.wraps(function)
     def rotate(*args: Any, **kwargs: Any) -> Any:
         output = function(*args, **kwargs)
-        tell: Callable[[Rotation], None] | None = getattr(_listeners, "tell", None)
-        if tell is not None:
+        if (tell := _reports.tell) is not None:
             outputs = output if isinstance(output, tuple) else (output,)
             given = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor) and value.ndim == 4]
             for turned in outputs:  # cosine and sine, if among what was given, have other shapes
@@ -169,4 +138,4 @@ def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
                     tell((given.pop(match), turned))
         return output
 
-    return rotate
+    return staticmethod(rotate) if isinstance(own, staticmethod) else rotate

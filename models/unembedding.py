@@ -47,11 +47,8 @@ def find_postprocessing(model: Any, unembedding: nn.Module, ids: Tensor) -> Post
         grid = torch.tensor(_PROBES, device=output.device)  # fp32 whatever the model's type: the factor is read exactly
         return grid.view(1, -1, 1).expand(output.shape[0], -1, size).clone()
 
-    handle = unembedding.register_forward_hook(replace)
-    try:
+    with unembedding.register_forward_hook(replace):
         returned = model(input_ids=ids[:1], attention_mask=torch.ones_like(ids[:1]), use_cache=False).logits
-    finally:
-        handle.remove()
     if returned.shape[1] != len(_PROBES) or not size:
         raise _refusal(model)
     tolerance = 1e-5 if returned.dtype == torch.float32 else 1e-2
@@ -104,13 +101,11 @@ class BeforeUnembedding(nn.Module):
             if threading.get_ident() == thread:
                 raise _ReadError(args[0])
 
-        handle = self.unembedding.register_forward_pre_hook(stop)
-        try:
-            self.head(states)
-        except _ReadError as read:
-            return read.states
-        finally:
-            handle.remove()
+        with self.unembedding.register_forward_pre_hook(stop):
+            try:
+                self.head(states)
+            except _ReadError as read:
+                return read.states
         raise RuntimeError("the head did not use its unembedding")
 
 

@@ -1,7 +1,7 @@
 """Probes of several aspects of an answer, from labels with gaps, and the one score that they make together."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self, get_args
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -101,12 +101,11 @@ class AspectProbes(RowJudge):
         candidates: Sequence[float] = LOGISTIC_CANDIDATES,
     ) -> None:
         super().__init__(positions=positions, combine=combine, row=row)
-        odd = not all(one is None or 0 < one < 1 for one in (observed, correct))
-        if odd or unknown not in get_args(Unknown) or head not in get_args(Head) or {OVERALL, ROUTE} & {*aspects}:
+        shares = all(one is None or 0 < one < 1 for one in (observed, correct))
+        if not shares or {OVERALL, ROUTE} & {*aspects}:
             raise InnerjudgeError(
-                f"given {aspects=}, {unknown=}, {observed=}, {correct=}, {head=}, expected names other "
-                f"than {OVERALL!r} and {ROUTE!r}, one of {get_args(Unknown)}, shares between 0 and 1, and one of "
-                f"{get_args(Head)}"
+                f"given {aspects=}, {observed=}, {correct=}, expected names other than {OVERALL!r} and {ROUTE!r}, and "
+                "shares between 0 and 1"
             )
         self.aspects, self.unknown, self.observed, self.correct = aspects, unknown, observed, correct
         self.balance, self.head, self.routed, self.candidates = balance, head, routed, candidates

@@ -1,7 +1,7 @@
 """Baselines that keep us honest: token probabilities, the length of the text, and the question alone."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +9,14 @@ from scipy.stats import rankdata
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived
+from .description import Task, derived, seats
 from .fitted_arrays import Forms, Number
 from .judge import LearningJudge, Scores, ThresholdJudge
 from .labels import Floats, best_threshold, correctness, ratings
 from .penalised import PenalisedProbe
 from .regression import Target
 from .row_judge import ChooseRow
+from .text_only import TARGETS
 
 _KINDS: dict[str, tuple[str, ...]] = {"correct": ("trace", "rating", "pair"), "rating": ("rating", "pair", "trace")}
 Statistic = Literal["log_probability", "perplexity", "entropy", "certainty", "confidence"]
@@ -33,14 +34,10 @@ _MADE: dict[str, tuple[str, Callable[[Floats], Floats]]] = {
 class TokenLogProb(ThresholdJudge):
     """Mean log-probability of the response's tokens (GPTScore, and the control for claims like CLUE's). Needs no fit.
 
-    Without a threshold there are no labels; ``fit`` on labelled traces is optional and only sets the threshold.
+    Without a threshold there are no labels; ``fit`` on labelled traces is optional and only sets ``threshold_``.
 
     Args:
         total: Take the sum over tokens, which favours short responses, instead of the mean.
-
-    Attributes:
-        threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` without
-            ``fit``.
 
     Example:
         >>> f = Features.from_arrays({"logprob": [[-6, 3], [-4, 4]]}, provenance="m")
@@ -52,11 +49,7 @@ class TokenLogProb(ThresholdJudge):
 
     family = "baseline"
     needs = ("logprob",)
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for all kinds of item but choices."""
-        return {} if task.kind == "choice" else {"token-log-probability": cls()}
+    presets = seats("trace rating pair", lambda cls, task: {"token-log-probability": cls()})
 
     def __init__(self, *, total: bool = False) -> None:
         self.total = total
@@ -77,16 +70,12 @@ class TokenConfidence(ThresholdJudge):
     log-probabilities (DeepConf, arXiv 2508.15260). DeepConf's aggregates are means over windows of ``window`` tokens:
     the lowest of all windows, the mean of the lowest tenth, or the last window. A shorter response is one window.
     ``"perplexity"`` is minus the exponential of minus the mean log-probability, and ``"entropy"`` minus the mean
-    entropy.
+    entropy. ``fit`` is optional and only sets ``threshold_``, the border between right and wrong.
 
     Args:
         statistic: The number to compute for each token.
         aggregate: Their mean, or the aggregate: lowest window, lowest tenth of the windows, or last window.
         window: Number of tokens in a window.
-
-    Attributes:
-        threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` without
-            ``fit``.
 
     Example:
         >>> from innerjudge import Features, Ragged
@@ -97,21 +86,14 @@ class TokenConfidence(ThresholdJudge):
     """
 
     family = "baseline"
+    needs = derived(lambda self: (f"tokens/response.{_MADE[self.statistic][0]}",))
 
     def __init__(
         self, *, statistic: Statistic = "certainty", aggregate: Aggregate = "mean", window: int = 2048
     ) -> None:
-        if statistic not in get_args(Statistic) or aggregate not in get_args(Aggregate) or window < 1:
-            raise InnerjudgeError(
-                f"given statistic={statistic!r}, aggregate={aggregate!r} and window={window!r}, expected one of "
-                f"{', '.join(get_args(Statistic))}, one of {', '.join(get_args(Aggregate))}, and at least 1 token"
-            )
+        if window < 1:
+            raise InnerjudgeError(f"given window={window!r}, expected at least 1 token")
         self.statistic, self.aggregate, self.window = statistic, aggregate, window
-
-    @property
-    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The readout that ``statistic`` is computed from."""
-        return (f"tokens/response.{_MADE[self.statistic][0]}",)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -167,21 +149,13 @@ class Length(LearningJudge):
     family = "baseline"
     needs = ("logprob",)
     forms: ClassVar[Forms] = {"sign_": Number(whole=True, among=(-1, 1)), "threshold_": Number(none=True)}
+    estimator_type = derived(lambda self: "classifier" if self.target == "correct" else "regressor")
+    presets = seats("trace rating pair", lambda cls, task: {"length": cls(target=TARGETS[task.kind])})
     sign_: int
     threshold_: float | None
 
     def __init__(self, *, target: Target = "correct") -> None:
-        self.target = _checked_target(target)
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for all kinds of item but choices."""
-        return {} if task.kind == "choice" else {"length": cls(target="rating" if task.kind == "rating" else "correct")}
-
-    @property
-    def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """As ``target`` says: ratings are regressed, all else is classified."""
-        return "classifier" if self.target == "correct" else "regressor"
+        self.target = target
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn the sign (and, for traces, the threshold).
@@ -234,22 +208,11 @@ class QuestionOnly(PenalisedProbe):
     kinds = derived(lambda self: _KINDS[self.target])
     family = "baseline"
     forms: ClassVar[Forms] = {"penalty_": Number(low=0)}
+    presets = seats("trace rating", lambda cls, task: {"question-only": cls(target=TARGETS[task.kind])})
 
     def __init__(
         self, *, target: Target = "correct", row: int | ChooseRow = -1, candidates: Sequence[float] | None = None
     ) -> None:
         super().__init__(positions=("prompt_end",), combine="concat", row=row)
-        self.target, self.candidates = _checked_target(target), candidates
+        self.target, self.candidates = target, candidates
         self._tried()
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for traces and ratings."""
-        targets: dict[str, Target] = {"trace": "correct", "rating": "rating"}
-        return {"question-only": cls(target=targets[task.kind])} if task.kind in targets else {}
-
-
-def _checked_target(target: Target) -> Target:
-    if target not in _KINDS:
-        raise InnerjudgeError(f"given target={target!r}, expected 'correct' or 'rating'")
-    return target

@@ -1,7 +1,6 @@
 """What judges of multiple-choice questions share: the options that take part, the argmax, and which heads to keep."""
 
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +9,7 @@ from ..extraction.features import Features
 from ..extraction.provenance import WITHOUT_ABSTAIN
 from ..models.errors import InnerjudgeError
 from ..models.prompts import ABSTAIN_OPTIONS
-from .description import Task, derived
+from .description import derived, seats
 from .judge import BaseJudge, Scores
 from .labels import Floats, Ints
 
@@ -105,13 +104,7 @@ class LetterLogits(ChoiceJudge):
 
     family = "logits"
     needs = ("logits/score", "labels")
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for choices, with the abstain lines and without."""
-        if task.kind != "choice":
-            return {}
-        return {"letter-logits": cls(), "letter-logits-no-abstain": cls(abstain=False)}
+    presets = seats("choice", lambda cls, _: {"letter-logits": cls(), "letter-logits-no-abstain": cls(abstain=False)})
 
     def __init__(self, *, abstain: bool = True) -> None:
         super().__init__(abstain=abstain)

@@ -181,8 +181,6 @@ class CLUE(CentroidJudge):
         scale: bool = False,
         balance: bool = False,
     ) -> None:
-        if rank_by not in ("success", "margin") or last not in ("normed", "raw"):
-            raise InnerjudgeError(f"given {rank_by=}, {last=}, expected 'success' or 'margin', 'normed' or 'raw'")
         self.start, self.end, self.rank_by, self.last = start, end, rank_by, last
         self.embedding, self.scale, self.balance = embedding, scale, balance
         self.needs = (f"hidden/{start}", f"hidden/{end}")
@@ -207,11 +205,10 @@ class CLUE(CentroidJudge):
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the number of layers that are compared."""
-        stopped = None if self.provenance_ is None else self.provenance_.last_block
-        if stopped is None and "blocks" not in known:
+        whole = self.provenance_ is None or self.provenance_.last_block is None
+        if whole and "blocks" not in known:
             return dict(known)
-        rows = self._rows(known["blocks"] + 2, True) if stopped is None else self._rows(stopped + 1, False)
-        return {**known, "layers": len(rows)}
+        return {**known, "layers": len(self.rows_read(known.get("blocks", 0) + 2))}
 
     def rows_read(self, total: int) -> frozenset[int]:
         """The rows that it compares: every block, the last one as ``last`` says, and ``h[0]`` with ``embedding``."""

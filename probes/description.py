@@ -14,7 +14,7 @@ _WRITTEN = frozenset({"direct", "reasoned"})
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a panel of judges is made for.
+    """What a panel of judges is made for; ``InnerjudgeError`` if there is no such kind.
 
     Args:
         kind: Kind of item: ``"trace"``, ``"rating"``, ``"choice"`` or ``"pair"``.
@@ -23,9 +23,6 @@ class Task:
         labels: The verdict labels that prompts ask for; empty for the usual ones.
         cue: The text before the verdict; empty for the usual one.
         embedder: Sentence embedder for the text-only opponent; empty for none.
-
-    Raises:
-        InnerjudgeError: If there is no such kind.
 
     Example:
         >>> Task("rating", scale=(0, 3)).values
@@ -60,6 +57,11 @@ class _Derived:
 def derived(find: Callable[[Any], Any]) -> Any:
     """An attribute that a judge's parameters give; a subclass may replace it by a value or a property of its own."""
     return _Derived(find)
+
+
+def seats(kinds: str, made: Callable[[Any, Task], Mapping[str, Any]]) -> Any:
+    """:meth:`JudgeDescription.presets` of a class, for tasks of some ``kinds`` (names with spaces between) alone."""
+    return classmethod(lambda cls, task: made(cls, task) if task.kind in kinds.split() else {})
 
 
 class JudgeDescription:
@@ -106,6 +108,11 @@ class JudgeDescription:
     keeps_questions_whole: bool = False
     #: Attention heads that the fit chose, as ``(block 1..L, head 0..H-1)``.
     chosen_heads: tuple[tuple[int, int], ...] = ()
+    #: Whether it needs the model to write a verdict, and whether after reasoning.
+    reads_text: bool = derived(lambda self: not _WRITTEN.isdisjoint(self.needs))
+    reads_reasoning: bool = derived(lambda self: "reasoned" in self.needs)
+    #: ``n_excluded_``; ``None`` before a fit.
+    n_left_out: int | None = derived(lambda self: self.__dict__.get("n_excluded_"))
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Any]:
@@ -126,21 +133,6 @@ class JudgeDescription:
     def label_of(self, extra: Mapping[str, Any], label: Any) -> Any:
         """What the fit learns of an item from its own fields; ``None`` where that is the ``label`` itself."""
         return extra.get(self.label_fields[0])
-
-    @property
-    def reads_text(self) -> bool:
-        """Whether the judge needs the model to write a verdict."""
-        return not _WRITTEN.isdisjoint(self.needs)
-
-    @property
-    def reads_reasoning(self) -> bool:
-        """Whether that verdict is written after reasoning."""
-        return "reasoned" in self.needs
-
-    @property
-    def n_left_out(self) -> int | None:
-        """``n_excluded_``; ``None`` before a fit."""
-        return self.__dict__.get("n_excluded_")
 
     def fit_note(self, n: int) -> str | None:
         """What the fit on ``n`` items chose, as the end of a sentence for reports; ``None`` where it chose nothing."""

@@ -17,7 +17,7 @@ from ..extraction.features import Features
 from ..extraction.provenance import Provenance
 from ..models.arguments import checked, require_type
 from ..models.errors import InnerjudgeError, html_table
-from .description import JudgeDescription
+from .description import JudgeDescription, derived
 from .fitted_arrays import Forms, Number, check_fitted, sizes_of
 from .labels import TAKE_SOFT
 
@@ -91,7 +91,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "__init__" in cls.__dict__:
-            cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+            cls.__init__ = checked(cls.__init__, words=True)  # type: ignore[method-assign]
         fit: Any = cls.__dict__.get("fit")
         if inspect.isfunction(fit) and _takes_labels_only(fit):
             cls.fit = _unweighted(fit)
@@ -155,6 +155,8 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
     needs: tuple[str, ...]
     #: Those that ``fit`` reads beside them.
     fit_needs: tuple[str, ...] = ()
+    #: Names of all arrays and generations that it may read, in its fit and later.
+    reads: tuple[str, ...] = derived(lambda self: tuple(dict.fromkeys((*self.needs, *self.fit_needs, "labels"))))
     #: Whether ``fit`` must be called first.
     learns: ClassVar[bool] = False
     #: Attributes that ``fit`` sets and :mod:`.storage` keeps: arrays, or plain values (tuples for lists). A class that
@@ -200,11 +202,6 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """The lengths named in :attr:`forms`, from parameters, provenance and what is ``known`` of the model."""
         return dict(known)
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Names of all arrays and generations that the judge may read, in its fit and later."""
-        return tuple(dict.fromkeys((*self.needs, *self.fit_needs, "labels")))
 
     def rows_read(self, total: int) -> frozenset[int]:
         """Rows of hidden states ``[n, total, D]`` that the judge reads; all of them by default."""

@@ -1,6 +1,5 @@
 """QK-score and Attention-score: the attention heads that point at the right option."""
 
-from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -10,7 +9,7 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from . import choices
 from .choices import ChoiceJudge, Prefer
-from .description import Task, derived
+from .description import derived, seats
 from .fitted_arrays import Array, Forms, Tuple
 from .judge import LearningJudge, Scores
 from .labels import Floats, answers
@@ -23,6 +22,8 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
 
     needs_labels = derived(lambda self: self.select != "unlabelled")
     needs_permuted = derived(lambda self: self.select == "permutation")
+    chosen_heads = derived(lambda self: () if self.provenance_ is None else self.heads_)
+    _reads_until = derived(lambda self: max((block for block, _ in self.chosen_heads), default=None))
     forms: ClassVar[Forms] = {
         "heads_": Tuple("heads"),
         "quality_": Array(("blocks", "heads")),
@@ -33,11 +34,8 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
     head_accuracy_: Floats | None
 
     def __init__(self, *, select: Select, n_heads: int, prefer: Prefer, abstain: bool) -> None:
-        if select not in ("accuracy", "permutation", "unlabelled") or prefer not in ("best", "earliest") or n_heads < 1:
-            raise InnerjudgeError(
-                f"given select={select!r}, prefer={prefer!r}, n_heads={n_heads}, expected 'accuracy', 'permutation' or "
-                "'unlabelled', 'best' or 'earliest', and at least 1"
-            )
+        if n_heads < 1:
+            raise InnerjudgeError(f"given n_heads={n_heads}, expected at least 1")
         if select == "unlabelled" and prefer == "earliest":
             raise InnerjudgeError(
                 "given prefer='earliest' with select='unlabelled', expected accuracies: use prefer='best'"
@@ -45,11 +43,6 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
         super().__init__(abstain=abstain)
         self.select, self.n_heads, self.prefer = select, n_heads, prefer
         self.fit_needs = ("attention",) if select == "unlabelled" else ()
-
-    @property
-    def chosen_heads(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
-        """``heads_``; empty before a fit."""
-        return () if self.provenance_ is None else self.heads_
 
     def fit_note(self, n: int) -> str:
         """Which heads were chosen, and how good the best one was."""
@@ -61,10 +54,6 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
             "unlabelled": "how much its attention moves between options, without labels,",
         }[self.select]
         return f"chose {where} (by {how} on the {n} fit questions)"
-
-    @property
-    def _reads_until(self) -> int | None:
-        return None if self.provenance_ is None else max(block for block, _ in self.heads_)
 
 
 class HeadScore(ChosenHeads):
@@ -172,6 +161,19 @@ class QKScore(HeadScore):
         (((2, 2),), array([0, 1, 2, 1]))
     """
 
+    # As published, and each option of it.
+    presets = seats(
+        "choice",
+        lambda cls, _: {
+            "qk-score": cls(),
+            "qk-score-by-permutation": cls(select="permutation"),
+            "qk-score-unlabelled": cls(select="unlabelled"),
+            "qk-score-vote": cls(n_heads=3),
+            "qk-score-rotated": cls(rotary="after"),
+            "qk-score-no-abstain": cls(abstain=False),
+        },
+    )
+
     def __init__(
         self,
         *,
@@ -181,24 +183,8 @@ class QKScore(HeadScore):
         prefer: Prefer = "best",
         abstain: bool = True,
     ) -> None:
-        if rotary not in ("before", "after"):
-            raise InnerjudgeError(f"given rotary={rotary!r}, expected 'before' or 'after'")
         super().__init__(select=select, n_heads=n_heads, prefer=prefer, abstain=abstain)
         self.rotary, self.needs = rotary, (f"qk/{rotary}", "labels")
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for choices: as published, and each option of it."""
-        if task.kind != "choice":
-            return {}
-        return {
-            "qk-score": cls(),
-            "qk-score-by-permutation": cls(select="permutation"),
-            "qk-score-unlabelled": cls(select="unlabelled"),
-            "qk-score-vote": cls(n_heads=3),
-            "qk-score-rotated": cls(rotary="after"),
-            "qk-score-no-abstain": cls(abstain=False),
-        }
 
 
 class AttentionScore(HeadScore):
@@ -215,15 +201,12 @@ class AttentionScore(HeadScore):
     """
 
     needs = ("attention", "labels")
+    # As published, and with heads that stay right when the options trade places.
+    presets = seats(
+        "choice", lambda cls, _: {"attention-score": cls(), "attention-score-by-permutation": cls(select="permutation")}
+    )
 
     def __init__(
         self, *, select: Select = "accuracy", n_heads: int = 1, prefer: Prefer = "best", abstain: bool = True
     ) -> None:
         super().__init__(select=select, n_heads=n_heads, prefer=prefer, abstain=abstain)
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for choices: as published, and with heads that stay right when the options trade places."""
-        if task.kind != "choice":
-            return {}
-        return {"attention-score": cls(), "attention-score-by-permutation": cls(select="permutation")}

@@ -208,7 +208,10 @@ def _plain(score: Any) -> float | list[float]:
 
 
 class ThresholdJudge(BaseJudge):
-    """A judge that scores without a fit; ``fit`` on labelled traces is optional and sets a threshold."""
+    """A judge that scores without a fit; ``fit`` on labelled traces is optional and sets a threshold, ``threshold_``.
+
+    It is the score above which a trace is called correct, of the best balanced accuracy; ``None`` without ``fit``.
+    """
 
     fitted: ClassVar[tuple[str, ...]] = ("threshold_", "n_excluded_")
     threshold_: float | None = None

@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived
+from .description import Task, derived, seats
 from .judge import Scores
 from .labels import Floats
 from .value_judge import Answer, ValueJudge, checked_values
@@ -74,15 +74,8 @@ class LAGER(ValueJudge):
         aggregate: Aggregate = "logits",
         readout: Literal["expectation", "argmax"] = "expectation",
     ) -> None:
-        if (
-            not ((type(entries) is int and entries >= 1) or entries in ("all", "drop_last", "last"))
-            or aggregate not in ("logits", "probabilities", "probabilities_twice")
-            or readout not in ("expectation", "argmax")
-        ):
-            raise InnerjudgeError(
-                f"given entries={entries!r}, aggregate={aggregate!r}, readout={readout!r}, expected one of those that "
-                "the documentation of LAGER lists"
-            )
+        if not isinstance(entries, str) and (type(entries) is not int or entries < 1):
+            raise InnerjudgeError(f"given entries={entries!r}, expected 'all', 'drop_last', 'last', or at least 1")
         checked_values(values, answers)
         self.values, self.answers = values, answers
         self.entries, self.norm, self.aggregate, self.readout = entries, norm, aggregate, readout
@@ -176,11 +169,7 @@ class VScore(LAGER):
     """
 
     family = "logits"
+    presets = seats("rating", lambda cls, task: {"v-score": cls(values=task.values)})
 
     def __init__(self, *, values: Sequence[float] = (1, 2, 3, 4, 5), answers: Sequence[Answer] | None = None) -> None:
         super().__init__(values=values, answers=answers, entries="last", readout="argmax")
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for ratings."""
-        return {"v-score": cls(values=task.values)} if task.kind == "rating" else {}

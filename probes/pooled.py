@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self, get_args
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from .description import Task, derived
 from .fitted_arrays import Array, Forms
 from .judge import LearningJudge, Scores
 from .labels import correctness
-from .pooled_fit import Each, Head, Loss, Pool, Recipe, StatesOfItems, learn, score
+from .pooled_fit import Each, Head, Loss, Pool, StatesOfItems, learn, score
 
 _SLOW = {"learning_rate": 1e-4}
 _TRUNK = {"widths": (100, 100), "heads": 10, "weight_decay": 3e-3, **_SLOW}
@@ -39,7 +39,8 @@ class PooledProbe(LearningJudge):
     :func:`.pooled_fit.pool`, and their mean is the score. It is trained with AdamW, on batches of whole questions; a
     fifth of the questions is held out, and the weights with the lowest loss on them are kept. The weights of the last
     epoch are kept if there are fewer than two questions, or a side has one class only or, for ``"pairwise"``, no
-    question with both. Judged items never enter the fit.
+    question with both. Judged items never enter the fit. ``InnerjudgeError`` if a parameter has a value that is not
+    allowed.
 
     Args:
         role: Which tokens; see :mod:`innerjudge.models.roles`.
@@ -67,9 +68,6 @@ class PooledProbe(LearningJudge):
         scale_: ``[F]``, what they are divided by.
         n_excluded_: Training items left out because they could not be read.
 
-    Raises:
-        InnerjudgeError: If a parameter has a value that is not allowed.
-
     Example:
         >>> from innerjudge import Features, Ragged
         >>> steps = [[[[k % 2 * 2.0 - 1]], [[0.5]]] for k in range(20)]  # two steps each; the first tells
@@ -81,6 +79,8 @@ class PooledProbe(LearningJudge):
     """
 
     standardises = derived(lambda self: self.standardise)
+    _head = derived(lambda self: Head(tuple(self.widths), self.heads, self.how, self.window))
+    needs = derived(lambda s: (States(s.role, s.reduce, None if s.rows is None else tuple(s.rows)).name,))
     kinds = ("trace",)
     on_request = True  # it keeps the states of many tokens
     forms: ClassVar[Forms] = {
@@ -117,11 +117,6 @@ class PooledProbe(LearningJudge):
         self.epochs, self.patience, self.batch, self.seed = epochs, patience, batch, seed
         _check(self)
 
-    @property
-    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The one readout, as ``role``, ``reduce`` and ``rows`` say."""
-        return (States(self.role, self.reduce, None if self.rows is None else tuple(self.rows)).name,)
-
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
         """Presets for traces, used only if named; STEP reads the steps of the reasoning, or of the response."""
@@ -129,10 +124,6 @@ class PooledProbe(LearningJudge):
             return {}
         steps = {} if task.between[0].startswith("reasoning") else {"role": "step_end"}
         return {name: cls(**(how | (steps if name == "step" else {}))) for name, how in _PRESETS.items()}
-
-    @property
-    def _head(self) -> Head:
-        return Head(tuple(self.widths), self.heads, self.how, self.window)
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the length of the vectors that are read, and the number of weights for such vectors."""
@@ -145,21 +136,19 @@ class PooledProbe(LearningJudge):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn from labels ``[n]``: booleans.
 
-        Raises:
-            InnerjudgeError: If no item can be read, the labels are all of one class, or the loss is pairwise and no
-                question has both.
+        ``InnerjudgeError`` if no item can be read, the labels are all of one class, or the loss is pairwise and no
+        question has both.
         """
         part, values, excluded = self._training(features, labels)
         items = StatesOfItems(*_states(part, self.needs[0]), part.groups, correctness(values))
-        if self.loss == "pairwise" and not items.mixed:
+        if self.loss == "pairwise" and not items.mixed():
             raise InnerjudgeError(
                 "given no question with both right and wrong items, expected some for loss='pairwise': use loss='bce'"
             )
         sides = items.split(self.seed, mixed=self.loss == "pairwise")
         if self.standardise:
             items.standardise(sides[0])
-        recipe = Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
-        self.weights_ = learn(self._head, items, recipe, *sides)
+        self.weights_ = learn(self._head, items, self, *sides)
         self.mean_, self.scale_ = items.mean, items.scale
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
@@ -178,9 +167,6 @@ class PooledProbe(LearningJudge):
 
 def _check(probe: PooledProbe) -> None:
     """Refuse parameters that are none of their values."""
-    for given, known in ((probe.how, Pool), (probe.loss, Loss), (probe.each, Each)):
-        if given not in get_args(known):
-            raise InnerjudgeError(f"given {given!r}, expected one of {', '.join(get_args(known))}")
     counts = {name: getattr(probe, name) for name in ("heads", "window", "epochs", "patience", "batch")}
     if (
         min(*counts.values(), *probe.widths) < 1

@@ -1,9 +1,8 @@
 """How a :class:`.pooled.PooledProbe` pools the outputs of a head, and learns from batches of whole questions."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, so
 
 from ..models.errors import InnerjudgeError
 from .labels import Bools, Floats
+
+if TYPE_CHECKING:
+    from .pooled import PooledProbe
 
 Pool = Literal["mean", "min", "max", "last", "probability", "gated", "attention", "rolling"]
 
@@ -74,8 +76,7 @@ def _extreme(values: torch.Tensor, item: torch.Tensor, n: int, how: Literal["min
     return values.new_zeros(n, values.shape[1]).scatter_reduce(0, index, values, f"a{how}", include_self=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A fully connected network on each state, with pooling; its weights are one flat vector.
 
     Args:
@@ -124,21 +125,6 @@ _HELD_OUT = 0.2
 _CHUNK = 1 << 14
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How weights are learned; see :class:`.pooled.PooledProbe`."""
-
-    loss: Loss
-    each: Each
-    balance: bool
-    learning_rate: float
-    weight_decay: float
-    epochs: int
-    patience: int
-    batch: int
-    seed: int
-
-
 class StatesOfItems:
     """Labelled items to learn from: states ``[N, F]``, one item after another, and ``counts`` of each."""
 
@@ -150,12 +136,8 @@ class StatesOfItems:
         self._starts = np.concatenate(([0], np.cumsum(counts)))
         self.mean, self.scale = np.zeros(states.shape[1]), np.ones(states.shape[1])
 
-    @property
-    def mixed(self) -> bool:
-        """Whether some question has both right and wrong items."""
-        return self._mixed(np.ones(len(self.right), bool))
-
-    def _mixed(self, items: Bools) -> bool:
+    def mixed(self, items: Bools | slice = slice(None)) -> bool:
+        """Whether some question has both right and wrong items, among all of them or some."""
         right, all_ = np.bincount(self.groups[items], self.right[items]), np.bincount(self.groups[items])
         return bool(((right > 0) & (right < all_)).any())
 
@@ -198,12 +180,15 @@ class StatesOfItems:
         )
         learned = np.isin(np.arange(len(self.right)), some)
         sides = learned, ~learned
-        both = all(self._mixed(side) if mixed else 0 < self.right[side].sum() < side.sum() for side in sides)
+        both = all(self.mixed(side) if mixed else 0 < self.right[side].sum() < side.sum() for side in sides)
         return (learned, ~learned) if both else (everything, ~everything)
 
 
-def learn(head: Head, items: StatesOfItems, recipe: Recipe, learned: Bools, held_out: Bools) -> Floats:
-    """The weights with the lowest loss on the items held out; those of the last epoch, if there are none."""
+def learn(head: Head, items: StatesOfItems, recipe: "PooledProbe", learned: Bools, held_out: Bools) -> Floats:
+    """The weights with the lowest loss on the items held out; those of the last epoch, if there are none.
+
+    The parameters of the probe ``recipe`` say how they are learned.
+    """
     generator = torch.Generator().manual_seed(recipe.seed)
     weights = head.start(items.states.shape[1], generator).requires_grad_()
     optimizer = torch.optim.AdamW([weights], lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
@@ -235,7 +220,7 @@ def learn(head: Head, items: StatesOfItems, recipe: Recipe, learned: Bools, held
 
 
 def _loss(
-    head: Head, weights: torch.Tensor, items: StatesOfItems, some: Ints, recipe: Recipe, weigh: float
+    head: Head, weights: torch.Tensor, items: StatesOfItems, some: Ints, recipe: "PooledProbe", weigh: float
 ) -> torch.Tensor | None:
     """Mean loss of some items; ``None`` where they hold no pair to compare."""
     (x, counts), right = items.read(some), torch.from_numpy(items.right[some])

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -201,7 +201,8 @@ def fit_many(
     """Fit ``P`` probes on ``P`` views of the same ``n`` items.
 
     Each is what :class:`.LogisticProbe` or :class:`.RidgeProbe` learns on its view. Vectors are standardised; the
-    penalty is chosen by folds that never split a question, by log-loss or squared error.
+    penalty is chosen by folds that never split a question, by log-loss or squared error. ``InnerjudgeError`` if the
+    shapes do not fit, a vector is not finite, or the labels are all of one class.
 
     Args:
         kind: ``"logistic"`` (boolean labels) or ``"ridge"`` (ratings).
@@ -210,9 +211,6 @@ def fit_many(
         groups: Question of each item, length ``n``.
         candidates: Penalties; by default those of the two judges.
         n_jobs: Processes, as in scikit-learn: ``None`` is one, or what ``joblib.parallel_config`` says; -1 all cores.
-
-    Raises:
-        InnerjudgeError: If the shapes do not fit, a vector is not finite, or the labels are all of one class.
 
     Example:
         >>> x = np.stack([[[0.0], [1.0], [2.0], [3.0]], [[1.0], [-1.0], [1.0], [-1.0]]])  # the second tells nothing
@@ -235,9 +233,5 @@ def fit_many(
     y = target(known)
     tried = checked_candidates(usual if candidates is None else candidates)
     probes = Parallel(n_jobs=n_jobs)(delayed(fit)(own.astype(np.float64), y, tuple(groups), tried) for own in x)
-    return ManyProbes(
-        coef=np.stack([probe.coef for probe in probes]),
-        intercept=np.array([probe.intercept for probe in probes]),
-        penalty=np.array([probe.penalty for probe in probes]),
-        held_out=np.stack([probe.held_out for probe in probes]),
-    )
+    found = {one.name: np.array([getattr(probe, one.name) for probe in probes]) for one in fields(ManyProbes)}
+    return ManyProbes(**found)

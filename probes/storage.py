@@ -31,16 +31,10 @@ _HEADER_LIMIT = 1 << 28
 def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) -> None:
     """Write ``judge.safetensors`` and then ``judge.json``; a folder with the JSON is complete.
 
-    The JSON holds its own checksum, and those of the arrays and of the files ``beside``.
-
-    Args:
-        judge: The judge, fitted or not.
-        folder: Created if it does not exist; a judge in it is replaced.
-        beside: Names of other files in the folder that are written already; :func:`load` requires them.
-
-    Raises:
-        InnerjudgeError: If the class is not registered (see :func:`.register_judge`), what it has learned is invalid
-            (NaN, say), or its promise is for another fit; nothing is written then.
+    The folder is created if it does not exist; a judge in it is replaced. The JSON holds its own checksum, and those of
+    the arrays and of other files in the folder, ``beside``, that are written already; :func:`load` requires them.
+    ``InnerjudgeError`` if the class is not registered (see :func:`.register_judge`), what it has learned is invalid
+    (NaN, say), or its promise is for another fit; nothing is written then.
 
     Example:
         >>> import tempfile
@@ -101,13 +95,9 @@ def _files_of(path: Path) -> set[str]:
 def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
     """Inverse of :func:`save`: the same parameters, provenance and scores.
 
-    Args:
-        folder: The folder that :func:`save` wrote.
-        beside: Names of other files that the caller will trust if they are there: the JSON must have their checksums.
-
-    Raises:
-        InnerjudgeError: If the folder holds no complete judge of this layout, its class is unknown, a checksum differs,
-            or what it has learned does not fit its parameters.
+    The caller will trust the files ``beside`` it if they are there: the JSON must have their checksums.
+    ``InnerjudgeError`` if the folder holds no complete judge of this layout, its class is unknown, a checksum differs,
+    or what it has learned does not fit its parameters.
     """
     path = Path(folder)
     if not (path / _HEADER).exists():

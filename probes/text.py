@@ -9,7 +9,7 @@ import numpy as np
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task
+from .description import Task, derived
 from .judge import Scores
 from .value_judge import Answer, ScaleJudge, checked_values, default_answers
 from .verdict_text import find_verdict
@@ -43,6 +43,9 @@ class TextJudge(ScaleJudge):
     """
 
     family = "text"
+    estimator_type = derived(lambda s: "regressor" if s.values is not None and len(s.values) > 2 else "classifier")
+    # The prompt must ask for them; those of choices are any number of letters.
+    verdict_labels = derived(lambda self: None if self.values is None else tuple(self.labels))
 
     def __init__(
         self,
@@ -53,10 +56,8 @@ class TextJudge(ScaleJudge):
         values: Sequence[float] | None = (1, 2, 3, 4, 5),
         answers: Sequence[Answer] | None = None,
     ) -> None:
-        if generation not in ("direct", "reasoned") or (generation == "reasoned" and not cue.strip()):
-            raise InnerjudgeError(
-                f"given generation={generation!r}, cue={cue!r}, expected 'direct', or 'reasoned' with a cue"
-            )
+        if generation == "reasoned" and not cue.strip():
+            raise InnerjudgeError(f"given generation='reasoned' and cue={cue!r}, expected a cue, or 'direct'")
         folded = {label.strip().casefold() for label in labels}
         if len(folded) < 2 or len(folded) != len(labels) or "" in folded:
             raise InnerjudgeError(
@@ -67,16 +68,6 @@ class TextJudge(ScaleJudge):
         if values is not None and len(checked_values(values, answers)[0]) != len(labels):
             raise InnerjudgeError(f"given {len(labels)} labels and {len(values)} values, expected one each")
         self.needs = (generation,) if values is not None else (generation, "labels")
-
-    @property
-    def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """A regressor if there are more than two values."""
-        return "regressor" if self.values is not None and len(self.values) > 2 else "classifier"
-
-    @property
-    def verdict_labels(self) -> tuple[str, ...] | None:  # type: ignore[override]
-        """``labels``, which the prompt must ask for; ``None`` for choices, with any number of letters."""
-        return None if self.values is None else tuple(self.labels)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:

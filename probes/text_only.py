@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from ..models.foreign import parse_json, refusing
-from .description import Task
+from .description import Task, derived, seats
 from .fitted_arrays import Array, Forms, Number, Tuple
 from .judge import LearningJudge, Scores
 from .labels import answers
@@ -46,23 +46,12 @@ class TextReader(LearningJudge):
     """
 
     family = "baseline"
+    _of_options = derived(lambda self: "options" in self.needs)
+    kinds = derived(lambda self: ("choice",) if self._of_options else ("trace", "rating", "pair"))
+    pointwise = derived(lambda self: not self._of_options)
     forms: ClassVar[Forms] = {"vocabulary_": Tuple("names"), "idf_": Array(("terms",), low=0)}
     vocabulary_: tuple[str, ...]
     idf_: npt.NDArray[np.float64]
-
-    @property
-    def _of_options(self) -> bool:
-        return "options" in self.needs
-
-    @property
-    def kinds(self) -> tuple[str, ...]:  # type: ignore[override]
-        """``("choice",)`` if it reads options, else all other kinds."""
-        return ("choice",) if self._of_options else ("trace", "rating", "pair")
-
-    @property
-    def pointwise(self) -> bool:  # type: ignore[override]
-        """False if it reads options."""
-        return not self._of_options
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the number of terms."""
@@ -133,6 +122,7 @@ class TextClassifier(TextReader):
     """
 
     forms: ClassVar[Forms] = {"coef_": Array(("terms",)), "intercept_": Number(), "penalty_": Number(low=0)}
+    estimator_type = derived(lambda self: "regressor" if self.target == "rating" else "classifier")
     coef_: npt.NDArray[np.float64]
     intercept_: float
 
@@ -143,11 +133,8 @@ class TextClassifier(TextReader):
         texts: Sequence[str] = ("prompt", "response"),
         candidates: Sequence[float] = TEXT_CANDIDATES,
     ) -> None:
-        if target not in (*REGRESSIONS, "choice") or not texts or not set(texts) <= {"prompt", "response"}:
-            raise InnerjudgeError(
-                f"given target={target!r} and texts={tuple(texts)}, expected 'correct', 'rating' or 'choice', and "
-                "'prompt', 'response' or both"
-            )
+        if not texts or not set(texts) <= {"prompt", "response"}:
+            raise InnerjudgeError(f"given texts={tuple(texts)}, expected 'prompt', 'response' or both")
         self.target, self.texts, self.candidates = target, texts, candidates
         self.needs = ("options",) if target == "choice" else tuple(texts)
         checked_candidates(candidates)
@@ -159,11 +146,6 @@ class TextClassifier(TextReader):
         if task.kind in ("trace", "rating"):
             found["question-only-text"] = cls(target=TARGETS[task.kind], texts=("prompt",))
         return found
-
-    @property
-    def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """As ``target`` says: ratings are regressed, all else is classified."""
-        return "regressor" if self.target == "rating" else "classifier"
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn terms, penalty and coefficients.
@@ -223,14 +205,10 @@ class PromptSimilarity(TextReader):
     """
 
     needs_labels = False  # only the terms are learned
+    presets = seats("trace rating choice pair", lambda cls, task: {"similarity": cls(options=task.kind == "choice")})
 
     def __init__(self, *, options: bool = False) -> None:
         self.options, self.needs = options, ("prompt", "options" if options else "response")
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for every kind of item."""
-        return {"similarity": cls(options=task.kind == "choice")}
 
     def fit(self, features: Features, labels: npt.ArrayLike | None = None) -> Self:
         """Learn the terms; ``labels`` are not read.

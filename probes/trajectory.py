@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task
+from .description import Task, derived
 from .judge import Scores, ThresholdJudge
 from .labels import Floats
 
@@ -33,19 +33,13 @@ class Trajectory(ThresholdJudge):
     Tracing the Traces (arXiv 2510.10494) takes the mean state of every ``segment`` tokens of the reasoning, in every
     block: ``"net"`` is the distance from the first to the last, per step, ``"aligned"`` the mean cosine of the steps
     with that direction, and ``"cumulative"`` minus the length of the path (which grows with the text: compare at equal
-    length). Each is averaged over blocks. A trace of one segment is unscored.
+    length). Each is averaged over blocks. A trace of one segment is unscored. ``fit`` is optional and only sets
+    ``threshold_``, the border between right and wrong.
 
     Args:
         statistic: What to measure, one of the five above.
-        segment: Number of tokens in a segment, for the last three.
+        segment: Number of tokens in a segment, at least 1, for the last three.
         part: What the last three read: the ``"reasoning"``, or the whole ``"response"``.
-
-    Attributes:
-        threshold_: Score above which a trace is called correct, of the best balanced accuracy; ``None`` without
-            ``fit``.
-
-    Raises:
-        InnerjudgeError: If there is no such statistic, or a segment has no token.
 
     Example:
         >>> from innerjudge import Features
@@ -57,6 +51,7 @@ class Trajectory(ThresholdJudge):
 
     kinds = ("trace",)
     on_request = True  # its judges are many and alike
+    needs = derived(lambda s: (_BLOCKS if s.statistic.startswith("coe") else _SEGMENTS.format(s.part, s.segment),))
 
     def __init__(
         self,
@@ -65,17 +60,9 @@ class Trajectory(ThresholdJudge):
         segment: int = 500,
         part: Literal["reasoning", "response"] = "reasoning",
     ) -> None:
-        if statistic not in get_args(Statistic) or segment < 1 or part not in ("reasoning", "response"):
-            raise InnerjudgeError(
-                f"given statistic={statistic!r}, segment={segment} and part={part!r}, expected one of "
-                f"{', '.join(get_args(Statistic))}, at least 1 token, and 'reasoning' or 'response'"
-            )
+        if segment < 1:
+            raise InnerjudgeError(f"given segment={segment}, expected at least 1 token")
         self.statistic, self.segment, self.part = statistic, segment, part
-
-    @property
-    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The readout that ``statistic`` is computed from."""
-        return (_BLOCKS if self.statistic.startswith("coe") else _SEGMENTS.format(self.part, self.segment),)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:

@@ -78,11 +78,8 @@ class TunedLAGER(LAGER, LearningJudge):
         super().__init__(
             values=values, answers=answers, entries=entries, norm=norm, aggregate=aggregate, readout=readout
         )
-        if loss not in ("code", "paper") or not 0 <= alpha <= 1 or min(epochs, batch_size) < 1:
-            raise InnerjudgeError(
-                f"given loss={loss!r}, alpha={alpha}, epochs={epochs}, batch_size={batch_size}, expected 'code' or "
-                "'paper', 0 to 1, and at least 1 each"
-            )
+        if not 0 <= alpha <= 1 or min(epochs, batch_size) < 1:
+            raise InnerjudgeError(f"given {alpha=}, {epochs=}, {batch_size=}, expected 0 to 1, and at least 1 each")
         self.loss, self.alpha, self.epochs = loss, alpha, epochs
         self.batch_size, self.learning_rate, self.seed = batch_size, learning_rate, seed
 

@@ -1,7 +1,7 @@
 """Judges whose score lies between the values of their verdict labels: their kinds of item, labels and threshold."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
+from .description import derived
 from .judge import BaseJudge, Scores, ThresholdJudge
 
 Answer = bool | int | float | str
@@ -20,36 +21,18 @@ class ScaleJudge(BaseJudge):
     values: Sequence[float] | None
     answers: Sequence[Answer] | None
 
-    @property
-    def kinds(self) -> tuple[str, ...]:  # type: ignore[override]
-        """No and yes are for traces, grades for ratings, A and B for pairs; option letters have no values."""
-        return ("choice",) if self.values is None else kinds_of_values(self.values, self.answers)
-
-    @property
-    def pointwise(self) -> bool:  # type: ignore[override]
-        """Whether the verdict that it reads is on one response alone."""
-        return self.kinds not in (("choice",), ("pair",))
-
-    @property
-    def value_range(self) -> tuple[int, int] | None:  # type: ignore[override]
-        """Lowest and highest of ``values``; ``None`` if there are none."""
-        return None if self.values is None else (int(min(self.values)), int(max(self.values)))
-
-    @property
-    def n_values(self) -> int | None:  # type: ignore[override]
-        """The number of ``values``, for a judge that reads logits."""
-        return len(self.values) if self.values is not None and "logits/score" in self.needs else None
+    # Option letters have no values.
+    kinds = derived(lambda self: ("choice",) if self.values is None else kinds_of_values(self.values, self.answers))
+    pointwise = derived(lambda self: self.kinds not in (("choice",), ("pair",)))
+    value_range = derived(lambda s: None if s.values is None else (int(min(s.values)), int(max(s.values))))
+    n_values = derived(lambda s: len(s.values) if s.values is not None and "logits/score" in s.needs else None)
 
 
 class ValueJudge(ScaleJudge, ThresholdJudge):
     """A judge whose score lies between its values; without a ``threshold_`` the label is that of the nearest value."""
 
     values: Sequence[float]
-
-    @property
-    def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """A classifier with two values, a regressor with more."""
-        return "classifier" if len(self.values) == 2 else "regressor"
+    estimator_type = derived(lambda self: "classifier" if len(self.values) == 2 else "regressor")
 
     @property
     def classes_(self) -> npt.NDArray[Any]:

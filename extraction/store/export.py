@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from ...models.errors import InnerjudgeError
 from ...models.foreign import replacing
+from ..feature_arrays import widen
 from ..features import Features
 from .place import place
 from .reading import StoreReading
@@ -45,11 +46,8 @@ def _parquet(store: StoreReading, path: Path) -> None:
             fields = [pa.field("id", pa.string()), pa.field("group", pa.string())]
             columns = [pa.array(part.ids), pa.array(part.groups)]
             for name, shape in shapes.items():
-                size = int(np.prod(shape[1:]))
-                whole = np.zeros((len(part), *shape[1:]), np.float32)
-                whole[..., : part[name].shape[-1]] = part[name]
-                flat, mask = pa.array(whole.reshape(-1)), pa.array(~part.present(name))
-                lists = pa.FixedSizeListArray.from_arrays(flat, size, mask=mask)
+                flat, mask = pa.array(widen(part[name], shape[-1]).reshape(-1)), pa.array(~part.present(name))
+                lists = pa.FixedSizeListArray.from_arrays(flat, math.prod(shape[1:]), mask=mask)
                 fields.append(pa.field(name, lists.type, metadata={"shape": str(list(shape[1:]))}))
                 columns.append(lists)
             for name, one in part.ragged.items():
@@ -84,9 +82,7 @@ def _npz(store: StoreReading, path: Path) -> None:
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
                 np.lib.format.write_array_header_2_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
                 for part in store.parts([name]):
-                    values = np.zeros((len(part), *shape[1:]), np.float32)
-                    values[..., : part[name].shape[-1]] = part[name]
-                    file.write(values.tobytes())
+                    file.write(widen(part[name], shape[-1]).tobytes())
                     present[name] += list(part.present(name))
         for name in store.ragged_names:
             one = store.ragged(name)

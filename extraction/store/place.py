@@ -4,13 +4,13 @@ A file appears whole or not at all. A local one is written under another name, s
 appears when its upload is complete. A name never leads out of the folder.
 """
 
-# ruff: noqa: D102 - what both places do, their base says
+# ruff: noqa: D102 - a remote folder does what a local one says of itself
 
 import os
 import re
+import shutil
 import tempfile
 import uuid
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,53 +22,11 @@ from ...models.foreign import Scratch, read_file
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 #: What the name of a file begins with that is still being written.
 ASIDE = ".aside-"
-#: Bytes uploaded at a time.
+#: Bytes copied at a time.
 _PART = 1 << 24
 
 
-class Place(ABC):
-    """A folder to read files from and to put whole files into."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self)!r})"
-
-    @abstractmethod
-    def write(self, name: str, parts: Iterable[bytes]) -> None:
-        """Write ``parts`` one after another as the file ``name``, whole or not at all; an existing file is replaced."""
-
-    @abstractmethod
-    def read(self, name: str, limit: int) -> bytes:
-        """The content of a file, of at most ``limit`` bytes."""
-
-    @abstractmethod
-    def range(self, name: str, start: int, stop: int) -> bytes:
-        """Bytes of a file from ``start`` up to ``stop``, or up to its end if that comes first."""
-
-    @abstractmethod
-    def size(self, name: str) -> int | None:
-        """Size of a file in bytes; ``None`` if it does not exist."""
-
-    @abstractmethod
-    def names(self, folder: str) -> list[str]:
-        """Names of the complete files in a folder, sorted; empty if there is no such folder."""
-
-    @abstractmethod
-    def remove(self, name: str) -> None:
-        """Delete a file, if it is there."""
-
-    @abstractmethod
-    def local(self, name: str) -> Path:
-        """A local file of the same content, which may be mapped into memory."""
-
-
-def place(where: str | Path) -> Place:
-    """The folder ``where``, a path or a URI such as ``s3://bucket/store``; ``InnerjudgeError`` if none answers."""
-    if isinstance(where, str) and "://" in where:
-        return RemotePlace(where)
-    return LocalPlace(Path(where))
-
-
-class LocalPlace(Place):
+class LocalPlace:
     """A folder on this machine."""
 
     def __init__(self, folder: Path) -> None:
@@ -77,7 +35,11 @@ class LocalPlace(Place):
     def __str__(self) -> str:
         return str(self.folder)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
     def write(self, name: str, parts: Iterable[bytes]) -> None:
+        """Write ``parts`` one after another as the file ``name``, whole or not at all; an existing file is replaced."""
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         # A writer that was thought lost may still be at work: each has an own name aside.
@@ -93,28 +55,34 @@ class LocalPlace(Place):
         _sync(path.parent)
 
     def read(self, name: str, limit: int) -> bytes:
+        """The content of a file, of at most ``limit`` bytes."""
         return read_file(self._path(name), limit)
 
     def range(self, name: str, start: int, stop: int) -> bytes:
+        """Bytes of a file from ``start`` up to ``stop``, or up to its end if that comes first."""
         with self._path(name).open("rb") as file:
             file.seek(start)
             return file.read(stop - start)
 
     def size(self, name: str) -> int | None:
+        """Size of a file in bytes; ``None`` if it does not exist."""
         path = self._path(name)
         return path.stat().st_size if path.is_file() else None
 
     def names(self, folder: str) -> list[str]:
+        """Names of the complete files in a folder, sorted; empty if there is no such folder."""
         path = self._path(folder)
         return sorted(p.name for p in (path.iterdir() if path.is_dir() else ()) if NAME.fullmatch(p.name))
 
     def remove(self, name: str) -> None:
+        """Delete a file, if it is there."""
         path = self._path(name)
         if path.exists():
             path.unlink()
             _sync(path.parent)
 
     def local(self, name: str) -> Path:
+        """A local file of the same content, which may be mapped into memory."""
         return self._path(name)
 
     def tidy(self) -> None:
@@ -144,22 +112,22 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-class RemotePlace(Place):
+class RemotePlace:
     """A folder of a file system that pyarrow knows (``s3://``, ``gs://``), or else fsspec."""
 
     def __init__(self, uri: str) -> None:
         self.uri = uri.rstrip("/")
-        self._connect()
+        self._cache = Scratch(self.uri)
+        self._system, self._root = _file_system(self.uri)
 
     def __str__(self) -> str:
         return self.uri
 
-    def __getstate__(self) -> str:
-        return self.uri
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
-    def __setstate__(self, uri: str) -> None:
-        self.uri = uri
-        self._connect()
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.uri,)
 
     def write(self, name: str, parts: Iterable[bytes]) -> None:
         path = self._path(name)
@@ -171,8 +139,7 @@ class RemotePlace(Place):
             held.seek(0)
             try:
                 with self._system.open_output_stream(path) as file:
-                    while part := held.read(_PART):
-                        file.write(part)
+                    shutil.copyfileobj(held, file, _PART)
             except BaseException:
                 self.remove(name)
                 raise
@@ -212,8 +179,7 @@ class RemotePlace(Place):
             # Processes that were forked share the folder: each has an own name aside.
             aside = path.with_name(f"{ASIDE}{uuid.uuid4().hex}")
             with self._system.open_input_stream(self._path(name)) as file, aside.open("wb") as copy:
-                while block := file.read(1 << 22):
-                    copy.write(block)
+                shutil.copyfileobj(file, copy, _PART)
             aside.replace(path)
         return path
 
@@ -223,9 +189,14 @@ class RemotePlace(Place):
     def _path(self, name: str) -> str:
         return f"{self._root}/{checked(name)}"
 
-    def _connect(self) -> None:
-        self._cache = Scratch(self.uri)
-        self._system, self._root = _file_system(self.uri)
+
+#: A folder to read files from and to put whole files into.
+Place = LocalPlace | RemotePlace
+
+
+def place(where: str | Path) -> Place:
+    """The folder ``where``, a path or a URI such as ``s3://bucket/store``; ``InnerjudgeError`` if none answers."""
+    return RemotePlace(where) if isinstance(where, str) and "://" in where else LocalPlace(Path(where))
 
 
 def _file_system(uri: str) -> tuple[Any, str]:

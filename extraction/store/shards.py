@@ -155,12 +155,9 @@ class Shards:
 
     def find(self, ids: Sequence[str]) -> npt.NDArray[np.intp]:
         """Places of items, by their ids; ``InnerjudgeError`` if one is not in the store."""
-        lacking, places = set(ids), {}
-        for place, one in enumerate(self.ids()):
-            if one in lacking:
-                places[one] = place
-        lacking -= places.keys()
-        if lacking:
+        wanted = set(ids)
+        places = {one: place for place, one in enumerate(self.ids()) if one in wanted}
+        if lacking := wanted - places.keys():
             raise InnerjudgeError(f"given the item {min(lacking)!r}, expected one of the {len(self)} in {self.place}")
         return np.array([places[one] for one in ids], dtype=np.intp)
 

@@ -28,17 +28,15 @@ def locked(place: Place) -> Iterator[None]:
     place.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place.local(LOCK), is_singleton=False)
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         raise InnerjudgeError(
             f"given {place}, into which another run writes just now, expected a store of its own for each run: wait "
             "for it, or choose another --out"
         ) from None
-    try:
+    with held:
         place.tidy()
         yield
-    finally:
-        lock.release()
 
 
 class FeatureStore(StoreReading):
@@ -85,16 +83,10 @@ class FeatureStore(StoreReading):
     @classmethod
     @checked
     def save(cls, features: Features, where: str | Path, *, dtype: str = "float32", shard_items: int = 128) -> Self:
-        """Store features that are in memory; ``open(where).features()`` gives them back.
+        """Store features that are in memory in a new folder (or URI); ``open(where).features()`` gives them back.
 
-        Args:
-            features: What to store.
-            where: A new folder, or a URI.
-            dtype: Type of the stored hidden states, one of :data:`DTYPES`.
-            shard_items: Items a shard.
-
-        Raises:
-            InnerjudgeError: If a store is there already, or there are no items.
+        ``dtype`` is the type of the stored hidden states, one of :data:`DTYPES`; a shard has ``shard_items`` items.
+        ``InnerjudgeError`` if a store is there already, or there are no items.
         """
         at = place(where)
         with locked(at):
@@ -120,14 +112,10 @@ class FeatureStore(StoreReading):
     @classmethod
     @checked
     def open(cls, where: str | Path, *, check: Check = "sizes") -> Self:
-        """Open a complete store to read it.
+        """Open a complete store, a folder or URI, to read it.
 
-        Args:
-            where: Folder or URI.
-            check: ``"sizes"`` checks the size of every shard, ``"checksums"`` reads each of them once.
-
-        Raises:
-            InnerjudgeError: If it is not a store, or shards are missing or damaged: each of them is named.
+        ``check="sizes"`` checks the size of every shard, ``"checksums"`` reads each of them once. ``InnerjudgeError``
+        if it is not a store, or shards are missing or damaged: each of them is named.
         """
         store = cls.begun(where)
         at = store.place

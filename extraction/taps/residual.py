@@ -2,9 +2,8 @@
 
 import threading
 from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from ..ragged import Array, Ragged
 from ..readouts import Reduce, States
 
 
-class ResidualTap(AbstractContextManager["ResidualTap"]):
+class ResidualTap(ExitStack):
     """Keeps ``h[0..last]`` at ``positions`` (``[B, P]``, ``P`` may be 0) of one pass.
 
     With ``keep_last`` it also keeps the final norm's input, ``[B, T, W]``. ``ranges`` receive the states of every
@@ -28,6 +27,7 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
     def __init__(
         self, anatomy: Anatomy, positions: Tensor, *, last: int, keep_last: bool, ranges: "Sequence[RangeStates]" = ()
     ) -> None:
+        super().__init__()
         self._anatomy, self._stream = anatomy, anatomy.stream
         self._positions, self._ranges = positions, ranges
         self._last, self._keep_last = last, keep_last
@@ -35,7 +35,6 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
         self._flat: Tensor | None = None
         self._started = self._ended = 0
         self._thread = threading.get_ident()
-        self._handles: list[Any] = []
         residuals = anatomy.residuals
         self._whole: dict[int, Tensor | None] = dict.fromkeys(residuals.numbers if residuals and keep_last else ())
         self.end: Tensor | None = None
@@ -46,18 +45,14 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
         assert self._rows is not None
         return self._anatomy.on_norm(self._rows.movedim(0, 1))
 
-    def __enter__(self) -> "ResidualTap":
+    def __enter__(self) -> Self:
         for block in dict.fromkeys(self._stream.blocks):
             if self._stream.by_input or block is self._stream.blocks[0]:  # else nothing is read before a block
-                self._handles.append(block.register_forward_pre_hook(self._before_block, with_kwargs=True))
-            self._handles.append(block.register_forward_hook(self._after_block))
+                self.enter_context(block.register_forward_pre_hook(self._before_block, with_kwargs=True))
+            self.enter_context(block.register_forward_hook(self._after_block))
         if self._stream.leaves not in self._stream.blocks:
-            self._handles.append(self._stream.leaves.register_forward_hook(self._after_leaving))
+            self.enter_context(self._stream.leaves.register_forward_hook(self._after_leaving))
         return self
-
-    def __exit__(self, *_: object) -> None:
-        for handle in self._handles:
-            handle.remove()
 
     def _before_block(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if threading.get_ident() == self._thread:
@@ -113,8 +108,7 @@ class ResidualTap(AbstractContextManager["ResidualTap"]):
             self._whole[number] = self._stream.layout.all_rows(states)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bucket:
+class _Bucket(NamedTuple):
     """Ranges of about one length: which they are, where their tokens lie, and the weight of each token in a mean."""
 
     ranges: Tensor

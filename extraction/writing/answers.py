@@ -195,15 +195,10 @@ class Answers:
             again = extract(self._lm, [encoded[row] for row in unread], self._readouts, batch_size=batch_size)
             for name, values in again.arrays.items():
                 put(self._arrays, name, values, unread, len(encoded))
-        seconds = time.perf_counter() - started
         missing = {r.name: lacking(r, encoded, self._lm) for r in self._readouts}
-        features = Features(
-            ids=tuple(one.id for one in encoded),
-            groups=tuple(one.group for one in encoded),
-            provenance=provenance(self._lm),
-            arrays=self._arrays,
-            missing={name: reasons for name, reasons in missing.items() if reasons},
-            seconds={r.name: seconds for r in self._readouts},
+        seconds = dict.fromkeys(missing, time.perf_counter() - started)
+        features = Features.of_items(
+            encoded, provenance(self._lm), arrays=self._arrays, missing=missing, seconds=seconds
         )
         return Generation([self._answers[row] for row in range(len(encoded))], features, len(unread))
 

@@ -123,13 +123,11 @@ def decode(
 
 def distinct(items: Sequence[Encoding]) -> tuple[list[int], list[int]]:
     """The first row with each distinct prompt of a batch, and which of those prompts each item has."""
-    places: dict[tuple[int, ...], int] = {}
-    first: list[int] = []
+    first: dict[tuple[int, ...], int] = {}
     for row, item in enumerate(items):
-        if item.ids not in places:
-            places[item.ids] = len(first)
-            first.append(row)
-    return first, [places[item.ids] for item in items]
+        first.setdefault(item.ids, row)
+    places = {ids: place for place, ids in enumerate(first)}
+    return list(first.values()), [places[item.ids] for item in items]
 
 
 def hands_on_prompts(lm: LanguageModel) -> bool:

@@ -88,14 +88,9 @@ def generate(
     started = time.perf_counter()
     found = complete(lm, items, settled=settled, **how)
     reasons = {item.id: why for item, why in zip(items, found, strict=True) if isinstance(why, str)}
-    return Features(
-        ids=tuple(item.id for item in items),
-        groups=tuple(item.group for item in items),
-        provenance=provenance(lm),
-        texts={name: tuple("" if isinstance(one, str) else one.text for one in found)},
-        missing={name: reasons} if reasons else {},
-        seconds={name: time.perf_counter() - started},
-    )
+    texts = {name: tuple("" if isinstance(one, str) else one.text for one in found)}
+    seconds = {name: time.perf_counter() - started}
+    return Features.of_items(items, provenance(lm), texts=texts, missing={name: reasons}, seconds=seconds)
 
 
 def _fits(write: Callable[[list[int]], None], rows: list[int]) -> bool:

@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from ...models.blocks import StopAfter
 from ...models.caching import CANNOT_SHARE, PromptCache
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
-from ..batching import Batch, Room, is_memory
-from ..one_pass import forward
+from ..batching import Room, is_memory
+from ..one_pass import read_prompt
 from ..schedule import families
 
 
@@ -36,7 +34,7 @@ def prefix_cache(lm: LanguageModel, items: Sequence[Encoding], new: int) -> Dyna
         return None
     try:
         parts = [
-            (family.rows, _read(lm, items[family.rows[0]].ids[:length]))
+            (family.rows, read_prompt(lm, [items[family.rows[0]]], (), length, lm.anatomy.n_blocks).cache)
             for family, length in zip(found, lengths, strict=True)
             if length
         ]
@@ -45,15 +43,6 @@ def prefix_cache(lm: LanguageModel, items: Sequence[Encoding], new: int) -> Dyna
         if is_memory(error):
             raise
         return None
-
-
-def _read(lm: LanguageModel, tokens: Sequence[int]) -> PromptCache:
-    ids = torch.tensor([list(tokens)], device=lm.device)
-    batch = Batch(ids, torch.ones_like(ids), torch.zeros(1, dtype=torch.long, device=lm.device))
-    cache = PromptCache()
-    with StopAfter(lm.anatomy.stream):
-        forward(lm, batch, cache)
-    return cache
 
 
 def _gathered(parts: Sequence[tuple[Sequence[int], PromptCache]], pads: Sequence[int], columns: int) -> DynamicCache:

@@ -204,13 +204,7 @@ def watched_features(
             values = _rows(lm, kept).numpy()
         values[[item.id in reasons for item in items]] = 0
         arrays[readout.name] = values
-    return Features(
-        ids=tuple(item.id for item in items),
-        groups=tuple(item.group for item in items),
-        provenance=provenance(lm),
-        arrays=arrays,
-        missing={name: reasons for name, reasons in missing.items() if reasons},
-    )
+    return Features.of_items(items, provenance(lm), arrays=arrays, missing=missing)
 
 
 @torch.inference_mode()

@@ -233,12 +233,11 @@ def _at_once(
     fill_empty(arrays, readouts, items, lm, lm.anatomy.n_blocks)
     no_text = {items[k].id: why for k, why in reasons.items()}
     seconds = time.perf_counter() - started
-    return Features(
-        ids=tuple(item.id for item in items),
-        groups=tuple(item.group for item in items),
-        provenance=provenance(lm),
+    return Features.of_items(
+        items,
+        provenance(lm),
         arrays=arrays,
         texts={name: tuple(texts)},
-        missing={key: why for key, why in (missing | {name: no_text}).items() if why},
+        missing=missing | {name: no_text},
         seconds={r.name: seconds for r in readouts} | {name: seconds},
     )

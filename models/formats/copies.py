@@ -43,15 +43,13 @@ def copy_of(file: GgufFile, dtype: str) -> Path:
         ) from None
     lock = FileLock(f"{folder}.lock")
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         log.warning(f"Waiting for another process that converts {file.path.name}")
-        lock.acquire()
-    try:
+        held = lock.acquire()
+    with held:
         if not _is_whole(folder):
             _make(file, dtype, folder)
-    finally:
-        lock.release()
     return folder
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from os.path import isdir, isfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import transformers
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
@@ -30,8 +30,7 @@ _MOST = 1 << 22
 _PART = re.compile(r"-\d{5}-of-(\d{5})\.gguf$", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """Entry of the tensor table; ``kind`` is the number of its type (2 for Q4_0), ``offset`` its first byte."""
 
     name: str
@@ -40,8 +39,7 @@ class Tensor:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """A GGUF file without its weights, which begin at byte ``data`` of ``size``; of arrays only the length is kept."""
 
     entries: dict[str, Any]

@@ -44,6 +44,8 @@ def find_source(name: str, revision: str | None = None, dtype: str = "auto") -> 
     the folder of a LoRA adapter. ``dtype`` is what a GGUF file is dequantised to; ``"auto"`` means float32 if the file
     is quantised. ``InnerjudgeError`` if there is no such file, or it cannot be converted.
     """
+    if dtype not in ("auto", "float32", "bfloat16", "float16"):
+        raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
     if name == REFERENCE:
         return Source(str(_REFERENCE_FOLDER), str(_REFERENCE_FOLDER))
     if is_adapter(name):
@@ -58,8 +60,6 @@ def find_source(name: str, revision: str | None = None, dtype: str = "auto") -> 
     file = read_header(found)
     if dtype == "auto":
         dtype = cpu_dtype({"F16": "float16", "BF16": "bfloat16"}.get(file.quantisation, "float32"))
-    if dtype not in ("float32", "bfloat16", "float16"):
-        raise InnerjudgeError(f"given the dtype {dtype!r}, expected auto, float32, bfloat16 or float16")
     folder = str(copy_of(file, dtype))
     return Source(folder, folder, origin=file.origin, notes=file.oddities)
 

@@ -68,9 +68,13 @@ def test_multiple() -> None:
 
 def test_fits() -> None:
     from collections.abc import Sequence
+    from typing import Literal
 
     found = fits(["a"], Sequence[str]), fits("a", Sequence[str]), fits(None, int | None), fits([1], list[str])
     assert found == (True, False, True, False)
+    word = Literal["a", "b"] | int
+    assert (fits("c", word), fits("c", word, words=True), fits("b", word, words=True)) == (True, False, True)
+    assert not fits(["b", "c"], list[word], words=True)
 
 
 def test_unclosed() -> None:

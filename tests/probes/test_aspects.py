@@ -149,8 +149,15 @@ def test_bad_labels_in_one_line(how, labels, why) -> None:  # type: ignore[no-un
 
 
 @pytest.mark.parametrize(
-    "how", [{"observed": 1.0}, {"correct": 0.0}, {"unknown": "x"}, {"head": "x"}, {"aspects": ["route"]}]
+    ("how", "why"),
+    [
+        ({"observed": 1.0}, "expected names other than"),
+        ({"correct": 0.0}, "expected names other than"),
+        ({"aspects": ["route"]}, "expected names other than"),
+        ({"unknown": "x"}, "given unknown='x' .*expected 'mask' or 'negative'"),
+        ({"head": "x"}, "given head='x' .*expected 'mean' or"),
+    ],
 )
-def test_bad_parameters(how) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(InnerjudgeError, match="expected names other than"):
+def test_bad_parameters(how, why) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InnerjudgeError, match=why):
         AspectProbes(**how)

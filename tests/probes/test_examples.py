@@ -42,7 +42,7 @@ def test_certainty() -> None:
 def test_states_of_items() -> None:
     right = np.array([True, False, True])
     items = StatesOfItems(np.eye(4, dtype=np.float32), np.array([1, 2, 1]), ("p", "p", "q"), right)
-    found = items.mixed, items.read(np.array([1]))[0].tolist()
+    found = items.mixed(), items.read(np.array([1]))[0].tolist()
     assert found == (True, [[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
 
 

@@ -1,5 +1,7 @@
 """Parameters of every judge, as scikit-learn clones, sets and shows them; predictions are arrays."""
 
+from typing import Literal, get_args, get_origin, get_type_hints
+
 import numpy as np
 import pytest
 from innerjudge.models import InnerjudgeError
@@ -19,6 +21,7 @@ from innerjudge.probes import (
     load,
     save,
 )
+from innerjudge.probes.registry import registered_judges
 from sklearn.base import clone
 
 from .test_every_judge import ANSWERS, CASES, CORRECT, JUDGES, RATINGS, fitted, fresh
@@ -27,6 +30,20 @@ from .test_every_judge import ANSWERS, CASES, CORRECT, JUDGES, RATINGS, fitted, 
 def test_repr_shows_what_was_changed():
     assert repr(CLUE(scale=True)) == "CLUE(scale=True)"
     assert repr(EScore()) == "EScore()"
+
+
+WORDED = [
+    (cls, name)
+    for cls in registered_judges().values()
+    for name, hint in get_type_hints(cls.__init__).items()
+    if name != "return" and (get_origin(hint) is Literal or any(get_origin(one) is Literal for one in get_args(hint)))
+]
+
+
+@pytest.mark.parametrize(("cls", "name"), WORDED, ids=lambda one: one if isinstance(one, str) else one.__name__)
+def test_an_unknown_word_is_refused_with_all_that_there_are(cls, name):
+    with pytest.raises(InnerjudgeError, match=rf"{cls.__name__}: given {name}='nonsense' \(str\), expected .*'.*'"):
+        cls(**{name: "nonsense"})
 
 
 def test_unknown_options_are_refused():

@@ -92,7 +92,9 @@ def test_the_last_k_entries():
     with pytest.raises(InnerjudgeError, match="entries=5, expected 1 to 4"):
         LAGER(entries=5).decision_function(items(z))
     for wrong in (0, -1, True, 1.5):
-        with pytest.raises(InnerjudgeError, match=r"expected one of those|expected 'all' or"):
+        with pytest.raises(
+            InnerjudgeError, match=r"entries=.*expected 'all'(, 'drop_last', 'last', or at least 1$| or)"
+        ):
             LAGER(entries=wrong)
 
 

@@ -169,7 +169,7 @@ def test_pairs_are_on_both_sides_or_no_side_is_held_out():
     right = np.r_[True, False, np.repeat([True, False] * 5, 2)[:18], True, True]
     groups = tuple(str(k // 2) for k in range(len(right)))
     items = StatesOfItems(np.zeros((len(right), 1), np.float32), np.ones(len(right), int), groups, right)
-    assert items.mixed
+    assert items.mixed()
     for seed in range(8):
         learned, held_out = items.split(seed, mixed=True)
         assert learned.all()

@@ -42,5 +42,9 @@ def test_the_tenth_of_many_groups_is_their_mean():
 
 
 def test_parameters_are_checked():
-    with pytest.raises(InnerjudgeError, match="expected one of"):
+    with pytest.raises(InnerjudgeError, match="given window=0, expected at least 1 token"):
         TokenConfidence(window=0)
+    with pytest.raises(InnerjudgeError, match=r"given statistic='coe' .*expected 'log_probability' or"):
+        TokenConfidence(statistic="coe")
+    with pytest.raises(InnerjudgeError, match=r"given aggregate='all' .*expected 'mean' or 'tail' or"):
+        TokenConfidence(aggregate="all")

@@ -43,6 +43,10 @@ def test_no_way_has_no_direction():
 
 
 def test_parameters_are_checked():
-    for wrong in ({"statistic": "coe"}, {"segment": 0}):
-        with pytest.raises(InnerjudgeError, match="expected one of"):
-            Trajectory(**wrong)
+    for name, value, known in (
+        ("statistic", "coe", "'coe-r' or"),
+        ("part", "prompt", "'reasoning' or"),
+        ("segment", 0, "at"),
+    ):
+        with pytest.raises(InnerjudgeError, match=f"given {name}={value!r}.*expected {known}"):
+            Trajectory(**{name: value})
