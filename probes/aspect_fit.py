@@ -49,8 +49,10 @@ class AspectLabels(NamedTuple):
 
 
 def columns_of(labels: Any, aspects: tuple[str, ...], routes: Any, overall: Any) -> AspectLabels:
-    """Labels as a table, from rows ``[n, A]`` or mappings ``[n]``; refuses names that are not expected."""
+    """Labels as a table, from rows ``[n, A]``, mappings ``[n]`` or booleans; refuses names that are not expected."""
     rows = list(labels) if isinstance(labels, Iterable) else [labels]
+    if all(isinstance(row, bool | np.bool_) for row in rows):
+        rows = [{"right": row} for row in rows]
     if not all(isinstance(row, Mapping) for row in rows):
         if {np.shape(row) for row in rows} != {(len(aspects),)} or not aspects:
             raise InnerjudgeError(

@@ -98,6 +98,13 @@ def test_the_score_is_the_mean_of_standardised_aspects_and_a_head_learns_weights
     assert again.decision_function(features_of(x)).tolist() == judge.decision_function(features_of(x)).tolist()
 
 
+def test_plain_labels_are_one_aspect() -> None:
+    x, right, _ = world()
+    judge = AspectProbes(positions=["a"]).fit(features_of(x), right[:, 0])
+    assert judge.aspects_ == ("right",)
+    assert ((judge.decision_function(features_of(x)) > 0) == right[:, 0]).mean() > 0.7
+
+
 def test_a_route_of_its_own_where_tasks_differ() -> None:
     """In route t the aspect is turned round: only probes of each route can learn both."""
     x, right, _ = world()

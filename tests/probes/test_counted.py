@@ -42,6 +42,21 @@ def test_posteriors_are_those_of_all_labellings() -> None:
         assert log_sum == pytest.approx(np.log(odds.sum()))
 
 
+def test_what_the_published_graph_would_say() -> None:
+    """Potentials of LLP-BP: bags {1, 2} and {3}, one right in each, an edge from 1 to 3 of similarity .5, weights 10.
+
+    exp(-10 (y1 + y2 - 1)^2 - 10 (y3 - 1)^2 - 10 * .5 (y1 - y3)^2): the two likely labellings are (1, 0, 1), energy 0,
+    and (0, 1, 1), energy 5, so that P(y1) is 1 / (1 + e^-5) = .9933: a near neighbour alone says which one is right.
+    Our posteriors know no neighbours: in states that say nothing both are as likely, and counts hold exactly.
+    """
+    ways = np.array(list(product((0, 1), repeat=3)))
+    y1, y2, y3 = ways.T
+    weight = np.exp(-10 * (y1 + y2 - 1) ** 2 - 10 * (y3 - 1) ** 2 - 5 * (y1 - y3) ** 2)
+    assert (weight @ ways / weight.sum()).round(4) == pytest.approx([0.9933, 0.0068, 1.0])
+    r, _ = posteriors(np.array([[0.0, 0.0], [0.0, -np.inf]]), np.array([1, 1]))
+    assert r.tolist() == [[0.5, 0.5], [1.0, 0.0]]
+
+
 def test_one_step_by_hand() -> None:
     # x = 3, 0, -1, one right, posteriors .6 .2 .2: centred 7/3, -2/3, -5/3; N = 1 - 1/3 = 2/3;
     # shift = (.6 * 7/3 - .2 * 2/3 - .2 * 5/3) / (2/3) = 1.4; S = (78/9 - 2/3 * 1.96) / 2 = 3.68; w = 1.4 / 3.68.

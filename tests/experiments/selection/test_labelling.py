@@ -51,6 +51,17 @@ def test_entropy_of_the_answers_mean() -> None:
     assert selection.next_to_label(items, [None] * 4, [0.5, 0.5, 0.1, 0.9], rule="entropy") == ["q/2", "q/0"]
 
 
+def test_entropies_by_hand() -> None:
+    # p = .99, .6, .5, .97: entropies .0560, .6730, .6931, .1347, above their mean of .3892 those of the two in the
+    # middle (LLKD learns from such, where the teacher is sure as well): they are asked about first.
+    p = np.array([0.99, 0.6, 0.5, 0.97])
+    entropy = -p * np.log(p) - (1 - p) * np.log(1 - p)
+    assert entropy == pytest.approx([0.0560, 0.6730, 0.6931, 0.1347], abs=5e-5)
+    assert (entropy > entropy.mean()).tolist() == [False, True, True, False]
+    items = traces({"q": ["A", "B", "C", "D"]})
+    assert selection.next_to_label(items, [None] * 4, p.tolist(), rule="entropy") == ["q/2", "q/1", "q/3", "q/0"]
+
+
 def test_two_answers_of_every_question_come_before_a_third() -> None:
     items = traces({f"q{q}": ["1", "2", "2", "3", "3", "3", "4"] for q in range(5)})
     found = selection.next_to_label(items, [None] * len(items))
