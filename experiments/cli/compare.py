@@ -1,5 +1,6 @@
 """The commands ``compare``, of judges on the same items, ``judges``, which lists them, ``agree`` and ``doctor``."""
 
+import math
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -83,7 +84,7 @@ def compare(
         merge_system=merge_system,
         embedder=embedder,
         text_judges=tuple(text_judge or ()),
-        against=text_judge[0].rpartition("#")[2] if text_judge else "text",
+        against=text_judge[0].partition("#")[2] if text_judge else "text",
         batch_size=batch_size,
         top_maj=tuple(dict.fromkeys(top_maj or TOP_MAJ)),
     )
@@ -192,6 +193,16 @@ def agree(
     try:
         costs = {name: float(text) for name, _, text in (one.rpartition("=") for one in cost or ())}
     except ValueError:
-        raise InnerjudgeError(f"given --cost {' --cost '.join(cost or ())}, expected NAME=NUMBER: gpt=1200") from None
-    table = Table(row for file in labels for row in read_table(file))
+        costs = {"": 0.0}
+    if not all(0 < value < math.inf for value in costs.values()) or {*costs} - {judge, probe}:
+        raise InnerjudgeError(
+            f"given --cost {' --cost '.join(cost or ())}, expected NAME=NUMBER of the judge and of the probe, above 0"
+        )
+    files = [read_table(file) for file in labels]
+    named = [{row.data for row in rows} for rows in files]
+    if any(names != named[0] for names in named):  # those of `label` and `ask` know no data set
+        files = [Table(replace(row, data="") for row in rows) for rows in files]
+    table = Table(row for rows in files for row in rows)
+    if odd := [name for name in by or () if not any(table.tag(name))]:
+        raise InnerjudgeError(f"given --by {odd[0]}, expected a field of the rows")
     say(str(check_labels(table, judge, people, probe=probe, slices=("length", "data", *(by or ())), costs=costs)))

@@ -226,11 +226,13 @@ def ask(
     scale: o.Scale = "1-5",
     abstain: o.Abstain = True,
     prompt: o.Prompt = None,
+    reasoning_tokens: o.ReasoningTokens = 128,
     log_style: o.Log = "auto",
 ) -> None:
     """Ask a text judge behind a server about every item: one verdict a line, for `fit --labels-from`, `agree`, studies.
 
-    Every reply is kept at once, and a command that was stopped goes on. No model is loaded here.
+    Every reply is kept at once, and a command that was stopped goes on. No model is loaded here. A model that reasons
+    first needs more tokens than the usual 128: `--reasoning-tokens 4096`.
 
         innerjudge ask --data traces.jsonl --text-judge openai:http://localhost:8000/v1#Qwen/Qwen3-8B --out said.jsonl
     """
@@ -243,5 +245,7 @@ def ask(
     own = None if prompt is None else JudgePrompt.of(prompt)
     found = load_data(data, limit=limit, seed=seed, columns=columns)
     with logged(log_style, kept=str(out)) as steps:
-        passes = Passes(scale=o.bounds(scale), abstain=abstain, prompt=own, steps=steps)
-        say(ask_job(found.items, text_judge, out, passes, seed=seed))
+        passes = Passes(
+            scale=o.bounds(scale), abstain=abstain, prompt=own, reasoning_tokens=reasoning_tokens, steps=steps
+        )
+        say(ask_job(found.items, text_judge, out, how, seed=seed))

@@ -115,14 +115,17 @@ class Evaluation(DataItems):
     def check(self) -> None:
         """Refuse what can be refused before any pass of the model."""
         assert self.seats
-        for typed in self.settings.text_judges:
-            if (name := OpenAIJudge.of(typed).name) in self.seats:
-                raise InnerjudgeError(f"given {typed} with the name of a judge of ours, {name}, expected another model")
+        names = [OpenAIJudge.of(typed).name for typed in self.settings.text_judges]
+        if odd := {*names} & {*self.seats} or {name for name in names if names.count(name) > 1}:
+            raise InnerjudgeError(
+                f"given the text judges {', '.join(names)}, expected other names than one another's and than those "
+                f"of our judges: leave {min(odd)} out"
+            )
         if not self.source.data.problems:  # others are sampled from the model first
             require_classes(self.items, self.sides.fit)
         for path, rows in self.imported.items():
             _unmatched(self, path)
-            own = next((row.judge for row in rows if row.judge in self.seats), None)
+            own = next((row.judge for row in rows if row.judge in {*self.seats, *names}), None)
             if own is not None:
                 raise InnerjudgeError(
                     f"{Path(path).name}: given rows of a judge {own!r}, which this comparison has as well, expected "

@@ -40,13 +40,17 @@ class ChatServer:
     sent: int = field(default=0, init=False)
     stop: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
     _silent: int = field(default=0, init=False, repr=False)
-    _logprobs: bool = field(default=True, init=False, repr=False)
+    _odd: set[str] = field(default_factory=set, init=False, repr=False)  # parameters that this server refuses
 
     def __post_init__(self) -> None:
         self._openai, self._http = (require(name, "openai") for name in ("openai", "httpx2"))
-        self._lock, self._client = threading.Lock(), self._openai.OpenAI(
-            base_url=self.url, api_key=os.environ.get(KEY) or "none", timeout=self.patience, max_retries=0
-        )  # fmt: skip
+        self._lock = threading.Lock()
+        self._client = self._openai.OpenAI(
+            base_url=self.url,
+            api_key=os.environ.get(KEY) or "none",
+            max_retries=0,
+            http_client=self._http.Client(timeout=self.patience, event_hooks={"response": [self._refused]}),
+        )
 
     def kept(self, body: dict[str, Any], folder: Path) -> dict[str, Any]:
         """The ``text``, ``tokens`` and ``logprobs`` (of the first token) of a reply, or ``why`` there is none.
@@ -64,31 +68,36 @@ class ChatServer:
         return reply
 
     def _reply(self, body: dict[str, Any]) -> dict[str, Any]:
-        why, tried = "", 0
+        why, tried, logprobs = "", 0, "logprobs" not in self._odd
         while tried < TRIES and not self.stop.is_set():
             tried, wait = tried + 1, 0.25 * 2**tried
             with self._lock:
                 self.sent += 1
-            more = {"logprobs": True, "top_logprobs": 20} if self._logprobs else {}
+            asked = {name: value for name, value in body.items() if name not in self._odd}
+            asked |= {"max_completion_tokens": body["max_tokens"]} if "max_tokens" in self._odd else {}
             try:
-                reply = _read(self._received({**body, **more}))
+                reply = _read(self._received(asked | ({"logprobs": True, "top_logprobs": 20} if logprobs else {})))
+                self._odd |= set() if logprobs else {"logprobs"}
                 self._silent = 0
                 return reply
-            except self._openai.APIStatusError as error:
-                status, why = error.status_code, _plain(f"status {error.status_code}: {error.message}")
-                if status in (400, 422) and more:
-                    self._logprobs = False  # it gives none
-                elif status in _OWN:
-                    return {"why": f"the server refused it ({why})"}
-                elif status < 500 and status not in _PASSING:
-                    raise InnerjudgeError(
-                        f"given {self.url} with the model {shown(body['model'])}, which answers {why}, expected an "
-                        f"answer: check the address, the name and {KEY}"
-                    ) from None
-                asked = error.response.headers.get("retry-after", "")
-                wait = max(wait, float(asked)) if asked.isdecimal() else wait
             except (self._openai.APIError, self._http.HTTPError, *_DAMAGE) as error:
-                why = _plain(one_line(error))
+                refusal = error.__cause__ if isinstance(error.__cause__, _RefusalError) else None
+                why = _plain(one_line(refusal or error))
+            if refusal is None or refusal.status >= 500 or refusal.status in _PASSING:
+                wait = max(wait, refusal.wait) if refusal is not None else wait
+            elif refusal.status not in _OWN:
+                raise InnerjudgeError(
+                    f"given {self.url} with the model {shown(body['model'])}, which answers {why}, expected an answer: "
+                    f"check the address, the name and {KEY}"
+                )
+            elif odd := {name for name in body if name in why and name not in {*self._odd, "model", "messages"}}:
+                self._odd |= odd  # such as max_tokens, which has another name in newer servers
+                continue
+            elif logprobs:
+                logprobs = False  # it may have none, or refuse this text
+                continue
+            else:
+                break
             if tried < TRIES:
                 self.stop.wait(min(wait, self.patience))
         why = f"the server gave no answer ({tried} times asked, last {why})"
@@ -101,20 +110,42 @@ class ChatServer:
         return {"why": why}
 
     def _received(self, body: Mapping[str, Any]) -> bytes:
+        with self._client.chat.completions.with_streaming_response.create(**body) as response:
+            return self._bounded(response)
+
+    def _bounded(self, response: Any) -> bytes:
         """The body of a reply, of at most :data:`LIMIT` bytes that come within the time."""
         until, raw = time.monotonic() + self.patience, bytearray()
-        with self._client.chat.completions.with_streaming_response.create(**body) as response:
-            for chunk in response.iter_bytes():
-                raw += chunk
-                if len(raw) > LIMIT or time.monotonic() > until:
-                    raise ValueError(f"a reply of over {LIMIT} bytes or {self.patience:g} s")
+        for chunk in response.iter_bytes():
+            raw += chunk
+            if len(raw) > LIMIT or time.monotonic() > until:
+                raise ValueError(f"a reply of over {LIMIT} bytes or {self.patience:g} s")
         return bytes(raw)
+
+    def _refused(self, response: Any) -> None:
+        """Raise what a reply of another status says, before the client reads all of it."""
+        if response.status_code >= 400:
+            after = response.headers.get("retry-after", "")
+            said = self._bounded(response).decode(errors="replace")
+            raise _RefusalError(response.status_code, float(after) if after.isdecimal() else 0.0, said)
+
+
+class _RefusalError(Exception):
+    """A reply with a status of 400 or more, and how many seconds the server asks to wait."""
+
+    def __init__(self, status: int, wait: float, said: str) -> None:
+        super().__init__(f"status {status}: {said}")
+        self.status, self.wait = status, wait
+
+
+def _hidden(text: str) -> str:
+    """A text of a server without the key, which it was told."""
+    key = os.environ.get(KEY)
+    return text.replace(key, "***") if key else text
 
 
 def _plain(text: str) -> str:
-    """What a server says, on one line and without the key, which it was told."""
-    key = os.environ.get(KEY)
-    return shown(" ".join((text.replace(key, "***") if key else text).split()), 200)
+    return shown(" ".join(_hidden(text).split()), 200)
 
 
 def _read(raw: bytes) -> dict[str, Any]:
@@ -127,4 +158,5 @@ def _read(raw: bytes) -> dict[str, Any]:
     usage = reply.get("usage") or {}
     first = ((choice.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs") or []
     found = {str(one["token"]): float(one["logprob"]) for one in first}
-    return {"text": text, "tokens": int(usage.get("total_tokens") or 0), "logprobs": found}
+    cut = choice.get("finish_reason") == "length"
+    return {"text": _hidden(text), "tokens": int(usage.get("total_tokens") or 0), "logprobs": found, "cut": cut}

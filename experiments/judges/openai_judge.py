@@ -1,5 +1,6 @@
 """A text judge behind an OpenAI-compatible server: our words, one request an item and order (extra ``openai``)."""
 
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,10 @@ class OpenAIJudge:
         if not typed.startswith("openai:") or not url.startswith(("http://", "https://")) or not name:
             raise InnerjudgeError(f"given the text judge {shown(typed)!r}, expected openai:URL#MODEL, such as "
                                   "openai:https://api.openai.com/v1#gpt-4o")  # fmt: skip
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise InnerjudgeError(
+                "given a text judge with a password in its address, expected none: set OPENAI_API_KEY"
+            )
         require("openai", "openai")
         return cls(url=url.rstrip("/"), name=name, **how)
 
@@ -61,8 +66,10 @@ class OpenAIJudge:
         with TemporaryDirectory() as spare, ThreadPoolExecutor(self.at_once) as pool:
             folder = self.folder or Path(spare)
             folder.mkdir(parents=True, exist_ok=True)
-            bodies = [None if question is None else self._body(question, seed) for question in questions]
-            asked = [None if body is None else pool.submit(server.kept, body, folder) for body in bodies]
+            bodies = [None if question is None else self._body(question, seed, _most(passes)) for question in questions]
+            each = {json.dumps(body): body for body in bodies if body is not None}  # equal ones are asked once
+            sent = {key: pool.submit(server.kept, body, folder) for key, body in each.items()}
+            asked = [None if body is None else sent[json.dumps(body)] for body in bodies]
             replies: list[dict[str, Any]] = []
             try:
                 for one in asked:
@@ -74,7 +81,7 @@ class OpenAIJudge:
                 raise
             finally:
                 self.sent += server.sent
-        self.tokens += sum(int(reply.get("tokens") or 0) for reply in replies)
+        self.tokens += sum(int(one.result().get("tokens") or 0) for one in sent.values())
         missing = {i.id: r["why"] for i, r in zip(items, replies, strict=True) if r.get("why")}
         features = Features(
             ids=tuple(item.id for item in items),
@@ -84,15 +91,24 @@ class OpenAIJudge:
             provenance=Provenance(self.name, None, self.url, "", "", ""),
         )
         values = values_of(kind, passes.scale)
+        cut = f"its reply was cut at {_most(passes)} tokens: raise --reasoning-tokens"
         said = Said(questions=questions, features=features).verdicts(Way("open", "text"), values)
-        found = [_expected(v, q, r, values) for v, q, r in zip(said, questions, replies, strict=True)]
-        return as_given(found, swapped=swapped)
+        known = [_expected(v, q, r, values) for v, q, r in zip(said, questions, replies, strict=True)]
+        told = [
+            replace(v, unscored=cut) if v.unscored and r.get("cut") else v for v, r in zip(known, replies, strict=True)
+        ]
+        return as_given(told, swapped=swapped)
 
-    def _body(self, question: Question, seed: int) -> dict[str, Any]:
+    def _body(self, question: Question, seed: int, most: int) -> dict[str, Any]:
         turns = question.prompt.turns
         messages = turns.messages if isinstance(turns, Conversation) else (Message("user", str(turns)),)
         said = [{"role": one.role, "content": one.content} for one in messages]
-        return {"model": self.name, "messages": said, "temperature": 0.0, "max_tokens": OPEN_TOKENS, "seed": seed}
+        return {"model": self.name, "messages": said, "temperature": 0.0, "max_tokens": most, "seed": seed}
+
+
+def _most(passes: Passes) -> int:
+    """Most new tokens: reasoning models reason first."""
+    return max(OPEN_TOKENS, passes.reasoning_tokens)
 
 
 def _expected(

@@ -7,7 +7,8 @@ from pathlib import Path
 from ...models.items import Item
 from ..data.jsonl import require_room, write_jsonl, writing
 from ..data.kinds import kind_of
-from ..data.verdict_files import row_json, verdict_row
+from ..data.verdict_files import read_table, row_json, verdict_row
+from ..data.verdict_table import Row
 from ..judges.openai_judge import OpenAIJudge
 from ..reading.passes import Passes
 
@@ -15,17 +16,19 @@ from ..reading.passes import Passes
 def ask_job(items: Sequence[Item], typed: str, out: Path, passes: Passes, *, seed: int = 0) -> str:
     """Write the verdicts of the judge ``typed`` (``openai:URL#MODEL``) into the JSONL file ``out``.
 
-    Replies are kept one by one in the folder ``OUT.replies``: the same command asks only for what is not there.
+    Replies are kept one by one in the folder ``OUT.replies``: the same command asks only for what is not there. Rows
+    of others in ``out`` stay.
     """
     require_room(out)
     judge, kind = OpenAIJudge.of(typed, folder=out.with_name(f"{out.name}.replies")), kind_of(items[0])
-    rows = []
+    others = [row for row in read_table(out) if row.judge != judge.name] if out.exists() and out.stat().st_size else []
+    rows: list[Row] = []
     for swapped in (False, True)[: 2 if kind == "pair" else 1]:
         said = judge.verdicts(kind, items, passes, swapped=swapped, seed=seed)
         made = [verdict_row(item, one, data="", judge=judge.name) for item, one in zip(items, said, strict=True)]
         rows += [replace(row, order="swapped") for row in made] if swapped else made
     with writing(out):
-        write_jsonl(out, map(row_json, rows), seal=False)
+        write_jsonl(out, map(row_json, (*others, *rows)), seal=False)
     silent = sum(row.unscored is not None for row in rows)
     again = "; the same command asks again where the server gave no answer" if silent else ""
     return (

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -36,6 +37,8 @@ class Gate(NamedTuple):
         try:
             if typed.startswith("regex:"):
                 return cls(typed, "", pattern=regex.compile(typed[6:]))
+            if not (name.strip() and isfinite(float(least))):
+                raise ValueError("no name and finite number")
             return cls(typed, name.strip(), float(least))
         except (ValueError, regex.error) as error:
             raise InnerjudgeError(
@@ -122,6 +125,8 @@ def read_gated(
     """
     if not gates and not weights:
         return read_columns(path, score=score, judge=judge, data=data), None
+    if not gates:
+        raise InnerjudgeError("given --weight without --gate, expected a gate that comes before the weighted scores")
     rows, by, first = read_records(path), defaultdict[str, list[Record]](list), next(iter(weights), score)
     for row in rows:
         by[str(row.values.get("judge", ""))].append(row)

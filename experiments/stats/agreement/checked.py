@@ -33,13 +33,14 @@ class Checked:
 
     ``people`` is their agreement with one another, ``rows`` that of the judge and of the probe with them, ``right`` the
     share of all items that the judge labelled that is right by their measure, ``kept`` the difference of the two kappas
-    (probe less judge), ``costs`` what one verdict costs.
+    (probe less judge) and ``ratio`` their ratio, on items that both labelled, ``costs`` what one verdict costs.
     """
 
     people: Interval
     rows: tuple[Agreement, ...]
     right: Interval
     kept: Interval | None = None
+    ratio: float | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -50,11 +51,11 @@ class Checked:
         lines += [f"Right by their measure, of all that the judge labelled: {_said(self.right)}."]
         if self.kept is not None:
             judge, probe = (row for row in self.rows if row.part == _ALL)
-            cost, beyond_chance = "", judge.kappa.value or 0.0
+            cost = ""
             if {judge.rater, probe.rater} <= self.costs.keys():
                 cost = f"costs {self.costs[probe.rater] / self.costs[judge.rater]:.2g} of {judge.rater} and "
-            ratio = number((probe.kappa.value or 0.0) / beyond_chance if beyond_chance > 0 else None)
-            lines.append(f"{probe.rater} {cost}keeps {ratio} of its kappa (difference {_said(self.kept)}).")
+            kept = f"keeps {number(self.ratio)} of its kappa on the {self.kept.n} items that both labelled"
+            lines.append(f"{probe.rater} {cost}{kept} (difference {_said(self.kept)}).")
         return "\n".join(lines)
 
 
@@ -106,20 +107,25 @@ def check_labels(
     if all(a is None or b is None for a, b in zip(truth, said[judge], strict=True)):
         raise InnerjudgeError(f"given no item with a label by {judge} and one by people, expected some: label the same")
     rows: list[Agreement] = []
-    kappas: dict[str, Statistic] = {}
     groups = table.groups
     for rater in (judge, *([] if probe is None else [probe])):
         for part, its in _parts(table, slices).items():
             own = [label if k in its else None for k, label in enumerate(said[rater])]
-            kappa = cohen_kappa(own, truth)
             share = cluster_interval(percent_agreement(own, truth), groups)
-            rows.append(Agreement(rater=rater, part=part, share=share, kappa=cluster_interval(kappa, groups)))
-            kappas.setdefault(rater, kappa)
+            rows.append(
+                Agreement(rater=rater, part=part, share=share, kappa=cluster_interval(cohen_kappa(own, truth), groups))
+            )
+    kept: tuple[Statistic, ...] = ()
+    if probe is not None:
+        pairs = list(zip(said[judge], said[probe], strict=True))  # on what both labelled
+        both = [[None if None in pair else pair[k] for pair in pairs] for k in (0, 1)]
+        kept = (cohen_kappa(both[0], truth), cohen_kappa(both[1], truth))
     return Checked(
         people=cluster_interval(_of_people([said[name] for name in people]), groups),
         rows=tuple(rows),
         right=cluster_interval(corrected_share(truth, said[judge]), groups),
-        kept=None if probe is None else paired_difference(kappas[probe], kappas[judge], groups),
+        kept=paired_difference(kept[1], kept[0], groups) if kept else None,
+        ratio=kept[1].value / kept[0].value if kept and kept[1].value and (kept[0].value or 0) > 0 else None,
         costs=costs or {},
     )
 
@@ -128,8 +134,7 @@ def corrected_share(people: Said, judge: Said) -> Statistic:
     r"""Share of ``True`` among all items that a judge labelled, corrected with those that people labelled too.
 
     With ``h`` of people and ``f`` of the judge: :math:`\bar h + \lambda (\bar f_{all} - \bar f_{checked})`, where
-    :math:`\lambda = \mathrm{cov}(h, f) / (\mathrm{var}(f) (1 + m/n))` for ``m`` of ``n`` checked, the tuned
-    prediction-powered mean (in a simulation with 100 checked, :math:`\lambda = 1` was worse than people's mean alone).
+    :math:`\lambda = \mathrm{cov}(h, f) / \mathrm{var}(f)` on the checked ones, the prediction-powered mean, tuned (in a simulation with 100 checked, :math:`\lambda = 1` was worse than people's mean alone).
     """
     require_same_length(people=people, judge=judge)
     if not all(v is None or isinstance(v, bool | np.bool_) for v in (*people, *judge)):
@@ -137,12 +142,12 @@ def corrected_share(people: Said, judge: Said) -> Statistic:
     h, f = (finite([None if v is None else float(bool(v)) for v in column]) for column in (people, judge))
     every = ~np.isnan(f)
     checked = every & ~np.isnan(h)
-    m, n = int(checked.sum()), int(every.sum())
+    m = int(checked.sum())
     if m < 2:
         return undefined("fewer than two checked items", n=m, size=len(judge))
     spread = float(np.var(f[checked]))
     covariance = float(np.mean((h[checked] - h[checked].mean()) * (f[checked] - f[checked].mean())))
-    slope = covariance / (spread * (1 + m / n)) if spread else 0.0
+    slope = covariance / spread if spread else 0.0
     h, f = np.where(checked, h, 0.0), np.where(every, f, 0.0)
 
     def over(w: Floats) -> Floats:

@@ -65,6 +65,8 @@ def log_ratio_preferences(
             f"log-probabilities of shape {' or '.join(map(str, kinds))} twice: give both responses of every pair"
         )
     other = both[0].ndim == 3 and bool((both[0][..., 1] != both[1][..., 1]).any())
+    if both[0].ndim == 3 and not (both[0][..., 1] > 0).all():
+        raise InnerjudgeError("given a response without tokens, expected some in each: leave such pairs out")
     pairs = [x if x.ndim == 2 else x[..., 0] / (x[..., 1] if per_token else 1.0) for x in both]
     same, told = np.all([x[:, 0] == x[:, 1] for x in pairs], axis=0), np.nan_to_num(2 * known - 1)
     share, flip = smooth or (0.0, 0.0)
@@ -87,6 +89,8 @@ def log_ratio_preferences(
         unit = float(np.sqrt((margin**2).mean())) or 1.0
         signed = (told * margin)[told != 0] / unit
         beta = float(minimize_scalar(lambda k: np.logaddexp(0, -k * signed).sum() + k * k / 18).x) / unit
+        if beta <= 0:
+            warnings.warn("the known preferences go against the log-ratios: so do all labels", stacklevel=2)
     p = np.where(np.isnan(known), expit(beta * margin), known)
     if smooth is not None:
         wins, by = np.sign(p - 0.5), np.full(len(p), 0.5)

@@ -65,7 +65,17 @@ def test_people_are_settled_by_vote_and_parts_are_told_apart() -> None:
     assert found.kept.value == pytest.approx(2 / 3)
     page = str(found)
     assert "| gpt | length long | 2 | 0.00" in page
-    assert "probe costs 0.05 of gpt and keeps 3.00 of its kappa" in page
+    assert "probe costs 0.05 of gpt and keeps 3.00 of its kappa on the 6 items that both labelled" in page
+
+
+def test_what_a_probe_keeps_is_of_the_items_that_both_labelled() -> None:
+    truth = [True, False] * 10
+    judge = [not t if k < 6 else t for k, t in enumerate(truth)]
+    probe = [None if k < 6 else t for k, t in enumerate(truth)]  # unscored where the judge errs
+    found = check_labels(table({"gpt": judge, "me": truth, "p": probe}), "gpt", ["me"], probe="p")  # type: ignore[dict-item]
+    assert found.ratio == pytest.approx(1.0)
+    assert found.kept is not None
+    assert found.kept.n == 14
 
 
 def test_a_vote_that_is_level_does_not_count() -> None:
@@ -101,8 +111,8 @@ def test_corrected_share_by_hand() -> None:
     judge = [True] * 25 + [True] * 4 + [False] * 21 + [True] * 571 + [False] * 379
     assert np.mean(judge[:50]) == pytest.approx(0.58)
     assert np.mean(judge) == pytest.approx(0.60)
-    # cov(h, f) = .50 - .50 * .58 = .21; var(f) = .58 * .42 = .2436; slope .21 / (.2436 * (1 + 50 / 1000)) = .8210
-    assert corrected_share(people, judge).value == pytest.approx(0.50 + 0.8210 * 0.02, abs=1e-4)
+    # The slope that varies least: cov(h, f) = .50 - .50 * .58 = .21; var(f) = .58 * .42 = .2436; .21 / .2436 = .8621
+    assert corrected_share(people, judge).value == pytest.approx(0.50 + 0.8621 * 0.02, abs=1e-4)
 
 
 def test_a_judge_that_tells_nothing_changes_nothing() -> None:
