@@ -21,7 +21,7 @@ from ...drawing.style import LINES, STYLE, UNKNOWN, number, short
 from ..figures import Grid, Plot, family_rank
 from ..lens import Lens, as_floats
 from ..results import Curve, HeadMap
-from .draw import COLOURS, panels_of, slug, styled
+from .draw import COLOURS, panels_of, slug
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def score_distributions(lens: Lens) -> Plot | None:
         name=slug(lens.data, "scores"),
         heading="Scores of right and wrong items" if lens.kind != "rating" else "Scores by human grade",
         alt=f"{shape}, a panel for each judge.",
-        draw=styled(draw),
+        draw=draw,
         note="Each judge has a scale of its own; outermost bars hold the tails. Unscored items are left out.",
     )
 
@@ -105,7 +105,7 @@ def head_maps(lens: Lens, maps: Sequence[HeadMap]) -> Plot | None:
         for found in maps
     )
     name, alt = slug(lens.data, "heads"), " ".join(chosen)
-    return Plot(name=name, heading="Every head", alt=alt, draw=styled(draw), note=_MAP_NOTE)
+    return Plot(name=name, heading="Every head", alt=alt, draw=draw, note=_MAP_NOTE)
 
 
 def _family_curves(
@@ -133,7 +133,7 @@ def _family_curves(
     bars = any(curve.low is not None for curve in shown.values()) and len(shown) > BANDS
     name, heading, alt = words
     note = "The bars at the right are the intervals at the last point." if bars else ""
-    return Plot(name=slug(lens.data, name), heading=heading, alt=alt, draw=styled(drawn), behind=behind, note=note)
+    return Plot(name=slug(lens.data, name), heading=heading, alt=alt, draw=drawn, behind=behind, note=note)
 
 
 def _peaks(found: Sequence[Curve], unit: str) -> str:

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.ticker import MaxNLocator
 
@@ -48,8 +49,9 @@ def markdown(report: Report) -> str:
 
 def images_of(report: Report) -> dict[str, bytes]:
     """Every plot of a report as PNG bytes, by name."""
-    drawn = ((plot.name, plot.draw()) for section in report.sections for plot in section.plots)
-    return {name: png(drawing) for name, drawing in drawn if drawing is not None}
+    with mpl.rc_context(style.STYLE):
+        drawn = ((plot.name, plot.draw()) for section in report.sections for plot in section.plots)
+        return {name: png(drawing) for name, drawing in drawn if drawing is not None}
 
 
 def markdown_escape(text: object) -> str:
