@@ -4,10 +4,11 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
@@ -21,12 +22,8 @@ from ...drawing.style import LINES, STYLE, UNKNOWN, number, short
 from ..figures import Grid, Plot, family_rank
 from ..lens import Lens, as_floats
 from ..results import Curve, HeadMap
+from ..sweep import Sweep
 from .draw import COLOURS, panels_of, slug
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ..sweep import Sweep
 
 _MAP_NOTE = (
     "A ring marks a chosen head. The best cell of a map flatters its head, since it is chosen and reported on the same "
@@ -196,7 +193,7 @@ def draw_spread(panel: Axes, lens: Lens, judge: str, colour: str) -> dict[str, P
     return spread.score_distributions(panel, groups, x=_X.get(lens.kind, "score"))
 
 
-def sweep_plot(found: "Sweep") -> Drawing:
+def sweep_plot(found: Sweep) -> Drawing:
     """Figures over the rows of the states, each judge at its best position on the fitting questions; heads as maps."""
     with mpl.rc_context(STYLE):
         if found.table["head"].notna().any():
@@ -226,5 +223,5 @@ def sweep_plot(found: "Sweep") -> Drawing:
         return figure
 
 
-def _best_on_fit(part: "pd.DataFrame") -> "pd.Series":
+def _best_on_fit(part: pd.DataFrame) -> pd.Series:
     return part.iloc[int(np.nanargmax(part["fit"].to_numpy()))]
