@@ -63,8 +63,7 @@ class Comparison:
     def report(self, folder: str | Path) -> Path:
         """Write the report and all that belongs to it into a folder, and return the path of ``report.html``.
 
-        Raises:
-            InnerjudgeError: If the folder holds something else, or the disk refuses.
+        ``InnerjudgeError`` if the folder holds something else, or the disk refuses.
         """
         check_folder(folder)
         write(folder, self.found, self.verdicts)
