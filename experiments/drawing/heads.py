@@ -22,8 +22,8 @@ def head_map(
 ) -> Any:
     """Blocks run down (from 1), heads to the right (from 0); light is high; a ring marks each chosen ``(block, head)``.
 
-    ``values`` are ``[L, H]``; NaN, as where a block has no heads, stays white. ``label`` says what the figure is, at the
-    scale of colours; ``chosen`` are heads as ``heads_`` of a judge names them; ``limits`` are the values of the
+    ``values`` are ``[L, H]``; NaN, as where a block has no heads, stays white. ``label`` says what the figure is, at
+    the scale of colours; ``chosen`` are heads as ``heads_`` of a judge names them; ``limits`` are the values of the
     darkest and the lightest colour, so that several maps have one scale (default: the range). ``InnerjudgeError`` if
     ``values`` is not a table.
 
