@@ -193,7 +193,10 @@ def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index, keep: Ke
     done = steps("fitting probes", a_row * sum(len(states) for _, states in _positions(part)))
     for position, states in _positions(part):
         for normalisation in NORMALISATIONS:
-            rows = [_state_features(part, x) for x in _normalised(states, normalisation, fit)]
+            alone = (x[:, None].astype(np.float32) for x in _normalised(states, normalisation, fit))
+            # One state an item, and the origin that it is compared with.
+            arrays = ({"hidden/state": state, "hidden/origin": np.zeros_like(state)} for state in alone)
+            rows = [replace(part, arrays=held, missing={}) for held in arrays]
             for name, judge in judges.items():
                 if judge.standardises and normalisation == "standardised":
                     continue
@@ -215,12 +218,6 @@ def _fitted(judge: Any, row: Features, y: Any, fit: Index, test: Index) -> Float
     held = judge.fit_held_out(row[fit], y[fit])
     penalty = np.nan if judge.penalty is None else judge.penalty
     return np.concatenate([[penalty], held, judge.decision_function(row[test])])
-
-
-def _state_features(part: Features, x: Floats) -> Features:
-    """Features of one state an item ``[n, D]``, and of the origin that it is compared with."""
-    state = x[:, None].astype(np.float32)
-    return replace(part, arrays={"hidden/state": state, "hidden/origin": np.zeros_like(state)}, missing={})
 
 
 def _heads(part: Features, y: Any, fit: Index, test: Index) -> Iterator[_Cell]:

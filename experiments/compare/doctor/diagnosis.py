@@ -66,17 +66,16 @@ class Diagnosis:
 def doctor(source: str | Path | pd.DataFrame, *, tried: int = 1, command: str = "innerjudge.doctor") -> Diagnosis:
     """Examine scores of answers from any source; no model is needed.
 
+    It finds leaks, the split of the AUROC into pairs within and between questions, opponents, what explains the scores,
+    the choice among candidates, the luck of a pick, the ceiling of noisy labels. All tests and intervals keep the
+    candidates of a question together.
+
     Args:
         source: A JSONL or Parquet file, or a pandas frame, with ``question``, ``score`` (higher is better) and
             ``label`` (right or not); ``candidate``, ``text``, ``prompt``, ``answer``, ``source``, ``split`` and
             ``label_again`` if present. See :func:`.scores.read_scores`.
         tried: How many heads, layers, probes or prompts the method was picked from on these rows.
         command: What the report says it was made by.
-
-    Returns:
-        Leaks, the split of the AUROC into pairs within and between questions, opponents, what explains the scores, the
-        choice among candidates, the luck of a pick, the ceiling of noisy labels. All tests and intervals keep the
-        candidates of a question together.
 
     Raises:
         InnerjudgeError: If the table cannot be read, or ``tried`` is below 1.

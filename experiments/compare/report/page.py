@@ -71,9 +71,9 @@ def plain(value: object) -> str:
     return style.NOTHING if value is None else str(value)
 
 
-def spelt(figure: Figure) -> str:
-    """Value and interval of a figure, and the corrected p-value of a difference."""
-    p = figure.p_corrected if figure.against else None
+def spelt(figure: Figure, *, tested: bool = True) -> str:
+    """Value and interval of a figure, and the corrected p-value of a difference unless it is not to be ``tested``."""
+    p = figure.p_corrected if figure.against and tested else None
     mark = {"better": "▲", "worse": "▼"}.get(figure.verdict or "", "")
     said = (mark, value(figure), interval(figure), "" if p is None else _p(p))
     return " ".join(filter(None, said))
