@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-from transformers import PreTrainedTokenizerFast
+from typing import TYPE_CHECKING, Any
 
 from ...extraction.provenance import WITHOUT_ABSTAIN
 from ...models.arguments import checked_fields
@@ -17,6 +15,9 @@ from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt,
 from ...probes.judge import BaseJudge
 from .judge_prompt import JudgePrompt
 from .progress import Steps, silent
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 #: The items' own texts, for which no pass is needed.
 TEXT_NEEDS = frozenset({"prompt", "response", "options"})
@@ -110,14 +111,14 @@ class Passes:
                 return pair_prompt(item.prompt, a, b, reasoned=reasoned)
 
 
-def prepared(tokenizer: PreTrainedTokenizerFast, items: Sequence[Item], passes: Passes) -> Sequence[Item]:
+def prepared(tokenizer: "PreTrainedTokenizerFast", items: Sequence[Item], passes: Passes) -> Sequence[Item]:
     """The items, with system turns put before the user's if that is wanted and the template has no system turn."""
     if not passes.merge_system or takes_system(tokenizer):
         return items
     return [_merged(item) for item in items]
 
 
-def takes_system(tokenizer: PreTrainedTokenizerFast) -> bool:
+def takes_system(tokenizer: "PreTrainedTokenizerFast") -> bool:
     """Whether a chat template shows a system turn."""
     try:
         render(tokenizer, Conversation((Message("system", "s"), Message("user", "u"))), thinking=False)
@@ -127,7 +128,7 @@ def takes_system(tokenizer: PreTrainedTokenizerFast) -> bool:
 
 
 def check_prompt(
-    tokenizer: PreTrainedTokenizerFast, passes: Passes, kind: str, judges: Sequence[BaseJudge] = ()
+    tokenizer: "PreTrainedTokenizerFast", passes: Passes, kind: str, judges: Sequence[BaseJudge] = ()
 ) -> None:
     """Refuse, before any pass, a prompt for other items, or with labels that this tokenizer or judges do not have."""
     own = passes.prompt

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from transformers import PreTrainedTokenizerFast
 
 from ...models.checkpoint import read_tokenizer, require_causal
 from ...models.errors import UnreadableError
@@ -17,6 +17,9 @@ from ...models.template import check_tokenizer
 from ..data.labels import label_of, scale_of
 from ..data.splits import rows_by_group
 from ..reading.passes import Passes
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 #: Items whose lengths are measured, evenly spread over the data.
 MEASURED = 2000
@@ -90,7 +93,7 @@ def _named(label: object) -> str:
     return f"option {label + 1}" if isinstance(label, int) else str(label)
 
 
-def _encoded(tokenizer: PreTrainedTokenizerFast, item: Item, passes: Passes, alike: Alike) -> Encoding:
+def _encoded(tokenizer: "PreTrainedTokenizerFast", item: Item, passes: Passes, alike: Alike) -> Encoding:
     try:
         if isinstance(item, Trace):
             return encode_trace(tokenizer, item, alike=alike)
@@ -99,7 +102,7 @@ def _encoded(tokenizer: PreTrainedTokenizerFast, item: Item, passes: Passes, ali
         return unreadable(item.id, item.group, str(error))
 
 
-def _marked(tokenizer: PreTrainedTokenizerFast, found: Encoding) -> str:
+def _marked(tokenizer: "PreTrainedTokenizerFast", found: Encoding) -> str:
     """The text of an item as it is read, each position named behind its token; the middle of a long one is left out."""
     roles: dict[int, list[str]] = {}
     for role, places in found.positions.items():
