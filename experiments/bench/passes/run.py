@@ -186,7 +186,7 @@ def markdown(found: Benchmark) -> str:
     template = Template(_TEMPLATE.read_text("utf-8"), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     on_gpu = found.options.device.startswith("cuda")
     command = readable(found.command)
-    return template.render(found=found, o=found.options, command=command, on_gpu=on_gpu, cells=line_cells)
+    return str(template.render(found=found, o=found.options, command=command, on_gpu=on_gpu, cells=line_cells))
 
 
 def write(found: Benchmark, folder: Path) -> None:
