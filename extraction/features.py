@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
 import numpy as np
@@ -16,8 +17,6 @@ from .provenance import Provenance
 from .ragged import Ragged
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
 __all__ = ["Array", "Features", "Mask", "require_unique"]
@@ -116,7 +115,7 @@ class Features(FeatureArrays):
 
     to_pandas = frame
 
-    def save(self, folder: "str | Path") -> None:
+    def save(self, folder: str | Path) -> None:
         """Write everything into a folder; ``FeatureStore.open(folder).features()`` reads it again."""
         import_module(".store", __package__).FeatureStore.save(self, folder)  # which imports this module
 

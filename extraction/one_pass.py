@@ -169,7 +169,10 @@ def _point_values(
             found[readout.name] = with_normed(lm, rows) if last == lm.anatomy.n_blocks else rows
         elif isinstance(readout, LabelLogits):
             rows = states[:, :, single.index(readout.position)]
-            found[readout.name] = _lens(lm, rows, _padded([item.label_ids for item in items], rows.device))
+            normed = lm.anatomy.normed(lm.anatomy.leaving(rows))
+            raw = rows if rows.shape == normed.shape else normed  # parallel streams: none of that width before the norm
+            ids = _padded([item.label_ids for item in items], rows.device)
+            found[readout.name] = lm.anatomy.label_logits(torch.stack((raw, normed), dim=1), ids)
     return found
 
 
@@ -182,13 +185,6 @@ def _normed(lm: LanguageModel, states: Tensor) -> Tensor:
 def with_normed(lm: LanguageModel, rows: Tensor) -> Tensor:
     """Append the final-normed state to ``h[0..L]``, filled with zeros where the stream is wider (parallel streams)."""
     return torch.cat((rows, _normed(lm, lm.anatomy.leaving(rows)[:, -1:])), dim=1)
-
-
-def _lens(lm: LanguageModel, rows: Tensor, ids: Tensor) -> Tensor:
-    """Logits of ``ids`` at ``h[0..]``: raw and final-normed, ``[B, 2, blocks + 1, M]``."""
-    normed = lm.anatomy.normed(lm.anatomy.leaving(rows))
-    raw = rows if rows.shape == normed.shape else normed  # parallel streams have no state of that width before the norm
-    return lm.anatomy.label_logits(torch.stack((raw, normed), dim=1), ids)
 
 
 def _attention_tap(

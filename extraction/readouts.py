@@ -135,13 +135,9 @@ class States:
 
     One row per range: an array if the role has one range per item, ragged if it may have several (steps, segments).
     With ``reduce="none"``, ragged, one row per token. Rows are those of :class:`HiddenStates`, bit for bit for a range
-    of one token; the final-normed row is reduced over the tokens' normed states. Sums are in fp32. ``InnerjudgeError``
-    if there is no such role.
-
-    Args:
-        role: Where; see :mod:`innerjudge.models.roles`.
-        reduce: How the tokens of a range become one state.
-        rows: Which of the rows ``0..L + 1`` to keep, counted from the end if negative; ``None`` for all.
+    of one token; the final-normed row is reduced over the tokens' normed states. Sums are in fp32. ``reduce`` says how
+    the tokens of a range become one state, ``rows`` which of the rows ``0..L + 1`` to keep, counted from the end if
+    negative; ``None`` for all. ``InnerjudgeError`` if there is no such ``role`` (see :mod:`innerjudge.models.roles`).
 
     Example:
         >>> States("response").name, States("reasoning/step_end@-1", "none", (-1,)).name
@@ -192,13 +188,10 @@ class TokenStats:
     The distribution of token ``t`` is what the model predicts after token ``t - 1``; the first token of a text has
     none. It is computed in fp32, in nats, over the whole vocabulary, from the logits that the model returns; means
     leave out logits of minus infinity. At most a fixed number of logits is held at once, whatever the vocabulary.
-    ``InnerjudgeError`` if there is no such role or statistic.
-
-    Args:
-        role: Where; see :mod:`innerjudge.models.roles`.
-        what: ``"log_probability"`` of the token, ``"entropy"``, ``"logsumexp"`` and ``"mean_logit"`` of the logits,
-            ``"certainty"`` (divergence of the uniform distribution from it, ``logsumexp - mean_logit - ln V``), or
-            ``"top(k)"``: the ``k`` largest log-probabilities, rows ``[N, k]``, highest first (at most ``V``).
+    ``what`` is ``"log_probability"`` of the token, ``"entropy"``, ``"logsumexp"`` and ``"mean_logit"`` of the logits,
+    ``"certainty"`` (divergence of the uniform distribution from it, ``logsumexp - mean_logit - ln V``), or
+    ``"top(k)"``: the ``k`` largest log-probabilities, rows ``[N, k]``, highest first (at most ``V``).
+    ``InnerjudgeError`` if there is no such ``role`` (see :mod:`innerjudge.models.roles`) or statistic.
 
     Example:
         >>> TokenStats("response", "entropy").name

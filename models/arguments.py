@@ -2,9 +2,11 @@
 
 import inspect
 import os
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache, partial, wraps
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -19,28 +21,11 @@ class UnknownArgumentError(InnerjudgeError, TypeError):
 
 _Object = TypeVar("_Object")
 _Callable = TypeVar("_Callable", bound=Callable[..., Any])
+_SAID = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 #: What to do where an object of a class was expected, by the name of the class.
-_ADVICE = {
-    "LanguageModel": "innerjudge.load(name) loads a model, innerjudge.wrap(model, tokenizer) takes one in memory",
-    "Features": "innerjudge.read(lm, items) reads them, Features.from_arrays(...) takes arrays that you have",
-    "BaseJudge": "make a judge first, such as innerjudge.CLUE()",
-    "TokenizersBackend": "a fast tokenizer (tokenizer.json), by whose offsets tokens are found; a slow one has none",
-    "Judge": "innerjudge.Judge(judge, lm) puts a fitted judge and its model together",
-}
+_ADVICE: dict[str, str] = _SAID["advice"]
 #: What to type for an argument that a function does not have, by its name.
-_INSTEAD = {
-    "system": "a system turn is a message of the prompt: prompt=[{'role': 'system', 'content': ...}, {'role': 'user', "
-    "...}]",
-    "layers": "a judge says which row it reads: LogisticProbe(row=2), read(lm, items, judges=[...]); all rows are read "
-    "without judges, features['hidden/response_end'][:, 2]",
-    "pooling": "averages are positions: LogisticProbe(positions=['response.mean'])",
-    "prompt": "a judge is asked in your words by Judge(judge, lm, prompt='my.yaml'), features are read so by read(lm, "
-    "items, Passes(prompt=JudgePrompt.of('my.yaml')))",
-    "between": "what the commands call --between response is start='prompt_end', end='response_end' here",
-    "scale": "a judge's scale is its values: LAGER(values=(0, 1, 2, 3))",
-    "activation_fn": "judge.as_cross_encoder().predict(pairs, activation_fn=..., apply_softmax=...) gives scores as a "
-    "CrossEncoder does, judge.scores(pairs) gives them as they are",
-}
+_INSTEAD: dict[str, str] = _SAID["instead"]
 _INSTEAD |= {"layer": _INSTEAD["layers"], "apply_softmax": _INSTEAD["activation_fn"]}
 #: Plain types, and what counts as one of them beside itself.
 _PLAIN: dict[Any, tuple[type, ...]] = {

@@ -169,8 +169,7 @@ def _require_shown(tokenizer: PreTrainedTokenizerFast, turns: Sequence[Message],
     stands = [replace(one, content=f"turn-{k}-8f3c" if one.content else "") for k, one in enumerate(turns)]
     text = rendered(tokenizer, stands, None, thinking)
     for one in stands:
-        lost = [one.content, *one.calls]
-        if not all(name in text for name in lost):
+        if not all(name in text for name in (one.content, *one.calls)):
             what = "a tool call" if one.content in text else f"the {one.role} turn"
             merge = MERGE if one.role in ("system", "developer") else ""
             raise UnreadableError(f"the chat template leaves out {what} of this conversation{merge}")

@@ -78,14 +78,12 @@ def encode_trace(
     header included, and a block that the template opens is closed, so that an ordinary answer is not its reasoning. A
     template with marks of its own around reasoning (channels) is given it between those.
 
-    ``roles`` (see :mod:`.roles`) are looked for as well; they are found in ``ranges``, or in ``missing``.
-
-    Returns:
-        Positions ``prompt_end`` and ``response_end``, and the markers' last tokens as ``reasoning_start`` and
-        ``reasoning_end``. The opening marker is one that the template left open at the end of the prompt, else the
-        first of the response; the closing one is the first after it. A response that closes a block which neither
-        opened (written for a template that opens one) reasons from its beginning: ``reasoning_start`` is
-        ``prompt_end``. A response that only mentions the opening marker has no reasoning.
+    Positions are ``prompt_end`` and ``response_end``, and the markers' last tokens as ``reasoning_start`` and
+    ``reasoning_end``. The opening marker is one that the template left open at the end of the prompt, else the first of
+    the response; the closing one is the first after it. A response that closes a block which neither opened (written
+    for a template that opens one) reasons from its beginning: ``reasoning_start`` is ``prompt_end``. A response that
+    only mentions the opening marker has no reasoning. ``roles`` (see :mod:`.roles`) are looked for as well; they are
+    found in ``ranges``, or in ``missing``.
     """
     stored: list[int] = list(trace.extra.get("response_ids") or ())
     broken = trace.unanswered or unfit(tokenizer, plain_text(trace.prompt), plain_text(trace.response), ids=stored)

@@ -158,18 +158,10 @@ def causal_test(
     Any model that can be read can be tested, one that a TransformerLens ``TransformerBridge`` drives as well. Choose
     the heads on other questions than those given here.
 
-    Args:
-        lm: The model.
-        choices: Questions with known answers.
-        heads: ``(block, head)``, such as ``heads_`` of a fitted judge.
-        draws: Random draws; each takes in every block as many other heads as were chosen there, or all others if those
-            are fewer.
-        seed: Seed of the draws.
-        abstain: Whether the last two option lines take part.
-        batch_size: Questions a pass.
-
-    Raises:
-        InnerjudgeError: If there are no questions with answers, no heads, or a head that the model does not have.
+    ``choices`` are questions with known answers, ``heads`` are ``(block, head)``, such as ``heads_`` of a fitted judge.
+    Each of the ``draws`` (by ``seed``) takes in every block as many other heads as were chosen there, or all others if
+    those are fewer. ``abstain``: whether the last two option lines take part. A pass reads ``batch_size`` questions.
+    ``InnerjudgeError`` if there are no questions with answers, no heads, or a head that the model does not have.
 
     Example:
         >>> from innerjudge.models.loading import load

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError, html_table
@@ -21,9 +23,6 @@ from .report.page import cell
 from .run import ComparisonRun, check_data, ignored
 from .settings import Settings, Source
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Comparison:
@@ -37,14 +36,12 @@ class Comparison:
         """All figures."""
         return self.found.figures
 
-    def table(self) -> "pd.DataFrame":
+    def table(self) -> pd.DataFrame:
         """The figures, one a row: ``data``, ``part``, ``judge``, ``metric``, ``value``, ``low``, ``high``, ``n``, ...
 
         A row with ``against`` is a paired difference to that judge; ``verdict`` says whether it is better, worse or
         not told apart, corrected for the number of judges.
         """
-        import pandas as pd
-
         return pd.DataFrame([asdict(figure) for figure in self.figures])
 
     def __repr__(self) -> str:
@@ -66,8 +63,7 @@ class Comparison:
     def report(self, folder: str | Path) -> Path:
         """Write the report and all that belongs to it into a folder, and return the path of ``report.html``.
 
-        Raises:
-            InnerjudgeError: If the folder holds something else, or the disk refuses.
+        ``InnerjudgeError`` if the folder holds something else, or the disk refuses.
         """
         check_folder(folder)
         write(folder, self.found, self.verdicts)

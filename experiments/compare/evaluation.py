@@ -1,12 +1,13 @@
 """From one data set to the table of verdicts: items are split by question and judged by the panel; steps are kept."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from ...extraction.features import Features
 from ...models.errors import InnerjudgeError
@@ -36,6 +37,7 @@ class Evaluation(DataItems):
     alone: bool = True
     only: tuple[str, ...] = ()
     cost_elsewhere: dict[str, dict[str, float]] = field(default_factory=dict)
+    made: Byproducts | None = field(default=None, init=False)
 
     @property
     def depends(self) -> list[Any]:
@@ -74,7 +76,7 @@ class Evaluation(DataItems):
 
     def rows(self) -> list[Row]:
         """Rows of every judge on the items that it was not fitted on, of people, and of imported judges."""
-        found = self.store.rows(f"judged-{self.name}", self.depends, self._judged, [self.beside.step])
+        found = self.store.rows(f"judged-{self.name}", self.depends, self._judged, [f"beside-{self.name}"])
         side = {row.item: row.tags["split"] for row in found}
         found = [*found, *elsewhere(self)]
         if self.kind == "rating":
@@ -89,22 +91,22 @@ class Evaluation(DataItems):
     def _judged(self) -> list[Row]:
         run = self.judging
         outcomes = on_the_question(run, with_costs(run, with_best_text(run, run.outcomes())))
-        curves, maps = curves_of(run)
-        self.beside.keep(run.notes, curves, maps, outcomes)
+        self.made = found = _byproducts(run, outcomes)
+        # Kept before the verdicts are written, so that no verdicts are there without them.
+        self.store.records(f"beside-{self.name}", self.depends, lambda: [asdict(found)])
         return rows_of(self, outcomes)
 
     def notes(self) -> list[str]:
         """What the items are, what the judges chose, and imported rows that fit no item."""
-        return [
-            _about(self),
-            *self.beside.notes(),
-            *(note for path in self.imported for note in _unmatched(self, path)),
-        ]
+        return [_about(self), *self.beside.notes, *(note for path in self.imported for note in _unmatched(self, path))]
 
-    @cached_property
+    @property
     def beside(self) -> Byproducts:
-        """What is kept beside the rows."""
-        return Byproducts(self.store, self.name, self.depends)
+        """What is kept beside the rows, once these are there."""
+        if self.made is None:
+            (held,) = self.store.records(f"beside-{self.name}", self.depends, list)
+            self.made = TypeAdapter(Byproducts).validate_python(held)
+        return self.made
 
     @cached_property
     def imported(self) -> dict[str, list[Row]]:
@@ -132,6 +134,13 @@ class Evaluation(DataItems):
                     "another name: rename it in the file, or leave ours out with --judges"
                 )
         Table(row for rows in self.imported.values() for row in rows)  # refuses rows that clash
+
+
+def _byproducts(run: Judging, outcomes: Sequence[Outcome]) -> Byproducts:
+    curves, maps = curves_of(run)
+    seconds = {one.judge: one.seconds_per_item for one in outcomes}
+    cost = {one.judge: asdict(one.cost) for one in outcomes if one.cost is not None}
+    return Byproducts(notes=run.notes, curves=list(curves), maps=list(maps), seconds=seconds, cost=cost)
 
 
 def rows_of(one: Evaluation, outcomes: Sequence[Outcome]) -> list[Row]:

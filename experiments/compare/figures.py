@@ -1,7 +1,9 @@
 """What was found, as plain data: figures with intervals, tables of them, plots with the table behind, sections."""
 
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..drawing.style import number
@@ -103,28 +105,9 @@ class Section:
         return list({f.key: f for f in every}.values())
 
 
-#: Key of a section -> the question that it answers, where that is one for all kinds of items.
-QUESTIONS = {
-    "verdict": "Do the scores say more of the labels than something cheap does?",
-    "choosing": "Is it worth anything where one of several answers is to be taken?",
-    "checks": "Do labels leak, or stand on both sides of a split?",
-    "opponents": "Would something that does not read the model's states have done as well?",
-    "scores": "How far apart are the scores of right and wrong items, or of low and high grades?",
-    "confounds": "How much of a judge's figure comes from knowing which question is hard, or which answer is long?",
-    "candidates": "How often is the picked answer right, and how much is there to gain?",
-    "blocks": "At which block of the model can the verdict be read?",
-    "agreement": "How far do verdicts agree with the labels, with what guessing would bring taken off?",
-    "calibration": "Do probabilities mean what they say, and does a judge know when it does not know?",
-    "prompts": "How much of what a judge says hangs on the words in which it is asked?",
-    "bias": "What moves a verdict that should not: the place of a response, its length, its group, its writer?",
-    "panels": "Do several judges together do better than the one that did best on the calibration questions?",
-    "labels": "Which labels do the judges contradict when they are sure, and would the figures change without them?",
-    "asked": "Is text judging at its best here, or would another way of asking do better?",
-    "references": "Does a reference help, a wrong one mislead, and does it matter that the judge could answer itself?",
-    "steadiness": "Does the judge say the same when asked again, in the other order, in another batch?",
-    "selection": "How much of the best head's or layer's figure is luck?",
-    "transfer": "Does what a judge learnt on one data set hold on another?",
-}
+_QUESTIONS = Path(__file__).parent / "report" / "templates" / "questions.toml"
+#: Key of a section -> the question that it answers, where that is one for all kinds of items, else for each of them.
+QUESTIONS: dict[str, str] = tomllib.loads(_QUESTIONS.read_text("utf-8"))
 
 
 def section(

@@ -9,17 +9,7 @@ from ..data.answers import normalise
 from ..selection.reranking import selection_accuracy
 from ..selection.rules import Rule
 from ..stats.biases.preferences import accuracy_random
-from ..stats.metrics.accuracy import (
-    accuracy,
-    auprc,
-    auroc,
-    balanced_accuracy,
-    pair_accuracy,
-    permutation_accuracy,
-    within_question_auprc,
-    within_question_auroc,
-    wqd,
-)
+from ..stats.metrics import accuracy as measures
 from ..stats.metrics.correlation import kendall, pearson, spearman
 from ..stats.statistic import SIGNED, Statistic, combine
 from .lens import Lens, Metric, as_floats, masked
@@ -102,13 +92,13 @@ def _trace(lens: Lens) -> dict[str, Metric]:
 
     votes = (Rule("top-maj", k=k) for k in lens.settings.top_maj if k <= most)
     return {
-        "AUROC within questions": of(within_question_auroc, groups),
-        "AUROC": of(auroc),
+        "AUROC within questions": of(measures.within_question_auroc, groups),
+        "AUROC": of(measures.auroc),
         "top@1": picked(Rule("best-of-n")),
-        "pairs won within questions": of(wqd, groups),
-        "AUPRC": of(auprc),
-        "AUPRC within questions": of(within_question_auprc, groups),
-        "balanced accuracy": lambda j, m: balanced_accuracy(truths, masked(table.labels(j), m)),
+        "pairs won within questions": of(measures.wqd, groups),
+        "AUPRC": of(measures.auprc),
+        "AUPRC within questions": of(measures.within_question_auprc, groups),
+        "balanced accuracy": lambda j, m: measures.balanced_accuracy(truths, masked(table.labels(j), m)),
     } | {str(rule): picked(rule) for rule in votes}
 
 
@@ -153,12 +143,12 @@ def _choice(lens: Lens) -> dict[str, Metric]:
 
     def both(judge: str, mask: Sequence[bool]) -> Statistic:
         given, other = lens.rights(judge), lens.rights(judge, order="permuted")
-        return permutation_accuracy(masked(given, mask), masked(other, mask))
+        return measures.permutation_accuracy(masked(given, mask), masked(other, mask))
 
     return {
-        "accuracy": lambda j, m: accuracy(truths, masked(table.labels(j), m)),
+        "accuracy": lambda j, m: measures.accuracy(truths, masked(table.labels(j), m)),
         "accuracy, options also permuted": both,
-        UNSCORED_WRONG: lambda j, _: accuracy(truths, table.labels(j), unscored="wrong"),
+        UNSCORED_WRONG: lambda j, _: measures.accuracy(truths, table.labels(j), unscored="wrong"),
     }
 
 
@@ -171,10 +161,10 @@ def _pair(lens: Lens) -> dict[str, Metric]:
     def as_shown(judge: str, mask: Sequence[bool]) -> Statistic:
         """In the order of the data alone: for imported judges that saw no other."""
         given, _ = orders(judge, mask)
-        return pair_accuracy(truths, given, given)
+        return measures.pair_accuracy(truths, given, given)
 
     return {
-        "accuracy in both orders": lambda j, m: pair_accuracy(truths, *orders(j, m)),
+        "accuracy in both orders": lambda j, m: measures.pair_accuracy(truths, *orders(j, m)),
         "accuracy, one order at random": lambda j, m: accuracy_random(truths, *orders(j, m)),
         "accuracy as shown": as_shown,
     }

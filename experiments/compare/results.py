@@ -1,14 +1,10 @@
 """What judges said about the test items of one data set, and by-products: curves, maps of heads, notes, costs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
-
-from pydantic import TypeAdapter
+from dataclasses import dataclass, replace
 
 from ...probes.judge import Verdict
 from ..reading.cost import Cost
-from .steps import StepStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,52 +50,16 @@ def moved_back(verdict: Verdict, order: tuple[int, ...]) -> Verdict:
     return replace(verdict, label=order[label]) if isinstance(label, int) and label < len(order) else verdict
 
 
-@dataclass
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Byproducts:
-    """What is kept in ``store`` beside the verdicts on the data set ``name``, under what those depend on."""
+    """What is kept beside the verdicts: ``notes`` of what the judges chose, curves over blocks, maps of heads.
 
-    store: StepStore
-    name: str
-    depends: Any
-    _loose: dict[str, Any] = field(default_factory=dict)
+    By judge, ``seconds`` are those of an item, on the machine on which it was asked, and ``cost`` has the prompts and
+    tokens of an item.
+    """
 
-    def keep(
-        self, notes: Sequence[str], curves: Sequence[Curve], maps: Sequence[HeadMap], outcomes: Sequence[Outcome]
-    ) -> None:
-        """Keep them. Call this before the verdicts are written, so that no verdicts are there without them."""
-        made = {"notes": list(notes), "curves": [asdict(one) for one in curves], "maps": [asdict(one) for one in maps]}
-        made["seconds"] = {one.judge: one.seconds_per_item for one in outcomes}
-        made["cost"] = {one.judge: asdict(one.cost) for one in outcomes if one.cost is not None}
-        self._kept(made)
-
-    @property
-    def step(self) -> str:
-        """Name of their step."""
-        return f"beside-{self.name}"
-
-    def notes(self) -> list[str]:
-        """What the judges chose."""
-        return list(map(str, self._kept()["notes"]))
-
-    def curves(self) -> list[Curve]:
-        """Curves over blocks."""
-        return TypeAdapter(list[Curve]).validate_python(self._kept()["curves"])
-
-    def maps(self) -> list[HeadMap]:
-        """Maps of heads."""
-        return TypeAdapter(list[HeadMap]).validate_python(self._kept()["maps"])
-
-    def seconds(self) -> dict[str, float | None]:
-        """Seconds an item of every judge, on the machine on which it was asked."""
-        return dict(self._kept()["seconds"])
-
-    def cost(self) -> dict[str, dict[str, float]]:
-        """Prompts and tokens an item of every judge."""
-        told = self._kept()["cost"].items()
-        return {judge: {name: one[name] for name in ("prompts", "tokens")} for judge, one in told}
-
-    def _kept(self, made: dict[str, Any] | None = None) -> dict[str, Any]:
-        if self.store.folder is None:  # it keeps nothing, and they are asked for once more
-            self._loose |= made or {}
-            return self._loose
-        return self.store.records(self.step, self.depends, lambda: [made or {}])[0]
+    notes: list[str]
+    curves: list[Curve]
+    maps: list[HeadMap]
+    seconds: dict[str, float | None]
+    cost: dict[str, dict[str, float]]

@@ -170,8 +170,8 @@ def sections_of(one: Evaluation, lens: Lens) -> list[Section]:
         scores(lens),
         confounds(lens),
         candidates(lens),
-        cascade(lens, one.beside.cost() | one.cost_elsewhere),
-        by_block(lens, one.beside.curves(), one.beside.maps()),
+        cascade(lens, one.beside.cost | one.cost_elsewhere),
+        by_block(lens, one.beside.curves, one.beside.maps),
     )
     return [section for section in found if section is not None]
 
@@ -183,8 +183,8 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
     counts |= {"reported": len(lens.truths), "reported questions": lens.n_groups}
     if lens.kind == "trace":
         counts["reported questions with a right and a wrong answer"] = n_mixed(lens)
-    notes, seconds = tuple(one.notes()), one.beside.seconds()
-    cost = one.beside.cost() | one.cost_elsewhere
+    notes, seconds = tuple(one.notes()), dict(one.beside.seconds)
+    cost = one.beside.cost | one.cost_elsewhere
     if AGREEMENT in lens.families:
         cost[AGREEMENT], seconds[AGREEMENT] = {"prompts": 0.0, "tokens": 0.0}, None
     return DataReport(

@@ -38,19 +38,13 @@ _READABLE = 0.9  # share of the items that must have a position
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Sweep:
-    """What a sweep found.
+    """What a sweep of ``n_fit`` items to fit on and ``n_test`` to report on found, and ``notes`` of what was left out.
 
-    Args:
-        table: One row a cell: ``judge``, ``position``, ``row`` (``0..L`` for ``h[l]``, ``L + 1`` for the final-normed
-            state; the block for heads), ``head``, ``normalisation``, ``penalty``, ``fit`` (figure on the fitting
-            questions, held out by question) and ``test`` (figure on the reported ones).
-        metric: What the figures are.
-        picked: Row of the cell that is best on the fitting questions.
-        honest: Its figure on the reported questions.
-        noise: What picking on the reported questions themselves would add by luck.
-        notes: What was left out, and why.
-        n_fit: Items fitted on.
-        n_test: Items reported on.
+    The ``table`` has one row a cell: ``judge``, ``position``, ``row`` (``0..L`` for ``h[l]``, ``L + 1`` for the
+    final-normed state; the block for heads), ``head``, ``normalisation``, ``penalty``, ``fit`` (figure on the fitting
+    questions, held out by question) and ``test`` (figure on the reported ones); ``metric`` says what the figures are.
+    ``picked`` is the row of the cell that is best on the fitting questions, ``honest`` its figure on the reported
+    questions, ``noise`` what picking on the reported questions themselves would add by luck.
     """
 
     table: pd.DataFrame
@@ -98,18 +92,12 @@ def sweep(
     Traces: batched logistic probes, difference of means and nearest centroid; ratings: ridge probes and the expected
     score of each block's own logits; choices: every head by its query-key products and attention.
 
-    Args:
-        features: What :func:`.views.read` or ``innerjudge extract`` kept.
-        labels: ``[n]``: correctness, mean human scores or answers; items with ``None`` are left out.
-        kind: ``"trace"`` (also responses that were preferred or not), ``"rating"`` or ``"choice"``.
-        fit_share: Share of the questions to fit on.
-        n_splits: Random halvings from which the optimism is estimated.
-        seed: Of the split and the halvings.
-        keep: Called once for each fit, always in the same order.
-        steps: Where progress is shown.
-
-    Raises:
-        InnerjudgeError: If nothing can be swept: too few questions or labels, or no readout of this kind.
+    ``features`` are what :func:`.read` or ``innerjudge extract`` kept, ``labels`` (``[n]``) correctness, mean human
+    scores or answers; items with ``None`` are left out. ``kind`` is ``"trace"`` (also responses that were preferred or
+    not), ``"rating"`` or ``"choice"``. ``fit_share`` of the questions are fitted on; the optimism is estimated from
+    ``n_splits`` random halvings; ``seed`` is that of the split and the halvings. ``keep`` is called once for each fit,
+    always in the same order. ``InnerjudgeError`` if nothing can be swept: too few questions or labels, or no readout of
+    this kind.
     """
     if kind not in _METRICS:
         raise InnerjudgeError(f"given the kind {kind!r}, expected one of {sorted(_METRICS)}")
@@ -205,7 +193,10 @@ def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index, keep: Ke
     done = steps("fitting probes", a_row * sum(len(states) for _, states in _positions(part)))
     for position, states in _positions(part):
         for normalisation in NORMALISATIONS:
-            rows = [_state_features(part, x) for x in _normalised(states, normalisation, fit)]
+            alone = (x[:, None].astype(np.float32) for x in _normalised(states, normalisation, fit))
+            # One state an item, and the origin that it is compared with.
+            arrays = ({"hidden/state": state, "hidden/origin": np.zeros_like(state)} for state in alone)
+            rows = [replace(part, arrays=held, missing={}) for held in arrays]
             for name, judge in judges.items():
                 if judge.standardises and normalisation == "standardised":
                     continue
@@ -227,12 +218,6 @@ def _fitted(judge: Any, row: Features, y: Any, fit: Index, test: Index) -> Float
     held = judge.fit_held_out(row[fit], y[fit])
     penalty = np.nan if judge.penalty is None else judge.penalty
     return np.concatenate([[penalty], held, judge.decision_function(row[test])])
-
-
-def _state_features(part: Features, x: Floats) -> Features:
-    """Features of one state an item ``[n, D]``, and of the origin that it is compared with."""
-    state = x[:, None].astype(np.float32)
-    return replace(part, arrays={"hidden/state": state, "hidden/origin": np.zeros_like(state)}, missing={})
 
 
 def _heads(part: Features, y: Any, fit: Index, test: Index) -> Iterator[_Cell]:

@@ -60,8 +60,7 @@ def agreement_rows(rows: Iterable[Row]) -> list[Row]:
 def pass_rate(right: Values, groups: Sequence[Hashable]) -> npt.NDArray[np.float64]:
     """How many of the question's other candidates are right; the share of all that are, where there is no other.
 
-    Source:
-        arXiv 2609.03436: the leave-one-out pass rate.
+    Source: arXiv 2609.03436: the leave-one-out pass rate.
     """
     y = finite(right)
     found = np.full(len(y), y.mean())

@@ -47,15 +47,10 @@ class MadeItems(Sequence[_I]):
 class ItemLines(MadeItems[Item]):
     """Some lines of a file of items of one kind; memory holds 8 or 16 bytes an item, and the items asked for.
 
-    Args:
-        path: The file.
-        starts: Byte at which the line of each item begins; ``None`` for every line of a file without blank ones, as
-            :func:`..jsonl.write_jsonl` wrote it.
-        numbers: Numbers of those lines, for messages; ``None`` where they are ``1, 2, ...``.
-        owner: An object that deletes the file when it goes, such as the copy of a remote place; kept as long as this.
-
-    Raises:
-        InnerjudgeError: If there are no lines; when an item is asked for, names the line that is broken.
+    ``starts`` has the byte at which the line of each item begins; ``None`` for every line of a file without blank ones,
+    as :func:`..jsonl.write_jsonl` wrote it. ``numbers`` are those of the lines, for messages; ``None`` where they are
+    ``1, 2, ...``. ``owner`` is kept as long as this: an object that deletes the file when it goes, such as the copy of
+    a remote place. ``InnerjudgeError`` if there are no lines; when an item is asked for, names the line that is broken.
     """
 
     def __init__(

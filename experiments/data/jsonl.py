@@ -113,17 +113,11 @@ START = 1 << 16
 
 @checked
 def read_items(path: str | Path) -> list[Item]:
-    """Read and check a JSONL file of items.
+    """The items of a UTF-8 JSONL file in file order, all of one kind, with unique ids.
 
-    Args:
-        path: A UTF-8 file. Blank lines are skipped; line numbers in messages count them.
-
-    Returns:
-        The items in file order, all of one kind, with unique ids.
-
-    Raises:
-        InnerjudgeError: Names file, line and field: broken JSON, a missing field, a wrong type, an empty file, a
-            duplicate id, mixed kinds, an answer index out of range, an unknown preference, a line that fits two kinds.
+    Blank lines are skipped; line numbers in messages count them. ``InnerjudgeError`` names file, line and field: broken
+    JSON, a missing field, a wrong type, an empty file, a duplicate id, mixed kinds, an answer index out of range, an
+    unknown preference, a line that fits two kinds.
     """
     items: list[Item] = []
     places: list[str] = []

@@ -167,10 +167,6 @@ def _is_scale(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and bool(value[0] < value[1])
 
 
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
-
-
 def are_ids(value: Any) -> bool:
     """Whether a value is a list of possible token ids."""
     return isinstance(value, list) and all(type(one) is int and 0 <= one < _IDS for one in value)
@@ -178,7 +174,7 @@ def are_ids(value: Any) -> bool:
 
 #: Fields beside those of a kind that mean something: of which kinds, what is expected, and what fits.
 MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
-    "question_id": (("rating",), "the name of a question", _is_name),
+    "question_id": (("rating",), "the name of a question", lambda name: type(name) in (str, int)),
     "scale": (("rating",), "the lowest score and a higher one, such as [1, 5]", _is_scale),
     "p_correct": (("trace",), "a number from 0 to 1, how surely it is right", lambda p: _is_number(p) and 0 <= p <= 1),
     "sample_weight": (

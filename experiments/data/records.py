@@ -2,8 +2,10 @@
 
 import math
 import re
+import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ...models.conversation import Text, as_prompt, as_response
@@ -146,32 +148,11 @@ def _text(record: Record, name: str, read: Callable[[object, str], Text]) -> Tex
     return read(record.values[name], f"{record.where}: field {shown(name)!r}")
 
 
-#: Fields that tell rows of a public format or tool -> what they are, and what to write of each.
-_ROWS = {
-    ("labeler", "question", "label"): (
-        "a labelled solution of PRM800K",
-        "question_id, candidate_id, prompt, response (the steps, joined) and correct",
-    ),
-    ("judgment", "user_prompt"): (
-        "a judgment of MT-Bench",
-        "question, candidate, judge and score, and name the file under `rows` of a study",
-    ),
-    ("custom_id", "response"): (
-        "a result of a batch of requests (OpenAI)",
-        "question_id, candidate_id, prompt (from the requests) and response (its message's content)",
-    ),
-}
-
+_KNOWN = tomllib.loads(Path(__file__).with_name("known.toml").read_text("utf-8"))
 #: What people call the fields: for the advice only, since nobody but them knows.
-_OFTEN = {
-    "prompt": ("question", "query", "instruction", "input", "problem", "user_prompt", "messages"),
-    "response": ("output", "completion", "generation", "prediction", "model_output", "solution", "answer", "text"),
-    "correct": ("label", "is_correct", "passed", "acc", "exact_match"),
-    "scores": ("rating", "human_score", "overall_score"),
-    "options": ("answers", "endings", "candidates"),
-    "response_a": ("response1", "output_1", "response_1", "answer_a"),
-    "response_b": ("response2", "output_2", "response_2", "answer_b"),
-}
+_OFTEN: dict[str, list[str]] = _KNOWN["often"]
+#: First bytes of files that are tables, and no plain lines of JSON -> what they are.
+_FILES: dict[bytes, str] = {start.encode(): what for start, what in _KNOWN["files"].items()}
 #: Columns by kind, in words.
 FIELDS_OF_KINDS = (
     "trace: prompt, response, and correct where it is known; rating: prompt, response, scores; choice: question, "
@@ -181,8 +162,8 @@ FIELDS_OF_KINDS = (
 
 def known_rows(fields: Iterable[str]) -> str:
     """What rows with these fields are, and what to write instead; empty for unknown rows."""
-    found = next((told for names, told in _ROWS.items() if {*fields} >= {*names}), None)
-    return "" if found is None else "{}, expected an item: write {}".format(*found)
+    found = next((row for row in _KNOWN["rows"] if {*fields} >= {*row["fields"]}), None)
+    return "" if found is None else f"{found['what']}, expected an item: write {found['write']}"
 
 
 def not_known(columns: Iterable[str], has: set[str], where: str) -> InnerjudgeError:
@@ -199,17 +180,6 @@ def not_known(columns: Iterable[str], has: set[str], where: str) -> InnerjudgeEr
         f"{where}: given the columns {shown(', '.join(columns))}, expected those of one kind ({FIELDS_OF_KINDS}): say "
         f"which is which, such as columns={guessed}, or {' '.join(f'--map {k}={v}' for k, v in guessed.items())}"
     )
-
-
-#: First bytes of files that are tables, and no plain lines of JSON -> what they are.
-_FILES = {
-    rb"PAR1": "a Parquet file",
-    rb"\x1f\x8b|\x28\xb5\x2f\xfd": "a compressed file",
-    rb"[^\n]*\}\s*\r\s*\{": "lines that end with CR alone",
-    rb"\s*\[\s*(\{|$)": "one JSON list",
-    rb"\s*\{\s*\r?\n": "JSON objects of several lines each",
-    rb"\w+(,\w+)+\r?\n": "a CSV file",
-}
 
 
 def known_file(start: bytes) -> str:

@@ -22,15 +22,10 @@ def head_map(
 ) -> Any:
     """Blocks run down (from 1), heads to the right (from 0); light is high; a ring marks each chosen ``(block, head)``.
 
-    Args:
-        ax: Where to draw.
-        values: ``[L, H]``; NaN, as where a block has no heads, stays white.
-        label: What the figure is, written beside the scale of colours.
-        chosen: Heads as ``heads_`` of a judge names them.
-        limits: Values of the darkest and the lightest colour, so that several maps have one scale; default: the range.
-
-    Raises:
-        InnerjudgeError: If ``values`` is not a table.
+    ``values`` are ``[L, H]``; NaN, as where a block has no heads, stays white. ``label`` says what the figure is, at
+    the scale of colours; ``chosen`` are heads as ``heads_`` of a judge names them; ``limits`` are the values of the
+    darkest and the lightest colour, so that several maps have one scale (default: the range). ``InnerjudgeError`` if
+    ``values`` is not a table.
 
     Example:
         >>> from matplotlib.figure import Figure

@@ -29,19 +29,10 @@ def curves(
 ) -> list[Any]:
     """One line for each name, its interval as a band, or as a bar at the right if more than :data:`BANDS` have one.
 
-    Args:
-        ax: Where to draw.
-        lines: Name -> ``(x, y)`` or ``(x, y, low, high)``.
-        x: What the horizontal axis is.
-        y: What the vertical axis is.
-        looks: Name -> settings of its line for matplotlib; without, a colour, dash and mark each.
-        legend: Write the names into the axes.
-
-    Returns:
-        The lines, for a legend of one's own.
-
-    Raises:
-        InnerjudgeError: If there is no line, or one whose columns differ in length.
+    ``lines``: name -> ``(x, y)`` or ``(x, y, low, high)``; ``x`` and ``y`` say what the axes are. ``looks``: name ->
+    settings of its line for matplotlib; without, a colour, dash and mark each. ``legend`` writes the names into the
+    axes; the lines are returned for a legend of one's own. ``InnerjudgeError`` if there is no line, or one whose
+    columns differ in length.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -115,15 +106,8 @@ def reliability(
 ) -> Any:
     """Share right against stated probability, a point for each bin; on the dotted diagonal the two are equal.
 
-    Args:
-        ax: Where to draw.
-        said: Mean probability of each bin.
-        right: Share right of each bin.
-        n: Items of each bin: the larger, the larger the point, with a bar of one standard error.
-        colour: Of points and line.
-
-    Raises:
-        InnerjudgeError: If the columns differ in length or leave [0, 1].
+    ``said`` and ``right`` are mean probability and share right of each bin, ``n`` its items: the larger, the larger the
+    point, with a bar of one standard error. ``InnerjudgeError`` if the columns differ in length or leave [0, 1].
 
     Example:
         >>> from matplotlib.figure import Figure

@@ -20,15 +20,11 @@ def attention_over_text(
 ) -> str:
     """The prompt as HTML, each option line shaded by the weight from the answer's place to the end of that line.
 
-    Args:
-        prompt: What :func:`~innerjudge.models.prompts.choice_prompt` made of the question.
-        weights: ``[K]``, one a lettered option: attention weights of one head, or other shares.
-        answer: 0-based right option, which is marked; ``None`` for no mark.
-        full: The weight of the full shade; more is no darker. Below 1 for heads that spread their attention thin.
-        title: A line above.
-
-    Raises:
-        InnerjudgeError: If there are not as many finite weights of 0 or more as option lines.
+    ``prompt`` is what :func:`~innerjudge.models.prompts.choice_prompt` made of the question; ``weights`` are ``[K]``,
+    one a lettered option: attention weights of one head, or other shares. ``answer`` is the 0-based right option, which
+    is marked. ``full`` is the weight of the full shade; more is no darker. It is below 1 for heads that spread their
+    attention thin. ``title`` is a line above. ``InnerjudgeError`` if there are not as many finite weights of 0 or more
+    as option lines.
 
     Example:
         >>> from innerjudge.models.prompts import choice_prompt

@@ -20,17 +20,9 @@ _SIDES: tuple[tuple[str, Any, str | None], ...] = ((RIGHT, "-", None), (WRONG, "
 def score_distributions(ax: Axes, groups: Mapping[str, npt.ArrayLike], *, x: str = "score") -> dict[str, Patch]:
     """A histogram for each class, on the same bins, each summing to 1; the two outer bins hold the tails.
 
-    Args:
-        ax: Where to draw.
-        groups: Name of a class -> its scores; up to three, right ones first. An empty class keeps its colour and is not
-            drawn.
-        x: What the scores are.
-
-    Returns:
-        Words -> patch, for a legend.
-
-    Raises:
-        InnerjudgeError: If there is no score, one that is not finite, or a fourth class.
+    ``groups``: name of a class -> its scores; up to three, right ones first. An empty class keeps its colour and is not
+    drawn. ``x`` says what the scores are. Returns words -> patch, for a legend. ``InnerjudgeError`` if there is no
+    score, one that is not finite, or a fourth class.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -67,14 +59,8 @@ def score_distributions(ax: Axes, groups: Mapping[str, npt.ArrayLike], *, x: str
 def scores_by_grade(ax: Axes, human: npt.ArrayLike, scores: npt.ArrayLike, *, colour: str = CYCLE[0]) -> None:
     """A box plot of scores at every rounded human mean, with the scores themselves behind it.
 
-    Args:
-        ax: Where to draw.
-        human: ``[n]`` human scores.
-        scores: ``[n]`` scores of a judge.
-        colour: Of points and medians.
-
-    Raises:
-        InnerjudgeError: If there is no item, or the columns differ in length.
+    ``human`` scores and the ``scores`` of a judge are ``[n]``; points and medians have the ``colour``.
+    ``InnerjudgeError`` if there is no item, or the columns differ in length.
 
     Example:
         >>> from matplotlib.figure import Figure

@@ -24,17 +24,10 @@ def trajectory(ax: Axes, states: npt.ArrayLike, labels: Sequence[bool | None]) -
     The steps of a trace are blocks (``h[0..L]`` of one position, less the final-normed row) or positions. The numbers
     stand at the mean of each step. The components are those of the states drawn here: another set has others.
 
-    Args:
-        ax: Where to draw.
-        states: ``[n, steps, D]``.
-        labels: ``[n]``, whether each trace is right; ``None`` where that is not known.
-
-    Returns:
-        ``[n, steps, 2]``, what was drawn: centred states on the two components, whose signs are so that the largest
-        loading of each is positive.
-
-    Raises:
-        InnerjudgeError: If the shapes do not fit, or there are fewer than three states or one dimension.
+    ``states`` are ``[n, steps, D]``; ``labels`` say of each trace whether it is right, ``None`` where that is not
+    known. Returns what was drawn, ``[n, steps, 2]``: centred states on the two components, whose signs are so that the
+    largest loading of each is positive. ``InnerjudgeError`` if the shapes do not fit, or there are fewer than three
+    states or one dimension.
 
     Example:
         >>> from matplotlib.figure import Figure

@@ -167,8 +167,7 @@ class JudgePrompt:
     def check(self, tokenizer: "PreTrainedTokenizerFast") -> None:
         """Refuse a prompt that this tokenizer cannot ask: a label that is not one token, a lost system turn.
 
-        Raises:
-            InnerjudgeError: Names the label, its pieces, and labels near it that would do.
+        The error names the label, its pieces, and labels near it that would do.
         """
         bare = "".join(_OPTIONS if name == "options" else f"{{{{ {name} }}}}" for name in _FIELDS[self.kind][0])
         try:

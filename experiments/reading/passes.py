@@ -19,7 +19,6 @@ from .progress import Steps, silent
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-
 #: The items' own texts, for which no pass is needed.
 TEXT_NEEDS = frozenset({"prompt", "response", "options"})
 #: What is read at the place of the verdict.

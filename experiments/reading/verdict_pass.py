@@ -127,14 +127,11 @@ def sample_traces(
     batch_size: int = 64,
     steps: Steps = silent,
 ) -> list[Trace]:
-    """Answer every problem ``n_candidates`` times and label each answer by the known one.
+    """Answer every problem ``n_candidates`` times and label each answer by the known one; those of one stand together.
 
     The sampled token ids are kept in ``extra["response_ids"]`` and replayed by the pass. A trace that did not end
     within ``max_new_tokens`` or that has no answer after its reasoning is wrong, and has ``answer=None``. A prompt that
     leaves no room for an answer gives empty traces that are neither right nor wrong.
-
-    Returns:
-        ``len(problems) * n_candidates`` traces, candidates of one problem together.
     """
     bare = [
         Trace(question_id=p.question_id, candidate_id=str(k), prompt=p.prompt, response="")

@@ -170,12 +170,10 @@ def ask(
 
     ``swapped`` shows response b of a pair first (the labels name what was shown), ``more`` are readouts of the same
     pass for judges of hidden states, ``every_block`` keeps the labels' logits of every block as well. One reading of
-    the prompts gives logits and ``text``.
-
-    Returns:
-        ``logits/spaced`` and ``logits/bare``, ``[n, K]``: the model's own logits of the labels after a space and
-        without one, missing where a label is not one token then; ``texts["open"]`` where the model writes; the
-        readouts of ``more``; with ``every_block`` also ``logits/score``, of bare labels where these are tokens.
+    the prompts gives logits and ``text``. Returns ``logits/spaced`` and ``logits/bare``, ``[n, K]``: the model's own
+    logits of the labels after a space and without one, missing where a label is not one token then; ``texts["open"]``
+    where the model writes; the readouts of ``more``; with ``every_block`` also ``logits/score``, of bare labels where
+    these are tokens.
     """
     items = prepared(lm.tokenizer, items, passes)
     questions = questions_of(items, turn, passes, swapped=swapped)

@@ -117,13 +117,9 @@ class StoreRows(Sequence[Array]):
 
     ``np.asarray(rows)`` reads all of them, ``rows[a:b]`` a slice, ``rows[[3, 1]]`` those items. A
     ``torch.utils.data.DataLoader`` takes it as a map-style data set and reads a whole batch at once; :meth:`batches` is
-    for ``partial_fit``.
-
-    Args:
-        store: An open store.
-        name: The readout, such as ``"hidden/reasoning_end"``.
-        layer: Row of the states, counted from the end if negative; ``None`` for all of them.
-        places: Places of the items to read, in any order; ``None`` for all.
+    for ``partial_fit``. ``store`` is open, ``name`` such as ``"hidden/reasoning_end"``; ``layer`` is the row of the
+    states, counted from the end if negative, ``None`` for all of them; ``places`` are those of the items to read, in
+    any order, ``None`` for all.
 
     Example:
         >>> import tempfile

@@ -9,15 +9,9 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
-from transformers import (
-    Cache,
-    DynamicCache,
-    GenerationConfig,
-    LogitsProcessor,
-    LogitsProcessorList,
-    StoppingCriteria,
-    StoppingCriteriaList,
-)
+from transformers import Cache, DynamicCache, GenerationConfig
+from transformers.generation.logits_process import LogitsProcessor, LogitsProcessorList
+from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 
 from ...models.blocks import StopAfter
 from ...models.caching import CANNOT_SHARE

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+from jinja2 import Template
 
 from ....extraction.provenance import versions
 from ....models.errors import InnerjudgeError, readable
@@ -177,26 +178,15 @@ def _machine(options: Options) -> dict[str, str]:
 
 #: Files of a run in its folder.
 RESULTS, DOCUMENT = "benchmark.json", "benchmark.md"
+_TEMPLATE = Path(__file__).parent / "templates" / DOCUMENT
 
 
 def markdown(found: Benchmark) -> str:
     """The document: how it was measured, and one table a section."""
-    o = found.options
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(found.versions.items()))
-    machine = ", ".join(f"{name} {value}" for name, value in found.machine.items())
-    on_gpu = o.device.startswith("cuda")
-    head = [
-        f"# What a judge costs: {found.tables[0].title[0].lower()}{found.tables[0].title[1:]}",
-        f"Written by `{readable(found.command)}`: do not edit. A Llama of random weights in the shape {o.shape}, "
-        f"{o.dtype}, on {o.device} with {o.threads} thread{'s' if o.threads > 1 else ''} ({machine}; {versions}).",
-        f"Every variant runs the same texts; in each of {o.rounds} rounds each runs once, in another order. A ratio is "
-        f"of {'seconds of the clock' if on_gpu else 'processor time'}, round by round: median (least to most). Memory "
-        "is the peak of one run: live tensors as PyTorch counts them, without the weights. *asked*: what the ratio "
-        "should be at most.",
-    ]
-    if o.quick:
-        head.append("**A quick run on few short texts: it shows that everything runs, and says nothing about cost.**")
-    return "\n\n".join([*head, *(_section(table, on_gpu) for table in found.tables)]) + "\n"
+    template = Template(_TEMPLATE.read_text("utf-8"), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    on_gpu = found.options.device.startswith("cuda")
+    command = readable(found.command)
+    return str(template.render(found=found, o=found.options, command=command, on_gpu=on_gpu, cells=line_cells))
 
 
 def write(found: Benchmark, folder: Path) -> None:
@@ -220,16 +210,6 @@ def line_cells(line: Line, on_gpu: bool, *, memory: bool) -> list[str]:
     if line.peak is None or line.memory is None:
         return [*cells, "not measured", ""]
     return [*cells, f"{line.memory:.2f} ({line.peak / 1e6:.0f} MB)", _asked(line.expected_memory, line.memory)]
-
-
-def _section(table: Table, on_gpu: bool) -> str:
-    memory = any(line.peak is not None for line in table.lines)
-    titles = ["variant", "time / reference", "asked", "processor seconds"]
-    titles += ["peak memory / reference", "asked"] if memory else []
-    titles.append("keeps")
-    rows = [[*line_cells(line, on_gpu, memory=memory), line.keeps] for line in table.lines]
-    lines = [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
-    return f"## {table.title}\n\n{table.about}\n\n" + "\n".join(lines)
 
 
 def _asked(expected: float | None, found: float) -> str:

@@ -10,10 +10,12 @@ import os
 import statistics
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,21 +29,8 @@ from ....models.errors import InnerjudgeError, one_line
 from ....models.loading import LanguageModel, load, wrap
 from ....models.positions import Encoding
 
-_SIZES = (
-    *("vocab_size", "hidden_size", "intermediate_size"),
-    *("num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
-)
 #: Name -> sizes; Llama's blocks in the shapes of a small, a middling and a usual model, and two for tests and studies.
-SHAPES: dict[str, dict[str, Any]] = {
-    name: dict(zip(_SIZES, sizes, strict=True))
-    for name, *sizes in (
-        ("tiny", 2048, 64, 128, 4, 4, 2),
-        ("10m", 8192, 256, 1024, 8, 8, 4),
-        ("135m", 49152, 576, 1536, 30, 9, 3),
-        ("1b", 128256, 2048, 8192, 16, 32, 8),
-        ("7b", 32000, 4096, 11008, 32, 32, 32),
-    )
-}
+SHAPES: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("shapes.toml").read_text("utf-8"))
 
 
 def random_model(shape: str, *, device: str, dtype: str, attention: str = "sdpa", seed: int = 0) -> LanguageModel:

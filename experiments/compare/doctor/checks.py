@@ -75,8 +75,7 @@ def opponents(given: Scores) -> dict[str, Floats]:
     texts' TF-IDF, not fitted to labels), and the pass rate of the question's other candidates, which knows labels and
     no text.
 
-    Source:
-        Text classifiers as in arXiv 2605.09502; similarity after 2605.17028; pass rate 2609.03436.
+    Source: Text classifiers as in arXiv 2605.09502; similarity after 2605.17028; pass rate 2609.03436.
     """
     found: dict[str, Floats] = {}
     more = given.more

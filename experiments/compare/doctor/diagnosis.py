@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from scipy.stats import norm
 
 from ....extraction.provenance import versions
@@ -26,9 +26,6 @@ from ..trace_blind import PASS_RATE, pass_rate
 from .checks import checks, opponents
 from .explanations import LEVEL, Explained, explain
 from .scores import Scores, read_scores
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _SAID = {
     "question": "knowing the question: among candidates of one question it does not tell right from wrong",
@@ -53,10 +50,8 @@ class Diagnosis:
     def __repr__(self) -> str:
         return "\n".join(self.found.parts[0].summary)
 
-    def table(self) -> "pd.DataFrame":
+    def table(self) -> pd.DataFrame:
         """Every figure, one a row."""
-        import pandas as pd
-
         return pd.DataFrame([asdict(figure) for figure in self.found.figures])
 
     def report(self, folder: str | Path) -> None:
@@ -68,8 +63,12 @@ class Diagnosis:
         write(folder, self.found, None)
 
 
-def doctor(source: "str | Path | pd.DataFrame", *, tried: int = 1, command: str = "innerjudge.doctor") -> Diagnosis:
+def doctor(source: str | Path | pd.DataFrame, *, tried: int = 1, command: str = "innerjudge.doctor") -> Diagnosis:
     """Examine scores of answers from any source; no model is needed.
+
+    It finds leaks, the split of the AUROC into pairs within and between questions, opponents, what explains the scores,
+    the choice among candidates, the luck of a pick, the ceiling of noisy labels. All tests and intervals keep the
+    candidates of a question together.
 
     Args:
         source: A JSONL or Parquet file, or a pandas frame, with ``question``, ``score`` (higher is better) and
@@ -77,11 +76,6 @@ def doctor(source: "str | Path | pd.DataFrame", *, tried: int = 1, command: str 
             ``label_again`` if present. See :func:`.scores.read_scores`.
         tried: How many heads, layers, probes or prompts the method was picked from on these rows.
         command: What the report says it was made by.
-
-    Returns:
-        Leaks, the split of the AUROC into pairs within and between questions, opponents, what explains the scores, the
-        choice among candidates, the luck of a pick, the ceiling of noisy labels. All tests and intervals keep the
-        candidates of a question together.
 
     Raises:
         InnerjudgeError: If the table cannot be read, or ``tried`` is below 1.

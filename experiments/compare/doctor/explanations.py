@@ -129,8 +129,7 @@ def wald(y: Floats, columns: Floats, held: Floats | None, clusters: npt.NDArray[
     among it, and is ``None`` where it was taken out before. statsmodels has the same
     (``OLS.fit(cov_type="cluster")``, in the tests); it would be a dependency for these lines.
 
-    Source:
-        Liang and Zeger 1986, with the small-sample factor of Stata; F with as many degrees as clusters, less one.
+    Source: Liang and Zeger 1986, with the small-sample factor of Stata; F with as many degrees as clusters, less one.
     """
     x, rest = (columns, y) if held is None else (_residual(columns, held), _residual(y, held))
     x = x[:, np.abs(x).max(axis=0) > 1e-9]

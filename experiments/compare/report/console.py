@@ -11,7 +11,7 @@ from rich.text import Text
 from ...drawing.style import NOTHING, duration
 from ..figures import FAMILIES, Figure, Grid
 from ..findings import DataReport, Report
-from .page import interval, value
+from .page import spelt
 
 #: Widths from which a second metric has room.
 _ROOMY = 96
@@ -58,7 +58,4 @@ def _table(part: DataReport, grid: Grid, width: int) -> Table:
 
 
 def _cell(cell: object) -> str:
-    if not isinstance(cell, Figure) or cell.value is None:
-        return NOTHING
-    mark = {"better": "▲ ", "worse": "▼ "}.get(cell.verdict or "", "")
-    return f"{mark}{value(cell)} {interval(cell)}".strip()
+    return NOTHING if not isinstance(cell, Figure) or cell.value is None else spelt(cell, tested=False)

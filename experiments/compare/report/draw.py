@@ -1,7 +1,7 @@
 """Plots of figures: intervals on one scale, curves, bars by condition, matrices; each with the table behind it."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from ...drawing.lines import Line, curves as line_plot, look, reliability
-from ...drawing.style import FAMILY_COLOURS, STYLE, short
+from ...drawing.style import FAMILY_COLOURS, short
 from ..figures import Figure, Grid, Plot, grid
 from ..lens import Lens
 
@@ -43,7 +43,7 @@ def forest(
     best = max(known, key=lambda f: f.value or 0.0)
     behind = grid(metric, ["judge", metric, "rests on"], [[f.judge, f, f.n] for f in known])
     alt = f"{metric} of {len(known)} judges with 95 % intervals; highest {best.judge}."
-    return Plot(name=slug(lens.data, name), heading=heading or metric, alt=alt, draw=styled(draw), behind=behind)
+    return Plot(name=slug(lens.data, name), heading=heading or metric, alt=alt, draw=draw, behind=behind)
 
 
 def curves(
@@ -61,7 +61,7 @@ def curves(
         return drawing
 
     alt = f"{y} over {x} for {', '.join(shown)}."
-    return Plot(name=slug(data, name), heading=heading, alt=alt, draw=styled(draw), behind=behind)
+    return Plot(name=slug(data, name), heading=heading, alt=alt, draw=draw, behind=behind)
 
 
 def diagonals(
@@ -83,7 +83,7 @@ def diagonals(
         return drawing
 
     alt = f"Share right against probability said, a panel for each of {', '.join(points)}."
-    return Plot(name=slug(lens.data, name), heading=heading, alt=alt, draw=styled(draw), behind=behind)
+    return Plot(name=slug(lens.data, name), heading=heading, alt=alt, draw=draw, behind=behind)
 
 
 def bars(
@@ -120,7 +120,7 @@ def bars(
     rows = [[judge, *(held.get(c) for c in conditions)] for judge, held in groups.items()]
     behind = grid(y, ["judge", *conditions], rows)
     alt = f"{y} by condition ({', '.join(conditions)}) for {', '.join(groups)}, with 95 % intervals."
-    return Plot(name=slug(data, name), heading=heading, alt=alt, draw=styled(draw), behind=behind)
+    return Plot(name=slug(data, name), heading=heading, alt=alt, draw=draw, behind=behind)
 
 
 def matrix(
@@ -145,7 +145,7 @@ def matrix(
             panel.grid(visible=False)
             return drawing
 
-    return Plot(name=slug("across", name), heading=heading, alt=heading, draw=styled(draw), behind=behind)
+    return Plot(name=slug("across", name), heading=heading, alt=heading, draw=draw, behind=behind)
 
 
 def slug(*words: str) -> str:
@@ -167,13 +167,3 @@ def panels_of(n: int, *, columns: int, width: float, height: float, more: float 
 def _canvas(height: float) -> tuple[Drawing, Axes]:
     drawing = Drawing(figsize=(8.6, height), layout="constrained")
     return drawing, drawing.subplots()
-
-
-def styled(draw: Callable[[], Drawing]) -> Callable[[], Drawing]:
-    """The same drawing, in the style that all plots share."""
-
-    def drawn() -> Drawing:
-        with mpl.rc_context(STYLE):
-            return draw()
-
-    return drawn

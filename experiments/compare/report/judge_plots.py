@@ -4,10 +4,11 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
@@ -21,12 +22,8 @@ from ...drawing.style import LINES, STYLE, UNKNOWN, number, short
 from ..figures import Grid, Plot, family_rank
 from ..lens import Lens, as_floats
 from ..results import Curve, HeadMap
-from .draw import COLOURS, panels_of, slug, styled
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ..sweep import Sweep
+from ..sweep import Sweep
+from .draw import COLOURS, panels_of, slug
 
 _MAP_NOTE = (
     "A ring marks a chosen head. The best cell of a map flatters its head, since it is chosen and reported on the same "
@@ -70,7 +67,7 @@ def score_distributions(lens: Lens) -> Plot | None:
         name=slug(lens.data, "scores"),
         heading="Scores of right and wrong items" if lens.kind != "rating" else "Scores by human grade",
         alt=f"{shape}, a panel for each judge.",
-        draw=styled(draw),
+        draw=draw,
         note="Each judge has a scale of its own; outermost bars hold the tails. Unscored items are left out.",
     )
 
@@ -105,7 +102,7 @@ def head_maps(lens: Lens, maps: Sequence[HeadMap]) -> Plot | None:
         for found in maps
     )
     name, alt = slug(lens.data, "heads"), " ".join(chosen)
-    return Plot(name=name, heading="Every head", alt=alt, draw=styled(draw), note=_MAP_NOTE)
+    return Plot(name=name, heading="Every head", alt=alt, draw=draw, note=_MAP_NOTE)
 
 
 def _family_curves(
@@ -133,7 +130,7 @@ def _family_curves(
     bars = any(curve.low is not None for curve in shown.values()) and len(shown) > BANDS
     name, heading, alt = words
     note = "The bars at the right are the intervals at the last point." if bars else ""
-    return Plot(name=slug(lens.data, name), heading=heading, alt=alt, draw=styled(drawn), behind=behind, note=note)
+    return Plot(name=slug(lens.data, name), heading=heading, alt=alt, draw=drawn, behind=behind, note=note)
 
 
 def _peaks(found: Sequence[Curve], unit: str) -> str:
@@ -196,7 +193,7 @@ def draw_spread(panel: Axes, lens: Lens, judge: str, colour: str) -> dict[str, P
     return spread.score_distributions(panel, groups, x=_X.get(lens.kind, "score"))
 
 
-def sweep_plot(found: "Sweep") -> Drawing:
+def sweep_plot(found: Sweep) -> Drawing:
     """Figures over the rows of the states, each judge at its best position on the fitting questions; heads as maps."""
     with mpl.rc_context(STYLE):
         if found.table["head"].notna().any():
@@ -226,5 +223,5 @@ def sweep_plot(found: "Sweep") -> Drawing:
         return figure
 
 
-def _best_on_fit(part: "pd.DataFrame") -> "pd.Series":
+def _best_on_fit(part: pd.DataFrame) -> pd.Series:
     return part.iloc[int(np.nanargmax(part["fit"].to_numpy()))]

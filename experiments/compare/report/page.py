@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.ticker import MaxNLocator
 
@@ -48,8 +49,9 @@ def markdown(report: Report) -> str:
 
 def images_of(report: Report) -> dict[str, bytes]:
     """Every plot of a report as PNG bytes, by name."""
-    drawn = ((plot.name, plot.draw()) for section in report.sections for plot in section.plots)
-    return {name: png(drawing) for name, drawing in drawn if drawing is not None}
+    with mpl.rc_context(style.STYLE):
+        drawn = ((plot.name, plot.draw()) for section in report.sections for plot in section.plots)
+        return {name: png(drawing) for name, drawing in drawn if drawing is not None}
 
 
 def markdown_escape(text: object) -> str:
@@ -69,9 +71,9 @@ def plain(value: object) -> str:
     return style.NOTHING if value is None else str(value)
 
 
-def spelt(figure: Figure) -> str:
-    """Value and interval of a figure, and the corrected p-value of a difference."""
-    p = figure.p_corrected if figure.against else None
+def spelt(figure: Figure, *, tested: bool = True) -> str:
+    """Value and interval of a figure, and the corrected p-value of a difference unless it is not to be ``tested``."""
+    p = figure.p_corrected if figure.against and tested else None
     mark = {"better": "▲", "worse": "▼"}.get(figure.verdict or "", "")
     said = (mark, value(figure), interval(figure), "" if p is None else _p(p))
     return " ".join(filter(None, said))

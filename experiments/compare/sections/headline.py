@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ...drawing.style import number
-from ..figures import Cell, Figure, Grid, Section, grid, section, spelt
+from ..figures import QUESTIONS, Cell, Figure, Grid, Section, grid, section, spelt
 from ..lens import Lens, Metric, differences
 from ..metrics import CHANCE, UNSCORED_WRONG, chance_of, criteria, metrics, scored_by
 from ..report.draw import forest
@@ -16,12 +16,6 @@ SHOWN = 3
 FEW = 50
 #: Family of judges that know nothing of the response.
 BASELINE = "baseline"
-_QUESTION = {
-    "trace": "Does a judge tell right from wrong answers, and above all among the answers to one question?",
-    "rating": "Does a judge rank responses as people do?",
-    "choice": "Does a judge pick the right option, wherever it stands?",
-    "pair": "Does a judge prefer the response that people prefer, whichever is shown first?",
-}
 
 
 def headline(lens: Lens) -> Section:
@@ -41,7 +35,7 @@ def headline(lens: Lens) -> Section:
     firsts = {judge: held[main] for judge, held in figures.items()}
     plot = forest(lens, "ranking", main, list(firsts.values()), mark=CHANCE.get(main))
     said = [*_said(lens, main, firsts, gaps[main]), *_said_chance(lens, main, firsts)]
-    return section(KEY, "Who judges best", said, grids, [plot], question=_QUESTION[lens.kind])
+    return section(KEY, "Who judges best", said, grids, [plot], question=QUESTIONS[f"{KEY} of {lens.kind}"])
 
 
 def _figure(lens: Lens, judge: str, name: str, metric: Metric, scored: Sequence[bool], about: Sequence[bool]) -> Figure:

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 from ....models.errors import InnerjudgeError, shown
 from ....models.items import Choice, Item
@@ -50,22 +51,15 @@ def _question(row: list[str], subject: str, number: int, where: str) -> Item:
             f"{where}: given {len(row)} cells, expected 6 (question, 4 options, letter): check the file"
         )
     *texts, letter = (cell.strip() for cell in row)
+    record = Record({}, where)
     for name, cell in zip(("question", *_LETTERS), texts, strict=True):
         if not cell:
-            raise InnerjudgeError(
-                f"{where}: field {name!r}: given an empty cell, expected text: fill it or drop the row"
-            )
+            raise record.error(name, "an empty cell", "text", "fill it or drop the row")
     if letter not in tuple(_LETTERS):
-        raise InnerjudgeError(
-            f"{where}: field 'answer': given {shown(letter)!r}, expected A, B, C or D: correct the letter"
-        )
-    return Choice(
-        question_id=f"{subject}/{number}",
-        question=texts[0],
-        options=tuple(texts[1:]),
-        answer=_LETTERS.index(letter),
-        extra={"subject": subject},
-    )
+        raise record.error("answer", repr(shown(letter)), "A, B, C or D", "correct the letter")
+    question, *options = texts
+    known: dict[str, Any] = {"answer": _LETTERS.index(letter), "extra": {"subject": subject}}
+    return Choice(question_id=f"{subject}/{number}", question=question, options=tuple(options), **known)
 
 
 @by_rows

@@ -1,5 +1,6 @@
 """Scored responses: SummEval, Topical-Chat, the Prometheus evaluation sets, UltraFeedback, HelpSteer2."""
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,8 @@ from ..records import Record
 from ..tables import read_table
 from .files import Rows, by_rows, item_of, question_of, read_named
 
-Aspects = dict[str, tuple[str, tuple[int, int]]]
-#: Aspect -> the criterion shown to a judge, in our words, and the scale that people used.
-_SUMMARY_ASPECTS: Aspects = {
-    "coherence": ("Coherence: the sentences form a well-structured, well-organised whole.", (1, 5)),
-    "consistency": ("Consistency: every statement is supported by the source article.", (1, 5)),
-    "fluency": ("Fluency: the sentences are grammatical, well formatted and easy to read.", (1, 5)),
-    "relevance": ("Relevance: the important content of the article is there, and nothing superfluous.", (1, 5)),
-}
+#: Data set -> aspect -> the criterion shown to a judge, in our words, and the scale that people used.
+_ASPECTS = tomllib.loads(Path(__file__).with_name("aspects.toml").read_text("utf-8"))
 
 
 def summeval(path: Path) -> list[Item]:
@@ -33,22 +28,9 @@ def summeval(path: Path) -> list[Item]:
         for system in systems.values:
             one = systems.inner(system)
             shared = {"prompt": prompt, "response": one.text("sys_summ").strip(), "question_id": document} | kept
-            rows = _by_aspect(
-                f"{document}/{system}", one.inner("scores"), _SUMMARY_ASPECTS, shared | {"system": system}
-            )
+            rows = _by_aspect(f"{document}/{system}", one.inner("scores"), "summary", shared | {"system": system})
             items += (item_of(row, record.where) for row in rows)
     return items
-
-
-#: Likewise.
-_TOPICAL_ASPECTS: Aspects = {
-    "understandability": ("Understandability: the reply can be understood in its context.", (0, 1)),
-    "naturalness": ("Naturalness: the reply is something that a person would say.", (1, 3)),
-    "coherence": ("Coherence: the reply continues the conversation so far.", (1, 3)),
-    "engagingness": ("Engagingness: the reply is interesting.", (1, 3)),
-    "groundedness": ("Groundedness: the reply makes good use of the given fact.", (0, 1)),
-    "overall": ("Overall: the reply is good on the whole.", (1, 5)),
-}
 
 
 def topical_chat(path: Path) -> list[Item]:
@@ -67,7 +49,7 @@ def topical_chat(path: Path) -> list[Item]:
         prompt = f"Conversation:\n{turns}\n\nFact:\n{fact.strip()}\n\nWrite the next turn of the conversation."
         system = record.label("system_id")
         shared = {"prompt": prompt, "response": record.text("system_output").strip(), "question_id": name}
-        rows = _by_aspect(f"{name}/{system}", record.inner("scores"), _TOPICAL_ASPECTS, shared | {"system": system})
+        rows = _by_aspect(f"{name}/{system}", record.inner("scores"), "topical", shared | {"system": system})
         items += (item_of(row, record.where) for row in rows)
     return items
 
@@ -124,22 +106,12 @@ def sections(record: Record) -> tuple[str, str, str | None, str]:
     )
 
 
-#: Likewise.
-_HELPSTEER_ASPECTS: Aspects = {
-    "helpfulness": ("Helpfulness: on the whole, the response gives the user what was asked for.", (0, 4)),
-    "correctness": ("Correctness: every fact that matters is there, and none is wrong.", (0, 4)),
-    "coherence": ("Coherence: the response is clear and consistent.", (0, 4)),
-    "complexity": ("Complexity: writing the response takes an expert's depth, rather than anybody's.", (0, 4)),
-    "verbosity": ("Verbosity: the response goes into much detail for what was asked.", (0, 4)),
-}
-
-
 @by_rows
 def helpsteer2(record: Record, name: str) -> Rows:
     """HelpSteer2: a rating (0 to 4) of each of five aspects; responses to one prompt share their question."""
     prompt = record.text("prompt")
     shared = {"prompt": prompt, "response": record.text("response"), "question_id": question_of(prompt)}
-    yield from _by_aspect(name, record, _HELPSTEER_ASPECTS, shared)
+    yield from _by_aspect(name, record, "helpsteer", shared)
 
 
 @by_rows
@@ -152,8 +124,8 @@ def ultrafeedback(record: Record, name: str) -> Rows:
         yield asked | said | {"system": one.optional_text("model")}
 
 
-def _by_aspect(name: str, scores: Record, aspects: Aspects, shared: dict[str, Any]) -> Rows:
-    """A rating for each aspect of one response."""
-    for aspect, (criterion, scale) in aspects.items():
+def _by_aspect(name: str, scores: Record, data: str, shared: dict[str, Any]) -> Rows:
+    """A rating for each aspect of one response, of those of ``data``."""
+    for aspect, (criterion, scale) in _ASPECTS[data].items():
         about = {"criterion": criterion, "scores": [scores.number(aspect, *scale)], "aspect": aspect}
         yield shared | {"item_id": f"{name}/{aspect}", "scale": list(scale)} | about

@@ -46,21 +46,15 @@ def extract_job(
 ) -> str:
     """Features of a data set into the folder ``out``; a killed run resumes where it stopped.
 
-    Args:
-        lm: The model.
-        get_items: Loads or samples the items; not called where ``out`` holds them already.
-        out: Becomes ``job.json``, ``items.jsonl`` and a store (and a second one in ``permuted/`` for choices).
-        job: What identifies the run, the content of its data included, with the ``store_dtype`` and ``shard_items`` of
-            the store; a folder begun by another job is refused.
-        passes: How the model is run.
-        ranks: The processes that share the work.
-        yes: Fill the disk without asking.
+    The folder gets ``job.json``, ``items.jsonl`` and a store (and a second one in ``permuted/`` for choices).
+    ``get_items`` loads or samples the items; it is not called where they are there already. ``job`` is what identifies
+    the run, the content of its data included, with the ``store_dtype`` and ``shard_items`` of the store. ``ranks`` are
+    the processes that share the work. ``yes`` fills the disk without asking.
 
-    Raises:
-        InnerjudgeError: If the folder is another job's, is written by another run, or cannot be written, or the items
-            cannot be read, or the disk has no room and there is no terminal to ask on.
-        DeclinedError: If it asked whether to fill the disk, and the answer was no.
-        KeyboardInterrupt: If the run was asked to stop; the shard at hand is written by then.
+    ``InnerjudgeError`` if the folder is another job's, is written by another run, or cannot be written, or the items
+    cannot be read, or the disk has no room and there is no terminal to ask on; ``DeclinedError`` if it asked whether to
+    fill the disk, and the answer was no; ``KeyboardInterrupt`` if the run was asked to stop: the shard at hand is
+    written by then.
     """
     ranks, at = ranks or Ranks(), place(out)
     header = job | {"provenance": provenance(lm).to_json()}

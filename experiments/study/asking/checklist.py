@@ -28,8 +28,7 @@ def written_checklists(
 ) -> dict[Text, tuple[str, ...]]:
     """Prompt -> checklist, written once by the model for all its candidates; no questions where it wrote none.
 
-    Source:
-        TICK (arXiv 2410.03608). A checklist reused for a question makes verdicts steadier (Sage, arXiv 2512.16041).
+    Source: TICK (arXiv 2410.03608). A checklist reused for a question makes verdicts steadier (Sage, arXiv 2512.16041).
     """
     prompts = list(dict.fromkeys(c.prompt for c in candidates))
     encoded = [
@@ -91,8 +90,7 @@ def requirement_share(rows: Sequence[Row], items: Sequence[tuple[str, str, str]]
     It weighs instructions with more requirements more than the mean of pass rates does. ``n`` counts checks;
     ``items`` is the order of the statistic's rows.
 
-    Source:
-        The decomposed requirements following ratio, as TICK (arXiv 2410.03608) reports it.
+    Source: The decomposed requirements following ratio, as TICK (arXiv 2410.03608) reports it.
     """
     place = {item: k for k, item in enumerate(items)}
     passed, asked = [0.0] * len(items), [0.0] * len(items)
@@ -112,8 +110,7 @@ def ranked(lm: LanguageModel, candidates: Sequence[Candidate], *, judge: str, ma
     Candidates are shown in the order given. Questions of one candidate, and texts that are not one ranking of all
     letters, are unscored.
 
-    Source:
-        The batch-ranking setting of MLLM-as-a-Judge (arXiv 2402.04788).
+    Source: The batch-ranking setting of MLLM-as-a-Judge (arXiv 2402.04788).
     """
     groups = rows_by_group([(c.data, c.question, c.criterion) for c in candidates])
     reasoned = manner.by == "reasoned"
@@ -174,8 +171,7 @@ def references(
     ``"self"`` is the model's own answer, from ``own`` (prompt -> answer); ``"wrong"`` the given reference of the
     next question that has another one.
 
-    Source:
-        The reference conditions of "No Free Labels" (arXiv 2503.05061).
+    Source: The reference conditions of "No Free Labels" (arXiv 2503.05061).
     """
     if condition == "none":
         return [None] * len(candidates)
@@ -223,8 +219,7 @@ def dummies(candidates: Sequence[Candidate]) -> list[tuple[str, Candidate]]:
     something other than its content. Questions without a reference have no gold answer. Gives the name of the dummy,
     and a candidate whose truth is whether it is right (ratings: the end of the scale), where it is known.
 
-    Source:
-        The sanity checks of "Judging the Judges" (arXiv 2406.12624).
+    Source: The sanity checks of "Judging the Judges" (arXiv 2406.12624).
     """
     found = []
     for rows in rows_by_group([(c.data, c.question, c.criterion) for c in candidates]):

@@ -19,8 +19,7 @@ def distractor_trials(lm: LanguageModel, candidates: Sequence[Candidate], *, man
     At severity 1 to 3 the rewritten form has that many planted faults beside the distractor, so that preferring it
     is wrong beyond doubt. Candidates without room for a severity have no trial of it.
 
-    Source:
-        "Pairwise or Pointwise?" (arXiv 2504.14716): fixed quality and variable quality.
+    Source: "Pairwise or Pointwise?" (arXiv 2504.14716): fixed quality and variable quality.
     """
     forms: list[tuple[Candidate, Candidate, str]] = []
     for number, one in enumerate(candidates):
@@ -82,8 +81,7 @@ def flip_rate(baseline: Sequence[str | None], after: Sequence[str | None]) -> St
     ``baseline`` is the preference before, ``after`` the one when the loser carries the distractor; ties are left
     out.
 
-    Source:
-        The natural-data setting of "Pairwise or Pointwise?" (arXiv 2504.14716).
+    Source: The natural-data setting of "Pairwise or Pointwise?" (arXiv 2504.14716).
     """
     flips = [
         a in ("a", "b") and a != b if b in ("a", "b") and a is not None else None
@@ -152,8 +150,7 @@ def with_faults(response: str, *, severity: int, seed: int) -> str | None:
     A fault changes one number (by 1 to 9); where there are not numbers enough, the others drop a sentence each, so
     long as one is left. A seed plants the faults of a lower severity among those of a higher one.
 
-    Source:
-        Severity levels as in "Pairwise or Pointwise?" (arXiv 2504.14716), where they are broken instructions.
+    Source: Severity levels as in "Pairwise or Pointwise?" (arXiv 2504.14716), where they are broken instructions.
     """
     if not 1 <= severity <= 3:
         raise InnerjudgeError(f"given the severity {severity}, expected 1, 2 or 3")

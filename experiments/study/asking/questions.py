@@ -43,7 +43,12 @@ def pairwise(pairs: Iterable[tuple[Candidate, Candidate]], *, reasoned: bool = F
 
 def named_as_in_the_item(rows: Iterable[Row]) -> list[Row]:
     """Scores and verdicts of the swapped order turned, so that ``"a"`` and high scores are X in both orders."""
-    return [row if row.order != "swapped" or row.unscored else _turned(row) for row in rows]
+
+    def turned(row: Row) -> Row:
+        score = None if row.score is None else 1 - row.score
+        return replace(row, score=score, label=None if row.label is None else OTHER[str(row.label)])
+
+    return [row if row.order != "swapped" or row.unscored else turned(row) for row in rows]
 
 
 def both_orders(rows: Sequence[Row], *, judge: str) -> list[Row]:
@@ -75,11 +80,6 @@ def preference(x: Any, y: Any) -> str | None:
     if not isinstance(x, int | float) or not isinstance(y, int | float):
         return None
     return "tie" if x == y else "a" if x > y else "b"
-
-
-def _turned(row: Row) -> Row:
-    score = None if row.score is None else 1 - row.score
-    return replace(row, score=score, label=None if row.label is None else OTHER[str(row.label)])
 
 
 def pointwise(

@@ -52,7 +52,11 @@ def calibration(lens: Lens) -> Section:
     heading, axes = "Accuracy against coverage", {"x": "share of verdicts kept, surest first", "y": "accuracy"}
     plots.append(curves(lens.data, "coverage", heading, coverage, **axes, behind=_deciles(coverage)))
     errors = grid("Calibration error on the reported questions; lower is better", columns, rows)
-    return section(KEY, "Calibration and abstention", _said(lens, kept), [errors, _kept_grid(lens, kept)], plots)
+    columns = ["judge", "area under accuracy-coverage", "certainty needed", "accuracy there", "coverage there"]
+    target = f"{lens.settings.target_accuracy:.0%}"
+    caption = f"Abstention: the certainty that gave {target} on the calibration questions, and what it gives here"
+    grids = [errors, grid(caption, columns, kept)]
+    return section(KEY, "Calibration and abstention", _said(target, kept), grids, plots)
 
 
 def outcomes(table: Table, judge: str, kind: str) -> tuple[list[bool | None], list[float | None]]:
@@ -106,17 +110,9 @@ def _abstaining(
     return [judge, area, round(at, 3), kept, share]
 
 
-def _kept_grid(lens: Lens, rows: list[list[Cell]]) -> Grid:
-    columns = ["judge", "area under accuracy-coverage", "certainty needed", "accuracy there", "coverage there"]
-    target = f"{lens.settings.target_accuracy:.0%}"
-    caption = f"Abstention: the certainty that gave {target} on the calibration questions, and what it gives here"
-    return grid(caption, columns, rows)
-
-
-def _said(lens: Lens, kept: list[list[Cell]]) -> list[str]:
+def _said(target: str, kept: list[list[Cell]]) -> list[str]:
     reach = [str(row[0]) for row in kept if row[2] is not None]
     none = [str(row[0]) for row in kept if row[2] is None]
-    target = f"{lens.settings.target_accuracy:.0%}"
     said = [f"Reach {target} on the calibration questions if they may abstain: {', '.join(reach)}."] if reach else []
     return said + ([f"Do not reach it at any level of certainty: {', '.join(none)}."] if none else [])
 

@@ -37,7 +37,7 @@ def in_each_prompt(study: Study, one: Evaluation, lens: Lens) -> tuple[dict[str,
                 for row in again.rows()
                 if row.judge in names and row.item in truths
             ]
-            notes += [f"{name}: {note}" for note in again.beside.notes()]
+            notes += [f"{name}: {note}" for note in again.beside.notes]
     if len(found) < 2:
         notes.append("No judge here is asked in the words of a prompt, or no prompt is for such items: none compared.")
     return found, notes
