@@ -245,7 +245,5 @@ def ask(
     own = None if prompt is None else JudgePrompt.of(prompt)
     found = load_data(data, limit=limit, seed=seed, columns=columns)
     with logged(log_style, kept=str(out)) as steps:
-        passes = Passes(
-            scale=o.bounds(scale), abstain=abstain, prompt=own, reasoning_tokens=reasoning_tokens, steps=steps
-        )
+        how = Passes(reasoning_tokens=reasoning_tokens, scale=o.bounds(scale), abstain=abstain, prompt=own, steps=steps)
         say(ask_job(found.items, text_judge, out, how, seed=seed))

@@ -134,7 +134,8 @@ def corrected_share(people: Said, judge: Said) -> Statistic:
     r"""Share of ``True`` among all items that a judge labelled, corrected with those that people labelled too.
 
     With ``h`` of people and ``f`` of the judge: :math:`\bar h + \lambda (\bar f_{all} - \bar f_{checked})`, where
-    :math:`\lambda = \mathrm{cov}(h, f) / \mathrm{var}(f)` on the checked ones, the prediction-powered mean, tuned (in a simulation with 100 checked, :math:`\lambda = 1` was worse than people's mean alone).
+    :math:`\lambda = \mathrm{cov}(h, f) / \mathrm{var}(f)` on the checked ones, the tuned prediction-powered mean (in a
+    simulation with 100 checked, :math:`\lambda = 1` was worse than people's mean alone).
     """
     require_same_length(people=people, judge=judge)
     if not all(v is None or isinstance(v, bool | np.bool_) for v in (*people, *judge)):

@@ -46,9 +46,7 @@ def wording_labels(scores: Table | npt.ArrayLike, *, how: WordingHow = "centred"
     known = x[~np.isnan(x)]
     odds = logit(np.clip(x, 1e-6, 1 - 1e-6)) if ((known >= 0) & (known <= 1)).all() else x
     if (known > 1).any() and not (known < 0).any():
-        raise InnerjudgeError(
-            "given scores of 0 and more, some above 1, expected probabilities, or log-odds of any sign"
-        )
+        raise InnerjudgeError("given scores of 0 and more, some above 1, expected probabilities or log-odds")
     whole = odds[~np.isnan(odds).any(axis=1)]
     flat = how == "centred" and (np.isin(known, (0, 1)).all() or not len(whole))
     if x.shape[1] < 2 or not len(known) or flat or how not in get_args(WordingHow):
