@@ -19,21 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ...models.errors import InnerjudgeError
+from ..stats.statistic import finite
 
 Answers = Sequence[str | None]
 Scores = Sequence[float | None] | npt.NDArray[np.float64]
 
 
-def as_scores(scores: Scores) -> npt.NDArray[np.float64]:
-    """Scores as an array with NaN for unscored, shape ``[n]``."""
-    array = np.array([np.nan if s is None else s for s in scores], dtype=np.float64)
-    array[~np.isfinite(array)] = np.nan
-    return array
-
-
 def ranking(scores: Scores) -> list[int]:
     """Candidates from best to worst; ties in order of appearance, unscored ones last."""
-    found: list[int] = np.argsort(-as_scores(scores), kind="stable").tolist()  # NaN sorts last
+    found: list[int] = np.argsort(-finite(scores), kind="stable").tolist()  # NaN sorts last
     return found
 
 
@@ -89,7 +83,7 @@ def weighted_vote(answers: Answers, scores: Scores, *, temperature: float = 1.0)
     """
     if not temperature >= 0:
         raise InnerjudgeError(f"given the temperature {temperature}, expected 0 or more")
-    array = as_scores(scores)
+    array = finite(scores)
     votes = [i for i, answer in enumerate(answers) if answer is not None and np.isfinite(array[i])]
     if not votes:
         return majority(answers)
@@ -156,7 +150,7 @@ def best_of_majority(
             f"numbers of at least 1, and one of {', '.join(REWARDS)}"
         )
     _require_candidates(answers)
-    read = as_scores(scores)
+    read = finite(scores)
     members: dict[str, list[int]] = {}
     for place, answer in enumerate(answers):
         if answer is not None:
