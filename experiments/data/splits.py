@@ -31,8 +31,7 @@ def split_by_group(groups: Sequence[str], *, train_fraction: float = 0.5, seed: 
     Returns:
         ``(train, test)``: sorted row indices, together ``0..n-1``.
 
-    Raises:
-        InnerjudgeError: With fewer than 2 groups, or a fraction outside (0, 1).
+    ``InnerjudgeError`` with fewer than 2 groups, or a fraction outside (0, 1).
 
     Example:
         >>> train, test = split_by_group(["q1", "q1", "q2", "q2"], seed=0)

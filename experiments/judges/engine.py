@@ -92,8 +92,7 @@ class EngineJudge:
             pairs: Pairs ``(prompt, response)``, ``Trace`` or ``Rating`` items. A trace whose ids the engine has sampled
                 itself carries them as ``extra={"response_ids": [...], "sampled_by": "engine"}``: text is not the same.
 
-        Raises:
-            InnerjudgeError: If an entry is not a pair of strings.
+        ``InnerjudgeError`` if an entry is not a pair of strings.
         """
         items, places, reasons = items_of_pairs(pairs, self.kind, context=None, criterion=self.made.criterion)
         if reasons:
@@ -124,9 +123,8 @@ class EngineJudge:
             last: What layer ``n_blocks`` holds, ``"raw"`` in vLLM; ``"normed"`` in Hugging Face's ``hidden_states``;
                 ``"detect"``. Checked against the model's final norm where the judge's folder holds it.
 
-        Raises:
-            InnerjudgeError: If the model is another, a layer that the judge reads is not there, or the norm convention
-                does not fit.
+        ``InnerjudgeError`` if the model is another, a layer that the judge reads is not there, or the norm convention
+        does not fit.
         """
         if model != self._origin.model:
             raise InnerjudgeError(

@@ -186,8 +186,7 @@ def fit_stream(
     Returns:
         The judge.
 
-    Raises:
-        InnerjudgeError: If the judge has no ``partial_fit``, or labels and traces differ in number.
+    ``InnerjudgeError`` if the judge has no ``partial_fit``, or labels and traces differ in number.
 
     Example:
         >>> from innerjudge import CLUE, load

@@ -149,9 +149,8 @@ def sample_and_judge(
         seed: Seed of the sampling.
         passes: How the model is run; ``writing_batch`` answers a batch.
 
-    Raises:
-        InnerjudgeError: If there are no questions, the judge is of another model, or ``reject_below`` or ``exit_above``
-            is given with a judge that reads the end of the answer, or is a promise about something else.
+    ``InnerjudgeError`` if there are no questions, the judge is of another model, or ``reject_below`` or ``exit_above``
+    is given with a judge that reads the end of the answer, or is a promise about something else.
 
     Example:
         >>> from innerjudge.models.loading import load

@@ -213,8 +213,7 @@ class HubUpload(ABC):
             commit_message: First line of the commit.
             create_pr: Propose the commit instead of making it.
 
-        Raises:
-            InnerjudgeError: If the hub refuses, with its reason.
+        ``InnerjudgeError`` if the hub refuses, with its reason.
         """
         api = HfApi(token=token)
         with Scratch(repo_id) as folder:

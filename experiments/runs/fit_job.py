@@ -48,15 +48,13 @@ def fit_job(
 ) -> str:
     """Fit the judge called ``name`` on labelled items of a features folder, and save it as the folder ``out``.
 
-    Responses of pairs are items of their own there; a judge of single responses learns which one was preferred.
-    Only the readouts of the judge are read, part by part where it can. ``between`` are the positions that CLUE and the
+    Responses of pairs are items of their own there; a judge of single responses learns which one was preferred. Only
+    the readouts of the judge are read, part by part where it can. ``between`` are the positions that CLUE and the
     probes read; ``limit`` and ``seed`` draw whole questions at random. Labels of traces are also ``given``: files of
     verdicts, their judges (none for all) and how these become one. Where a promise is ``wanted``, half of the questions
-    calibrate it, and the fit sees none of these.
-
-    Raises:
-        InnerjudgeError: If the judge is not one for these items, cannot learn from them, ``out`` holds another fit, or
-            too few questions are held out for the promise; nothing is saved then.
+    calibrate it, and the fit sees none of these. ``InnerjudgeError`` if the judge is not one for these items, cannot
+    learn from them, ``out`` holds another fit, or too few questions are held out for the promise; nothing is saved
+    then.
     """
     job, at = read_job(features_folder), place(features_folder)
     items: Sequence[Item] = read_items_of(features_folder)

@@ -35,8 +35,7 @@ class Cascade:
             kind of items.
         promise: About verdicts of the first (``"wrong among kept"`` or ``"kept and wrong"``); ``None`` takes its own.
 
-    Raises:
-        InnerjudgeError: If there are not two judges of one kind, or nothing is promised about verdicts.
+    ``InnerjudgeError`` if there are not two judges of one kind, or nothing is promised about verdicts.
 
     Example:
         >>> from innerjudge import LAGER, Judge, Promise, Task, TextJudge, load

@@ -78,8 +78,7 @@ def curve_rows(
         n_orders: Random orders of each question.
         seed: Of the orders.
 
-    Raises:
-        InnerjudgeError: If no question has ``n_max`` candidates of known correctness.
+    ``InnerjudgeError`` if no question has ``n_max`` candidates of known correctness.
     """
     first = next(iter(judges.values()))
     kept, largest = large_questions(first.correct, first.questions, n_max)

@@ -61,8 +61,7 @@ def cluster_interval(statistic: Statistic, groups: Groups, *, confidence: float 
         fewer than 2 questions that count, where the figure is undefined without one of its questions, and where all
         questions say the same of a figure without bounds.
 
-    Raises:
-        InnerjudgeError: If there is not one group a row, or ``confidence`` is not between 0 and 1.
+    ``InnerjudgeError`` if there is not one group a row, or ``confidence`` is not between 0 and 1.
 
     Source:
         The delete-one jackknife over clusters, Efron and Stein 1981; Wilson's interval of it as in :mod:`.evidence`.

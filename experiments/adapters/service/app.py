@@ -45,9 +45,8 @@ def create_app(
         gates: What documents must pass to have a score: ``"NAME>=0.5"`` of a judge that is served, on its scale, or
             ``"regex:PATTERN"``, which the document must hold. What fails is below all that passes.
 
-    Raises:
-        InnerjudgeError: If there is no judge, or one of choices, which scores no single responses; if the key is empty;
-            if a gate is of no judge here.
+    ``InnerjudgeError`` if there is no judge, or one of choices, which scores no single responses; if the key is empty;
+    if a gate is of no judge here.
     """
     limits = Limits() if limits is None else limits
     if not judges:
