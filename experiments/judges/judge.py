@@ -152,14 +152,9 @@ class Judge(PairJudge, HubUpload):
             judge = copy.copy(judge)
             judge.provenance_ = replace(provenance(self.lm), prompt=self.passes.told(_read_as(self.kind)))
         passes = self.passes
-        how: dict[str, Any] = {
-            "abstain": passes.abstain,
-            "markers": passes.markers,
-            "merge_system": passes.merge_system,
-        }
-        how |= {"reasoning_tokens": int(passes.reasoning_tokens)}
-        how |= {"prompt": None if passes.prompt is None else passes.prompt.to_json()}
-        made = replace(self._made, **how)
+        how: dict[str, Any] = {name: getattr(passes, name) for name in ("abstain", "markers", "merge_system")}
+        how["prompt"] = None if passes.prompt is None else passes.prompt.to_json()
+        made = replace(self._made, reasoning_tokens=int(passes.reasoning_tokens), **how)
         norm = find_final_norm(self.lm) if any(need.startswith("hidden/") for need in judge.needs) else None
         with writing(folder):
             saved.save(judge, made, Path(folder), norm)

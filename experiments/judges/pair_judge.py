@@ -109,12 +109,10 @@ class PairJudge:
             top_k: At most this many; ``None`` for all.
             return_documents: Whether each result has its ``text``.
             batch_size: Pairs a forward pass.
-            show_progress_bar: Whether progress is shown on standard error.
+            show_progress_bar: As in :meth:`verdicts`.
 
-        Returns:
-            Dicts ``{"corpus_id": place in documents, "score": float or None}``, with ``text`` and ``unscored`` if any.
-
-        ``InnerjudgeError`` if ``documents`` is not a list, or ``top_k`` is below 1.
+        Gives dicts ``{"corpus_id": place in documents, "score": float or None}``, with ``text`` and ``unscored`` if
+        any. ``InnerjudgeError`` if ``documents`` is not a list, or ``top_k`` is below 1.
 
         Example:
             >>> from innerjudge import Judge, LetterLogits, load
@@ -160,8 +158,7 @@ class PairJudge:
     def as_cross_encoder(self, activation_fn: Any = None) -> "CrossEncoderJudge":
         """The judge as sentence-transformers expects a CrossEncoder: its ``predict`` gives scores.
 
-        Args:
-            activation_fn: Applied to a tensor of scores; ``None`` leaves them as they are.
+        ``activation_fn`` is applied to a tensor of scores; ``None`` leaves them as they are.
         """
         from .interfaces import CrossEncoderJudge
 

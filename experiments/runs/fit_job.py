@@ -69,17 +69,10 @@ def fit_job(
         again = FeatureStore.open(inside(at, PERMUTED), check="checksums")
         turned = (again, [item.answer for item, _ in moved])
         parts.append(again.content_hash)
-    made = JudgeRecord(
-        name,
-        kind,
-        scale,
-        abstain=bool(job.get("abstain", True)),
-        prompt=None if prompt is None else prompt.to_json(),
-        merge_system=bool(job.get("merge_system", False)),
-        features=hash_of(parts),
-        limit=limit,
-        seed=seed if limit is not None or wanted is not None else 0,
-    )
+    drawn_by = seed if limit is not None or wanted is not None else 0
+    how: Any = {"abstain": bool(job.get("abstain", True)), "merge_system": bool(job.get("merge_system", False))}
+    own = None if prompt is None else prompt.to_json()
+    made = JudgeRecord(name, kind, scale, prompt=own, features=hash_of(parts), limit=limit, seed=drawn_by, **how)
     check_new(out, ours=saved.WHOLE, begun=saved.BEGUN)
     damaged = (out / saved.WHOLE).is_file() and saved.is_damaged(out)
     if (out / saved.WHOLE).is_file() and not damaged:

@@ -67,18 +67,12 @@ def curve_rows(
     n_orders: int = 100,
     seed: int = 0,
 ) -> list[Point]:
-    """Points of every judge and rule, those without a judge first.
+    """Points of every judge and rule, those without a judge first; over ``n_orders`` random orders of each question.
 
-    Args:
-        judges: Name -> the same candidates, in the same order, with that judge's scores.
-        rules: Name of a judge -> its rules, whose temperatures may be the judge's own.
-        vectors: ``[n, D]``: adds VecCISC (agglomerative) to every judge that has a ``"weighted"`` rule.
-        clusters: Its most clusters of one answer.
-        n_max: Largest ``n``; default the fewest candidates that a question has. Questions with fewer are left out.
-        n_orders: Random orders of each question.
-        seed: Of the orders.
-
-    ``InnerjudgeError`` if no question has ``n_max`` candidates of known correctness.
+    ``judges`` have the same candidates, in the same order, with each one's scores; their ``rules`` may have
+    temperatures of their own. ``vectors`` ``[n, D]`` add VecCISC (agglomerative, at most ``clusters`` of one answer) to
+    every judge that has a ``"weighted"`` rule. ``n_max`` is the largest ``n``, by default the fewest candidates of a
+    question; questions with fewer are left out. ``InnerjudgeError`` if none has ``n_max`` of known correctness.
     """
     first = next(iter(judges.values()))
     kept, largest = large_questions(first.correct, first.questions, n_max)

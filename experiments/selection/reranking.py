@@ -1,7 +1,7 @@
 """Figures of reranking: how often the candidate that a rule picks is right, over random subsets of a question too."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,8 +50,7 @@ def _expected(rule: Rule, answers: Answers, scores: Floats, correct: Sequence[bo
     return float(np.mean(each))
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(NamedTuple):
     """Expected accuracy of 1 to ``n_max`` candidates, ``[n_max]``, and ``each`` question's."""
 
     accuracy: Floats
@@ -186,7 +185,7 @@ def _sums(codes: npt.NDArray[np.intp], weights: Floats) -> Floats:
     """Weights ``[R, N]`` summed by answer, ``[R, kinds]``; the first column is of answers of -1."""
     count, kinds = len(codes), int(codes.max()) + 2
     flat = np.arange(count)[:, None] * kinds + codes + 1
-    return np.bincount(flat.ravel(), weights.ravel(), count * kinds).reshape(count, kinds)
+    return np.asarray(np.bincount(flat.ravel(), weights.ravel(), count * kinds).reshape(count, kinds), np.float64)
 
 
 def _gated(codes: npt.NDArray[np.intp], scores: Floats, rule: Rule) -> npt.NDArray[np.intp]:

@@ -103,8 +103,7 @@ def pick(
     ``correct`` is for ``"oracle"``, ``k`` how many answers ``"best-of-majority"`` picks, ``rng`` draws for
     ``"random"``.
     """
-    if not len(answers):
-        raise InnerjudgeError("given a question without candidates, expected at least one: drop the question")
+    votes.require_candidates(answers)
     read = finite(scores)
     match rule.name:
         case "majority":

@@ -146,19 +146,11 @@ def choose_temperature(
     *,
     candidates: Sequence[float] | None = None,
 ) -> float:
-    """The temperature at which the weighted vote is right most often.
+    """The temperature at which the weighted vote is right most often, on candidates of questions that are set aside.
 
-    Args:
-        answers: Final answer of each candidate of the questions that are set aside.
-        scores: Its score.
-        correct: Whether it is right.
-        groups: Its question.
-        candidates: Temperatures to try; ``None`` for :data:`TRIED` of them, evenly on a log scale from 1/100 to 100
-            times the standard deviation of the scores within questions, so that the unit of the score does not matter.
-
-    Returns:
-        Of equally good ones the middle one (of two, the lower); 1 where no question tells (nothing known or nothing
-        scored).
+    ``candidates`` are those to try; ``None`` for :data:`TRIED` of them, evenly on a log scale from 1/100 to 100 times
+    the standard deviation of the scores within questions, so that the unit of the score does not matter. Of equally
+    good ones it is the middle one (of two, the lower); 1 where no question tells (nothing known or nothing scored).
 
     Source:
         CISC: grid search on a hold-out of 10 %.
