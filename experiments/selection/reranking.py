@@ -96,7 +96,7 @@ def large_questions(correct: Labels, groups: Groups, n_max: int | None) -> tuple
     if not 1 <= largest <= max(sizes, default=0):
         raise InnerjudgeError(
             f"given at most {max(sizes, default=0)} candidates of known correctness a question, expected a question "
-            f"with {max(largest, 1)}: name a file with 'correct', or lower --n-max"
+            f"with {max(largest, 1)}: name a file with 'correct', or lower n_max (--n-max)"
         )
     return [rows for rows in questions if len(rows) >= largest], largest
 
