@@ -1,8 +1,8 @@
 """How :mod:`.aspects` learns: labels with gaps as a table, one regression an aspect, the heads and the router."""
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from ..models.errors import InnerjudgeError, shown
 from .labels import Floats, has_both, soft_correctness
 from .regression import Regression, checked_candidates, fit_logistic, unscaled
 
+if TYPE_CHECKING:
+    from .aspects import AspectProbes
+
 Unknown = Literal["mask", "negative"]
 Head = Literal["mean", "linear", "linear-by-route"]
 #: An aspect needs so many positives, a route so many items.
@@ -23,18 +26,6 @@ OVERALL, ROUTE = "overall", "route"
 _ROUNDS, _REFITS = 20, 5
 
 
-class Parameters(Protocol):
-    """Those of :class:`.AspectProbes` that the fit reads."""
-
-    unknown: Unknown
-    observed: float | None
-    correct: float | None
-    balance: bool
-    head: Head
-    routed: bool
-    candidates: Sequence[float]
-
-
 class AspectLabels(NamedTuple):
     """Labels ``y [n, A]`` (NaN: unknown) of the aspects, ``route [n]`` (``""``: none) and ``overall [n]`` (NaN)."""
 
@@ -42,10 +33,6 @@ class AspectLabels(NamedTuple):
     y: Floats
     route: npt.NDArray[Any]
     overall: Floats
-
-    def take(self, rows: npt.NDArray[np.intp]) -> "AspectLabels":
-        """Those of some items."""
-        return AspectLabels(self.names, self.y[rows], self.route[rows], self.overall[rows])
 
 
 def columns_of(labels: Any, aspects: tuple[str, ...], routes: Any, overall: Any) -> AspectLabels:
@@ -81,19 +68,12 @@ def _share(value: Any) -> float:
     return float(value)
 
 
-class Aspects(NamedTuple):
-    """What :class:`.AspectProbes` learns: ``A`` names, ``R`` routes, ``coef [R + 1, A, F]`` and so on."""
-
-    names: tuple[str, ...]
-    routes: tuple[str, ...]
-    coef: Floats
-    intercept: Floats
-    head: Floats
-
-
-def fit_aspects(how: Parameters, x: Floats, told: AspectLabels, groups: npt.NDArray[Any]) -> Aspects:
+def fit_aspects(
+    how: "AspectProbes", x: Floats, told: AspectLabels, groups: npt.NDArray[Any]
+) -> tuple[tuple[str, ...], tuple[str, ...], Floats, Floats, Floats]:
     """Probes of vectors ``x [n, F]``, of all items and of each route, and what joins their scores.
 
+    ``A`` names, ``R`` routes, ``coef [R + 1, A, F]``, ``intercept`` and ``head``: attributes of :class:`.AspectProbes`.
     Aspects that cannot be learned are left out with a warning; ``InnerjudgeError`` where that leaves none.
     """
     routes = tuple(sorted({*told.route.tolist()} - {""})) if how.routed else ()
@@ -122,10 +102,10 @@ def fit_aspects(how: Parameters, x: Floats, told: AspectLabels, groups: npt.NDAr
     coef, intercept = (
         np.array([[getattr(one, name) for one in row] for row in probes]) for name in ("coef", "intercept")
     )
-    return Aspects(tuple(whole), routes, coef, intercept, np.array(heads))
+    return tuple(whole), routes, coef, intercept, np.array(heads)
 
 
-def _head(how: Parameters, held: Floats, known: Floats, groups: npt.NDArray[Any], others: list[Floats]) -> Floats:
+def _head(how: "AspectProbes", held: Floats, known: Floats, groups: npt.NDArray[Any], others: list[Floats]) -> Floats:
     """Weights of the aspects' scores, and an intercept; of all items where too few are labelled."""
     if how.head == "mean":
         spread = np.nanstd(held, axis=0)
@@ -144,7 +124,7 @@ def _head(how: Parameters, held: Floats, known: Floats, groups: npt.NDArray[Any]
     )
 
 
-def fit_aspect(how: Parameters, x: Floats, given: Floats, groups: npt.NDArray[Any]) -> Regression | None:
+def fit_aspect(how: "AspectProbes", x: Floats, given: Floats, groups: npt.NDArray[Any]) -> Regression | None:
     """The probe of one aspect; ``None`` where its labels do not tell."""
     some = np.full(len(given), True) if how.unknown == "negative" else ~np.isnan(given)
     x, y, own = x[some], np.nan_to_num(given[some]), tuple(groups[some])

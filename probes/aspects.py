@@ -139,7 +139,8 @@ class AspectProbes(RowJudge):
         require_type(features, Features, "AspectProbes.fit")
         told = columns_of(labels, tuple(self.aspects), routes, overall)
         part, at, excluded = self._training(features, np.arange(len(told.y)))
-        told, row = told.take(at), self._told(features)
+        told = told._replace(y=told.y[at], route=told.route[at], overall=told.overall[at])
+        row = self._told(features)
         found = fit_aspects(self, self._vectors(part, row), told, np.array(part.groups))
         self.router_ = fit_router(part[_ROUTER][:, row], told.route) if self.routed else None
         self.aspects_, self.routes_, self.coef_, self.intercept_, self.head_ = found

@@ -11,7 +11,7 @@ from einops import einsum
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived
+from .description import Task, derived, seats
 from .fitted_arrays import Array, Forms, Tuple
 from .judge import Scores, StreamingJudge
 from .labels import Bools, Floats, Weights, balanced_weights, correctness, hard_rows, soft_correctness
@@ -170,6 +170,9 @@ class CLUE(CentroidJudge):
         array([-1.41, -1.41, -4.24, -7.07])
     """
 
+    # The delta from the origin to the one state.
+    sweep_presets = seats("trace", lambda c, _: {"nearest centroid": c(start="origin", end="state", rank_by="margin")})
+
     def __init__(
         self,
         *,
@@ -197,11 +200,6 @@ class CLUE(CentroidJudge):
             "clue-margin-scaled": at(rank_by="margin", scale=True),
             "clue-margin-balanced": at(rank_by="margin", balance=True),
         }
-
-    @classmethod
-    def sweep_presets(cls, kind: str) -> Mapping[str, Self]:
-        """Presets for traces: the delta from the origin to the one state."""
-        return {"nearest centroid": cls(start="origin", end="state", rank_by="margin")} if kind == "trace" else {}
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the number of layers that are compared."""

@@ -1,7 +1,7 @@
 """A probe from counts: how many answers to each question are right is known, which ones is not."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
-from .description import Task
+from .description import seats
 from .fitted_arrays import Forms, Number, Tuple
 from .labels import Floats, Ints, Known, best_threshold, centred
 from .linear import Linear
@@ -61,6 +61,7 @@ class CountedProbe(Linear):
     on_request = True  # whoever has labels has better judges
     learns_in_parts = False
     label_fields = ("n_correct", "n_sampled")
+    presets = seats("trace", lambda cls, task: {"counted-probe": cls(positions=task.between)})
     forms: ClassVar[Forms] = {"n_rounds_": Number(low=1, whole=True), "log_likelihood_": Tuple("numbers", length=2)}
 
     def __init__(
@@ -74,17 +75,11 @@ class CountedProbe(Linear):
         tolerance: float = 1e-3,
     ) -> None:
         super().__init__(positions=positions, combine=combine, row=row)
-        known = shrinkage == "ledoit-wolf" if isinstance(shrinkage, str) else 0 < shrinkage <= 1
-        if not known or rounds < 1 or tolerance <= 0:
+        if not (isinstance(shrinkage, str) or 0 < shrinkage <= 1) or rounds < 1 or tolerance <= 0:
             raise InnerjudgeError(
                 f"given {shrinkage=}, {rounds=}, {tolerance=}, expected above 0, shrinkage 'ledoit-wolf' or up to 1"
             )
         self.shrinkage, self.rounds, self.tolerance = shrinkage, rounds, tolerance
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for traces, used only if named."""
-        return {"counted-probe": cls(positions=task.between)} if task.kind == "trace" else {}
 
     def fit(self, features: Features, labels: npt.ArrayLike, n_sampled: npt.ArrayLike | None = None) -> Self:
         """Learn from counts ``[n]``: how many answers to the item's question are right.

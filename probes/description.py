@@ -60,8 +60,8 @@ def derived(find: Callable[[Any], Any]) -> Any:
 
 
 def seats(kinds: str, made: Callable[[Any, Task], Mapping[str, Any]]) -> Any:
-    """:meth:`JudgeDescription.presets` of a class, for tasks of some ``kinds`` (names with spaces between) alone."""
-    return classmethod(lambda cls, task: made(cls, task) if task.kind in kinds.split() else {})
+    """The ``presets`` or ``sweep_presets`` of a class, for ``kinds`` of items (names with spaces between) alone."""
+    return classmethod(lambda cls, task: made(cls, task) if getattr(task, "kind", task) in kinds.split() else {})
 
 
 class JudgeDescription:

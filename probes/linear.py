@@ -2,7 +2,7 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task
+from .description import derived, seats
 from .fitted_arrays import Array, Forms, Number
 from .judge import Part, Scores, StreamingJudge
 from .labels import Bools, Floats, Known, Weights, all_weights, folds, hard_rows, soft_correctness
@@ -29,12 +29,8 @@ class Linear(RowJudge):
     }
     coef_: Floats
     intercept_: float
+    penalty = derived(lambda self: self.__dict__.get(self._chosen))
     _chosen: ClassVar[str] = "penalty_"  # name of the attribute that holds the chosen penalty, if there is one
-
-    @property
-    def penalty(self) -> float | None:  # type: ignore[override]
-        """The penalty that the fit chose; ``None`` if there is none."""
-        return self.__dict__.get(self._chosen)
 
     def fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
         """Learn the coefficients from labels ``[n]``: of traces booleans, of ratings mean human scores.
@@ -92,25 +88,21 @@ class Linear(RowJudge):
 
     def _held_out_errors(self, part: Features, labels: Known, weight: Floats | None) -> tuple[Floats, tuple[str, ...]]:
         """Loss ``[m, rows]`` of items whose question the probe was not fitted on, and their questions ``[m]``."""
-        trial = copy.copy(self)
-        sides = [
-            (train, test)
-            for train, test in folds(part.groups)
-            if self._can_learn(
-                labels[train], None if weight is None else weight[train], groups=tuple(part.groups[k] for k in train)
-            )
-        ]
-        losses = np.zeros((sum(len(test) for _, test in sides), part[self.needs[0]].shape[1]))
+        trial, sides = copy.copy(self), []
+        for train, test in folds(part.groups):
+            groups, share = tuple(part.groups[k] for k in train), None if weight is None else weight[train]
+            if self._can_learn(labels[train], share, groups=groups):
+                sides.append((train, test, groups, share))
+        losses = np.zeros((sum(len(test) for _, test, *_ in sides), part[self.needs[0]].shape[1]))
         w = np.ones(len(labels)) if weight is None else weight / weight.mean()
         for row in range(losses.shape[1]):
             x = self._to_learn(self._vectors(part, row), part.groups)
             found = []
-            for train, test in sides:
-                groups = tuple(part.groups[k] for k in train)
-                trial._learn(x[train], labels[train], groups, None if weight is None else weight[train])
+            for train, test, groups, share in sides:
+                trial._learn(x[train], labels[train], groups, share)
                 found.append(w[test] * self._errors(x[test] @ trial.coef_ + trial.intercept_, labels[test]))
             losses[:, row] = np.concatenate(found) if found else 0.0
-        return losses, tuple(part.groups[k] for _, test in sides for k in test)
+        return losses, tuple(part.groups[k] for _, test, *_ in sides for k in test)
 
     def _to_learn(self, x: npt.NDArray[Any], groups: tuple[str, ...]) -> npt.NDArray[Any]:
         """Vectors ``[n, F]`` as the fit sees them."""
@@ -171,6 +163,8 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         "n_seen_": Array((2,), low=0, needed="coef_"),
         "sum_": Array((2, "features"), needed="n_seen_"),
     }
+    presets = seats("trace", lambda cls, task: {"difference-of-means": cls(positions=task.between)})
+    sweep_presets = seats("trace", lambda cls, _: {"difference of means": cls(positions=("state",))})
 
     def __init__(
         self,
@@ -180,16 +174,6 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         row: int | ChooseRow = -1,
     ) -> None:
         super().__init__(positions=positions, combine=combine, row=row)
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for traces."""
-        return {"difference-of-means": cls(positions=task.between)} if task.kind == "trace" else {}
-
-    @classmethod
-    def sweep_presets(cls, kind: str) -> Mapping[str, Self]:
-        """Presets for traces."""
-        return {"difference of means": cls(positions=("state",))} if kind == "trace" else {}
 
     def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
         """Add labelled items to the sums; chunks of any size and order give the means of one whole fit.

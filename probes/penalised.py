@@ -5,7 +5,7 @@ With all states in memory, folds choose the penalty; mini-batches can come from 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived
+from .description import Task, derived, seats
 from .fitted_arrays import Forms, Number
 from .judge import Scores, StreamingJudge
 from .labels import Bools, Floats, Known, Weights, best_threshold, centred, hard_rows, mixed_questions, soft_correctness
@@ -33,16 +33,12 @@ class PenalisedProbe(LogOdds):
     on_request = derived(lambda self: self.centre == "question" or self.nuisance != "none")
     reads_unlabelled = derived(lambda self: self.centre == "question")
     standardises = True
+    estimator_type = derived(lambda self: "classifier" if self.target == "correct" else "regressor")
     target: Target
     centre: Centre = "none"
     nuisance: Nuisance = "none"
     candidates: Sequence[float] | None
     _held_out: Floats
-
-    @property
-    def estimator_type(self) -> Literal["classifier", "regressor"]:
-        """As ``target`` says: ratings are regressed, all else is classified."""
-        return "classifier" if self.target == "correct" else "regressor"
 
     def fit_held_out(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Floats:
         """As for every judge; the scores come from the folds that chose the penalty, at the chosen one."""
@@ -62,8 +58,6 @@ class PenalisedProbe(LogOdds):
         return kept & super()._can_learn(y[kept], None if weight is None else weight[kept], groups=groups)
 
     def _tried(self) -> tuple[float, ...]:
-        if self.centre not in ("none", "question"):
-            raise InnerjudgeError(f"given centre={self.centre!r}, expected 'none' or 'question'")
         return checked_candidates(REGRESSIONS[self.target][2] if self.candidates is None else self.candidates)
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
@@ -176,26 +170,20 @@ class LogisticProbe(PenalisedProbe):
         super().__init__(positions=positions, combine=combine, row=row)
         self.C, self.candidates, self.centre, self.nuisance = C, candidates, centre, nuisance
         self._tried()
-        if nuisance not in get_args(Nuisance):
-            raise InnerjudgeError(f"given {nuisance=}, expected one of {get_args(Nuisance)}")
         self.needs += ("logprob",) * (nuisance == "length")
 
     @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
+    def presets(cls, task: Task) -> Mapping[str, Any]:
         """Presets for traces, and for pairs on the state before the score of each response."""
-        positions = {"trace": task.between, "pair": ("score",)}.get(task.kind)
-        if positions is None:
-            return {}
-        found = {"logistic-probe": cls(positions=positions)}
-        if task.kind == "trace":
-            found["logistic-centred"] = cls(positions=positions, centre="question")
-            found["logistic-without-length"] = cls(positions=positions, nuisance="length")
-        return found
+        if task.kind != "trace":
+            return {"logistic-probe": cls(positions=("score",))} if task.kind == "pair" else {}
+        return {
+            "logistic-probe": cls(positions=task.between),
+            "logistic-centred": cls(positions=task.between, centre="question"),
+            "logistic-without-length": cls(positions=task.between, nuisance="length"),
+        }
 
-    @classmethod
-    def sweep_presets(cls, kind: str) -> Mapping[str, Self]:
-        """Presets for traces."""
-        return {"logistic": cls(positions=("state",))} if kind == "trace" else {}
+    sweep_presets = seats("trace", lambda cls, _: {"logistic": cls(positions=("state",))})
 
     def _tried(self) -> tuple[float, ...]:
         return super()._tried() if self.C is None else checked_candidates([self.C])
@@ -229,6 +217,8 @@ class RidgeProbe(PenalisedProbe):
     """
 
     forms: ClassVar[Forms] = {"alpha_": Number(low=0)}
+    presets = seats("rating", lambda cls, _: {"ridge-probe": cls()})
+    sweep_presets = seats("rating", lambda cls, _: {"ridge": cls(positions=("state",))})
     target = "rating"
     _chosen = "alpha_"
 
@@ -244,16 +234,6 @@ class RidgeProbe(PenalisedProbe):
         super().__init__(positions=positions, combine=combine, row=row)
         self.candidates, self.centre = candidates, centre
         self._tried()
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for ratings."""
-        return {"ridge-probe": cls()} if task.kind == "rating" else {}
-
-    @classmethod
-    def sweep_presets(cls, kind: str) -> Mapping[str, Self]:
-        """Presets for ratings."""
-        return {"ridge": cls(positions=("state",))} if kind == "rating" else {}
 
 
 class MiniBatchLogistic(StreamingJudge, LogOdds):

@@ -1,7 +1,7 @@
 """A probe from rankings, or from scores that are comparable only within a question."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -78,8 +78,8 @@ class RankedProbe(Linear):
         candidates: Sequence[float] = (1.0, 3.0, 10.0, 30.0, 100.0),
     ) -> None:
         super().__init__(positions=positions, combine=combine, row=row)
-        if loss not in get_args(OrderLoss) or not 0 < tau < np.inf:
-            raise InnerjudgeError(f"given {loss=}, {tau=}, expected one of {get_args(OrderLoss)}, and above 0")
+        if not 0 < tau < np.inf:
+            raise InnerjudgeError(f"given {tau=}, expected a finite number above 0")
         self.loss, self.tau, self.candidates = loss, tau, candidates
         checked_candidates(candidates)
 

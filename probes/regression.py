@@ -208,7 +208,7 @@ def fit_many(
         kind: ``"logistic"`` (boolean labels) or ``"ridge"`` (ratings).
         x: ``[P, n, F]``, such as the states of every layer at one position: ``states.swapaxes(0, 1)``.
         labels: ``[n]``.
-        groups: Question of each item, length ``n``.
+        groups: Question of each item, ``[n]``.
         candidates: Penalties; by default those of the two judges.
         n_jobs: Processes, as in scikit-learn: ``None`` is one, or what ``joblib.parallel_config`` says; -1 all cores.
 

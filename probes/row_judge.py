@@ -30,28 +30,23 @@ class RowJudge(LearningJudge):
 
     # A place of a rating's prompt is the state before its score.
     kinds = derived(lambda self: ("rating", "pair", "trace") if "score" in self.positions else JudgeDescription.kinds)
+    # Choosing the row takes all rows of all items.
+    learns_in_parts = derived(lambda self: not isinstance(self.row, str))
     row_: int
 
     def __init__(self, *, positions: Sequence[str], combine: Combine, row: int | ChooseRow) -> None:
         self.positions, self.combine, self.row = positions, combine, row
-        if combine not in ("delta", "concat") or not len(positions) or (combine == "delta" and len(positions) > 2):
+        if not len(positions) or (combine == "delta" and len(positions) > 2):
             raise InnerjudgeError(
                 f"given positions={tuple(positions)}, combine={combine!r}, expected 'delta' of one or two positions or "
                 "'concat' of any number"
             )
-        if isinstance(row, str) and row not in ("best", "earliest"):
-            raise InnerjudgeError(f"given row={row!r}, expected a number, 'best' or 'earliest'")
         self.needs = tuple(f"hidden/{p}" for p in positions)
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the length of the vectors that are read."""
         pieces = len(self.positions) if self.combine == "concat" else 1
         return {**known, **({"features": pieces * known["width"]} if "width" in known else {})}
-
-    @property
-    def learns_in_parts(self) -> bool:  # type: ignore[override]
-        """Whether ``row`` is given: choosing it takes all rows of all items."""
-        return not isinstance(self.row, str)
 
     @property
     def _reads_until(self) -> int | None:

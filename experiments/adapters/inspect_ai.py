@@ -18,16 +18,15 @@ from inspect_ai.solver import TaskState  # noqa: E402
 from ..data.loaders.inspect_log import completion_of, prompt_of, sent  # noqa: E402
 from ..judges.judge import Judge  # noqa: E402
 
+_loaded = lru_cache(maxsize=4)(Judge.load)
+
 
 @scorer(metrics=[mean(), stderr()], name="innerjudge")
 def innerjudge(judge: str, device: str = "auto") -> Scorer:
     """Score each sample's completion with a saved judge; higher is better, on the judge's own scale.
 
-    A completion that cannot be scored is unscored, with the reason as its explanation, and no metric counts it.
-
-    Args:
-        judge: Folder or hub name of a saved judge; it is loaded once.
-        device: Where its model runs.
+    A completion that cannot be scored is unscored, with the reason as its explanation, and no metric counts it. The
+    judge, a folder or hub name, is loaded once; ``device`` is where its model runs.
 
     Example:
         >>> import asyncio, tempfile
@@ -40,7 +39,7 @@ def innerjudge(judge: str, device: str = "auto") -> Scorer:
         >>> asyncio.run(innerjudge(folder.name)(state, Target("4"))).explanation
         'the response is empty'
     """
-    asked = _loaded(judge, device)
+    asked = _loaded(judge, device=device)
 
     async def score(state: TaskState, target: Target) -> Score:
         del target  # nothing but the text is judged
@@ -52,8 +51,3 @@ def innerjudge(judge: str, device: str = "auto") -> Scorer:
         return Score(value=verdict.score, answer=pair[1], metadata=about)
 
     return score
-
-
-@lru_cache(maxsize=4)
-def _loaded(judge: str, device: str) -> Judge:
-    return Judge.load(judge, device=device)

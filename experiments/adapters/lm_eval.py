@@ -41,6 +41,7 @@ from lm_eval.utils import apply_template  # noqa: E402
 
 _log = logging.getLogger(__name__)
 _NO_ANSWER = "\0"
+_loaded = lru_cache(maxsize=4)(Judge.load)
 
 
 class JudgeFilter(Filter):  # type: ignore[misc]
@@ -73,7 +74,8 @@ class JudgeFilter(Filter):  # type: ignore[misc]
         device: str = "auto",
     ) -> None:
         super().__init__()
-        self.judge, self.prompt, self.scores, self.batch_size = _loaded(judge, device), prompt, scores, batch_size
+        self.judge = _loaded(judge, device=device)
+        self.prompt, self.scores, self.batch_size = prompt, scores, batch_size
         self.regex = None
         if regex_pattern is not None:
             self.regex = RegexFilter(regex_pattern, group_select=group_select, fallback=_NO_ANSWER)
@@ -139,11 +141,6 @@ def _filled(prompt: str | list[dict[str, str]], doc: Mapping[str, Any]) -> Text:
     if isinstance(prompt, str):
         return str(apply_template(prompt, doc))
     return as_prompt([{**turn, "content": apply_template(str(turn.get("content")), doc)} for turn in prompt])
-
-
-@lru_cache(maxsize=4)
-def _loaded(judge: str, device: str) -> Judge:
-    return Judge.load(judge, device=device)
 
 
 @lru_cache(maxsize=1)

@@ -95,15 +95,11 @@ def extract(
         written = WRITTEN if reasoning_tokens else WRITTEN - {"reasoned"}
         needs = HIDDEN_NEEDS | also | (written if text else frozenset())
         passes = Passes(
-            batch_size=batch_size,
-            scale=ends,
+            batch_size=batch_size, scale=ends, steps=steps, abstain=abstain, merge_system=merge_system,
             reasoning_tokens=reasoning_tokens if text or "reasoned" in also else 0,
-            steps=steps,
             needs=needs if also else None if text else HIDDEN_NEEDS,
-            abstain=abstain,
             prompt=None if prompt is None else JudgePrompt.of(prompt),
-            merge_system=merge_system,
-        )
+        )  # fmt: skip
         words = None if passes.prompt is None else passes.prompt.to_json()
         more = {"columns": columns, "prompt": words, "merge_system": merge_system, "read": sorted(also)}
         job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
@@ -244,11 +240,8 @@ def show(found: "Sweep", console: Console, top: int) -> None:
     for name in names:
         table.add_column(name, justify="right" if name in ("row", "head", "penalty", "fit", "test") else "left")
     for _, cell in found.table.sort_values("fit", ascending=False, kind="stable").head(top).iterrows():
-        table.add_row(*("-" if cell[n] is None or cell[n] != cell[n] else _text(cell[n]) for n in names))
+        known = (None if cell[name] != cell[name] else cell[name] for name in names)  # NaN is not known
+        table.add_row(*("-" if v is None else f"{v:.3g}" if isinstance(v, float) else str(v) for v in known))
     console.print(table)
     for sentence in (*sentences(found), *found.notes):
         console.print(sentence, highlight=False)
-
-
-def _text(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -11,8 +11,6 @@ from . import options as o, say
 Rules = Literal[
     "best-of-n", "majority", "top-maj", "weighted", "best-of-majority", "vec-cisc", "oracle", "random"
 ]  # fmt: skip
-#: Name typed -> name of the rule.
-_RULES = {"vec-cisc": "weighted"}
 
 Scores = Annotated[
     Path,
@@ -112,25 +110,13 @@ def select(
     typed = [Gate.of(one) for one in gate or ()], _weights(weight or [])
     columns, gates = read_gated(scores, *typed, score=score, judge=judge, data=data)
     columns = columns.with_answers(answers)
-    named = Rule(
-        _RULES.get(rule, rule),
-        k=k or 4,
-        temperature=1.0 if chosen else _temperature(temperature),
-        alpha=alpha,
-        min_count=min_count,
-        reward=reward,
-    )
-    clustered = rule == "vec-cisc"
+    degrees, clustered = 1.0 if chosen else _temperature(temperature), rule == "vec-cisc"
+    named = Rule("weighted" if clustered else rule, k or 4, degrees, alpha, min_count, reward)
     vectors = load_vectors(features, columns) if clustered and features is not None else None
     how = Selection(
-        rule=named,
-        k=(k or 1) if rule == "best-of-majority" else 1,
-        clusters=clusters if clustered else None,
-        method=cluster_by,
-        held_out=o.share(held_out, "--held-out") if chosen else 0.0,
-        seed=seed,
-        gates=gates,
-    )
+        rule=named, k=(k or 1) if rule == "best-of-majority" else 1, clusters=clusters if clustered else None,
+        method=cluster_by, held_out=o.share(held_out, "--held-out") if chosen else 0.0, seed=seed, gates=gates,
+    )  # fmt: skip
     say(select_job(columns, how, out, vectors))
 
 
@@ -165,19 +151,9 @@ def curves(
     from ..selection.curve_job import CurveSettings, curve_job
 
     how = CurveSettings(
-        judges=tuple(judge or ()),
-        score=score,
-        data=data,
-        spelling=answers,
-        features=features,
-        clusters=clusters,
-        k=k,
-        min_count=min_count,
-        held_out=o.share(held_out, "--held-out"),
-        n_max=n_max,
-        n_orders=orders,
-        seed=seed,
-    )
+        judges=tuple(judge or ()), score=score, data=data, spelling=answers, features=features, clusters=clusters, k=k,
+        min_count=min_count, held_out=o.share(held_out, "--held-out"), n_max=n_max, n_orders=orders, seed=seed,
+    )  # fmt: skip
     say(curve_job(scores, out, how, command=o.typed()))
 
 

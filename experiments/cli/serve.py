@@ -107,9 +107,7 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 def _hosts(host: str, allowed: list[str], key: str | None) -> list[str] | None:
     """Names that requests may be addressed to; any where a key is asked for, or the service is meant for others."""
-    if allowed or (key is None and host in _LOCAL):
-        return [*_LOCAL, host, *allowed]
-    return None
+    return [*_LOCAL, host, *allowed] if allowed or (key is None and host in _LOCAL) else None
 
 
 def _named(given: list[str]) -> dict[str, str]:

@@ -10,18 +10,13 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...probes.judge import BaseJudge
 
+#: Field of an item that says what is known of it.
+_KNOWN = {Trace: "correct", Rating: "mean_score", Choice: "answer", Pair: "preference"}
+
 
 def label_of(item: Item) -> Any:
     """Correctness of a trace, mean score of a rating, answer of a choice, preference of a pair; ``None`` if unknown."""
-    match item:
-        case Trace():
-            return item.correct
-        case Rating():
-            return item.mean_score
-        case Choice():
-            return item.answer
-        case Pair():
-            return item.preference
+    return getattr(item, _KNOWN[type(item)])
 
 
 def label_to_fit(item: Item, scale: tuple[int, int]) -> Any:

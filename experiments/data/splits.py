@@ -21,18 +21,11 @@ def rows_by_group(groups: Sequence[Hashable]) -> list[Index]:
 
 @checked
 def split_by_group(groups: Sequence[str], *, train_fraction: float = 0.5, seed: int) -> tuple[Index, Index]:
-    """Split rows into two parts that share no group; each part gets at least one group.
+    """Split rows ``[n]`` into two parts, each of at least one group (question) that is not in the other.
 
-    Args:
-        groups: Group (question) of each row, length ``n``.
-        train_fraction: Share of the *groups* in the first part, strictly between 0 and 1.
-        seed: Draws the groups. The draw depends on the names of the groups, not on the order of the rows.
-
-    Returns:
-        ``(train, test)``: sorted row indices, together ``0..n-1``.
-
-    Raises:
-        InnerjudgeError: With fewer than 2 groups, or a fraction outside (0, 1).
+    Returns ``(train, test)``, sorted row indices, together ``0..n-1``. ``train_fraction`` is the share of the *groups*
+    in the first part. The draw depends on ``seed`` and the names of the groups, not on the order of the rows.
+    ``InnerjudgeError`` with fewer than 2 groups, or a fraction outside (0, 1).
 
     Example:
         >>> train, test = split_by_group(["q1", "q1", "q2", "q2"], seed=0)

@@ -57,10 +57,7 @@ class EngineJudge:
     ) -> Self:
         """Load a judge and the tokenizer of its model, but not the model.
 
-        Args:
-            folder_or_hub_name: As in :meth:`Judge.load`.
-            tokenizer: Tokenizer of its model, if that model has moved.
-            revision: Branch, tag or commit of the judge on the hub.
+        Name and ``revision`` are those of :meth:`Judge.load`; a ``tokenizer`` is given if the model has moved.
 
         Example:
             >>> import tempfile
@@ -88,12 +85,9 @@ class EngineJudge:
     def encode(self, pairs: Sequence[Any]) -> list[Encoding]:
         """What the engine must run: ``ids`` of each text, special tokens included; nothing may be added.
 
-        Args:
-            pairs: Pairs ``(prompt, response)``, ``Trace`` or ``Rating`` items. A trace whose ids the engine has sampled
-                itself carries them as ``extra={"response_ids": [...], "sampled_by": "engine"}``: text is not the same.
-
-        Raises:
-            InnerjudgeError: If an entry is not a pair of strings.
+        ``pairs`` are ``(prompt, response)``, ``Trace`` or ``Rating`` items. A trace whose ids the engine has sampled
+        itself carries them as ``extra={"response_ids": [...], "sampled_by": "engine"}``: text is not the same.
+        ``InnerjudgeError`` if an entry is not a pair of strings.
         """
         items, places, reasons = items_of_pairs(pairs, self.kind, context=None, criterion=self.made.criterion)
         if reasons:
@@ -124,9 +118,8 @@ class EngineJudge:
             last: What layer ``n_blocks`` holds, ``"raw"`` in vLLM; ``"normed"`` in Hugging Face's ``hidden_states``;
                 ``"detect"``. Checked against the model's final norm where the judge's folder holds it.
 
-        Raises:
-            InnerjudgeError: If the model is another, a layer that the judge reads is not there, or the norm convention
-                does not fit.
+        ``InnerjudgeError`` if the model is another, a layer that the judge reads is not there, or the norm convention
+        does not fit.
         """
         if model != self._origin.model:
             raise InnerjudgeError(
@@ -136,16 +129,9 @@ class EngineJudge:
         if not len(encoded):
             return []
         features = features_of_states(
-            encoded,
-            given,
-            list(map(states_of, self.judge.needs)),
-            layers=layers,
-            n_blocks=n_blocks,
-            provenance=self._origin,
-            last=last,
-            final_norm=self.final_norm,
-            rows=self.judge.rows_read(n_blocks + 2),
-        )
+            encoded, given, list(map(states_of, self.judge.needs)), layers=layers, n_blocks=n_blocks,
+            provenance=self._origin, last=last, final_norm=self.final_norm, rows=self.judge.rows_read(n_blocks + 2),
+        )  # fmt: skip
         return self.judge.verdicts(features)
 
     def _encoded(self, item: Any) -> Encoding:

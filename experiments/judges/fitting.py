@@ -171,23 +171,12 @@ def fit_stream(
 ) -> _J:
     """Fit a judge on more traces than fit in memory: they are read ``chunk`` at a time, and their states dropped.
 
-    CLUE and the difference of means learn what one ``fit`` on all of them would give, up to float error.
-
-    Args:
-        judge: A CLUE, DifferenceOfMeans or MiniBatchLogistic. It goes on from what it learned before: give a new one to
-            start anew.
-        lm: The model.
-        traces: Traces with labels; any iterable, of which ``chunk`` are held at once.
-        labels: Whether each is correct.
-        passes: How the model is run (only ``batch_size`` and ``markers`` are used).
-        chunk: Traces whose states are held at once. With ``CLUE(balance=True)`` a question must lie within one chunk,
-            or ``partial_fit`` refuses it: order the traces by question and take a multiple of the candidates.
-
-    Returns:
-        The judge.
-
-    Raises:
-        InnerjudgeError: If the judge has no ``partial_fit``, or labels and traces differ in number.
+    CLUE and the difference of means learn what one ``fit`` on all of them would give, up to float error. The judge is
+    one of these or a MiniBatchLogistic, is returned, and goes on from what it learned before: give a new one to start
+    anew. ``traces`` and ``labels`` (whether each is correct) may be any iterables; of ``passes``, only ``batch_size``
+    and ``markers`` are used. With ``CLUE(balance=True)`` a question must lie within one chunk, or ``partial_fit``
+    refuses it: order the traces by question and take a multiple of the candidates. ``InnerjudgeError`` if the judge has
+    no ``partial_fit``, or labels and traces differ in number.
 
     Example:
         >>> from innerjudge import CLUE, load

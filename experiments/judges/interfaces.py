@@ -112,12 +112,7 @@ def as_reward(judge: "PairJudge", *, name: str = "innerjudge", batch_size: int =
     Prompts and completions are strings, or lists of messages, which go through the chat template of the judge's model
     (:mod:`~innerjudge.models.conversation`). What cannot be scored (an empty or over-long text, an image, messages that
     the template does not show) has the reward ``None``, "not applicable" in TRL; how many these were is logged as
-    ``NAME/unscored``.
-
-    Args:
-        judge: The judge; it runs its own, frozen model, never the one that is trained.
-        name: Name in TRL's logs.
-        batch_size: Pairs a forward pass.
+    ``NAME/unscored``. The judge runs its own, frozen model, ``batch_size`` pairs a pass, never the one that is trained.
     """
 
     def reward(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:

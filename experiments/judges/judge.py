@@ -39,9 +39,8 @@ class Judge(PairJudge, HubUpload):
         prompt: The words in which it is asked: a :class:`~innerjudge.JudgePrompt`, the name of one that is shipped, or
             a YAML file; ``None`` for ours, or what ``passes`` says.
 
-    Raises:
-        InnerjudgeError: If the judge is not fitted, belongs to another model, does not read such items, or was fitted
-            on features of another prompt; if its labels are no tokens of the model.
+    ``InnerjudgeError`` if the judge is not fitted, belongs to another model, does not read such items, or was fitted on
+    features of another prompt; if its labels are no tokens of the model.
 
     Example:
         >>> from innerjudge import LAGER, load
@@ -102,8 +101,7 @@ class Judge(PairJudge, HubUpload):
             revision: Branch, tag or commit of the *judge* on the hub; that of the model is recorded in it.
             trust_remote_code: For the model, as in :func:`~innerjudge.load`; what was set at the fit does not count.
 
-        Raises:
-            InnerjudgeError: If there is no such judge, its files are damaged, or the model is gone or is another one.
+        ``InnerjudgeError`` if there is no such judge, its files are damaged, or the model is gone or is another one.
 
         Example:
             >>> import tempfile
@@ -147,24 +145,16 @@ class Judge(PairJudge, HubUpload):
         """Write the judge, how it is asked and a model card into one folder; the model itself is named, not copied.
 
         A judge of hidden states also gets the model's final norm, so that an :class:`~.engine.EngineJudge` can do
-        without the model.
-
-        Raises:
-            InnerjudgeError: If the folder cannot be written.
+        without the model. ``InnerjudgeError`` if the folder cannot be written.
         """
         judge = self.judge
         if judge.provenance_ is None:  # needs no fit, and belongs to a model all the same
             judge = copy.copy(judge)
             judge.provenance_ = replace(provenance(self.lm), prompt=self.passes.told(_read_as(self.kind)))
         passes = self.passes
-        how: dict[str, Any] = {
-            "abstain": passes.abstain,
-            "markers": passes.markers,
-            "merge_system": passes.merge_system,
-        }
-        how |= {"reasoning_tokens": int(passes.reasoning_tokens)}
-        how |= {"prompt": None if passes.prompt is None else passes.prompt.to_json()}
-        made = replace(self._made, **how)
+        how: dict[str, Any] = {name: getattr(passes, name) for name in ("abstain", "markers", "merge_system")}
+        how["prompt"] = None if passes.prompt is None else passes.prompt.to_json()
+        made = replace(self._made, reasoning_tokens=int(passes.reasoning_tokens), **how)
         norm = find_final_norm(self.lm) if any(need.startswith("hidden/") for need in judge.needs) else None
         with writing(folder):
             saved.save(judge, made, Path(folder), norm)

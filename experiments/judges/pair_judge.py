@@ -47,11 +47,8 @@ class PairJudge:
     def scores(self, pairs: Any, batch_size: int = 32, show_progress_bar: bool | None = None) -> Scores:
         """Scores ``[n]`` of pairs ``(prompt, response)``, higher is better; one pair gives ``[1]``, none ``[0]``.
 
-        Arguments are those of :meth:`verdicts`.
-
-        Raises:
-            InnerjudgeError: If one of them cannot be scored (an array has no room for the reason: :meth:`verdicts`
-                gives it), or this is a judge of choices.
+        Arguments are those of :meth:`verdicts`. ``InnerjudgeError`` if one of them cannot be scored (an array has no
+        room for the reason: :meth:`verdicts` gives it), or this is a judge of choices.
         """
         refuse_options(self, "scores")
         return np.array([v.score for v in self._scorable(pairs, batch_size, show_progress_bar)], dtype=np.float64)
@@ -64,8 +61,7 @@ class PairJudge:
         :meth:`scores` and :meth:`as_cross_encoder`. Labels are ``None`` where a judge has scores only. Arguments are
         those of :meth:`verdicts`.
 
-        Raises:
-            InnerjudgeError: If one of them cannot be judged: :meth:`verdicts` returns the reasons.
+        ``InnerjudgeError`` if one of them cannot be judged: :meth:`verdicts` returns the reasons.
         """
         return as_labels([v.label for v in self._scorable(pairs, batch_size, show_progress_bar)])
 
@@ -80,9 +76,8 @@ class PairJudge:
             batch_size: Items a forward pass.
             show_progress_bar: Whether progress is shown on standard error.
 
-        Raises:
-            InnerjudgeError: If ``pairs`` is not a list, holds items of another kind, or the model cannot be asked at
-                all (a scale that its tokenizer splits, say).
+        ``InnerjudgeError`` if ``pairs`` is not a list, holds items of another kind, or the model cannot be asked at all
+        (a scale that its tokenizer splits, say).
 
         Example:
             >>> from innerjudge import Judge, TokenLogProb, load
@@ -114,13 +109,10 @@ class PairJudge:
             top_k: At most this many; ``None`` for all.
             return_documents: Whether each result has its ``text``.
             batch_size: Pairs a forward pass.
-            show_progress_bar: Whether progress is shown on standard error.
+            show_progress_bar: As in :meth:`verdicts`.
 
-        Returns:
-            Dicts ``{"corpus_id": place in documents, "score": float or None}``, with ``text`` and ``unscored`` if any.
-
-        Raises:
-            InnerjudgeError: If ``documents`` is not a list, or ``top_k`` is below 1.
+        Gives dicts ``{"corpus_id": place in documents, "score": float or None}``, with ``text`` and ``unscored`` if
+        any. ``InnerjudgeError`` if ``documents`` is not a list, or ``top_k`` is below 1.
 
         Example:
             >>> from innerjudge import Judge, LetterLogits, load
@@ -143,9 +135,7 @@ class PairJudge:
         """:meth:`rank` for many prompts at once, each with its own candidates: one list a prompt.
 
         Batches are made over all of them, so that prompts with few candidates fill batches together.
-
-        Raises:
-            InnerjudgeError: If there are not as many lists of candidates as prompts, and as in :meth:`rank`.
+        ``InnerjudgeError`` if there are not as many lists of candidates as prompts, and as in :meth:`rank`.
         """
         asked = as_list(queries, "prompts")
         given = [as_list(one, "candidates") for one in as_list(documents, "lists of candidates")]
@@ -168,8 +158,7 @@ class PairJudge:
     def as_cross_encoder(self, activation_fn: Any = None) -> "CrossEncoderJudge":
         """The judge as sentence-transformers expects a CrossEncoder: its ``predict`` gives scores.
 
-        Args:
-            activation_fn: Applied to a tensor of scores; ``None`` leaves them as they are.
+        ``activation_fn`` is applied to a tensor of scores; ``None`` leaves them as they are.
         """
         from .interfaces import CrossEncoderJudge
 

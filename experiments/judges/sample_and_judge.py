@@ -149,9 +149,8 @@ def sample_and_judge(
         seed: Seed of the sampling.
         passes: How the model is run; ``writing_batch`` answers a batch.
 
-    Raises:
-        InnerjudgeError: If there are no questions, the judge is of another model, or ``reject_below`` or ``exit_above``
-            is given with a judge that reads the end of the answer, or is a promise about something else.
+    ``InnerjudgeError`` if there are no questions, the judge is of another model, or ``reject_below`` or ``exit_above``
+    is given with a judge that reads the end of the answer, or is a promise about something else.
 
     Example:
         >>> from innerjudge.models.loading import load
@@ -181,20 +180,12 @@ def answer_and_judge(
     if how.exit_above is not None:
         marker_ids(lm.tokenizer, passes.markers[1])  # refuses a tokenizer that cannot write it
     carried = set(judge.needs) <= _READOUTS.keys()
+    readouts = [_READOUTS[name] for name in judge.needs] if carried else [ResponseLogProb()]
     written = write_and_read(
-        lm,
-        bare,
-        [_READOUTS[name] for name in judge.needs] if carried else [ResponseLogProb()],
-        max_new_tokens=how.max_new_tokens,
-        temperature=how.temperature,
-        seed=how.seed,
-        batch_size=passes.writing_batch,
-        markers=passes.markers,
-        reject=reject,
-        reject_at=looks,
-        drafts=drafts,
+        lm, bare, readouts, max_new_tokens=how.max_new_tokens, temperature=how.temperature, seed=how.seed,
+        batch_size=passes.writing_batch, markers=passes.markers, reject=reject, reject_at=looks, drafts=drafts,
         on_batch=passes.steps("sampling and judging", len(bare)),
-    )
+    )  # fmt: skip
     if carried:
         said = judge.verdicts(as_fitted(judge, written.features))
         texts = [(plain_text(trace.response), trace.extra) for trace in written.traces]

@@ -205,30 +205,18 @@ class HubUpload(ABC):
     ) -> str:
         """Put the judge's folder on the hub, model card and all; returns the address.
 
-        Args:
-            repo_id: ``"you/name"``; the repository is made where it does not exist.
-            private: Whether a new repository is private; ``None`` is the hub's default for you.
-            token: Of an account that may write there; ``None`` for the one of ``hf auth login``.
-            revision: Branch to commit to.
-            commit_message: First line of the commit.
-            create_pr: Propose the commit instead of making it.
-
-        Raises:
-            InnerjudgeError: If the hub refuses, with its reason.
+        The repository ``"you/name"`` is made where it does not exist, ``private`` or not (``None``: the hub's default
+        for you). The ``token`` is of an account that may write there, ``None`` for the one of ``hf auth login``. The
+        commit goes to the branch ``revision``; ``create_pr`` proposes it instead of making it. ``InnerjudgeError`` if
+        the hub refuses, with its reason.
         """
         api = HfApi(token=token)
         with Scratch(repo_id) as folder:
             self.save(folder)
             try:
                 made = api.create_repo(repo_id, private=private, exist_ok=True)
-                api.upload_folder(
-                    repo_id=made.repo_id,
-                    folder_path=folder,
-                    allow_patterns=list(FILES),
-                    revision=revision,
-                    commit_message=commit_message,
-                    create_pr=create_pr,
-                )
+                how: dict[str, Any] = {"revision": revision, "commit_message": commit_message, "create_pr": create_pr}
+                api.upload_folder(repo_id=made.repo_id, folder_path=folder, allow_patterns=list(FILES), **how)
             except Exception as error:  # as above
                 raise InnerjudgeError(
                     f"given {repo_id!r} to push to, expected a repository of yours and a token that may write to it "

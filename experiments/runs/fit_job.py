@@ -48,15 +48,13 @@ def fit_job(
 ) -> str:
     """Fit the judge called ``name`` on labelled items of a features folder, and save it as the folder ``out``.
 
-    Responses of pairs are items of their own there; a judge of single responses learns which one was preferred.
-    Only the readouts of the judge are read, part by part where it can. ``between`` are the positions that CLUE and the
+    Responses of pairs are items of their own there; a judge of single responses learns which one was preferred. Only
+    the readouts of the judge are read, part by part where it can. ``between`` are the positions that CLUE and the
     probes read; ``limit`` and ``seed`` draw whole questions at random. Labels of traces are also ``given``: files of
     verdicts, their judges (none for all) and how these become one. Where a promise is ``wanted``, half of the questions
-    calibrate it, and the fit sees none of these.
-
-    Raises:
-        InnerjudgeError: If the judge is not one for these items, cannot learn from them, ``out`` holds another fit, or
-            too few questions are held out for the promise; nothing is saved then.
+    calibrate it, and the fit sees none of these. ``InnerjudgeError`` if the judge is not one for these items, cannot
+    learn from them, ``out`` holds another fit, or too few questions are held out for the promise; nothing is saved
+    then.
     """
     job, at = read_job(features_folder), place(features_folder)
     items: Sequence[Item] = read_items_of(features_folder)
@@ -71,17 +69,10 @@ def fit_job(
         again = FeatureStore.open(inside(at, PERMUTED), check="checksums")
         turned = (again, [item.answer for item, _ in moved])
         parts.append(again.content_hash)
-    made = JudgeRecord(
-        name,
-        kind,
-        scale,
-        abstain=bool(job.get("abstain", True)),
-        prompt=None if prompt is None else prompt.to_json(),
-        merge_system=bool(job.get("merge_system", False)),
-        features=hash_of(parts),
-        limit=limit,
-        seed=seed if limit is not None or wanted is not None else 0,
-    )
+    drawn_by = seed if limit is not None or wanted is not None else 0
+    how: Any = {"abstain": bool(job.get("abstain", True)), "merge_system": bool(job.get("merge_system", False))}
+    own = None if prompt is None else prompt.to_json()
+    made = JudgeRecord(name, kind, scale, prompt=own, features=hash_of(parts), limit=limit, seed=drawn_by, **how)
     check_new(out, ours=saved.WHOLE, begun=saved.BEGUN)
     damaged = (out / saved.WHOLE).is_file() and saved.is_damaged(out)
     if (out / saved.WHOLE).is_file() and not damaged:

@@ -102,11 +102,8 @@ def label_widget(items: Sequence[Item], out: str | Path, **how: Any) -> Any:
     Show it as the last line of a cell. ``how`` are parameters of :class:`Labelling`.
     """
     widgets = require("ipywidgets", "widgets")
-    labelling, text, said = (
-        Labelling(items, Path(out), **how),
-        widgets.Textarea(disabled=True, rows=12),
-        widgets.Label(),
-    )
+    labelling, said = Labelling(items, Path(out), **how), widgets.Label()
+    text = widgets.Textarea(disabled=True, rows=12)
     text.layout.width = "100%"
     buttons = [widgets.Button(description=name) for name in ("right", "wrong", "skip", "back")]
 

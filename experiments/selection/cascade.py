@@ -30,13 +30,9 @@ class Decided(NamedTuple):
 class Cascade:
     """Two judges, of which the second is asked only about verdicts that the promise of the first does not keep.
 
-    Args:
-        judges: The cheap judge (a probe) and the expensive one (the text judge, or one of a larger model), on the same
-            kind of items.
-        promise: About verdicts of the first (``"wrong among kept"`` or ``"kept and wrong"``); ``None`` takes its own.
-
-    Raises:
-        InnerjudgeError: If there are not two judges of one kind, or nothing is promised about verdicts.
+    ``judges`` are the cheap one (a probe) and the expensive one (the text judge, or one of a larger model), on the same
+    kind of items; the ``promise`` is about verdicts of the first (``"wrong among kept"`` or ``"kept and wrong"``), by
+    default its own. ``InnerjudgeError`` if there are not two judges of one kind, or nothing is promised about verdicts.
 
     Example:
         >>> from innerjudge import LAGER, Judge, Promise, Task, TextJudge, load
@@ -87,19 +83,14 @@ def cost_curve(
 ) -> "pd.DataFrame":
     """Accuracy against cost, from nothing asked of the second judge to everything; the last row is the promise's.
 
-    Args:
-        first: Verdicts of the cheap judge on items that neither the fit nor the promise has seen.
-        second: Verdicts of the expensive judge on the same items.
-        truth: The right label of each item; an unscored verdict counts as wrong.
-        groups: The question of each item.
-        promise: Promise of the first judge, which also says how its sureness is measured.
-        border: Without a promise, the score between its verdicts; ``None`` for choices.
-        costs: Cost of an item for each judge: passes, or tokens read and written.
-        points: Rows before the last; the least sure items go to the second judge first.
+    ``first`` and ``second`` are verdicts of the cheap and of the expensive judge on items that neither the fit nor the
+    promise has seen, with the right label (``truth``; an unscored verdict counts as wrong) and the question of each.
+    The ``promise`` of the first judge also says how its sureness is measured; without one, ``border`` is the score
+    between its verdicts, ``None`` for choices. ``costs`` are those of an item for each judge: passes, or tokens read
+    and written. Of the ``points`` rows before the last, the least sure items go to the second judge first.
 
-    Returns:
-        Columns ``point`` (``"share"`` or ``"promise"``), ``share`` of the items that the second judge sees, ``cost`` an
-        item, ``accuracy``, and its interval over questions, ``low`` and ``high``.
+    Columns: ``point`` (``"share"`` or ``"promise"``), ``share`` of the items that the second judge sees, ``cost`` an
+    item, ``accuracy``, and its interval over questions, ``low`` and ``high``.
     """
     import pandas as pd
 

@@ -138,8 +138,8 @@ def _markdown(
         cost = "-" if last.tokens is None else f"{last.tokens:.0f}"
         lines += _line([rule, judge or "-", *cells, gap if rule != "majority" else "-", f"{last.calls:.1f}", cost])
     lines += ["", "# Within-question discrimination", ""]
-    lines += _line(["judge", "pairs pooled over questions", "mean over questions", "unscored", "temperature"])
-    lines += ["| --- | --- | --- | --- | --- |"]
+    heads = ["judge", "pairs pooled over questions", "mean over questions", "unscored", "temperature"]
+    lines += [*_line(heads), "| --- " * len(heads) + "|"]
     for one in found:
         cells = [_figure(one.pooled), _figure(one.per_question), str(one.unscored), f"{chosen[one.judge]:.3g}"]
         lines += _line([one.judge, *cells])

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...models.errors import InnerjudgeError
-from ..data.splits import rows_by_group
 from ..stats.intervals import Interval, cluster_interval
 from ..stats.metrics.accuracy import within_question_auroc, wqd
 from ..stats.statistic import SIGNED, Floats
 from .columns import Columns
 from .representatives import Vectors, representatives
-from .reranking import accuracy_against_n, interval, orders
+from .reranking import accuracy_against_n, interval, large_questions, orders
 from .rules import READ_SCORES, Rule
 from .votes import weighted_vote
 
@@ -69,30 +67,15 @@ def curve_rows(
     n_orders: int = 100,
     seed: int = 0,
 ) -> list[Point]:
-    """Points of every judge and rule, those without a judge first.
+    """Points of every judge and rule, those without a judge first; over ``n_orders`` random orders of each question.
 
-    Args:
-        judges: Name -> the same candidates, in the same order, with that judge's scores.
-        rules: Name of a judge -> its rules, whose temperatures may be the judge's own.
-        vectors: ``[n, D]``: adds VecCISC (agglomerative) to every judge that has a ``"weighted"`` rule.
-        clusters: Its most clusters of one answer.
-        n_max: Largest ``n``; default the fewest candidates that a question has. Questions with fewer are left out.
-        n_orders: Random orders of each question.
-        seed: Of the orders.
-
-    Raises:
-        InnerjudgeError: If no question has ``n_max`` candidates of known correctness.
+    ``judges`` have the same candidates, in the same order, with each one's scores; their ``rules`` may have
+    temperatures of their own. ``vectors`` ``[n, D]`` add VecCISC (agglomerative, at most ``clusters`` of one answer) to
+    every judge that has a ``"weighted"`` rule. ``n_max`` is the largest ``n``, by default the fewest candidates of a
+    question; questions with fewer are left out. ``InnerjudgeError`` if none has ``n_max`` of known correctness.
     """
     first = next(iter(judges.values()))
-    known = ([k for k in rows if first.correct[k] is not None] for rows in rows_by_group(first.questions))
-    groups = [[int(k) for k in rows] for rows in known if rows]
-    largest = n_max if n_max is not None else min((len(g) for g in groups), default=0)
-    kept = [g for g in groups if len(g) >= max(largest, 1)]
-    if not kept or largest < 1:
-        raise InnerjudgeError(
-            f"given at most {max((len(g) for g in groups), default=0)} candidates of known correctness a question, "
-            f"expected a question with {max(largest, 1)}: name a file with 'correct', or lower --n-max"
-        )
+    kept, largest = large_questions(first.correct, first.questions, n_max)
 
     def each(columns: Columns, rule: Rule) -> Floats:
         return accuracy_against_n(

@@ -56,8 +56,7 @@ def representatives(
 def vectors_of(features: Features, columns: Columns) -> Vectors:
     """The last state of each candidate, ``[n, D]``: final-normed, at the end of its reasoning, else of its response.
 
-    Raises:
-        InnerjudgeError: If the features lack such states, or one of the candidates.
+    ``InnerjudgeError`` if the features lack such states, or one of the candidates.
     """
     ids = {one: row for row, one in enumerate(features.ids)}
     wanted = [f"{q}/{c}" for q, c in zip(columns.questions, columns.candidates, strict=True)]

@@ -1,7 +1,7 @@
 """Figures of reranking: how often the candidate that a rule picks is right, over random subsets of a question too."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,9 @@ from scipy.special import comb
 from ...models.errors import InnerjudgeError
 from ..data.splits import rows_by_group
 from ..stats.evidence import Evidence, degrees_of_freedom
-from ..stats.statistic import SHARE, Floats, Groups, Labels, Limits, Statistic, ratio, require_same_length
+from ..stats.statistic import SHARE, Floats, Groups, Labels, Limits, Statistic, finite, ratio, require_same_length
 from .rules import READ_SCORES, Rule
-from .votes import Answers, Scores, as_scores, softmax_weights
+from .votes import Answers, Scores, softmax_weights
 
 #: Random orders of a question's candidates over which ties of a vote are averaged.
 ORDERS = 20
@@ -30,7 +30,7 @@ def selection_accuracy(answers: Answers, scores: Scores, correct: Labels, groups
     won, counted = np.zeros(len(groups)), np.zeros(len(groups))
     for rows in rows_by_group(groups):
         known = [i for i in rows.tolist() if correct[i] is not None]
-        read = as_scores([scores[i] for i in known])
+        read = finite([scores[i] for i in known])
         if known and not (rule.name in READ_SCORES and np.isnan(read).all()):
             counted[rows[0]] = 1.0
             won[rows[0]] = _expected(rule, [answers[i] for i in known], read, [bool(correct[i]) for i in known])
@@ -50,8 +50,7 @@ def _expected(rule: Rule, answers: Answers, scores: Floats, correct: Sequence[bo
     return float(np.mean(each))
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(NamedTuple):
     """Expected accuracy of 1 to ``n_max`` candidates, ``[n_max]``, and ``each`` question's."""
 
     accuracy: Floats
@@ -76,28 +75,30 @@ def accuracy_against_n(
     :func:`selection_accuracy`, up to ties. Candidates whose ``correct`` is ``None`` are left out. ``n_max`` is by
     default the fewest candidates of a question; questions with fewer are left out, and none left is an error.
     """
-    questions = [[i for i in rows.tolist() if correct[i] is not None] for rows in rows_by_group(groups)]
-    sizes = [len(q) for q in questions if q]
-    largest = n_max if n_max is not None else min(sizes, default=0)
-    kept = [q for q in questions if len(q) >= largest]
-    if largest < 1 or not kept:
-        raise InnerjudgeError(
-            f"given at most {max(sizes, default=0)} candidates a question, "
-            f"expected a question with {max(largest, 1)}: lower n_max"
-        )
+    kept, largest = large_questions(correct, groups, n_max)
     rng = np.random.default_rng(seed)
-    curves = [
-        credits(
-            [answers[i] for i in q],
-            [scores[i] for i in q],
-            np.array([bool(correct[i]) for i in q]),
-            rule=rule,
-            n_max=largest,
-            orders=orders(rng, len(q), n_orders),
-        )
-        for q in kept
-    ]
+    curves = []
+    for q in kept:
+        own, right = ([answers[i] for i in q], [scores[i] for i in q]), np.array([bool(correct[i]) for i in q])
+        curves.append(credits(*own, right, rule=rule, n_max=largest, orders=orders(rng, len(q), n_orders)))
     return Curve(np.mean(curves, axis=0), np.array(curves))
+
+
+def large_questions(correct: Labels, groups: Groups, n_max: int | None) -> tuple[list[list[int]], int]:
+    """Rows of known correctness of the questions with ``n_max`` of them (``None``: the fewest of any), and that number.
+
+    ``InnerjudgeError`` if there is no such question.
+    """
+    known = ([k for k in rows.tolist() if correct[k] is not None] for rows in rows_by_group(groups))
+    questions = [rows for rows in known if rows]
+    sizes = [len(rows) for rows in questions]
+    largest = min(sizes, default=0) if n_max is None else n_max
+    if not 1 <= largest <= max(sizes, default=0):
+        raise InnerjudgeError(
+            f"given at most {max(sizes, default=0)} candidates of known correctness a question, expected a question "
+            f"with {max(largest, 1)}: name a file with 'correct', or lower n_max (--n-max)"
+        )
+    return [rows for rows in questions if len(rows) >= largest], largest
 
 
 def orders(rng: np.random.Generator, m: int, at_least: int) -> npt.NDArray[np.intp]:
@@ -141,7 +142,7 @@ def credits(
     if rule.name == "oracle":  # 1 - C(wrong, N) / C(m, N)
         sizes = np.arange(1, n_max + 1)
         return np.asarray(1 - comb(m - right, sizes) / comb(m, sizes), dtype=np.float64)
-    drawn_scores, drawn_codes, drawn_right = as_scores(scores)[orders], _codes(answers)[orders], correct[orders]
+    drawn_scores, drawn_codes, drawn_right = finite(scores)[orders], _codes(answers)[orders], correct[orders]
     result, rows = np.empty(n_max), np.arange(len(orders))
     for n in range(1, n_max + 1):
         result[n - 1] = drawn_right[rows, _pick(drawn_codes[:, :n], drawn_scores[:, :n], rule)].mean()
@@ -174,36 +175,31 @@ def _pick(codes: npt.NDArray[np.intp], scores: Floats, rule: Rule) -> npt.NDArra
 
 def _vote(codes: npt.NDArray[np.intp], weights: Floats) -> npt.NDArray[np.intp]:
     """First column with the answer of the greatest summed weight in each row; answers of -1 win only alone."""
-    count = len(codes)
-    kinds = int(codes.max()) + 2  # one more, for -1
-    flat = (np.arange(count)[:, None] * kinds + codes + 1).ravel()
-    sums = np.bincount(flat, weights=weights.ravel(), minlength=count * kinds).reshape(count, kinds)
+    sums = _sums(codes, weights)
     sums[:, 0] = -1.0
     mine = np.take_along_axis(sums, codes + 1, axis=1)  # each column's own total
     return np.asarray(np.argmax(mine, axis=1), dtype=np.intp)
 
 
+def _sums(codes: npt.NDArray[np.intp], weights: Floats) -> Floats:
+    """Weights ``[R, N]`` summed by answer, ``[R, kinds]``; the first column is of answers of -1."""
+    count, kinds = len(codes), int(codes.max()) + 2
+    flat = np.arange(count)[:, None] * kinds + codes + 1
+    return np.asarray(np.bincount(flat.ravel(), weights.ravel(), count * kinds).reshape(count, kinds), np.float64)
+
+
 def _gated(codes: npt.NDArray[np.intp], scores: Floats, rule: Rule) -> npt.NDArray[np.intp]:
     """Best-of-Majority, see :func:`~.best_of_majority.best_of_majority`, with its best candidate in each row."""
-    count, n = codes.shape
-    kinds = int(codes.max()) + 2  # one more, for -1
-    flat = np.arange(count)[:, None] * kinds + codes + 1
     known = ~np.isnan(scores)
-
-    def by_answer(weights: Floats | None = None) -> Floats:
-        found = np.bincount(flat.ravel(), None if weights is None else weights.ravel(), minlength=count * kinds)
-        return found.reshape(count, kinds).astype(np.float64)
-
-    given, scored = by_answer(), by_answer(known.astype(np.float64))
+    given, scored = _sums(codes, np.ones(codes.shape)), _sums(codes, known.astype(np.float64))
     given[:, 0] = 0
-    passed = (given > 0) & (given / n >= rule.alpha) & (given >= rule.min_count)
+    passed = (given > 0) & (given / codes.shape[1] >= rule.alpha) & (given >= rule.min_count)
     passed |= ~passed.any(axis=1, keepdims=True) & (given > 0)
     if rule.reward == "max":
-        reward = np.full(count * kinds, -np.inf)
-        np.maximum.at(reward, flat.ravel(), np.where(known, scores, -np.inf).ravel())
-        reward = reward.reshape(count, kinds)
+        reward = np.full(given.shape, -np.inf)
+        np.maximum.at(reward, (np.arange(len(codes))[:, None], codes + 1), np.where(known, scores, -np.inf))
     else:
-        reward = by_answer(np.where(known, scores, 0.0))
+        reward = _sums(codes, np.where(known, scores, 0.0))
         reward = reward / np.maximum(scored, 1) if rule.reward == "mean" else reward
     reward = np.where(passed & (scored > 0), reward, -np.inf)
     silent = np.isinf(reward).all(axis=1, keepdims=True)  # no answer that passed is scored: the most frequent one

@@ -7,21 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...models.errors import InnerjudgeError, shown
-from .votes import (
-    REWARDS,
-    Answers,
-    MajorityPick,
-    Scores,
-    as_scores,
-    best_of_majority,
-    best_of_n,
-    majority,
-    oracle,
-    random_expectation,
-    softmax_weights,
-    top_maj_at_k,
-    weighted_vote,
-)
+from ..stats.statistic import finite
+from . import votes
+from .votes import REWARDS, Answers, MajorityPick, Scores, best_of_majority
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +60,13 @@ class Rule:
 
 
 RULES: dict[str, Callable[[Rule, Answers, Scores, Sequence[bool]], float]] = {
-    "best-of-n": lambda rule, a, s, c: c[best_of_n(s)],
-    "majority": lambda rule, a, s, c: c[majority(a)],
-    "top-maj": lambda rule, a, s, c: c[top_maj_at_k(a, s, k=rule.k)],
-    "weighted": lambda rule, a, s, c: c[weighted_vote(a, s, temperature=rule.temperature)],
+    "best-of-n": lambda rule, a, s, c: c[votes.best_of_n(s)],
+    "majority": lambda rule, a, s, c: c[votes.majority(a)],
+    "top-maj": lambda rule, a, s, c: c[votes.top_maj_at_k(a, s, k=rule.k)],
+    "weighted": lambda rule, a, s, c: c[votes.weighted_vote(a, s, temperature=rule.temperature)],
     "best-of-majority": lambda rule, a, s, c: c[rule.gated(a, s).picks[0]],
-    "oracle": lambda rule, a, s, c: oracle(c),
-    "random": lambda rule, a, s, c: random_expectation(c),
+    "oracle": lambda rule, a, s, c: votes.oracle(c),
+    "random": lambda rule, a, s, c: votes.random_expectation(c),
 }
 #: The rules that read scores.
 READ_SCORES = ("best-of-n", "top-maj", "weighted", "best-of-majority")
@@ -115,19 +103,18 @@ def pick(
     ``correct`` is for ``"oracle"``, ``k`` how many answers ``"best-of-majority"`` picks, ``rng`` draws for
     ``"random"``.
     """
-    if not len(answers):
-        raise InnerjudgeError("given a question without candidates, expected at least one: drop the question")
-    read = as_scores(scores)
+    votes.require_candidates(answers)
+    read = finite(scores)
     match rule.name:
         case "majority":
-            return _voted(majority(answers), answers, range(len(answers)), "votes")
+            return _voted(votes.majority(answers), answers, range(len(answers)), "votes")
         case "best-of-n":
-            index = best_of_n(scores)
+            index = votes.best_of_n(scores)
             if np.isnan(read[index]):
                 return _one(index, "the first candidate", "no candidate is scored: the first one was taken")
             return _one(index, f"best score, {read[index]:.6g}, of {int(np.isfinite(read).sum())} scored")
         case "top-maj":
-            index = top_maj_at_k(answers, scores, k=rule.k)
+            index = votes.top_maj_at_k(answers, scores, k=rule.k)
             best = np.argsort(-read, kind="stable")[: rule.k].tolist()
             found = _voted(index, answers, best, f"votes, those of the best {len(best)}")
             silent = np.isnan(read).all()
@@ -152,21 +139,21 @@ def _one(index: int, why: str, fallback: str | None = None) -> Pick:
 
 
 def _voted(index: int, answers: Answers, voters: Sequence[int], what: str) -> Pick:
-    votes = Counter(a for a in (answers[k] for k in voters) if a is not None)
+    counts = Counter(a for a in (answers[k] for k in voters) if a is not None)
     mine = answers[index]
     if mine is None:
         return _one(index, "it comes first", _UNREADABLE)
-    ties = [repr(shown(a)) for a, n in votes.items() if n == votes[mine] and a != mine]
+    ties = [repr(shown(a)) for a, n in counts.items() if n == counts[mine] and a != mine]
     tied = f"; so has {', '.join(ties)}, which comes later" if ties else ""
-    return _one(index, f"{shown(mine)!r} has {votes[mine]} of {len(voters)} {what}{tied}")
+    return _one(index, f"{shown(mine)!r} has {counts[mine]} of {len(voters)} {what}{tied}")
 
 
 def _weighted(rule: Rule, answers: Answers, scores: Scores) -> Pick:
-    read, index = as_scores(scores), weighted_vote(answers, scores, temperature=rule.temperature)
-    votes = [k for k, answer in enumerate(answers) if answer is not None and np.isfinite(read[k])]
-    if not votes:
+    read, index = finite(scores), votes.weighted_vote(answers, scores, temperature=rule.temperature)
+    voting = [k for k, answer in enumerate(answers) if answer is not None and np.isfinite(read[k])]
+    if not voting:
         found = _voted(index, answers, range(len(answers)), "votes")
         return _one(index, found.why, found.fallback or _SILENT)
-    weights = softmax_weights(read[votes], rule.temperature)
-    mine = float(weights[[answers[k] == answers[index] for k in votes]].sum() / weights.sum())
+    weights = votes.softmax_weights(read[voting], rule.temperature)
+    mine = float(weights[[answers[k] == answers[index] for k in voting]].sum() / weights.sum())
     return _one(index, f"{shown(answers[index])!r} has {mine:.3g} of the weight at temperature {rule.temperature:.3g}")

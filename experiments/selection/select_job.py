@@ -10,13 +10,13 @@ import numpy as np
 from ...models.errors import InnerjudgeError
 from ..data.jsonl import require_room, write_jsonl, writing
 from ..data.splits import rows_by_group
-from ..stats.statistic import Floats, Labels, require_same_length
+from ..stats.statistic import Floats, Labels, finite, require_same_length
 from .columns import Columns
 from .gates import Gated
 from .representatives import Vectors, representatives
 from .reranking import selection_accuracy
 from .rules import Rule, pick
-from .votes import Answers, Scores, as_scores, best_of_n
+from .votes import Answers, Scores, best_of_n
 
 #: How many temperatures are tried, as in the paper.
 TRIED = 80
@@ -48,8 +48,7 @@ def select(columns: Columns, how: Selection, vectors: Vectors | None = None) -> 
     if how.clusters is not None and vectors is None:
         raise InnerjudgeError("given VecCISC without states of the candidates, expected --features of an extraction")
     groups = [rows.tolist() for rows in rows_by_group(columns.questions)]
-    held = held_out(columns, how.held_out, seed=how.seed) if how.held_out else frozenset()
-    rule = how.rule
+    held, rule = held_out(columns, how.held_out, seed=how.seed) if how.held_out else frozenset(), how.rule
     if held:
         rule = replace(rule, temperature=temperature_of(columns, held, how.gates))
     rng = np.random.default_rng(how.seed)
@@ -147,19 +146,11 @@ def choose_temperature(
     *,
     candidates: Sequence[float] | None = None,
 ) -> float:
-    """The temperature at which the weighted vote is right most often.
+    """The temperature at which the weighted vote is right most often, on candidates of questions that are set aside.
 
-    Args:
-        answers: Final answer of each candidate of the questions that are set aside.
-        scores: Its score.
-        correct: Whether it is right.
-        groups: Its question.
-        candidates: Temperatures to try; ``None`` for :data:`TRIED` of them, evenly on a log scale from 1/100 to 100
-            times the standard deviation of the scores within questions, so that the unit of the score does not matter.
-
-    Returns:
-        Of equally good ones the middle one (of two, the lower); 1 where no question tells (nothing known or nothing
-        scored).
+    ``candidates`` are those to try; ``None`` for :data:`TRIED` of them, evenly on a log scale from 1/100 to 100 times
+    the standard deviation of the scores within questions, so that the unit of the score does not matter. Of equally
+    good ones it is the middle one (of two, the lower); 1 where no question tells (nothing known or nothing scored).
 
     Source:
         CISC: grid search on a hold-out of 10 %.
@@ -184,7 +175,7 @@ def choose_temperature(
 
 def default_temperatures(scores: Scores, groups: Sequence[Hashable]) -> Floats:
     """The temperatures that are tried, ``[80]``, in the unit of the scores."""
-    read = as_scores(scores)
+    read = finite(scores)
     gaps = [read[rows] - np.nanmean(read[rows]) for rows in rows_by_group(groups) if np.isfinite(read[rows]).any()]
     spread = float(np.sqrt(np.nanmean(np.concatenate(gaps) ** 2))) if gaps else 1.0
     return np.geomspace(1e-2, 1e2, TRIED) * (spread or 1.0)

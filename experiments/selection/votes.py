@@ -12,39 +12,34 @@ where they are mathematics, :func:`~.maths.equal_answers`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import inf, isfinite
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ...models.errors import InnerjudgeError
+from ..stats.statistic import finite
 
 Answers = Sequence[str | None]
 Scores = Sequence[float | None] | npt.NDArray[np.float64]
 
 
-def as_scores(scores: Scores) -> npt.NDArray[np.float64]:
-    """Scores as an array with NaN for unscored, shape ``[n]``."""
-    array = np.array([np.nan if s is None else s for s in scores], dtype=np.float64)
-    array[~np.isfinite(array)] = np.nan
-    return array
-
-
 def ranking(scores: Scores) -> list[int]:
     """Candidates from best to worst; ties in order of appearance, unscored ones last."""
-    found: list[int] = np.argsort(-as_scores(scores), kind="stable").tolist()  # NaN sorts last
+    found: list[int] = np.argsort(-finite(scores), kind="stable").tolist()  # NaN sorts last
     return found
 
 
-def _require_candidates(given: Answers | Scores) -> None:
+def require_candidates(given: Answers | Scores) -> None:
+    """Refuse a question without candidates."""
     if not len(given):
         raise InnerjudgeError("given a question without candidates, expected at least one: drop the question")
 
 
 def vote(answers: Answers, weights: Sequence[float]) -> int:
     """Index of the first candidate with the answer of the greatest summed weight."""
-    _require_candidates(answers)
+    require_candidates(answers)
     sums: dict[str, float] = {}
     for answer, weight in zip(answers, weights, strict=True):
         if answer is not None:
@@ -59,7 +54,7 @@ def majority(answers: Answers) -> int:
 
 def best_of_n(scores: Scores) -> int:
     """The candidate with the best score (its accuracy is the figure ``top@1``)."""
-    _require_candidates(scores)
+    require_candidates(scores)
     return ranking(scores)[0]
 
 
@@ -89,7 +84,7 @@ def weighted_vote(answers: Answers, scores: Scores, *, temperature: float = 1.0)
     """
     if not temperature >= 0:
         raise InnerjudgeError(f"given the temperature {temperature}, expected 0 or more")
-    array = as_scores(scores)
+    array = finite(scores)
     votes = [i for i, answer in enumerate(answers) if answer is not None and np.isfinite(array[i])]
     if not votes:
         return majority(answers)
@@ -122,8 +117,7 @@ REWARDS: dict[str, Callable[[Sequence[float]], float]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class MajorityPick:
+class MajorityPick(NamedTuple):
     """What Best-of-Majority picked: candidates, best answer first, one each of the answers that ``passed`` the gate.
 
     ``fallback`` is what was done instead where the rule as published has no answer; else ``None``.
@@ -155,8 +149,8 @@ def best_of_majority(
             f"given alpha={alpha}, min_count={min_count}, k={k} and reward={reward!r}, expected a share from 0 to 1, "
             f"numbers of at least 1, and one of {', '.join(REWARDS)}"
         )
-    _require_candidates(answers)
-    read = as_scores(scores)
+    require_candidates(answers)
+    read = finite(scores)
     members: dict[str, list[int]] = {}
     for place, answer in enumerate(answers):
         if answer is not None:

@@ -49,20 +49,12 @@ class Interval:
 
 
 def cluster_interval(statistic: Statistic, groups: Groups, *, confidence: float = 0.95) -> Interval:
-    """A figure with its interval over questions.
+    """A metric of this room or of :mod:`.selection.reranking` with its interval over questions, one of each row.
 
-    Args:
-        statistic: A metric of :mod:`.metrics`, :mod:`.agreement`, :mod:`.biases` or :mod:`.selection.reranking`.
-        groups: Question of each row, length ``n``.
-        confidence: Coverage aimed at.
-
-    Returns:
-        The figure and its interval (:meth:`.evidence.Evidence.ends`). There is none, and ``reason`` says why, with
-        fewer than 2 questions that count, where the figure is undefined without one of its questions, and where all
-        questions say the same of a figure without bounds.
-
-    Raises:
-        InnerjudgeError: If there is not one group a row, or ``confidence`` is not between 0 and 1.
+    The interval (:meth:`.evidence.Evidence.ends`) aims at the coverage ``confidence``. There is none, and ``reason``
+    says why, with fewer than 2 questions that count, where the figure is undefined without one of its questions, and
+    where all questions say the same of a figure without bounds. ``InnerjudgeError`` if there is not one group a row, or
+    ``confidence`` is not between 0 and 1.
 
     Source:
         The delete-one jackknife over clusters, Efron and Stein 1981; Wilson's interval of it as in :mod:`.evidence`.

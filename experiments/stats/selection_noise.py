@@ -64,16 +64,9 @@ def selection_noise(quality: Quality, groups: Groups, *, n_splits: int = 200, se
         )
     low, high = np.quantile(gaps, (0.025, 0.975))
     return SelectionNoise(
-        pick=pick,
-        seen=float(every[pick]),
-        optimism=float(np.mean(gaps)),
-        low=float(low),
-        high=float(high),
-        honest=float(np.mean(others)),
-        stability=same / n_splits,
-        n_candidates=len(every),
-        n_splits=len(gaps),
-    )
+        pick=pick, seen=float(every[pick]), optimism=float(np.mean(gaps)), low=float(low), high=float(high),
+        honest=float(np.mean(others)), stability=same / n_splits, n_candidates=len(every), n_splits=len(gaps),
+    )  # fmt: skip
 
 
 def auroc_by_question(labels: Sequence[bool | None], scores: Floats, groups: Groups) -> tuple[Floats, list[Hashable]]:

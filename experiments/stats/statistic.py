@@ -68,17 +68,11 @@ def ratio(
 ) -> Statistic:
     """The metric ``sum(numerator) / sum(denominator)`` of per-row parts; ``n`` defaults to the rows that count."""
     count = int(np.count_nonzero(denominator)) if n is None else n
-    total = float(denominator.sum())
+    total, size, counts = float(denominator.sum()), len(denominator), (denominator != 0,)
     if not total:
-        return undefined(reason, n=count, size=len(denominator))
-    return Statistic(
-        value=float(numerator.sum()) / total,
-        n=count,
-        size=len(denominator),
-        counts=(denominator != 0,),
-        limits=limits,
-        over=lambda w: divide(w @ numerator, w @ denominator),
-    )
+        return undefined(reason, n=count, size=size)
+    value, over = float(numerator.sum()) / total, lambda w: divide(w @ numerator, w @ denominator)
+    return Statistic(value=value, n=count, size=size, counts=counts, limits=limits, over=over)
 
 
 def mean(values: Floats, *, reason: str, limits: Limits | None = None) -> Statistic:
@@ -168,6 +162,4 @@ def combine(parts: Sequence[Statistic], function: Callable[..., Any], *, limits:
 
 def where(rows: npt.NDArray[np.intp], size: int) -> npt.NDArray[np.bool_]:
     """The mask ``[size]`` of some rows."""
-    mask = np.zeros(size, dtype=bool)
-    mask[rows] = True
-    return mask
+    return np.isin(np.arange(size), rows)

@@ -60,5 +60,5 @@ def test_one_length_changes_nothing() -> None:
 
 
 def test_another_nuisance_is_refused() -> None:
-    with pytest.raises(InnerjudgeError, match="nuisance='source', expected one of"):
+    with pytest.raises(InnerjudgeError, match=r"nuisance='source' \(str\), expected 'none' or 'length'"):
         LogisticProbe(nuisance="source")  # type: ignore[arg-type]

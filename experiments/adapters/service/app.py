@@ -35,19 +35,15 @@ def create_app(
     hosts: Collection[str] | None = None,
     gates: Sequence[str] = (),
 ) -> FastAPI:
-    """The application that serves judges by name.
+    """The application that serves judges of single responses by name.
 
-    Args:
-        judges: Name -> judge of single responses.
-        limits: What is accepted.
-        key: Bearer key that clients must send; ``None`` asks for none.
-        hosts: Names that requests may be addressed to; ``None`` takes any.
-        gates: What documents must pass to have a score: ``"NAME>=0.5"`` of a judge that is served, on its scale, or
-            ``"regex:PATTERN"``, which the document must hold. What fails is below all that passes.
+    ``key`` is the bearer key that clients must send, ``None`` for none; ``hosts`` are names that requests may be
+    addressed to, ``None`` for any. ``gates`` are what documents must pass to have a score: ``"NAME>=0.5"`` of a judge
+    that is served, on its scale, or ``"regex:PATTERN"``, which the document must hold. What fails is below all that
+    passes.
 
-    Raises:
-        InnerjudgeError: If there is no judge, or one of choices, which scores no single responses; if the key is empty;
-            if a gate is of no judge here.
+    ``InnerjudgeError`` if there is no judge, or one of choices, which scores no single responses; if the key is empty;
+    if a gate is of no judge here.
     """
     limits = Limits() if limits is None else limits
     if not judges:

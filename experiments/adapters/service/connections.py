@@ -117,15 +117,9 @@ class Server(uvicorn.Server):
 
 def config_of(app: Any, *, most: int, grace: int) -> uvicorn.Config:
     """How the server runs."""
-    return uvicorn.Config(
-        app,
-        http=protocol_of(most),  # type: ignore[arg-type]  # a class is what it takes, and what this is
-        backlog=_AT_ONCE,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=grace,
-    )
+    quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
+    own: Any = protocol_of(most)  # a class is what it takes, and what this is
+    return uvicorn.Config(app, http=own, backlog=_AT_ONCE, timeout_graceful_shutdown=grace, **quiet)
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -43,17 +43,12 @@ def krippendorff_alpha(ratings: Sequence[Values], *, level: Level = "interval") 
     return Statistic(value=value, n=len(kept), size=size, counts=counts, limits=SIGNED, over=lambda w: over(w[:, kept]))
 
 
-def _counts(part: Floats) -> Floats:
-    """How often each item was given each grade, ``[n, G]``, grades in rising order."""
-    grades, grade = np.unique(part, return_inverse=True)  # NaN, which is one value here, comes last
-    counts = np.zeros((part.shape[1], len(grades)))
-    np.add.at(counts, (np.arange(part.shape[1]), grade.reshape(part.shape)), 1.0)
-    return counts[:, : len(grades) - int(np.isnan(grades[-1]))]
-
-
 def _nominal(part: Floats) -> Callable[[Floats], Floats]:
     """Pairs of different grades are all pairs less those of one grade, within items and over all."""
-    counts = _counts(part)
+    grades, grade = np.unique(part, return_inverse=True)  # NaN, which is one value here, comes last
+    counts = np.zeros((part.shape[1], len(grades)))  # how often each item was given each grade
+    np.add.at(counts, (np.arange(part.shape[1]), grade.reshape(part.shape)), 1.0)
+    counts = counts[:, : len(grades) - int(np.isnan(grades[-1]))]
     m = counts.sum(axis=1)
     within = (m**2 - (counts**2).sum(axis=1)) / (m - 1)
 
@@ -119,9 +114,10 @@ def icc3k(ratings: Sequence[Values], *, z_score: bool = False) -> Statistic:
         return undefined(f"{n} items graded by all of {k} raters, fewer than 2", n=n, size=size)
 
     def over(weights: Floats) -> Floats:
-        return _consistency(*_mean_squares(matrix, weights[:, kept], z_score))
+        rows, error = _mean_squares(matrix, weights[:, kept], z_score)
+        return divide(rows - error, rows)
 
-    value = float(_consistency(*_mean_squares(matrix, np.ones((1, n)), z_score))[0])
+    value = float(over(np.ones((1, size)))[0])
     if not np.isfinite(value):
         return undefined("the items, or the grades of a rater, do not differ", n=n, size=size)
     return Statistic(value=value, n=n, size=size, counts=(where(kept, size),), over=over)
@@ -135,10 +131,6 @@ def z_scored(values: Values) -> list[float | None]:
     if not spread > 0:
         return [None] * len(x)
     return [None if np.isnan(v) else float((v - known.mean()) / spread) for v in x]
-
-
-def _consistency(rows: Floats, error: Floats) -> Floats:
-    return divide(rows - error, rows)
 
 
 def _mean_squares(x: Floats, w: Floats, z_score: bool) -> tuple[Floats, Floats]:

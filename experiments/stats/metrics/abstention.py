@@ -1,6 +1,6 @@
 """Accuracy against coverage: what a judge is worth if it may abstain where it is not sure."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,8 +8,7 @@ from ....models.errors import InnerjudgeError
 from ..statistic import SHARE, Floats, Rights, Statistic, Values, divide, finite, mean, require_same_length, undefined
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(NamedTuple):
     """Share of rows kept at each falling threshold (rows at it are in), and how many of them are right; all ``[T]``."""
 
     threshold: Floats

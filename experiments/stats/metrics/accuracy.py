@@ -44,13 +44,9 @@ def of_two_classes(
     if not positive.any() or positive.all():
         return statistic.undefined(one_class(positive), n=len(kept), size=len(truth))
     value, over = make(positive, score[kept])
+    counts = tuple(statistic.where(kept[side], len(truth)) for side in (positive, ~positive))
     return Statistic(
-        value=float(value),
-        n=len(kept),
-        size=len(truth),
-        counts=tuple(statistic.where(kept[side], len(truth)) for side in (positive, ~positive)),
-        limits=SHARE,
-        over=lambda weights: over(weights[:, kept]),
+        value=float(value), n=len(kept), size=len(truth), counts=counts, limits=SHARE, over=lambda w: over(w[:, kept])
     )
 
 

@@ -29,13 +29,8 @@ def expected_calibration_error(
     """Mean over rows of how far the mean probability of their bin is from its share of right rows; a loss.
 
     It depends on the bins and is above 0 even for a calibrated judge, by about the noise in a bin: compare judges on
-    the same rows and bins only.
-
-    Args:
-        labels: Outcomes.
-        probabilities: From 0 to 1.
-        bins: How many.
-        by: ``"width"``: of equal width on [0, 1]; ``"mass"``: of about equally many rows (ties stay together).
+    the same rows and bins only. ``bins`` are of equal ``"width"`` on [0, 1], or of about equally many rows (``"mass"``;
+    ties stay together). Probabilities are from 0 to 1.
 
     Source:
         Naeini et al. 2015; Guo et al. 2017.

@@ -132,7 +132,9 @@ def test_curve_keeps_the_questions_with_enough_candidates() -> None:
     assert (few.accuracy.tolist(), len(few.each)) == ([0.5], 2)
     more = accuracy_against_n(answers, scores, correct, groups, rule=Rule("best-of-n"), n_max=2, seed=0)
     assert (more.accuracy.tolist(), len(more.each)) == ([1.0, 1.0], 1)
-    with pytest.raises(InnerjudgeError, match="given at most 2 candidates a question, expected a question with 3"):
+    with pytest.raises(
+        InnerjudgeError, match="given at most 2 candidates of known correctness a question, expected a question with 3"
+    ):
         accuracy_against_n(answers, scores, correct, groups, rule=Rule("best-of-n"), n_max=3, seed=0)
     with pytest.raises(InnerjudgeError, match="given at most 0 candidates"):
         accuracy_against_n(answers, scores, [None] * 3, groups, rule=Rule("best-of-n"), seed=0)
