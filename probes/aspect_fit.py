@@ -33,6 +33,15 @@ class AspectLabels(NamedTuple):
     y: Floats
     route: npt.NDArray[Any]
     overall: Floats
+    weight: Floats | None = None
+
+
+def joined(extra: Mapping[str, Any], label: Any) -> dict[str, Any] | None:
+    """The label of an item with aspects, from its fields; ``None`` without."""
+    own = extra.get("aspects")
+    if not isinstance(own, Mapping | None):
+        raise InnerjudgeError(f"given aspects={own!r:.40} of an item, expected names with true, false or null")
+    return None if own is None else {**own, ROUTE: extra.get(ROUTE), OVERALL: label}
 
 
 def columns_of(labels: Any, aspects: tuple[str, ...], routes: Any, overall: Any) -> AspectLabels:
@@ -40,6 +49,8 @@ def columns_of(labels: Any, aspects: tuple[str, ...], routes: Any, overall: Any)
     rows = list(labels) if isinstance(labels, Iterable) else [labels]
     if all(isinstance(row, bool | np.bool_) for row in rows):
         rows = [{"right": row} for row in rows]
+    if any(isinstance(row, Mapping) for row in rows):  # an overall label alone beside others with aspects
+        rows = [{OVERALL: row} if isinstance(row, bool | np.bool_) else row for row in rows]
     if not all(isinstance(row, Mapping) for row in rows):
         if {np.shape(row) for row in rows} != {(len(aspects),)} or not aspects:
             raise InnerjudgeError(
@@ -56,12 +67,16 @@ def columns_of(labels: Any, aspects: tuple[str, ...], routes: Any, overall: Any)
     known = [row.get(OVERALL) for row in rows] if overall is None else list(overall)
     if {len(route), len(known)} != {len(rows)}:
         raise InnerjudgeError(f"given {len(route)} routes, {len(known)} overall labels and {len(rows)} items' aspects")
-    said = np.array(["" if one is None else str(one) for one in route], dtype=object)
+    said = np.array(["" if _is_unknown(one) else str(one) for one in route], dtype=object)
     return AspectLabels(names, y, said, np.array([_share(one) for one in known]))
 
 
+def _is_unknown(value: Any) -> bool:
+    return value is None or type(value).__name__ == "NAType" or bool(value != value)  # of pandas, and NaN
+
+
 def _share(value: Any) -> float:
-    if value is None or value != value:
+    if _is_unknown(value):
         return np.nan
     if not isinstance(value, bool | int | float | np.number | np.bool_) or not 0 <= value <= 1:
         raise InnerjudgeError(f"given the label {value!r:.40} of an aspect, expected true, false, 0 to 1, or null")
@@ -79,7 +94,8 @@ def fit_aspects(
     routes = tuple(sorted({*told.route.tolist()} - {""})) if how.routed else ()
     if how.routed and len(routes) < 2:
         raise InnerjudgeError(f"given the routes {shown(routes)} for routed=True, expected at least two: add items")
-    tried = {name: fit_aspect(how, x, y, groups) for name, y in zip(told.names, told.y.T, strict=True)}
+    weight = told.weight
+    tried = {name: fit_aspect(how, x, y, groups, weight) for name, y in zip(told.names, told.y.T, strict=True)}
     whole = {name: one for name, one in tried.items() if one is not None}
     if not whole:
         raise InnerjudgeError(
@@ -92,13 +108,14 @@ def fit_aspects(
     held = np.stack([one.held_out for one in probes[0]], axis=1)
     columns = told.y[:, [name in whole for name in told.names]].T
     for its in parts[1:]:
-        own = [fit_aspect(how, x[its], y[its], groups[its]) if its.sum() >= FEWEST_OF_ROUTE else None for y in columns]
+        few, share = its.sum() < FEWEST_OF_ROUTE, None if weight is None else weight[its]
+        own = [None if few else fit_aspect(how, x[its], y[its], groups[its], share) for y in columns]
         probes.append([usual if one is None else one for one, usual in zip(own, probes[0], strict=True)])
         for k, one in enumerate(own):
             held[its, k] = held[its, k] if one is None else one.held_out
     for its in parts:
-        usual = heads[0] if heads and how.head == "linear" else None
-        heads.append(_head(how, held[its], told.overall[its], groups[its], heads) if usual is None else usual)
+        alike = bool(heads) and how.head == "linear"
+        heads.append(heads[0] if alike else _head(how, held[its], told.overall[its], groups[its], heads))
     coef, intercept = (
         np.array([[getattr(one, name) for one in row] for row in probes]) for name in ("coef", "intercept")
     )
@@ -108,10 +125,10 @@ def fit_aspects(
 def _head(how: "AspectProbes", held: Floats, known: Floats, groups: npt.NDArray[Any], others: list[Floats]) -> Floats:
     """Weights of the aspects' scores, and an intercept; of all items where too few are labelled."""
     if how.head == "mean":
-        spread = np.nanstd(held, axis=0)
+        spread = held.std(axis=0)
         w = 1 / np.where(spread > 0, spread, 1.0) / held.shape[1]
-        return np.append(w, -w @ np.nanmean(held, axis=0))
-    told = ~np.isnan(known) & ~np.isnan(held).any(axis=1)
+        return np.append(w, -w @ held.mean(axis=0))
+    told = ~np.isnan(known)
     if told.sum() >= FEWEST_OF_ROUTE and has_both(known[told]):
         p = soft_correctness(known[told])
         one = fit_logistic(held[told], p, tuple(groups[told]), checked_candidates(how.candidates))
@@ -119,22 +136,26 @@ def _head(how: "AspectProbes", held: Floats, known: Floats, groups: npt.NDArray[
     if others:
         return others[0]
     raise InnerjudgeError(
-        f"given {int(told.sum())} items with an overall label and all aspects, for head={how.head!r}, expected "
+        f"given {int(told.sum())} items with an overall label, for head={how.head!r}, expected "
         f"{FEWEST_OF_ROUTE} of both classes: label more, or take head='mean'"
     )
 
 
-def fit_aspect(how: "AspectProbes", x: Floats, given: Floats, groups: npt.NDArray[Any]) -> Regression | None:
-    """The probe of one aspect; ``None`` where its labels do not tell."""
+def fit_aspect(
+    how: "AspectProbes", every: Floats, given: Floats, groups: npt.NDArray[Any], weight: Floats | None = None
+) -> Regression | None:
+    """The probe of one aspect, whose ``held_out`` has its own score where none is; ``None`` if labels do not tell."""
     some = np.full(len(given), True) if how.unknown == "negative" else ~np.isnan(given)
-    x, y, own = x[some], np.nan_to_num(given[some]), tuple(groups[some])
-    if y.sum() < FEWEST or not has_both(y):
+    x, y, own = every[some], np.nan_to_num(given[some]), tuple(groups[some])
+    share, candidates = None if weight is None else weight[some], checked_candidates(how.candidates)
+    if y.sum() < FEWEST or not has_both(y, share):
         return None
-    held, candidates = np.full(len(given), np.nan), checked_candidates(how.candidates)
 
     def fitted(p: Floats) -> Regression:
-        weight = np.where(p > 0.5, 0.5 / p.mean(), 0.5 / (1 - p.mean())) if how.balance else None
-        return fit_logistic(x, soft_correctness(p), own, candidates, weight)
+        w = share
+        if how.balance:
+            w = np.where(p > 0.5, 0.5 / p.mean(), 0.5 / (1 - p.mean())) * (1.0 if share is None else share)
+        return fit_logistic(x, soft_correctness(p), own, candidates, w)
 
     found = fitted(y)
     candidates = (found.penalty,)
@@ -145,7 +166,8 @@ def fit_aspect(how: "AspectProbes", x: Floats, given: Floats, groups: npt.NDArra
         if (y == before).all() or not has_both(y):
             break
         found = fitted(y)
-    held[some] = found.held_out
+    held = every @ found.coef + found.intercept
+    held[some] = np.where(np.isnan(found.held_out), held[some], found.held_out)
     return Regression(found.coef, found.intercept, found.penalty, held)
 
 

@@ -9,11 +9,11 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
-from .aspect_fit import OVERALL, ROUTE, Head, Unknown, columns_of, fit_aspects, fit_router
+from .aspect_fit import OVERALL, ROUTE, Head, Unknown, columns_of, fit_aspects, fit_router, joined
 from .description import Task
 from .fitted_arrays import Array, Forms, Number, Tuple
 from .judge import Scores
-from .labels import Floats
+from .labels import Floats, Weights
 from .regression import LOGISTIC_CANDIDATES, checked_candidates
 from .row_judge import FINAL_NORMED, Combine, RowJudge
 
@@ -126,10 +126,11 @@ class AspectProbes(RowJudge):
 
     def label_of(self, extra: Mapping[str, Any], label: Any) -> Any:
         """The item's ``aspects``, its ``route``, and the label itself as the overall one."""
-        own = extra.get("aspects")
-        return None if own is None else {**own, ROUTE: extra.get(ROUTE), OVERALL: label}
+        return joined(extra, label)
 
-    def fit(self, features: Features, labels: Any, routes: Any = None, overall: Any = None) -> Self:
+    def fit(
+        self, features: Features, labels: Any, sample_weight: Weights = None, *, routes: Any = None, overall: Any = None
+    ) -> Self:
         """Learn from labels ``[n, A]``, a column an aspect, NaN where unknown; or from mappings ``[n]`` of names.
 
         Such a mapping, as item files have it, may also name the ``route`` and the ``overall`` label of the item; else
@@ -138,8 +139,8 @@ class AspectProbes(RowJudge):
         """
         require_type(features, Features, "AspectProbes.fit")
         told = columns_of(labels, tuple(self.aspects), routes, overall)
-        part, at, excluded = self._training(features, np.arange(len(told.y)))
-        told = told._replace(y=told.y[at], route=told.route[at], overall=told.overall[at])
+        part, at, excluded, weight = self._weighted(features, np.arange(len(told.y)), sample_weight)
+        told = told._replace(y=told.y[at], route=told.route[at], overall=told.overall[at], weight=weight)
         row = self._told(features)
         found = fit_aspects(self, self._vectors(part, row), told, np.array(part.groups))
         self.router_ = fit_router(part[_ROUTER][:, row], told.route) if self.routed else None

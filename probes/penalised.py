@@ -74,9 +74,10 @@ class PenalisedProbe(LogOdds):
         fit = REGRESSIONS[self.target][1]
         if self.nuisance == "none":
             return fit(x, *rest)
-        middle = float(x[:, -1].mean())
+        w = np.ones(len(x)) if rest[-1] is None else rest[-1]
+        middle = float(np.average(x[:, -1], weights=w))
         n = x[:, -1] - middle
-        told = n @ x[:, :-1] / max(float(n @ n), np.finfo(float).tiny)
+        told = (w * n) @ (x[:, :-1] - np.average(x[:, :-1], axis=0, weights=w)) / max(w @ n**2, np.finfo(float).tiny)
         found = fit(x[:, :-1] - n[:, None] * told, *rest)
         by_length = float(told @ found.coef)
         return replace(found, coef=np.append(found.coef, -by_length), intercept=found.intercept + middle * by_length)

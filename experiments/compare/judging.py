@@ -69,6 +69,12 @@ class ItemFeatures:
         place = {one: row for row, one in enumerate(found.ids)}
         return found.take([place[one] for one in ids])
 
+    def labels_of(self, judge: BaseJudge) -> list[Any]:
+        """The labels to fit a judge on: those of aspects too, for one that learns from these."""
+        if "aspects" not in judge.label_fields:
+            return self.labels
+        return [judge.label_of(item.extra, y) or y for item, y in zip(self.items, self.labels, strict=True)]
+
     def without_reasoning(self, name: str, items: Sequence[Item]) -> Features:
         """Features without reasoning before the verdict, which is written for the test items only."""
         needs = self.passes.needs
@@ -167,7 +173,7 @@ class Judging(ItemFeatures):
         self, name: str, seat: Seat, features: Features, *, permuted: tuple[Features, Sequence[Any]] | None = None
     ) -> Outcome:
         """Fit where there is something to learn, then judge the test items."""
-        note = fit_seat(name, seat.judge, features, self.labels, self.fit, permuted=permuted)
+        note = fit_seat(name, seat.judge, features, self.labels_of(seat.judge), self.fit, permuted=permuted)
         self.notes += [note] if note else []
         part = features.take(self.test)
         if "reasoned" in seat.judge.needs and "reasoned" not in features.texts:

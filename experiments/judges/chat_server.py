@@ -80,12 +80,12 @@ class ChatServer:
                 self._odd |= set() if logprobs else {"logprobs"}
                 self._silent = 0
                 return reply
-            except (self._openai.APIError, self._http.HTTPError, *_DAMAGE) as error:
-                refusal = error.__cause__ if isinstance(error.__cause__, _RefusalError) else None
-                why = _plain(one_line(refusal or error))
+            except (self._openai.APIError, self._http.HTTPError, _RefusalError, *_DAMAGE) as error:
+                refusal, why = error if isinstance(error, _RefusalError) else None, _plain(one_line(error))
             if refusal is None or refusal.status >= 500 or refusal.status in _PASSING:
                 wait = max(wait, refusal.wait) if refusal is not None else wait
             elif refusal.status not in _OWN:
+                self.stop.set()
                 raise InnerjudgeError(
                     f"given {self.url} with the model {shown(body['model'])}, which answers {why}, expected an answer: "
                     f"check the address, the name and {KEY}"
@@ -103,6 +103,7 @@ class ChatServer:
         why = f"the server gave no answer ({tried} times asked, last {why})"
         self._silent += 1
         if self._silent >= MOST_SILENT:
+            self.stop.set()
             raise InnerjudgeError(
                 f"given {self.url}: {why}, and so {MOST_SILENT} times in a row, expected answers: see to the server, "
                 "and type the same command again"
@@ -111,23 +112,24 @@ class ChatServer:
 
     def _received(self, body: Mapping[str, Any]) -> bytes:
         with self._client.chat.completions.with_streaming_response.create(**body) as response:
-            return self._bounded(response)
-
-    def _bounded(self, response: Any) -> bytes:
-        """The body of a reply, of at most :data:`LIMIT` bytes that come within the time."""
-        until, raw = time.monotonic() + self.patience, bytearray()
-        for chunk in response.iter_bytes():
-            raw += chunk
-            if len(raw) > LIMIT or time.monotonic() > until:
-                raise ValueError(f"a reply of over {LIMIT} bytes or {self.patience:g} s")
-        return bytes(raw)
+            return _bounded(response, self.patience)
 
     def _refused(self, response: Any) -> None:
         """Raise what a reply of another status says, before the client reads all of it."""
         if response.status_code >= 400:
             after = response.headers.get("retry-after", "")
-            said = self._bounded(response).decode(errors="replace")
+            said = _bounded(response, self.patience).decode(errors="replace")
             raise _RefusalError(response.status_code, float(after) if after.isdecimal() else 0.0, said)
+
+
+def _bounded(response: Any, patience: float) -> bytes:
+    """The body of a reply, of at most :data:`LIMIT` bytes that come within the time."""
+    until, raw = time.monotonic() + patience, bytearray()
+    for chunk in response.iter_bytes():
+        raw += chunk
+        if len(raw) > LIMIT or time.monotonic() > until:
+            raise ValueError(f"a reply of over {LIMIT} bytes or {patience:g} s")
+    return bytes(raw)
 
 
 class _RefusalError(Exception):

@@ -65,7 +65,7 @@ def fit_seat(
         else:
             fit(part, known, *([] if (also := _weights(weights, kept)) is None else [also]))
     except InnerjudgeError as error:
-        if judge.needs_labels and len(set(known.tolist())) < 2:
+        if judge.needs_labels and len({*map(repr, known.tolist())}) < 2:
             raise
         # Two classes, and yet this judge cannot learn from them: too few can be read, or no question has both.
         return f"{name}: not fitted ({error})."
@@ -129,7 +129,7 @@ def fit_from_store(
         if not read and first:
             why = next(iter(first.values()))
             return f"{name}: not fitted, since no item to fit on can be read ({why})."
-        if len({labels[k] for k in known}) < 2:
+        if len({repr(labels[k]) for k in known}) < 2:
             raise
         return f"{name}: not fitted ({error})."
     return None

@@ -42,7 +42,6 @@ class Labelling:
             raise InnerjudgeError("given items that are no traces, expected answers to be called right or wrong")
         require_room(out)
         self.out, self.rater = out, rater
-        self.rows: list[Row] = list(read_table(out)) if out.exists() and out.stat().st_size else []
         keys: list[Hashable] = answers_of(traces) if spread else [item.id for item in traces]
         self._by_id = {item.id: (item, key) for item, key in zip(traces, keys, strict=True)}
         first = [] if rule is None else next_to_label(traces, [None] * len(traces), rule=rule, seed=seed)
@@ -50,10 +49,12 @@ class Labelling:
         self._look()
 
     def _look(self) -> None:
-        there = (
+        there = self.out.exists() and self.out.stat().st_size
+        self.rows: list[Row] = list(read_table(self.out)) if there else []  # others write there as well
+        found = (
             (row, self._by_id.get(f"{row.question}/{row.candidate}")) for row in self.rows if row.judge == self.rater
         )
-        self._mine = {row.key: found[1] for row, found in there if found is not None}
+        self._mine = {row.key: its[1] for row, its in found if its is not None}
         self._done = {f"{row.question}/{row.candidate}" for row in self.rows if row.key in self._mine}
         self._left = [self._by_id[one] for one in self._order if one not in self._done]
         self.item = self._left[0][0] if self._left else None
@@ -70,6 +71,9 @@ class Labelling:
 
     def press(self, key: str) -> None:
         """``"r"`` right, ``"w"`` wrong, ``"s"`` skip, ``"b"`` takes the last label away; others do nothing."""
+        if key not in ("b", *_SAID):
+            return
+        self._look()
         if key == "b" and self._mine:
             last = [*self._mine.values()][-1]
             self.rows = [row for row in self.rows if self._mine.get(row.key) != last]

@@ -37,9 +37,10 @@ class Gate(NamedTuple):
         try:
             if typed.startswith("regex:"):
                 return cls(typed, "", pattern=regex.compile(typed[6:]))
-            if not (name.strip() and isfinite(float(least))):
+            number = float(least)
+            if not (name.strip() and isfinite(number)):
                 raise ValueError("no name and finite number")
-            return cls(typed, name.strip(), float(least))
+            return cls(typed, name.strip(), number)
         except (ValueError, regex.error) as error:
             raise InnerjudgeError(
                 f"given --gate {shown(typed)} ({shown(error)}), expected NAME>=NUMBER or regex:PATTERN: correct it"

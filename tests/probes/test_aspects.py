@@ -113,15 +113,53 @@ def test_a_route_of_its_own_where_tasks_differ() -> None:
     prompt = np.where(route == "t", 3.0, -3.0)[:, None] + np.zeros((1, 8))
     features = features_of(x, prompt)
     judge = AspectProbes(aspects=["a", "b", "c"], positions=["a"], routed=True)
-    judge.fit(features, y.astype(float), route)
+    judge.fit(features, y.astype(float), routes=route)
     assert judge.routes_ == ("s", "t")
     assert ((judge.aspect_scores(features) > 0) == y).mean() > 0.75
     pooled = AspectProbes(aspects=["a", "b", "c"], positions=["a"]).fit(features, y.astype(float))
     assert ((pooled.aspect_scores(features) > 0) == y).mean() < 0.65
     # A route of few items is judged by the probes of all.
     few = np.where(np.arange(len(x)) < 10, "few", route).astype(object)
-    judge.fit(features, y.astype(float), few)
+    judge.fit(features, y.astype(float), routes=few)
     assert judge.coef_[1].tolist() == judge.coef_[0].tolist()
+
+
+def test_weights_are_weights() -> None:
+    """An item of weight 0 is as good as not there, and one of weight 2 as two; routes are no weights."""
+    x, right, _ = world(200)
+    y, weight = right.astype(float), np.repeat([1.0, 0.0], 100)
+    judge = AspectProbes(aspects=["a", "b", "c"], positions=["a"], candidates=[0.1])
+    given = judge.fit(features_of(x), y, weight).aspect_scores(features_of(x))
+    alone = judge.fit(features_of(x[:100]), y[:100]).aspect_scores(features_of(x))
+    assert given == pytest.approx(alone, abs=1e-4)
+
+
+def test_an_aspect_that_one_route_never_asks_for() -> None:
+    x, right, _ = world()
+    route = np.array(["s", "t"] * (len(x) // 2))
+    y = np.where((route == "t")[:, None] & [False, True, False], np.nan, right)
+    features = features_of(x, np.where(route == "t", 3.0, -3.0)[:, None] + np.zeros((1, 8)))
+    judge = AspectProbes(aspects=["a", "b", "c"], positions=["a"], routed=True).fit(features, y, routes=route)
+    assert judge.coef_[2, 1].tolist() == judge.coef_[0, 1].tolist()  # that of all items stands in
+    assert np.isfinite(judge.decision_function(features)).all()
+    one = features_of(x[:60], groups=["q"] * 60)  # of one question nothing is held out
+    assert np.isfinite(
+        AspectProbes(aspects=["a", "b", "c"], positions=["a"]).fit(one, y[:60]).decision_function(one)
+    ).all()
+
+
+def test_what_is_unknown_to_pandas_is_unknown() -> None:
+    pd = pytest.importorskip("pandas")
+    x, right, _ = world(100)
+    told = [{"a": bool(row[0]), "b": pd.NA, "route": np.nan, "overall": pd.NA} for row in right]
+    with pytest.warns(UserWarning, match="left out: b"):
+        assert AspectProbes(positions=["a"]).fit(features_of(x), told).aspects_ == ("a",)
+
+
+@pytest.mark.parametrize("own", [["a"], '{"a": true}', 3])
+def test_aspects_of_an_item_are_a_mapping(own: object) -> None:
+    with pytest.raises(InnerjudgeError, match="expected names with true, false or null"):
+        AspectProbes().label_of({"aspects": own}, None)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,16 @@ def test_it_is_a_probe_on_the_residuals() -> None:
     assert found == pytest.approx(plain.decision_function(features_of(residual, new_length)), abs=1e-6)
 
 
+def test_items_without_weight_tell_nothing_of_length() -> None:
+    x, _, length, said = world(0)
+    weight = (np.arange(len(x)) < 400).astype(float)
+    half = np.flatnonzero(weight)
+    judge = LogisticProbe(positions=["a"], nuisance="length", C=0.1)
+    whole = judge.fit(features_of(x, length), said, weight).decision_function(features_of(x, length))
+    alone = judge.fit(features_of(x[half], length[half]), said[half]).decision_function(features_of(x, length))
+    assert whole == pytest.approx(alone, abs=1e-6)
+
+
 def test_one_length_changes_nothing() -> None:
     x, _, length, said = world(0)
     features = features_of(x, np.full(len(length), 7))

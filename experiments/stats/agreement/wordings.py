@@ -45,8 +45,6 @@ def wording_labels(scores: Table | npt.ArrayLike, *, how: WordingHow = "centred"
     x = _read(scores, labels_first=how not in ("centred", "mean"))
     known = x[~np.isnan(x)]
     odds = logit(np.clip(x, 1e-6, 1 - 1e-6)) if ((known >= 0) & (known <= 1)).all() else x
-    if (known > 1).any() and not (known < 0).any():
-        raise InnerjudgeError("given scores of 0 and more, some above 1, expected probabilities or log-odds")
     whole = odds[~np.isnan(odds).any(axis=1)]
     flat = how == "centred" and (np.isin(known, (0, 1)).all() or not len(whole))
     if x.shape[1] < 2 or not len(known) or flat or how not in get_args(WordingHow):
@@ -55,6 +53,8 @@ def wording_labels(scores: Table | npt.ArrayLike, *, how: WordingHow = "centred"
             f"{', '.join(get_args(WordingHow))}, scores in two wordings, and for centred some between no and yes "
             "of the same items: add wordings, or take the share"
         )
+    if (known > 1).any() and not (known < 0).any():
+        raise InnerjudgeError("given scores of 0 and more, some above 1, expected probabilities or log-odds")
     if how == "centred":
         p = np.nan_to_num(_mean(odds - np.median(whole, axis=0)))
         return WordingLabels((np.sign(p) + 1) / 2, np.abs(p))

@@ -221,7 +221,9 @@ def test_a_temperature_is_chosen_among_what_passes(cli, tmp_path: Path) -> None:
         (("--gate", "answer>=1"), "given a string, expected a number"),
         (("--gate", "safe>=0.5", "--weight", "help"), "given --weight help, expected NAME=NUMBER each"),
         (("--gate", "safe>=0.5", "--weight", "help=-1"), "0 or more"),
-        (("--weight", "help=1"), "given gates []"),
+        (("--weight", "help=1"), "given --weight without --gate, expected a gate"),
+        (("--gate", "safe>=nan"), "no name and finite number"),
+        (("--gate", "0.5"), "no name and finite number"),
         (("--gate", "safe>=0.5", "--weight", "kind=1"), "no field 'kind'"),
     ],
 )
