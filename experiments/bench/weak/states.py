@@ -43,14 +43,16 @@ def of_store(folder: Path, position: str, row: int) -> Answers:
 def keep_states(model: str, data: str, questions: int, out: Path, seed: int = 0) -> None:
     """States at the end of each answer of drawn whole questions, and their mean over it, as the file ``out``.
 
-    It holds, of every row of the model, ``end`` and ``mean`` ``[n, rows, width]`` (float16), and of every answer
-    whether it is ``right``, its ``question`` and what it ``said``.
+    It holds, of every row of the model, ``end`` and ``mean`` ``[n, rows, width]`` (float16) of the answer, ``asked`` at
+    the end of the prompt, and of every answer whether it is ``right``, its ``question``, what it ``said``, its
+    ``length`` in tokens, and the texts of both.
     """
     items = load_data(data, limit=questions * SOLUTIONS, seed=seed).items
     traces = [item for item in items if isinstance(item, Trace) and item.correct is not None]
     lm = load(model)
     texts = [encode_trace(lm.tokenizer, trace) for trace in traces]
-    read = extract(lm, texts, [HiddenStates("response_end"), States("response", "mean")], batch_size=16)
+    readouts = [HiddenStates("response_end"), HiddenStates("prompt_end"), States("response", "mean")]
+    read = extract(lm, texts, readouts, batch_size=16)
     whole = read.present("hidden/response_end") & read.present("hidden/response.mean")
     np.savez_compressed(
         out,
@@ -59,6 +61,10 @@ def keep_states(model: str, data: str, questions: int, out: Path, seed: int = 0)
         right=np.array([bool(trace.correct) for trace in traces])[whole],
         question=np.array([trace.question_id for trace in traces])[whole],
         said=np.array([trace.answer or "" for trace in traces])[whole],
+        asked=read["hidden/prompt_end"][whole].astype(np.float16),
+        length=np.array([one.places("response_end")[0][1] - one.places("prompt_end")[0][1] for one in texts])[whole],
+        response=np.array([str(trace.response) for trace in traces])[whole],
+        prompt=np.array([str(trace.prompt) for trace in traces])[whole],
     )
 
 
