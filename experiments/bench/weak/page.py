@@ -26,20 +26,22 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table and what it says."""
+    """A table and what it says; of the ways whose name begins with ``part`` and a colon, if there is one."""
 
     title: str
     about: str
     found: Found
     claims: tuple[Claim, ...]
     room: tuple[float, float] = (0.56, 0.95)
+    part: str = ""
 
     def lines(self) -> list[str]:
         """As Markdown."""
         made = [f"## {self.title}", "", self.about, "", f"| learned from | {' | '.join(self.found)} |"]
         made.append(f"| --- |{' --: |' * len(self.found)}")
-        for name in next(iter(self.found.values())):
-            made.append(f"| {name} | {' | '.join(_cell(column[name]) for column in self.found.values())} |")
+        found = {column: self._of_part(its) for column, its in self.found.items()}
+        for name in next(iter(found.values())):
+            made.append(f"| {name} | {' | '.join(_cell(column[name]) for column in found.values())} |")
         made += [
             "",
             GAINS,
@@ -48,9 +50,13 @@ class Section:
             f"| --- |{' --: |' * (len(self.found) + 1)}",
         ]
         for claim in self.claims:
-            said = " | ".join(self._said(claim, column) for column in self.found.values())
+            said = " | ".join(self._said(claim, column) for column in found.values())
             made.append(f"| {claim.what} | {claim.bar:+.2f} | {said} |")
         return [*made, ""]
+
+    def _of_part(self, column: dict[str, Floats]) -> dict[str, Floats]:
+        start = f"{self.part}: " if self.part else ""
+        return {name.removeprefix(start): its for name, its in column.items() if name.startswith(start)}
 
     def _said(self, claim: Claim, column: dict[str, Floats]) -> str:
         gain = common(column[claim.better], column[claim.than])

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ....models.loading import load
 from ....models.positions import encode_trace
 from ...data.datasets import load_data
 from ...data.jsonl import read_items
+from .facts import kinds, of_solutions, of_solved
 from .worlds import Answers
 
 #: Answers of a question of GSM8K solutions.
@@ -29,15 +31,21 @@ def solved(folder: Path, questions: int) -> None:
 
 def of_store(folder: Path, position: str, row: int) -> Answers:
     """The answers of an extracted ``builtin:solve`` that have a state there."""
-    features = FeatureStore.open(folder).features([f"hidden/{position}"])
+    features = FeatureStore.open(folder).features([f"hidden/{position}", "hidden/prompt_end", "logprob"])
     kept = features.present(f"hidden/{position}")
     traces = [item for item in read_items(folder / "items.jsonl") if isinstance(item, Trace)]
-    return Answers(
-        features[f"hidden/{position}"][kept][:, row].astype(np.float64),
-        np.array([bool(trace.correct) for trace in traces])[kept],
-        np.unique(np.array(features.groups)[kept], return_inverse=True)[1],
-        np.array([trace.answer or "" for trace in traces])[kept],
-    )
+    length = features["logprob"][:, 1].astype(np.float64)
+    whole = Answers(
+        features[f"hidden/{position}"][:, row].astype(np.float64),
+        np.array([bool(trace.correct) for trace in traces]),
+        np.array([trace.question_id for trace in traces]),
+        np.array([trace.answer or "" for trace in traces]),
+        length,
+        features["hidden/prompt_end"][:, row].astype(np.float64),
+        kinds([str(trace.prompt) for trace in traces]),
+        of_solved([str(trace.response) for trace in traces], length),
+    )[kept]
+    return replace(whole, question=np.unique(whole.question, return_inverse=True)[1])
 
 
 def keep_states(model: str, data: str, questions: int, out: Path, seed: int = 0) -> None:
@@ -51,8 +59,8 @@ def keep_states(model: str, data: str, questions: int, out: Path, seed: int = 0)
     traces = [item for item in items if isinstance(item, Trace) and item.correct is not None]
     lm = load(model)
     texts = [encode_trace(lm.tokenizer, trace) for trace in traces]
-    readouts = [HiddenStates("response_end"), HiddenStates("prompt_end"), States("response", "mean")]
-    read = extract(lm, texts, readouts, batch_size=16)
+    ends = [HiddenStates("response_end"), HiddenStates("prompt_end")]
+    read = extract(lm, texts, [*ends, States("response", "mean")], batch_size=16)
     whole = read.present("hidden/response_end") & read.present("hidden/response.mean")
     np.savez_compressed(
         out,
@@ -71,5 +79,14 @@ def keep_states(model: str, data: str, questions: int, out: Path, seed: int = 0)
 def of_file(path: Path, where: str, row: int) -> Answers:
     """The answers that :func:`keep_states` kept, with the states of one row: at the ``"end"``, or their ``"mean"``."""
     with np.load(path) as kept:
-        question = np.unique(kept["question"], return_inverse=True)[1]
-        return Answers(kept[where][:, row].astype(np.float64), kept["right"], question, kept["said"])
+        length = kept["length"].astype(np.float64)
+        return Answers(
+            kept[where][:, row].astype(np.float64),
+            kept["right"],
+            np.unique(kept["question"], return_inverse=True)[1],
+            kept["said"],
+            length,
+            kept["asked"][:, row].astype(np.float64),
+            kinds(kept["prompt"].tolist()),
+            of_solutions(kept["response"].tolist(), length),
+        )
