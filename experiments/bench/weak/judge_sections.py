@@ -74,6 +74,7 @@ def _judged(found: Found) -> Section:
             Claim("probe without length, judge of .80", "probe, judge of .80", -0.01, "Without length, random errors"),
         ),
         room=(0.0, 0.95),
+        truth="probe, the truth",
     )
 
 
@@ -94,7 +95,7 @@ def _wordings(found: Found) -> list[Section]:
             "Several wordings: how many labels are right",
             "One judge is asked in seven wordings, or three, and is more lenient in some (but where *levels "
             "are equal*). `wording_labels` makes one label and a weight of its log-odds. *One wording*: the "
-            "mean of three. *Centred* takes half of the answers for right.",
+            "mean of every other one. *Centred* takes half of the answers for right.",
             found,
             claims((0.02, 0.01)),
             room=(0.0, 0.99),

@@ -51,13 +51,13 @@ def preferred(learn: Answers, test: Answers, seed: int) -> dict[str, float]:
         found[f"{case}, itself"] = within(new, test.right, tuple(map(str, test.question)))
         for n in SEEDS if case == "ratio" else SEEDS[:1]:
             known = [one if k < n else None for k, one in enumerate(told)]
-            one = log_ratio_preferences(ratio, 0 * ratio, preferences=known, slope="seed")
-            signs = np.where(one.quality > 0, 1.0, 0.0)
+            signs = np.where(log_ratio_preferences(ratio, 0 * ratio, preferences=known).quality > 0, 1.0, 0.0)
+            soft = log_ratio_preferences(ratio, 0 * ratio, preferences=known, slope="seed")
             smooth = log_ratio_preferences(ratio, 0 * ratio, preferences=known, smooth=SMOOTH)
             found |= {
                 f"{n} pairs, {case}, signs": _area(learn, test, pairs, signs),
                 f"{n} pairs, {case}, signs smoothed": _area(learn, test, pairs, smooth.quality, SOFT),
-                f"{n} pairs, {case}, soft": _area(learn, test, pairs, one.quality, SOFT),
+                f"{n} pairs, {case}, soft": _area(learn, test, pairs, soft.quality, SOFT),
             }
     return found
 

@@ -65,6 +65,10 @@ def test_a_section_tells_gains_from_losses() -> None:
     assert "| C | +0.00 | - |" in found
     near = Section("T", "", {"w": {"a": np.array([0.96]), "b": np.array([0.97])}}, (Claim("a", "b", 0.0, "A"),))
     assert "| A | +0.00 | -0.010 [3] |" in near.lines()
+    column = {"x: a": np.array([0.7]), "x: b": np.array([0.8]), "x: all": np.array([0.75]), "y: a": np.array([0.1])}
+    parted = Section("T", "", {"w": column}, (Claim("a", "b", 0.0, "A"),), part="x", truth="all").lines()
+    assert "| A | +0.00 | -0.100 [4] |" in parted  # the truth gives .75, and b is .8 already
+    assert [line for line in parted if "0.100 ±" in line] == []
 
 
 def test_area_within_questions() -> None:

@@ -65,7 +65,7 @@ def test_aspects_with_gaps_in_small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_routes_in_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(with_routes, "ROUTES", 2)
     monkeypatch.setattr(with_routes, "ASPECTS", 2)
-    monkeypatch.setattr(with_routes, "LEARNED", 800)
+    monkeypatch.setattr(with_routes, "LEARNED", 600)
     found = routed(*routes_world(0, 0), 0)
     assert found["aspects by route, plain mean"] >= found["60 overall, pooled"] + 0.03
     assert found["all overall, by route"] > found["60 overall, by route"]
