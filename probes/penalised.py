@@ -138,6 +138,8 @@ class LogisticProbe(PenalisedProbe):
             labels of a judge that likes long answers: a probe copies its errors that follow length, and averages those
             away that do not. TnT-LLM (arXiv 2403.12173) trains on a model's labels as they are; in a simulation with
             errors that follow length, .76 of a plain probe's labels were right, .87 without length, the judge's .78.
+            On real states (``bench/weak``) .62 and .50, without length .72 and .59: below the judge, as are probes of
+            the true labels there.
 
     Attributes:
         coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).

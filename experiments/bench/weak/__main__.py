@@ -10,6 +10,7 @@ from .aspect_sections import aspect_sections
 from .judge_sections import judge_sections
 from .labelled import MANY, QUICK
 from .page import Section
+from .routed import PENALTY
 from .sections import sections
 from .studies import PICKS, STUDIES, Sources
 from .worlds import WIDTH
@@ -49,7 +50,7 @@ PAGES = {
             "checked of an answer (`facts.py`): on *solve* that all steps hold, that each begins with the last result,",
             "no words, short, several lines, slashes; of GSM8K solutions that all calculations hold, that the answer",
             "is the last result, a whole number, short, at most two steps, divisions. Probes choose among the",
-            "penalties {quick}.",
+            "penalties {quick}; those of routes have {routes}.",
         ],
     ),
 }
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("--model", help="a language model, such as HuggingFaceTB/SmolLM2-135M-Instruct")
     parser.add_argument("--solutions", default="sample:gsm8k-solutions", help="what it reads")
     parser.add_argument("--keep", type=Path, help="folder that keeps states and what studies found for the next time")
-    parser.add_argument("--only", nargs="*", choices=(*STUDIES, PICKS), help="studies to run; of the rest what is kept")
+    parser.add_argument("--only", nargs="*", choices=(*STUDIES, PICKS), help="studies to run; the rest as kept")
     parser.add_argument("--resume", action="store_true", help="spare the columns of these studies that are kept")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder of the pages")
     given = parser.parse_args()
@@ -79,9 +80,9 @@ def main() -> None:
             command += f" --model {sources.model} --solutions {loader}:{Path(path).name}"
         for file, (names, to_sections, title, about) in PAGES.items():
             found = sources.kept(names)
-            if found is not None and (given.only is None or {*names} & {*given.only}):
+            if found is not None:
                 says = {"draws": given.draws, "questions": given.questions, "many": MANY, "width": WIDTH}
-                says |= {"quick": ", ".join(f"{c:g}" for c in QUICK)}
+                says |= {"quick": ", ".join(f"{c:g}" for c in QUICK), "routes": f"{PENALTY[0]:g}"}
                 lines = document(title, [line.format(**says) for line in about], to_sections(found), command)
                 (given.out / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
                 print(f"wrote {file}", flush=True)  # noqa: T201

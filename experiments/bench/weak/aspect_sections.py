@@ -62,6 +62,7 @@ def _routed(found: Found) -> Section:
             Claim("aspects by route, plain mean", f"{few}, pooled", 0.05, "Plain mean by route against pooled, 60"),
             Claim("aspects, plain mean", f"{few}, pooled", 0.05, "Plain mean without routes against pooled, 60"),
             Claim("aspects by route, plain mean", "aspects, plain mean", 0.0, "Routes, plain mean"),
+            Claim(f"{few}, aspects, linear head", f"{few}, pooled", 0.05, "Linear head against pooled, 60"),
             Claim(f"{few}, aspects, linear head", "aspects, plain mean", 0.0, "Linear head against plain mean, 60"),
             Claim(
                 f"{more}, aspects by route, linear head",
