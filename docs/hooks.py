@@ -227,7 +227,7 @@ def _results() -> dict[str, str]:
         "intervals": ["intervals/intervals.md"],
         "worlds": ["doctor/worlds.md"],
         "promises": ["promises/promises.md", "promises/exits.md"],
-        "weak": ["weak/weak.md"],
+        "weak": ["weak/weak.md", "weak/weak-judges.md", "weak/weak-aspects.md"],
         "damage": ["damage/damage.md"],
         "benchmark": ["passes/benchmark.md", "passes/generation/benchmark.md"],
     }

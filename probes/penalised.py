@@ -138,7 +138,8 @@ class LogisticProbe(PenalisedProbe):
         nuisance: ``"length"`` regresses the states on the number of the response's tokens and fits what is left. For
             labels of a judge that likes long answers: a probe copies its errors that follow length, and averages those
             away that do not. TnT-LLM (arXiv 2403.12173) trains on a model's labels as they are; in a simulation with
-            errors that follow length, .76 of a plain probe's labels were right, .87 without length, the judge's .78.
+            errors that follow length, .76 of a plain probe's labels were right, .87 without length, the judge's .78; on
+            real states (``bench/weak``) .62, .72 and .78, as even probes of true labels were below the judge.
 
     Attributes:
         coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).

@@ -16,6 +16,8 @@ from .worlds import Answers, Bools, Floats
 
 #: Draws answers to learn from, and others to test on: at most so many questions, and a seed.
 Draw = Callable[[int, int], tuple[Answers, Answers]]
+#: Of answers to learn from, others, and a seed: what is measured, by the name of each way.
+Measure = Callable[[Answers, Answers, int], dict[str, float]]
 #: Labels of the small case, in how many whole questions, questions of the large case.
 LABELS, FEW, MANY = 40, 5, 200
 #: A judge, what it learns from, and the columns of its fit.
@@ -23,6 +25,10 @@ Try = tuple[BaseJudge, Features, Sequence[npt.ArrayLike]]
 
 PLAIN = LogisticProbe(positions=["state"])
 CENTRED = LogisticProbe(positions=["state"], centre="question")
+#: As few penalties as keep the studies of judges and aspects quick.
+QUICK = (1e-3, 1e-2, 1e-1)
+QUICK_PLAIN = LogisticProbe(positions=["state"], candidates=QUICK)
+QUICK_CENTRED = LogisticProbe(positions=["state"], candidates=QUICK, centre="question")
 COUNTED = CountedProbe(positions=["state"])
 
 
@@ -114,17 +120,34 @@ def _by_entropy(learn: Answers, begun: Labels, seed: int) -> Labels:
     return _asked(learn, begun, "entropy", rest, seed, judge.predict_proba(learn.features)[:, 1])
 
 
-def areas(draw: Draw, study: Callable[[Answers, int], dict[str, Try]], draws: int) -> dict[str, Floats]:
-    """AUROC within questions of each way of a study, in each draw; NaN where it cannot learn."""
+def area_of(tried: Try, test: Answers) -> float:
+    """AUROC within the questions of ``test`` of a way to learn; NaN where it cannot learn."""
+    judge, given, columns = tried
+    new = test.features
+    try:
+        return within(clone(judge).fit(given, *columns).decision_function(new), test.right, new.groups)
+    except InnerjudgeError:  # the labels drawn are of one class, or no question has both
+        return float("nan")
+
+
+def by_area(study: Callable[[Answers, int], dict[str, Try]]) -> Measure:
+    """What a study measures that only says what is learned from what."""
+
+    def measure(learn: Answers, test: Answers, seed: int) -> dict[str, float]:
+        return {name: area_of(tried, test) for name, tried in study(learn, seed).items()}
+
+    return measure
+
+
+def measured(draw: Draw, measure: Measure, draws: int) -> dict[str, Floats]:
+    """What is measured of each way, in each draw."""
     found: dict[str, list[float]] = {}
     for seed in range(draws):
-        learn, test = draw(MANY, seed)
-        new = test.features
-        for name, (judge, given, columns) in study(learn, seed).items():
-            try:
-                scores = clone(judge).fit(given, *columns).decision_function(new)
-                area = within(scores, test.right, new.groups)
-            except InnerjudgeError:  # the labels drawn are of one class, or no question has both
-                area = np.nan
-            found.setdefault(name, []).append(area)
+        for name, value in measure(*draw(MANY, seed), seed).items():
+            found.setdefault(name, []).append(value)
     return {name: np.array(its) for name, its in found.items()}
+
+
+def areas(draw: Draw, study: Callable[[Answers, int], dict[str, Try]], draws: int) -> dict[str, Floats]:
+    """AUROC within questions of each way of a study, in each draw; NaN where it cannot learn."""
+    return measured(draw, by_area(study), draws)

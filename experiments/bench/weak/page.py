@@ -13,6 +13,8 @@ GAINS = (
     "[1] plainly; [2] the states hardly tell right from wrong; [3] the other way is near 1 already."
 )
 
+CEILING = " [4] a probe of all true labels is no better than the other way."
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -26,41 +28,53 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table and what it says."""
+    """A table and what it says; of the ways whose name begins with ``part`` and a colon, if there is one.
+
+    ``truth`` is the way that learns from all true labels: what is above it cannot be reached by learning.
+    """
 
     title: str
     about: str
     found: Found
     claims: tuple[Claim, ...]
     room: tuple[float, float] = (0.56, 0.95)
+    part: str = ""
+    truth: str = ""
 
     def lines(self) -> list[str]:
         """As Markdown."""
         made = [f"## {self.title}", "", self.about, "", f"| learned from | {' | '.join(self.found)} |"]
         made.append(f"| --- |{' --: |' * len(self.found)}")
-        for name in next(iter(self.found.values())):
-            made.append(f"| {name} | {' | '.join(_cell(column[name]) for column in self.found.values())} |")
+        found = {column: self._of_part(its) for column, its in self.found.items()}
+        for name in next(iter(found.values())):
+            made.append(f"| {name} | {' | '.join(_cell(column[name]) for column in found.values())} |")
         made += [
             "",
-            GAINS,
+            GAINS + (CEILING if self.truth else ""),
             "",
             f"| gain | it pays from | {' | '.join(self.found)} |",
             f"| --- |{' --: |' * (len(self.found) + 1)}",
         ]
         for claim in self.claims:
-            said = " | ".join(self._said(claim, column) for column in self.found.values())
+            said = " | ".join(self._said(claim, column) for column in found.values())
             made.append(f"| {claim.what} | {claim.bar:+.2f} | {said} |")
         return [*made, ""]
+
+    def _of_part(self, column: dict[str, Floats]) -> dict[str, Floats]:
+        start = f"{self.part}: " if self.part else ""
+        return {name.removeprefix(start): its for name, its in column.items() if name.startswith(start)}
 
     def _said(self, claim: Claim, column: dict[str, Floats]) -> str:
         gain = common(column[claim.better], column[claim.than])
         if np.isnan(gain):
             return "-"
-        return f"{gain:+.3f}{'' if gain >= claim.bar else self._why(column[claim.than])}"
+        return f"{gain:+.3f}{'' if gain >= claim.bar else self._why(column, claim.than)}"
 
-    def _why(self, than: Floats) -> str:
+    def _why(self, column: dict[str, Floats], name: str) -> str:
         """Why a gain is below its bar, as far as what it is compared with tells: a number that ``GAINS`` explains."""
-        mean, (low, high) = float(np.nanmean(than)), self.room
+        mean, (low, high) = float(np.nanmean(column[name])), self.room
+        if self.truth and np.nanmean(column[self.truth]) <= mean:
+            return " [4]"
         return " [3]" if mean > high else " [2]" if mean < low else " [1]"
 
 

@@ -49,7 +49,7 @@ def aggregate(
     Source:
         Dawid and Skene 1979; the smoothing is ours. In a simulation with raters right .9 to .55, .905 of the labels
         were right, .852 by votes; a probe on them had an AUROC of .892 (shares .885), but .809 (.871) where four of six
-        raters were copies, with gold too: make one rater of a family first.
+        raters were copies, with gold too: make one rater of a family first. On real states .02 at most, and -.07.
 
     Example:
         >>> said = {"a": [1, 1, 0, 1, 0, 0], "b": [1, 1, 0, 1, 0, 0], "c": [0, 1, 1, 0, 0, 1]}

@@ -13,6 +13,7 @@ from innerjudge.experiments.bench.weak.ordered import orders, teacher
 from innerjudge.experiments.bench.weak.page import Claim, Section
 from innerjudge.experiments.bench.weak.sections import sections
 from innerjudge.experiments.bench.weak.states import keep_states, of_file
+from innerjudge.experiments.bench.weak.studies import SMOL, SOLVE
 from innerjudge.experiments.bench.weak.worlds import drawn, features_of, world
 from sklearn.metrics import roc_auc_score
 
@@ -37,8 +38,8 @@ def test_the_page_holds_the_bars_of_the_drawn_worlds() -> None:
 
 
 def test_the_page_has_states_of_both_models_and_says_how_it_was_made() -> None:
-    assert sum(name.startswith("solve, ") for name in COLUMNS) == len(command.SOLVE)
-    assert sum(name.startswith("smollm2-135m, ") for name in COLUMNS) == len(command.SMOL)
+    assert sum(name.startswith("solve, ") for name in COLUMNS) == len(SOLVE)
+    assert sum(name.startswith("smollm2-135m, ") for name in COLUMNS) == len(SMOL)
     assert re.search(r"Written by `python -m innerjudge\.experiments\.bench\.weak --draws \d+ --questions 400", PAGE)
     assert "/" not in PAGE.partition("Written by")[2]
 
@@ -64,6 +65,10 @@ def test_a_section_tells_gains_from_losses() -> None:
     assert "| C | +0.00 | - |" in found
     near = Section("T", "", {"w": {"a": np.array([0.96]), "b": np.array([0.97])}}, (Claim("a", "b", 0.0, "A"),))
     assert "| A | +0.00 | -0.010 [3] |" in near.lines()
+    column = {"x: a": np.array([0.7]), "x: b": np.array([0.8]), "x: all": np.array([0.75]), "y: a": np.array([0.1])}
+    parted = Section("T", "", {"w": column}, (Claim("a", "b", 0.0, "A"),), part="x", truth="all").lines()
+    assert "| A | +0.00 | -0.100 [4] |" in parted  # the truth gives .75, and b is .8 already
+    assert [line for line in parted if "0.100 ±" in line] == []
 
 
 def test_area_within_questions() -> None:
@@ -129,3 +134,10 @@ def test_states_of_a_model_are_kept_with_their_answers(tmp_path: Path) -> None:
     assert answers.states.shape == (12, 128)
     assert np.bincount(answers.question).tolist() == [4, 4, 4]
     assert len(answers.traces) == len(answers.said) == 12
+    assert answers.asked is not None
+    assert answers.asked.shape == (12, 128)
+    assert len(answers.features["logprob"]) == 12
+    with np.load(tmp_path / "kept.npz") as kept:
+        assert answers.length is not None
+        assert answers.length.min() >= max(len(text.split()) for text in kept["response"]) / 4
+        assert len(answers.facts["sound"]) == len(kept["prompt"]) == 12
