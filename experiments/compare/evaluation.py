@@ -149,10 +149,7 @@ def _names_elsewhere(one: Evaluation) -> list[str]:
     """Names of the text judges behind servers; others than those on the panel."""
     names = [OpenAIJudge.of(typed).name for typed in one.settings.text_judges]
     if odd := {*names} & {*one.seats} or {name for name in names if names.count(name) > 1}:
-        raise InnerjudgeError(
-            f"given the text judges {', '.join(names)}, expected other names than one another's and than those of our "
-            f"judges: leave {min(odd)} out"
-        )
+        raise InnerjudgeError(f"given the text judge {min(odd)} twice, or named as one of ours: leave it out")
     return names
 
 

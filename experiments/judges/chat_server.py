@@ -9,7 +9,6 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from ...models.foreign import dump_sealed, parse_json, parse_sealed, read_file, 
 
 #: Most times that one request is sent, seconds that a reply may take, and bytes of it.
 TRIES, PATIENCE, LIMIT = 5, 30.0, 1 << 20
+#: Seconds before a request is sent again, doubled each time.
+PAUSE = 0.5
 #: Requests in a row without an answer after which nobody is asked any more.
 MOST_SILENT = 16
 KEY = "OPENAI_API_KEY"
@@ -70,24 +71,26 @@ class ChatServer:
     def _reply(self, body: dict[str, Any]) -> dict[str, Any]:
         why, tried, logprobs = "", 0, "logprobs" not in self._odd
         while tried < TRIES and not self.stop.is_set():
-            tried, wait = tried + 1, 0.25 * 2**tried
+            tried, wait = tried + 1, PAUSE * 2**tried
             with self._lock:
                 self.sent += 1
             asked = {name: value for name, value in body.items() if name not in self._odd}
             asked |= {"max_completion_tokens": body["max_tokens"]} if "max_tokens" in self._odd else {}
+            asked |= {"logprobs": True, "top_logprobs": 20} if logprobs else {}
             try:
-                reply = _read(self._received(asked | ({"logprobs": True, "top_logprobs": 20} if logprobs else {})))
+                with self._client.chat.completions.with_streaming_response.create(**asked) as response:
+                    reply = _read(_bounded(response, self.patience))
                 self._odd |= set() if logprobs else {"logprobs"}
                 self._silent = 0
                 return reply
             except (self._openai.APIError, self._http.HTTPError, _RefusalError, *_DAMAGE) as error:
-                refusal, why = error if isinstance(error, _RefusalError) else None, _plain(one_line(error))
+                refusal, why = error if isinstance(error, _RefusalError) else None, _hidden(one_line(error))
             if refusal is None or refusal.status >= 500 or refusal.status in _PASSING:
                 wait = max(wait, refusal.wait) if refusal is not None else wait
             elif refusal.status not in _OWN:
                 self.stop.set()
                 raise InnerjudgeError(
-                    f"given {self.url} with the model {shown(body['model'])}, which answers {why}, expected an answer: "
+                    f"given {self.url} and the model {shown(body['model'])} ({shown(why, 200)}), expected an answer: "
                     f"check the address, the name and {KEY}"
                 )
             elif odd := {name for name in body if name in why and name not in {*self._odd, "model", "messages"}}:
@@ -100,7 +103,7 @@ class ChatServer:
                 break
             if tried < TRIES:
                 self.stop.wait(min(wait, self.patience))
-        why = f"the server gave no answer ({tried} times asked, last {why})"
+        why = f"the server gave no answer ({tried} times asked, last {shown(why, 200)})"
         self._silent += 1
         if self._silent >= MOST_SILENT:
             self.stop.set()
@@ -109,10 +112,6 @@ class ChatServer:
                 "and type the same command again"
             )
         return {"why": why}
-
-    def _received(self, body: Mapping[str, Any]) -> bytes:
-        with self._client.chat.completions.with_streaming_response.create(**body) as response:
-            return _bounded(response, self.patience)
 
     def _refused(self, response: Any) -> None:
         """Raise what a reply of another status says, before the client reads all of it."""
@@ -144,10 +143,6 @@ def _hidden(text: str) -> str:
     """A text of a server without the key, which it was told."""
     key = os.environ.get(KEY)
     return text.replace(key, "***") if key else text
-
-
-def _plain(text: str) -> str:
-    return shown(" ".join(_hidden(text).split()), 200)
 
 
 def _read(raw: bytes) -> dict[str, Any]:

@@ -61,19 +61,18 @@ class OpenAIJudge:
         ``InnerjudgeError`` where it refuses the key, the model or the address; an item that it does not answer is
         unscored, and asked again next time.
         """
+        most = max(OPEN_TOKENS, passes.reasoning_tokens)  # reasoning models reason first
         questions = questions_of(items, "open", passes, swapped=swapped)
         advance, server = passes.steps(f"asking {self.name}", len(items)), ChatServer(self.url, self.patience)
         with TemporaryDirectory() as spare, ThreadPoolExecutor(self.at_once) as pool:
             folder = self.folder or Path(spare)
             folder.mkdir(parents=True, exist_ok=True)
-            bodies = [None if question is None else self._body(question, seed, _most(passes)) for question in questions]
-            each = {json.dumps(body): body for body in bodies if body is not None}  # equal ones are asked once
-            sent = {key: pool.submit(server.kept, body, folder) for key, body in each.items()}
-            asked = [None if body is None else sent[json.dumps(body)] for body in bodies]
+            keys = [None if q is None else json.dumps(self._body(q, seed, most)) for q in questions]
+            sent = {key: pool.submit(server.kept, json.loads(key), folder) for key in {*keys} if key is not None}
             replies: list[dict[str, Any]] = []
             try:
-                for one in asked:
-                    replies.append({} if one is None else one.result())
+                for key in keys:  # equal ones are asked once
+                    replies.append({} if key is None else sent[key].result())
                     advance(1)
             except BaseException:
                 server.stop.set()
@@ -91,7 +90,7 @@ class OpenAIJudge:
             provenance=Provenance(self.name, None, self.url, "", "", ""),
         )
         values = values_of(kind, passes.scale)
-        cut = f"its reply was cut at {_most(passes)} tokens: raise --reasoning-tokens"
+        cut = f"its reply was cut at {most} tokens: raise --reasoning-tokens"
         said = Said(questions=questions, features=features).verdicts(Way("open", "text"), values)
         known = [_expected(v, q, r, values) for v, q, r in zip(said, questions, replies, strict=True)]
         told = [
@@ -104,11 +103,6 @@ class OpenAIJudge:
         messages = turns.messages if isinstance(turns, Conversation) else (Message("user", str(turns)),)
         said = [{"role": one.role, "content": one.content} for one in messages]
         return {"model": self.name, "messages": said, "temperature": 0.0, "max_tokens": most, "seed": seed}
-
-
-def _most(passes: Passes) -> int:
-    """Most new tokens: reasoning models reason first."""
-    return max(OPEN_TOKENS, passes.reasoning_tokens)
 
 
 def _expected(

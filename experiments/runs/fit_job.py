@@ -114,10 +114,6 @@ def fit_job(
     return f"{note or f'{name}: {said}'} It is saved as {out}.{mended}{promise}"
 
 
-#: Fields of a trace that labels of others replace.
-_LABELS = ("quality", "n_correct", "n_sampled", "aspects", "sample_weight")
-
-
 def _relabelled(items: Iterable[Item], files: Sequence[Path], raters: Sequence[str], how: FitHow) -> list[Trace]:
     """Traces with the labels of raters alone: ``correct`` as is likelier, and ``p_correct`` where that is not sure.
 
@@ -140,7 +136,8 @@ def _relabelled(items: Iterable[Item], files: Sequence[Path], raters: Sequence[s
             raise InnerjudgeError("given --labels-from for items without candidates, expected traces: label their data")
         p, weight = found.get(item.id, (None, None))
         p, more = None if weight == 0 else p, {"sample_weight": weight} if weight else {}
-        sure = dict.fromkeys(_LABELS) | {"p_correct": None if p in (0.0, 1.0) else p}
+        sure = dict.fromkeys(("quality", "n_correct", "n_sampled", "aspects", "sample_weight"))  # of other labels
+        sure |= {"p_correct": None if p in (0.0, 1.0) else p}
         made.append(replace(item, correct=None if p is None else p >= 0.5, extra={**item.extra, **sure, **more}))
     return made
 

@@ -63,8 +63,8 @@ def _judged(found: Found) -> Section:
         '`nuisance="length"`.',
         found,
         (
-            Claim("probe, judge of .80", "judge of .80", 0.03, "The probe against its judge, .80"),
-            Claim("probe, judge of .65", "judge of .65", 0.03, "The same, .65"),
+            Claim("probe, judge of .80", "judge of .80", 0.04, "The probe against its judge, .80"),
+            Claim("probe, judge of .65", "judge of .65", 0.04, "The same, .65"),
             Claim("probe, judge of .80", people, 0.0, f"The judge's labels against {CHECKED} of people, .80"),
             Claim("probe, judge of .65 and people", people, 0.0, f"Both against {CHECKED} labels of people, .65"),
             Claim(f"probe, {likes}", likes, 0.0, "The probe against its judge, who likes length (a known limit)"),

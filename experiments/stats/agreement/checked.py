@@ -115,17 +115,16 @@ def check_labels(
             rows.append(
                 Agreement(rater=rater, part=part, share=share, kappa=cluster_interval(cohen_kappa(own, truth), groups))
             )
-    kept: tuple[Statistic, ...] = ()
-    if probe is not None:
-        pairs = list(zip(said[judge], said[probe], strict=True))  # on what both labelled
-        both = [[None if None in pair else pair[k] for pair in pairs] for k in (0, 1)]
-        kept = (cohen_kappa(both[0], truth), cohen_kappa(both[1], truth))
+    names = [judge] if probe is None else [judge, probe]
+    both = [all(said[name][k] is not None for name in names) for k in range(len(truth))]
+    on_both = [cohen_kappa([v if b else None for v, b in zip(said[n], both, strict=True)], truth) for n in names]
+    first, last = (one.value or 0.0 for one in (on_both[0], on_both[-1]))
     return Checked(
         people=cluster_interval(_of_people([said[name] for name in people]), groups),
         rows=tuple(rows),
         right=cluster_interval(corrected_share(truth, said[judge]), groups),
-        kept=paired_difference(kept[1], kept[0], groups) if kept else None,
-        ratio=kept[1].value / kept[0].value if kept and kept[1].value and (kept[0].value or 0) > 0 else None,
+        kept=None if probe is None else paired_difference(on_both[1], on_both[0], groups),
+        ratio=last / first if first > 0 else None,
         costs=costs or {},
     )
 

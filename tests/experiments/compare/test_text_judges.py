@@ -46,7 +46,7 @@ def test_it_is_a_text_judge_that_the_others_are_compared_with(monkeypatch, tmp_p
 
 def test_a_name_of_ours_and_another_form_are_refused_first(reference) -> None:  # type: ignore[no-untyped-def]
     for typed, why in (
-        (SERVER.replace("#big", "#clue"), "the name of a judge of ours"),
+        (SERVER.replace("#big", "#clue"), "the text judge clue twice, or named as one of ours"),
         ("gpt", "expected openai:URL#MODEL"),
     ):
         with pytest.raises(InnerjudgeError, match=why):

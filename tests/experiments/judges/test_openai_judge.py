@@ -75,7 +75,7 @@ def server(serve: Serve) -> Iterator[tuple[str, Counter[str]]]:
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting between two requests, and a key."""
-    monkeypatch.setattr(threading.Event, "wait", lambda self, timeout=None: self.is_set())
+    monkeypatch.setattr(chat_server, "PAUSE", 0.0)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
@@ -212,6 +212,85 @@ def test_a_server_without_log_probabilities() -> None:
     with server(serve) as (typed, _):
         said = OpenAIJudge.of(typed, at_once=1).verdicts("trace", TRACES, Passes())
     assert [one.label for one in said] == [trace.correct for trace in TRACES]
+
+
+def test_one_text_that_is_refused_leaves_log_probabilities_to_the_others() -> None:
+    def serve(body: dict[str, Any], _times: int, handler: BaseHTTPRequestHandler) -> None:
+        if " 4?" in f" {body['messages'][-1]['content']}":
+            send(handler, b'{"error": {"message": "context length exceeded"}}', 400)
+        else:
+            send(handler, reply("yes", {"yes": -0.5, "no": -1.5}))
+
+    with server(serve) as (typed, _):
+        said = OpenAIJudge.of(typed, at_once=1).verdicts("trace", TRACES, Passes())
+    assert len({one.score for one in said if not one.unscored}) == 1
+
+
+def test_equal_requests_are_sent_once() -> None:
+    same = [Trace(question_id="q", candidate_id=str(k), prompt="1?", response="1", correct=None) for k in range(40)]
+    with server(yes_if_odd) as (typed, seen):
+        judge = OpenAIJudge.of(typed)
+        said = judge.verdicts("trace", same, Passes())
+    assert [one.label for one in said] == [True] * 40
+    assert (seen.total(), judge.tokens) == (1, 7)
+
+
+def test_a_parameter_of_another_name() -> None:
+    bodies = []
+
+    def serve(body: dict[str, Any], times: int, handler: BaseHTTPRequestHandler) -> None:
+        bodies.append(body)
+        odd = next((name for name in ("max_tokens", "temperature") if name in body), None)
+        if odd is not None:
+            send(handler, json.dumps({"error": {"message": f"Unsupported parameter: {odd}"}}).encode(), 400)
+        else:
+            yes_if_odd(body, times, handler)
+
+    with server(serve) as (typed, _):
+        said = OpenAIJudge.of(typed, at_once=1).verdicts("trace", TRACES, Passes(reasoning_tokens=300))
+    assert [one.label for one in said] == [trace.correct for trace in TRACES]
+    assert bodies[-1]["max_completion_tokens"] == 300
+    assert len(bodies) == len(TRACES) + 2
+
+
+def test_a_reply_that_is_cut_says_what_to_do() -> None:
+    def serve(_body: dict[str, Any], _times: int, handler: BaseHTTPRequestHandler) -> None:
+        cut = json.loads(reply("<think>Let me look"))
+        cut["choices"][0]["finish_reason"] = "length"
+        send(handler, json.dumps(cut).encode())
+
+    with server(serve) as (typed, _):
+        (said,) = OpenAIJudge.of(typed).verdicts("trace", TRACES[:1], Passes(reasoning_tokens=50))
+    assert said.unscored == "its reply was cut at 50 tokens: raise --reasoning-tokens"
+
+
+def test_an_endless_refusal_is_not_read_to_its_end() -> None:
+    def serve(_body: dict[str, Any], _times: int, handler: BaseHTTPRequestHandler) -> None:
+        send(handler, b"x" * (3 << 20), 500)
+
+    with server(serve) as (typed, _):
+        (said,) = OpenAIJudge.of(typed).verdicts("trace", TRACES[:1], Passes())
+    assert "a reply of over" in str(said.unscored)
+
+
+def test_what_a_server_echoes_is_kept_without_the_key(tmp_path: Path) -> None:
+    def serve(_body: dict[str, Any], _times: int, handler: BaseHTTPRequestHandler) -> None:
+        send(handler, reply(f"yes {KEY}"))
+
+    with server(serve) as (typed, _):
+        OpenAIJudge.of(typed, folder=tmp_path).verdicts("trace", TRACES[:2], Passes())
+    assert not any(KEY in path.read_text(encoding="utf-8") for path in tmp_path.iterdir())
+    with pytest.raises(InnerjudgeError, match="a password in its address"):
+        OpenAIJudge.of(f"openai:http://me:{KEY}@127.0.0.1:1/v1#m")
+
+
+def test_rows_of_others_stay(tmp_path: Path) -> None:
+    out = tmp_path / "said.jsonl"
+    out.write_text('{"question": "q0", "candidate": "0", "judge": "anna", "label": true}\n', encoding="utf-8")
+    with server(yes_if_odd) as (typed, _):
+        for _again in range(2):
+            ask_job(TRACES, typed, out, Passes())
+    assert Counter(row.judge for row in read_table(out)) == {"anna": 1, "big/model": 12}
 
 
 def test_a_text_that_is_too_long_is_a_reason() -> None:
