@@ -84,7 +84,6 @@ class AspectProbes(RowJudge):
         "router_": Array(("routes", "states"), none=True),
     }
     aspects_: tuple[str, ...]
-    routes_: tuple[str, ...]
 
     def __init__(
         self,
