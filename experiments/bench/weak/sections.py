@@ -10,7 +10,8 @@ def sections(found: list[Found]) -> list[Section]:
     return [
         Section(
             "All labels, or counts alone",
-            "*Counts* say how many answers to each question are right, but not which.",
+            "*Counts* say how many answers to each question are right, but not which. Where `CountedProbe` stays\n"
+            "behind all labels on *solve*, the likeliest shift is another than that of the labels: begun there, it leaves it.",
             found[0],
             (
                 Claim("all labels, centred", "all labels, plain", 0.0, "Centring"),
