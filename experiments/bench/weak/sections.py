@@ -11,7 +11,8 @@ def sections(found: list[Found]) -> list[Section]:
         Section(
             "All labels, or counts alone",
             "*Counts* say how many answers to each question are right, but not which. Where `CountedProbe` stays\n"
-            "behind all labels on *solve*, the likeliest shift is another than that of the labels: begun there, it leaves it.",
+            "behind all labels on *solve*, the likeliest shift is another than that of the labels: begun there, it\n"
+            "leaves it.",
             found[0],
             (
                 Claim("all labels, centred", "all labels, plain", 0.0, "Centring"),
