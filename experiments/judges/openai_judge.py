@@ -67,12 +67,14 @@ class OpenAIJudge:
         with TemporaryDirectory() as spare, ThreadPoolExecutor(self.at_once) as pool:
             folder = self.folder or Path(spare)
             folder.mkdir(parents=True, exist_ok=True)
-            keys = [None if q is None else json.dumps(self._body(q, seed, most)) for q in questions]
-            sent = {key: pool.submit(server.kept, json.loads(key), folder) for key in {*keys} if key is not None}
+            bodies = [None if q is None else self._body(q, seed, most) for q in questions]
+            keys = [json.dumps(body) for body in bodies]
+            each = {key: body for key, body in zip(keys, bodies, strict=True) if body is not None}
+            sent = {key: pool.submit(server.kept, body, folder) for key, body in each.items()}
             replies: list[dict[str, Any]] = []
             try:
                 for key in keys:  # equal ones are asked once
-                    replies.append({} if key is None else sent[key].result())
+                    replies.append(sent[key].result() if key in sent else {})
                     advance(1)
             except BaseException:
                 server.stop.set()

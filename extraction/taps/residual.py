@@ -54,10 +54,10 @@ class ResidualTap(ExitStack):
             self.enter_context(self._stream.leaves.register_forward_hook(self._after_leaving))
         return self
 
-    def _before_block(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _before_block(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> None:
         if threading.get_ident() == self._thread:
             if self._started == 0 or self._stream.by_input:
-                self._keep(self._started, states_taken(module, args, kwargs))
+                self._keep(self._started, states_taken(module, args, kwargs or {}))
             self._started += 1
 
     def _after_block(self, module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:

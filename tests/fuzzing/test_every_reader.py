@@ -72,6 +72,8 @@ NOT_FUZZED: dict[str, str] = {
     "extraction/store/index.py:write_index": "what was just written, in memory",
     "extraction/store/place.py:LocalPlace.range": "bytes of the lines of a job, which are parsed as items",
     "extraction/store/place.py:_sync": "opens a folder, to have its names on the disk",
+    "experiments/judges/chat_server.py:ChatServer.kept": "sealed; a damaged one is asked for again",
+    "experiments/judges/chat_server.py:_read": "tests/experiments/judges/test_openai_judge.py mutates replies",
     "experiments/cli/plan.py:label.ask": "a key that a person types, of which one letter is looked at",
     "experiments/compare/report/folder.py:write": "our own dump",
     "experiments/compare/steps.py:made_with": "our own source files, hashed",

@@ -135,8 +135,8 @@ def commands(home: Path) -> Iterator[tuple[tuple[Any, ...], int]]:
     yield ("select", "--scores", scores, "--out", home / f"p{EVIL}.jsonl"), 0
     mine = [json.loads(row) | {"judge": f"me{EVIL}"} for row in scores.read_text("utf-8").splitlines()]
     people = lines(home / f"people{EVIL}.jsonl", mine)
-    yield ("agree", "--labels", scores, "--labels", people, "--judge", EVIL, "--people", f"me{EVIL}", "--by", EVIL,
-           "--cost", f"{EVIL}=1"), 0  # fmt: skip
+    yield ("agree", "--labels", scores, "--labels", people, "--judge", EVIL, "--people", f"me{EVIL}", "--by",
+           f"field{EVIL}", "--cost", f"{EVIL}=1"), 0  # fmt: skip
     yield ("agree", "--labels", scores, "--judge", EVIL, "--people", f"no{EVIL}"), 2
     yield ("ask", "--data", traces, "--text-judge", f"openai:{EVIL}", "--out", home / f"ask{EVIL}.jsonl"), 2
     yield ("curves", "--scores", scores, "--out", home / f"curves{EVIL}"), 0

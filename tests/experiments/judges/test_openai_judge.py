@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 from innerjudge import Choice, InnerjudgeError, Pair, Passes, Rating, Trace
 from innerjudge.experiments.data.verdict_files import read_table
 from innerjudge.experiments.judges import chat_server
@@ -200,6 +201,33 @@ def test_a_damaged_reply_is_asked_again(tmp_path: Path) -> None:
         seen.clear()
         assert OpenAIJudge.of(typed, folder=tmp_path).verdicts("trace", TRACES, Passes()) == first
         assert seen.total() == 1
+
+
+@given(
+    at=st.integers(0, 200),
+    bits=st.integers(1, 255),
+    value=st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["choices", "usage"]), inner),
+        max_leaves=4,
+    ),
+    place=st.sampled_from(["choices", "usage"]),
+)
+def test_no_reply_does_more_than_not_be_understood(at: int, bits: int, value: Any, place: str) -> None:
+    whole = bytearray(reply("yes", {"yes": -0.1}))
+    whole[at % len(whole)] ^= bits
+    for raw in (bytes(whole), json.dumps(json.loads(reply("yes")) | {place: value}).encode()):
+        try:
+            found = chat_server._read(raw)
+        except (*chat_server._DAMAGE, InnerjudgeError):
+            continue
+        assert isinstance(found["text"], str)
+        assert isinstance(found["tokens"], int)
+        json.dumps(found, allow_nan=False)
 
 
 def test_a_server_without_log_probabilities() -> None:
