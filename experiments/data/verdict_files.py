@@ -86,6 +86,11 @@ def read_table(path: str | Path, *, data: str | None = None) -> Table:
     return Table(_row(record, data or "") for record in read_records(path))
 
 
+def rows_there(path: Path) -> list[Row]:
+    """Rows of a file that more are written into; none where it is empty, or not there yet."""
+    return list(read_table(path)) if path.exists() and path.stat().st_size else []
+
+
 def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:
     """Rows of a file that one of the commands wrote, as plain objects."""
     require_undamaged(path)

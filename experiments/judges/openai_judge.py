@@ -46,9 +46,7 @@ class OpenAIJudge:
             raise InnerjudgeError(f"given the text judge {shown(typed)!r}, expected openai:URL#MODEL, such as "
                                   "openai:https://api.openai.com/v1#gpt-4o")  # fmt: skip
         if "@" in url.partition("://")[2].partition("/")[0]:
-            raise InnerjudgeError(
-                "given a text judge with a password in its address, expected none: set OPENAI_API_KEY"
-            )
+            raise InnerjudgeError("given a judge with a password in its address, expected none: set OPENAI_API_KEY")
         require("openai", "openai")
         return cls(url=url.rstrip("/"), name=name, **how)
 
@@ -94,9 +92,9 @@ class OpenAIJudge:
         values = values_of(kind, passes.scale)
         cut = f"its reply was cut at {most} tokens: raise --reasoning-tokens"
         said = Said(questions=questions, features=features).verdicts(Way("open", "text"), values)
-        known = [_expected(v, q, r, values) for v, q, r in zip(said, questions, replies, strict=True)]
         told = [
-            replace(v, unscored=cut) if v.unscored and r.get("cut") else v for v, r in zip(known, replies, strict=True)
+            replace(v, unscored=cut) if v.unscored and r.get("cut") else _expected(v, q, r, values)
+            for v, q, r in zip(said, questions, replies, strict=True)
         ]
         return as_given(told, swapped=swapped)
 

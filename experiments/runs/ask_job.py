@@ -7,7 +7,7 @@ from pathlib import Path
 from ...models.items import Item
 from ..data.jsonl import require_room, write_jsonl, writing
 from ..data.kinds import kind_of
-from ..data.verdict_files import read_table, row_json, verdict_row
+from ..data.verdict_files import row_json, rows_there, verdict_row
 from ..data.verdict_table import Row
 from ..judges.openai_judge import OpenAIJudge
 from ..reading.passes import Passes
@@ -21,12 +21,14 @@ def ask_job(items: Sequence[Item], typed: str, out: Path, passes: Passes, *, see
     """
     require_room(out)
     judge, kind = OpenAIJudge.of(typed, folder=out.with_name(f"{out.name}.replies")), kind_of(items[0])
-    others = [row for row in read_table(out) if row.judge != judge.name] if out.exists() and out.stat().st_size else []
+    others = [row for row in rows_there(out) if row.judge != judge.name]
     rows: list[Row] = []
     for swapped in (False, True)[: 2 if kind == "pair" else 1]:
         said = judge.verdicts(kind, items, passes, swapped=swapped, seed=seed)
         made = [verdict_row(item, one, data="", judge=judge.name) for item, one in zip(items, said, strict=True)]
-        rows += [replace(row, order="swapped") for row in made] if swapped else made
+        # Its score is that of the response shown first; a row's favours a.
+        turned = [replace(row, order="swapped", score=None if row.score is None else 1 - row.score) for row in made]
+        rows += turned if swapped else made
     with writing(out):
         write_jsonl(out, map(row_json, (*others, *rows)), seal=False)
     silent = sum(row.unscored is not None for row in rows)

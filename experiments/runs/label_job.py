@@ -11,7 +11,7 @@ from ...models.extra import require
 from ...models.items import Item, Trace
 from ...probes import Verdict
 from ..data.jsonl import require_room, write_jsonl, writing
-from ..data.verdict_files import read_table, row_json, verdict_row
+from ..data.verdict_files import row_json, rows_there, verdict_row
 from ..data.verdict_table import Row
 from ..selection.labelling import NextRule, answers_of, next_to_label
 
@@ -46,14 +46,11 @@ class Labelling:
         self._by_id = {item.id: (item, key) for item, key in zip(traces, keys, strict=True)}
         first = [] if rule is None else next_to_label(traces, [None] * len(traces), rule=rule, seed=seed)
         self._order = dict.fromkeys((*first, *self._by_id))
-        self._look()
+        self._look(rows_there(out))
 
-    def _look(self) -> None:
-        there = self.out.exists() and self.out.stat().st_size
-        self.rows: list[Row] = list(read_table(self.out)) if there else []  # others write there as well
-        found = (
-            (row, self._by_id.get(f"{row.question}/{row.candidate}")) for row in self.rows if row.judge == self.rater
-        )
+    def _look(self, rows: list[Row]) -> None:
+        self.rows, own = rows, [row for row in rows if row.judge == self.rater]
+        found = ((row, self._by_id.get(f"{row.question}/{row.candidate}")) for row in own)
         self._mine = {row.key: its[1] for row, its in found if its is not None}
         self._done = {f"{row.question}/{row.candidate}" for row in self.rows if row.key in self._mine}
         self._left = [self._by_id[one] for one in self._order if one not in self._done]
@@ -73,7 +70,7 @@ class Labelling:
         """``"r"`` right, ``"w"`` wrong, ``"s"`` skip, ``"b"`` takes the last label away; others do nothing."""
         if key not in ("b", *_SAID):
             return
-        self._look()
+        self._look(rows_there(self.out))  # others write there as well
         if key == "b" and self._mine:
             last = [*self._mine.values()][-1]
             self.rows = [row for row in self.rows if self._mine.get(row.key) != last]
@@ -82,7 +79,7 @@ class Labelling:
             self.rows += [verdict_row(one, _SAID[key], data="", judge=self.rater) for one in same]
         with writing(self.out):
             write_jsonl(self.out, map(row_json, self.rows), seal=False)
-        self._look()
+        self._look(self.rows)
 
 
 def label_job(items: Sequence[Item], out: Path, ask: Callable[[str], str], **how: Any) -> str:

@@ -95,7 +95,8 @@ def check_labels(
         >>> found.rows[0].share.value, found.people.value
         (1.0, 0.5)
     """
-    names = [judge, *people, *([] if probe is None else [probe])]
+    raters = [judge] if probe is None else [judge, probe]
+    names = [*raters, *people]
     if (odd := {*names} - {*table.judges}) or not people or len({*names}) < len(names):
         raise InnerjudgeError(
             f"given judge={judge!r}, people={shown(people)} and probe={probe!r}, expected different names among "
@@ -107,17 +108,15 @@ def check_labels(
     if all(a is None or b is None for a, b in zip(truth, said[judge], strict=True)):
         raise InnerjudgeError(f"given no item with a label by {judge} and one by people, expected some: label the same")
     rows: list[Agreement] = []
-    groups = table.groups
-    for rater in (judge, *([] if probe is None else [probe])):
-        for part, its in _parts(table, slices).items():
+    groups, parts = table.groups, _parts(table, slices)
+    for rater in raters:
+        for part, its in parts.items():
             own = [label if k in its else None for k, label in enumerate(said[rater])]
             share = cluster_interval(percent_agreement(own, truth), groups)
-            rows.append(
-                Agreement(rater=rater, part=part, share=share, kappa=cluster_interval(cohen_kappa(own, truth), groups))
-            )
-    names = [judge] if probe is None else [judge, probe]
-    both = [all(said[name][k] is not None for name in names) for k in range(len(truth))]
-    on_both = [cohen_kappa([v if b else None for v, b in zip(said[n], both, strict=True)], truth) for n in names]
+            kappa = cluster_interval(cohen_kappa(own, truth), groups)
+            rows.append(Agreement(rater=rater, part=part, share=share, kappa=kappa))
+    both = [all(said[name][k] is not None for name in raters) for k in range(len(truth))]
+    on_both = [cohen_kappa([v if b else None for v, b in zip(said[n], both, strict=True)], truth) for n in raters]
     first, last = (one.value or 0.0 for one in (on_both[0], on_both[-1]))
     return Checked(
         people=cluster_interval(_of_people([said[name] for name in people]), groups),

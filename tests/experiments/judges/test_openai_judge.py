@@ -139,6 +139,7 @@ def test_pairs_in_both_orders_and_choices(tmp_path: Path) -> None:
     assert said.startswith("2 verdicts of big/model are in")
     rows = list(read_table(tmp_path / "said.jsonl"))
     assert [(row.order, row.label) for row in rows] == [("given", "b"), ("swapped", "b")]
+    assert [row.score for row in rows] == [0.0, 0.0]  # higher favours a, whatever was shown first
     assert of_choice.label == 1
 
 
