@@ -95,7 +95,7 @@ def _heads(
     at: int, call: AttentionCall, rotations: Sequence[Rotation], inner: Sequence[ModuleCall], tokens: int, known: bool
 ) -> Heads:
     query, key, extra = call.query, call.key, call.extra
-    window = extra.get("sliding_window")
+    window, softcap = extra.get("sliding_window"), extra.get("softcap")
     of_tokens = token_keys(call, tokens)
     reason = ""
     if key is None:
@@ -111,7 +111,7 @@ def _heads(
         registered=call.kernel != "products",
         rotary=bool(rotations),
         window=window if isinstance(window, int) and window > 0 else None,
-        softcap=_number(extra.get("softcap")),
+        softcap=float(softcap) if isinstance(softcap, int | float) and softcap else None,
         sinks=isinstance(extra.get("s_aux"), Tensor),
         factor=1.0
         if reason or key is None
@@ -177,10 +177,6 @@ def _knows_no_positions(model: Any, seen: Observation) -> bool:
     again = observe(model, seen.ids[:, :1].expand_as(seen.ids))
     every = [states for _, call in again.attention for states in (call.query, call.key) if states is not None]
     return all(alike(states, states[..., :1, :].expand_as(states)) for states in every)
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and value else None
 
 
 def find_spread(model: Any, heads: Sequence[Sequence[Heads]]) -> int:

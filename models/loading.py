@@ -2,10 +2,11 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -23,6 +24,8 @@ from .precision import cpu_dtype
 from .rotary import Place, rotary_places
 from .template import check_tokenizer
 from .unwrapping import eagerly, unwrap
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,23 +78,22 @@ class LanguageModel:
     @cached_property
     def padding_sides(self) -> frozenset[str]:
         """Sides on which padding changes nothing, ``"left"`` and ``"right"`` for most models; found on first use."""
-        with self.uncompiled():
-            return self._probe().sides()
+        return self._tried(Probe.sides)
 
     @cached_property
     def shares_prompts(self) -> bool:
         """Whether texts with one prompt may share its keys and values; tried on first use."""
-        with self.uncompiled():
-            return self._probe().shares()
+        return self._tried(Probe.shares)
 
     @cached_property
     def reads_packed(self) -> bool:
         """Whether texts may lie end to end in one row, with positions that restart for each; tried on first use."""
-        with self.uncompiled():
-            return self._probe().packs()
+        return self._tried(Probe.packs)
 
-    def _probe(self) -> Probe:
-        return Probe(self.model, self.anatomy.stream, self.anatomy.position_offset, self.pad_id, self.memory)
+    def _tried(self, trial: Callable[[Probe], _Found]) -> _Found:
+        a = self.anatomy
+        with self.uncompiled():
+            return trial(Probe(self.model, a.stream, a.position_offset, self.pad_id, self.memory))
 
     @cached_property
     def mixing(self) -> Mixing:

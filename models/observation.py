@@ -130,9 +130,6 @@ def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
     def heard(call: AttentionCall) -> None:
         seen.attention.append((clock, call))
 
-    def rotated(rotation: Rotation) -> None:
-        seen.rotations.append((clock, rotation))
-
     def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         nonlocal clock
         clock += 1
@@ -147,7 +144,8 @@ def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
         call.returned, call.end = states_given(module, output), clock
 
     products = AttentionProducts(ITEMS, lambda: bool(running), heard)
-    with ExitStack() as hooks, listening(heard), watched_rotations(rotary_places(names), rotated), products:
+    rotations = watched_rotations(rotary_places(names), lambda rotation: seen.rotations.append((clock, rotation)))
+    with ExitStack() as hooks, listening(heard), rotations, products:
         for module in names:
             hooks.enter_context(module.register_forward_pre_hook(before, with_kwargs=True))
             hooks.enter_context(module.register_forward_hook(after))

@@ -80,7 +80,10 @@ class LabelTokens:
         self._tokenizer = tokenizer
         added = tokenizer.added_tokens_decoder
         self._added = frozenset(added)
-        self._by_line = _cuts_lines(tokenizer) and not any("\n" in token.content for token in added.values())
+        # GPT-2's expression has no piece that holds a line's end and a letter.
+        backend, cutter = tokenizer.backend_tokenizer, tokenizer.backend_tokenizer.pre_tokenizer
+        cuts_lines = backend.normalizer is None and isinstance(cutter, ByteLevel) and bool(cutter.use_regex)
+        self._by_line = cuts_lines and not any("\n" in token.content for token in added.values())
         self._known: dict[tuple[str, tuple[str, ...]], tuple[str, tuple[int, ...]]] = {}
 
     def after(
@@ -155,13 +158,6 @@ class LabelTokens:
             f"given the labels {', '.join(labels)}, expected each to be one token after {cue!r} in this tokenizer, but "
             f"{split}: {do}"
         )
-
-
-def _cuts_lines(tokenizer: PreTrainedTokenizerFast) -> bool:
-    """Whether a text is cut by GPT-2's expression, in which no piece holds a line's end and a letter."""
-    backend = tokenizer.backend_tokenizer
-    cutter = backend.pre_tokenizer
-    return backend.normalizer is None and isinstance(cutter, ByteLevel) and bool(cutter.use_regex)
 
 
 #: Written for bytes that are no character (yet).

@@ -33,8 +33,6 @@ WRITTEN = "what `innerjudge extract` wrote: run it again, it writes the shard an
 #: Version of the layout.
 FORMAT = 2
 HEADER = "store.json"
-#: Bytes that a header has at most: it holds a provenance and a few numbers.
-HEADER_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +162,7 @@ def write_index(
     pq.write_table(table, buffer, use_dictionary=False, write_statistics=False)
     raw = buffer.getvalue()
     name = f"{number:06d}-{hashlib.sha256(raw).hexdigest()[:16]}.parquet"
-    for other in index_names(place).get(number, []):
-        if other != name:
-            place.remove(f"{_FOLDER}/{other}")
+    remove_index(place, number, but=name)
     place.write(f"{_FOLDER}/{name}", [raw])
     return _entry(number, name, pq.ParquetFile(io.BytesIO(raw)))
 
@@ -180,10 +176,11 @@ def index_names(place: Place) -> dict[int, list[str]]:
     return found
 
 
-def remove_index(place: Place, number: int) -> None:
-    """Forget a shard."""
+def remove_index(place: Place, number: int, *, but: str = "") -> None:
+    """Forget a shard: remove its index files, ``but`` for that one."""
     for name in index_names(place).get(number, []):
-        place.remove(f"{_FOLDER}/{name}")
+        if name != but:
+            place.remove(f"{_FOLDER}/{name}")
 
 
 def read_entry(place: Place, number: int, name: str) -> Entry:

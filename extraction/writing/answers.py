@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import StoppingCriteria
@@ -14,10 +13,8 @@ from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding, encode_trace
 from ...models.tokens import decoded
-from ..extract import extract, lacking
-from ..feature_arrays import Array, put
+from ..extract import Gathering, extract
 from ..features import Features
-from ..provenance import provenance
 from ..readouts import HiddenStates, ResponseLogProb
 from .checks import Exit
 from .decoding import decode
@@ -142,11 +139,9 @@ class Answers:
         markers: tuple[str, str],
     ) -> None:
         self._lm, self._questions, self._readouts, self._markers = lm, questions, readouts, markers
-        shape = (lm.anatomy.n_blocks + 2, lm.anatomy.width)
-        n = len(questions)
-        self._arrays: dict[str, Array] = {
-            r.name: np.zeros((n, *(shape if isinstance(r, HiddenStates) else (2,))), dtype=np.float32) for r in readouts
-        }
+        self._started = time.perf_counter()
+        #: What was read of the answers to some questions.
+        self._found: list[tuple[Features, Sequence[int]]] = []
         self._answers: dict[int, Trace] = {}
         self._encoded: dict[int, Encoding] = {}
         self._read: set[int] = set()
@@ -163,8 +158,7 @@ class Answers:
         found = watched_features(
             self._lm, self._readouts, [self._encoded[row] for row in rows], watch, range(len(rows))
         )
-        for name, values in found.arrays.items():
-            put(self._arrays, name, values, rows, len(self._questions))
+        self._found.append((found, rows))
         lost = {i for reasons in found.missing.values() for i, why in reasons.items() if why == UNNOTICED}
         self._read.update(row for row in rows if self._encoded[row].id not in lost)
 
@@ -187,20 +181,17 @@ class Answers:
         reasons = dict(zip(there, reject(features), strict=True))
         return [reasons.get(place) for place in places]
 
-    def finished(self, batch_size: int, started: float) -> Generation:
+    def finished(self, batch_size: int) -> Generation:
         """Put everything together; what the generation did not show is read in a pass of its own."""
         encoded = [self._encoded[row] for row in range(len(self._questions))]
         unread = [row for row in range(len(encoded)) if row not in self._read]
         if unread:
             again = extract(self._lm, [encoded[row] for row in unread], self._readouts, batch_size=batch_size)
-            for name, values in again.arrays.items():
-                put(self._arrays, name, values, unread, len(encoded))
-        missing = {r.name: lacking(r, encoded, self._lm) for r in self._readouts}
-        seconds = dict.fromkeys(missing, time.perf_counter() - started)
-        features = Features.of_items(
-            encoded, provenance(self._lm), arrays=self._arrays, missing=missing, seconds=seconds
-        )
-        return Generation([self._answers[row] for row in range(len(encoded))], features, len(unread))
+            self._found.append((again, unread))
+        gathered = Gathering(self._lm, encoded, self._readouts, started=self._started)
+        for features, rows in self._found:
+            gathered.put(features.arrays, rows)
+        return Generation([self._answers[row] for row in range(len(encoded))], gathered.features(), len(unread))
 
     def _said(self, watch: Watch, place: int) -> Completion:
         texts, ids = watch.texts, watch.texts.ids[place]

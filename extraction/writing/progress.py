@@ -208,8 +208,6 @@ class StepTap(ResidualTap):
         layout = self._stream.layout
         if self._at is not None:
             self._kept[number] = layout.rows(states, self._at)
-        elif (layout.items, layout.tokens) == (0, 1) and states.ndim == 3:
-            self._kept[number] = states[:, -1:].clone()
         else:  # a copy: blocks may go on writing into what they gave, and a view would hold the states of every token
             self._kept[number] = states.movedim((layout.items, layout.tokens), (0, 1))[:, -1:].flatten(2).clone()
 

@@ -1,12 +1,9 @@
 """Writing and reading together: states of answers as they are written, or of prompts that the model continues."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Unpack
-
-import numpy as np
 
 from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.items import Trace
@@ -15,19 +12,15 @@ from ...models.markers import THINK
 from ...models.positions import Encoding, encode_trace
 from ...models.roles import Role, checked_roles
 from ..batching import Room, by_length
-from ..extract import extract, fill_empty, flat, lacking
-from ..feature_arrays import Array, put
+from ..extract import Gathering, extract
 from ..features import Features, require_unique
-from ..one_pass import n_labels, run_batch
-from ..provenance import provenance
-from ..ragged import Ragged
-from ..readouts import HiddenStates, Readout, ResponseLogProb, reads_labels
+from ..one_pass import run_batch
+from ..readouts import HiddenStates, Readout, ResponseLogProb
 from ..schedule import Budget, families
 from .answers import Answers, Completion, Generation, Reject, Settled, end_ids, write_batch
 from .decoding import carries_states
 from .drafts import Drafts, alike_far
-from .generate import generate, in_batches
-from .limits import Limits, Written
+from .generate import Limits, Written, generate, in_batches
 from .watch import Watch, drafts_of
 
 #: Roles of a trace whose states a generation carries.
@@ -65,7 +58,6 @@ def write_and_read(
     """
     _check(lm, questions, readouts, markers, reject)
     roles = checked_roles([name for name in reject_at if Role.parse(name).part])
-    started = time.perf_counter()
     prompts = [encode_trace(lm.tokenizer, replace(q, response="", extra={}), markers=markers) for q in questions]
     reading = Answers(lm, questions, readouts, markers)
     how.setdefault("temperature", 1.0)
@@ -111,13 +103,9 @@ def write_and_read(
     for rows, n in alike_far(prompts, begun):
         left = replace(limits, max_new_tokens=limits.max_new_tokens - n)
         texts = [replace(p, ids=(*p.ids, *begun[p.id].ids)) if n else p for p in (prompts[k] for k in rows)]
-        for k, why in in_batches(lm, texts, partial(_at, task, rows), left).items():
+        for k, why in in_batches(lm, texts, lambda places, own=rows: task([own[k] for k in places]), left).items():
             reading.answer(rows[k], why)
-    return reading.finished(limits.batch_size, started)
-
-
-def _at(task: Callable[[list[int]], None], rows: Sequence[int], places: Sequence[int]) -> None:
-    task([rows[k] for k in places])
+    return reading.finished(limits.batch_size)
 
 
 def _check(
@@ -165,8 +153,8 @@ def read_and_write(
     unique; the texts are ``texts[name]``; the rest is as in :func:`~.generate.complete`.
     """
     limits = Limits(**how)
-    ragged = len({len(item.ids) for item in items}) > 1
-    if not flat(readouts) and not _shares_most(lm, items, limits) and (not ragged or "left" in lm.padding_sides):
+    ragged, padded = any(r.ragged for r in readouts), len({len(item.ids) for item in items}) > 1
+    if not ragged and not _shares_most(lm, items, limits) and (not padded or "left" in lm.padding_sides):
         try:
             return _at_once(lm, items, readouts, name, limits, settled)
         except UnreadableError:
@@ -199,12 +187,8 @@ def _at_once(
     settled: Settled | None,
 ) -> Features:
     require_unique([item.id for item in items])
-    started = time.perf_counter()
-    missing = {r.name: lacking(r, items, lm) for r in readouts}
-    arrays: dict[str, Array] = {}
-    if any(map(reads_labels, readouts)):
-        arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
-    texts = [""] * len(items)
+    gathered = Gathering(lm, items, readouts)
+    missing, texts = gathered.missing, [""] * len(items)
 
     def write(rows: list[int]) -> None:
         written: list[Completion] = []
@@ -215,10 +199,7 @@ def _at_once(
         batch = [items[k] for k in rows]
         there = [r for r in readouts if any(item.id not in missing[r.name] for item in batch)]
         if there:
-            values = run_batch(lm, batch, there, missing, "left", lm.anatomy.n_blocks, write=go_on)
-            for key, value in values.items():
-                assert not isinstance(value, Ragged)
-                put(arrays, key, value, rows, len(items))
+            gathered.put(run_batch(lm, batch, there, missing, "left", lm.anatomy.n_blocks, write=go_on), rows)
         else:
             go_on()
         for k, one in zip(rows, written, strict=True):
@@ -228,16 +209,6 @@ def _at_once(
     silent = [k for k in reasons if any(items[k].id not in missing[r.name] for r in readouts)]
     if silent:
         alone = extract(lm, [items[k] for k in silent], readouts, batch_size=limits.batch_size)
-        for r in readouts:
-            put(arrays, r.name, alone[r.name], silent, len(items))
-    fill_empty(arrays, readouts, items, lm, lm.anatomy.n_blocks)
-    no_text = {items[k].id: why for k, why in reasons.items()}
-    seconds = time.perf_counter() - started
-    return Features.of_items(
-        items,
-        provenance(lm),
-        arrays=arrays,
-        texts={name: tuple(texts)},
-        missing=missing | {name: no_text},
-        seconds={r.name: seconds for r in readouts} | {name: seconds},
-    )
+        gathered.put({r.name: alone[r.name] for r in readouts}, silent)
+    missing[name] = {items[k].id: why for k, why in reasons.items()}
+    return gathered.features({name: tuple(texts)})
