@@ -206,16 +206,11 @@ class Gathering:
     """
 
     def __init__(
-        self,
-        lm: LanguageModel,
-        items: Sequence[Encoding],
-        readouts: Sequence[Readout],
-        last: int | None = None,
-        started: float | None = None,
+        self, lm: LanguageModel, items: Sequence[Encoding], readouts: Sequence[Readout], last: int | None = None
     ) -> None:
         self._lm, self._items, self._readouts = lm, items, readouts
         self._last = lm.anatomy.n_blocks if last is None else last
-        self._started = time.perf_counter() if started is None else started
+        self.started = time.perf_counter()
         self.missing = {r.name: lacking(r, items, lm) for r in readouts}
         self._arrays: dict[str, Array] = {}
         self._rows: dict[str, dict[int, Array]] = {}
@@ -248,7 +243,7 @@ class Gathering:
             ragged=ragged,
             texts=texts or {},
             missing=self.missing,
-            seconds=dict.fromkeys(self.missing, time.perf_counter() - self._started),
+            seconds=dict.fromkeys(self.missing, time.perf_counter() - self.started),
         )
 
     def _shape(self, readout: Readout) -> tuple[int, ...]:

@@ -255,6 +255,8 @@ def reads_labels(readout: object) -> TypeGuard[LabelLogits | QueryKey | Attentio
     return isinstance(readout, LabelLogits | QueryKey | AttentionWeights)
 
 
+#: Readouts that a generation carries.
+Carried = HiddenStates | ResponseLogProb
 #: Readouts of one position beside several.
 Paired = QueryKey | AttentionWeights
 Readout = HiddenStates | LabelLogits | Paired | ResponseLogProb | States | TokenStats

@@ -199,18 +199,6 @@ def _own_markers(
     return next((pair for pair in (markers, named) if pair[0] in opening), (opening, closing))
 
 
-class TraceText(NamedTuple):
-    """A rendered prompt, up to and with the header of the answer, and the answer that follows it.
-
-    The conversation's last turn ends at ``user_end``; ``markers`` are those of the reasoning, if there is any.
-    """
-
-    prompt: str
-    answer: str
-    user_end: int
-    markers: tuple[str, str]
-
-
 def write_trace(
     tokenizer: PreTrainedTokenizerFast,
     prompt: Text,
@@ -219,10 +207,12 @@ def write_trace(
     *,
     markers: tuple[str, str],
     frames: Frames | None,
-) -> TraceText:
+) -> tuple[str, str, int, tuple[str, str]]:
     """Render a prompt and its response; ``sampled`` is the response's text where its stored ids are used again.
 
-    ``UnreadableError`` if the template does not show all of the conversation.
+    The rendered prompt, up to and with the header of the answer, the answer that follows it, where the conversation's
+    last turn ends, and the markers of the reasoning, if there is any. ``UnreadableError`` if the template does not show
+    all of the conversation.
     """
     last = Message("assistant", response) if isinstance(response, str) else response.messages[-1]
     if last.reasoning is not None and last.content.lstrip().startswith(markers[0]):
@@ -236,14 +226,14 @@ def write_trace(
     head, glue, end = chat.text, chat.glue, chat.user_end
     own = chat.markers if chat.markers[0] in said else markers
     if sampled is not None:
-        return TraceText(head, sampled, end, own)
+        return head, sampled, end, own
     if last.reasoning is not None or last.shown:
         exact = answered(tokenizer, turns_of(asked), last, chat) if last.shown or knows_reasoning(tokenizer) else None
         if exact:
-            return TraceText(*exact, end, chat.markers if chat.markers[0] in exact[1] else markers)
+            return *exact, end, chat.markers if chat.markers[0] in exact[1] else markers
         if head.rstrip().endswith(own[0]):  # the prompt opened the block; white space as it has it
             space = head[len(head.rstrip()) :]
-            return TraceText(head, f"{last.reasoning}{space}{own[1]}{space * 2}{last.content}", end, own)
+            return head, f"{last.reasoning}{space}{own[1]}{space * 2}{last.content}", end, own
     formed = in_format(said, markers, chat.markers)
     if formed != said or begins_with_header(said, glue):
         said, glue = formed, ""
@@ -253,7 +243,7 @@ def write_trace(
         header = glue.rstrip(" ")
         head, glue = head + header, glue[len(header) :]
     own = chat.markers if chat.markers[0] in said else markers
-    return TraceText(head, glue + said if said else "", end, own)
+    return head, glue + said if said else "", end, own
 
 
 def begins_with_header(response: str, glue: str) -> bool:

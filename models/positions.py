@@ -94,11 +94,11 @@ def encode_trace(
     frames = None if alike is None else alike.frames
     try:
         require_unrendered(tokenizer, trace.prompt, frames)
-        written = write_trace(tokenizer, trace.prompt, trace.response, sampled, markers=markers, frames=frames)
+        found = write_trace(tokenizer, trace.prompt, trace.response, sampled, markers=markers, frames=frames)
     except UnreadableError as error:
         return unreadable(trace.id, trace.group, str(error))
-    prompt, user_end, markers = written.prompt, written.user_end, written.markers
-    text = prompt + written.answer
+    prompt, answer, user_end, markers = found
+    text = prompt + answer
     if replayed:
         ids, spans = tokens(tokenizer, prompt)
         prompt_end = len(ids) - 1
@@ -112,8 +112,8 @@ def encode_trace(
         positions["response_end"] = (len(ids) - 1,)
     else:
         missing["response_end"] = "the response is empty"
-    found = Encoding(id=trace.id, group=trace.group, ids=ids, positions=positions, missing=missing)
-    return with_ranges(found, roles, Tokens(text, spans), markers[1]) if roles else found
+    item = Encoding(id=trace.id, group=trace.group, ids=ids, positions=positions, missing=missing)
+    return with_ranges(item, roles, Tokens(text, spans), markers[1]) if roles else item
 
 
 def with_ranges(item: Encoding, roles: Sequence[str], tokens: Tokens, closing: str) -> Encoding:

@@ -120,22 +120,14 @@ class Entry:
     header: str
 
 
-def write_index(
-    place: Place,
-    number: int,
-    start: int,
-    features: Features,
-    shard: dict[str, Any],
-    rounding: dict[str, Rounding],
-    header: str,
-) -> Entry:
-    """Write the index of a shard of ``features``, the items from ``start`` on; ``shard`` has its size and SHA-256."""
+def write_index(place: Place, header: StoreHeader, number: int, features: Features, shard: dict[str, Any]) -> Entry:
+    """Write the index of a shard of ``features``; ``shard`` is what was said when it was written."""
+    start, _ = header.span(number)
     about = shard | {
-        "header": header,
+        "header": header.digest,
         "shapes": {name: array.shape for name, array in features.arrays.items()},
         "ragged": {name: one.values.shape for name, one in features.ragged.items()},
         "seconds": features.seconds,
-        "rounding": {name: [r.error, r.total, r.worst] for name, r in rounding.items() if r.total},
     }
     reasons: dict[str, dict[str, str]] = {}
     for name, by_item in features.missing.items():

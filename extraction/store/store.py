@@ -140,12 +140,7 @@ class FeatureStore(StoreReading):
             except InnerjudgeError as error:
                 found[number] = (f"index of shard {number}", str(error))
                 continue
-            start, stop = self.header.span(number)
-            if len(entries) != 1 or entries[0].rows != stop - start:
-                found[number] = (shard_name(number), "its index is not its own" if entries else "it is not there")
-            elif entries[0].header != self.header.digest:
-                found[number] = (shard_name(number), "it is of another store")
-            elif why := damage(self.place, entries[0], checksum=checksums):
+            if why := damage(self.place, self.header, number, entries, checksum=checksums):
                 found[number] = (shard_name(number), why)
             else:
                 self.entries[number] = entries[0]
@@ -167,9 +162,9 @@ class FeatureStore(StoreReading):
             raise InnerjudgeError(
                 f"given {len(features)} items for shard {number}, expected {stop - start}: {start} to {stop - 1}"
             )
-        shard, rounding = write_shard(self.place, number, features, self.header.dtype)
+        shard = write_shard(self.place, number, features, self.header.dtype)
         self._open.pop(number, None)
-        self.entries[number] = write_index(self.place, number, start, features, shard, rounding, self.header.digest)
+        self.entries[number] = write_index(self.place, self.header, number, features, shard)
 
 
 def _is_damaged(at: Place, header: StoreHeader) -> bool:

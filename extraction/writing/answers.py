@@ -15,9 +15,9 @@ from ...models.positions import Encoding, encode_trace
 from ...models.tokens import decoded
 from ..extract import Gathering, extract
 from ..features import Features
-from ..readouts import HiddenStates, ResponseLogProb
+from ..readouts import Carried
 from .checks import Exit
-from .decoding import decode
+from .decoding import decode, end_ids
 from .watch import UNNOTICED, Watch, watched_features
 
 #: Given the number of an item and its text so far -> whether nothing more of it is wanted.
@@ -57,8 +57,7 @@ def write_batch(
     ``keys`` (one per row) as in :func:`.decode`, ``settled`` as in :func:`.complete`. ``after_prompts`` is called once
     the prompts have been read, which is then done whole and in one pass.
     """
-    ends = end_ids(lm)
-    stop = _Stop(lm, rows, ends, settled, after_prompts)
+    ends, stop = end_ids(lm), _Stop(lm, rows, settled, after_prompts)
     chosen = [items[k] for k in rows]
     share = None if after_prompts is None else False
     asked = [] if settled is None and after_prompts is None else [stop]
@@ -76,14 +75,9 @@ class _Stop(StoppingCriteria):
     """Ends each text of a batch where it is settled, and says when the prompts have been read."""
 
     def __init__(
-        self,
-        lm: LanguageModel,
-        rows: Sequence[int],
-        ends: frozenset[int],
-        settled: Settled | None,
-        after_prompts: Callable[[], None] | None,
+        self, lm: LanguageModel, rows: Sequence[int], settled: Settled | None, after_prompts: Callable[[], None] | None
     ) -> None:
-        self._lm, self._rows, self._ends = lm, rows, ends
+        self._lm, self._rows, self._ends = lm, rows, end_ids(lm)
         self._settled, self._after_prompts = settled, after_prompts
         self._open = list(range(len(rows)))
         self._written = 0
@@ -106,13 +100,6 @@ class _Stop(StoppingCriteria):
         return done
 
 
-def end_ids(lm: LanguageModel) -> frozenset[int]:
-    """Tokens that end a text, by the model's generation config and the tokenizer."""
-    configured = getattr(lm.model.generation_config, "eos_token_id", None)
-    ids = configured if isinstance(configured, list) else [configured]
-    return frozenset(i for i in (*ids, lm.tokenizer.eos_token_id) if isinstance(i, int))
-
-
 @dataclass(frozen=True, slots=True)
 class Generation:
     """Answers and what was read of them.
@@ -132,11 +119,7 @@ class Answers:
     """Answers and their features, collected batch by batch."""
 
     def __init__(
-        self,
-        lm: LanguageModel,
-        questions: Sequence[Trace],
-        readouts: Sequence[HiddenStates | ResponseLogProb],
-        markers: tuple[str, str],
+        self, lm: LanguageModel, questions: Sequence[Trace], readouts: Sequence[Carried], markers: tuple[str, str]
     ) -> None:
         self._lm, self._questions, self._readouts, self._markers = lm, questions, readouts, markers
         self._started = time.perf_counter()
@@ -155,9 +138,7 @@ class Answers:
         """Store the answers to a batch of questions, and the rows that were kept of them."""
         for place, row in enumerate(rows):
             self.answer(row, self._said(watch, place))
-        found = watched_features(
-            self._lm, self._readouts, [self._encoded[row] for row in rows], watch, range(len(rows))
-        )
+        found = watched_features(watch, self._readouts, [self._encoded[row] for row in rows], range(len(rows)))
         self._found.append((found, rows))
         lost = {i for reasons in found.missing.values() for i, why in reasons.items() if why == UNNOTICED}
         self._read.update(row for row in rows if self._encoded[row].id not in lost)
@@ -177,7 +158,7 @@ class Answers:
                 there[place] = watch.ranges[place].so_far(watch.texts.ids[place])
         if not there:
             return [None] * len(places)
-        features = watched_features(self._lm, self._readouts, list(there.values()), watch, list(there))
+        features = watched_features(watch, self._readouts, list(there.values()), list(there))
         reasons = dict(zip(there, reject(features), strict=True))
         return [reasons.get(place) for place in places]
 
@@ -188,7 +169,8 @@ class Answers:
         if unread:
             again = extract(self._lm, [encoded[row] for row in unread], self._readouts, batch_size=batch_size)
             self._found.append((again, unread))
-        gathered = Gathering(self._lm, encoded, self._readouts, started=self._started)
+        gathered = Gathering(self._lm, encoded, self._readouts)
+        gathered.started = self._started
         for features, rows in self._found:
             gathered.put(features.arrays, rows)
         return Generation([self._answers[row] for row in range(len(encoded))], gathered.features(), len(unread))

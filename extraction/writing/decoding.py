@@ -115,6 +115,13 @@ def decode(
         lm.model.generation_config = own
 
 
+def end_ids(lm: LanguageModel) -> frozenset[int]:
+    """Tokens that end a text, by the model's generation config and the tokenizer."""
+    configured = getattr(lm.model.generation_config, "eos_token_id", None)
+    ids = configured if isinstance(configured, list) else [configured]
+    return frozenset(i for i in (*ids, lm.tokenizer.eos_token_id) if isinstance(i, int))
+
+
 def distinct(items: Sequence[Encoding]) -> tuple[list[int], list[int]]:
     """The first row with each distinct prompt of a batch, and which of those prompts each item has."""
     first: dict[tuple[int, ...], int] = {}

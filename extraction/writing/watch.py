@@ -18,9 +18,9 @@ from ..feature_arrays import Array
 from ..features import Features
 from ..one_pass import with_normed
 from ..provenance import provenance
-from ..readouts import HiddenStates, ResponseLogProb
+from ..readouts import Carried, ResponseLogProb
 from .checks import Exit, RangeWatch
-from .decoding import decode, leaves_batches
+from .decoding import decode, end_ids, leaves_batches
 from .drafts import Draft
 from .progress import BatchProgress, LogProbRecord, MarkerWatch, StateRecord, marker_ids
 
@@ -51,7 +51,6 @@ class Watch(StoppingCriteria):
         items: Sequence[Encoding],
         *,
         limit: int,
-        ends: frozenset[int],
         markers: tuple[str, str],
         log_probs: bool,
         last: bool,
@@ -60,7 +59,7 @@ class Watch(StoppingCriteria):
         drafts: Sequence[Draft] = (),
         keep: Callable[[Callable[[], list[Draft]]], None] | None = None,
     ) -> None:
-        self._lm, self._items, self.limit, self._ends = lm, items, limit, ends
+        self.lm, self._items, self.limit, self._ends = lm, items, limit, end_ids(lm)
         self._last, self.ask, self._keep = last, ask, keep
         self.record = StateRecord(lm.anatomy, items, drafts)
         self.log_probs = LogProbRecord(len(items), [one.log_probs for one in drafts]) if log_probs else None
@@ -69,7 +68,7 @@ class Watch(StoppingCriteria):
         #: Texts whose newest token ended a marker, and those of which it ended a range.
         self.marked, self.passing = set[int](), set[int]()
         self._leaves = ask is not None and len(items) > 1 and leaves_batches(lm)
-        self.texts, self._tail = BatchProgress(len(items), ends, lm.device), ExitStack()
+        self.texts, self._tail = BatchProgress(len(items), self._ends, lm.device), ExitStack()
         self.closing = _closing(lm, markers[1]) if roles else []
         for text, draft in enumerate(drafts):
             _take_up(self, text, draft)
@@ -78,9 +77,9 @@ class Watch(StoppingCriteria):
     def run(self, temperature: float, keys: Sequence[int] = ()) -> None:
         """Write the texts; ``keys`` are the numbers that they draw by."""
         processors = [] if self.log_probs is None else [self.log_probs]
-        with self.record.tap, self._tail, self._lm.uncompiled():
+        with self.record.tap, self._tail, self.lm.uncompiled():
             decode(
-                self._lm,
+                self.lm,
                 self._items,
                 self.limit + 1,  # the step that reads the last token stops before it writes another
                 temperature=temperature,
@@ -120,7 +119,7 @@ class Watch(StoppingCriteria):
             for row in [row for row in texts.open if not self._last and row not in self.marked]:
                 texts.close(row)
             if texts.open:
-                self._tail.enter_context(StopAfter(self._lm.anatomy.stream))
+                self._tail.enter_context(StopAfter(self.lm.anatomy.stream))
         self.record.tap.expect()
         texts.leaving = self._leaves and not at_end and texts.few()
         if self._keep is not None and not at_end:
@@ -181,14 +180,10 @@ def _closing(lm: LanguageModel, marker: str) -> list[int]:
 
 
 def watched_features(
-    lm: LanguageModel,
-    readouts: Sequence[HiddenStates | ResponseLogProb],
-    items: Sequence[Encoding],
-    watch: Watch,
-    places: Sequence[int],
+    watch: Watch, readouts: Sequence[Carried], items: Sequence[Encoding], places: Sequence[int]
 ) -> Features:
     """The features of some texts of a watched batch, at ``places`` of it, as far as they are written."""
-    missing = {r.name: lacking(r, items, lm) for r in readouts}
+    missing = {r.name: lacking(r, items, watch.lm) for r in readouts}
     arrays: dict[str, Array] = {}
     for readout in readouts:
         reasons = missing[readout.name]
@@ -201,10 +196,10 @@ def watched_features(
             for item, states in zip(items, kept, strict=True):
                 if states is None:
                     reasons.setdefault(item.id, UNNOTICED)
-            values = _rows(lm, kept).numpy()
+            values = _rows(watch.lm, kept).numpy()
         values[[item.id in reasons for item in items]] = 0
         arrays[readout.name] = values
-    return Features.of_items(items, provenance(lm), arrays=arrays, missing=missing)
+    return Features.of_items(items, provenance(watch.lm), arrays=arrays, missing=missing)
 
 
 @torch.inference_mode()

@@ -15,9 +15,9 @@ from ..batching import Room, by_length
 from ..extract import Gathering, extract
 from ..features import Features, require_unique
 from ..one_pass import run_batch
-from ..readouts import HiddenStates, Readout, ResponseLogProb
+from ..readouts import Carried, HiddenStates, Readout, ResponseLogProb
 from ..schedule import Budget, families
-from .answers import Answers, Completion, Generation, Reject, Settled, end_ids, write_batch
+from .answers import Answers, Completion, Generation, Reject, Settled, write_batch
 from .decoding import carries_states
 from .drafts import Drafts, alike_far
 from .generate import Limits, Written, generate, in_batches
@@ -30,7 +30,7 @@ CARRIED = ("prompt_end", "reasoning_start", "reasoning_end", "response_end")
 def write_and_read(
     lm: LanguageModel,
     questions: Sequence[Trace],
-    readouts: Sequence[HiddenStates | ResponseLogProb],
+    readouts: Sequence[Carried],
     *,
     markers: tuple[str, str] = THINK,
     reject: Reject | None = None,
@@ -56,13 +56,13 @@ def write_and_read(
     is as in :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or
     no readouts, a readout that a generation does not give, or with ``reject`` a model whose steps differ from one pass.
     """
-    _check(lm, questions, readouts, markers, reject)
+    _check(lm, questions, readouts, markers, reject is not None)
     roles = checked_roles([name for name in reject_at if Role.parse(name).part])
     prompts = [encode_trace(lm.tokenizer, replace(q, response="", extra={}), markers=markers) for q in questions]
     reading = Answers(lm, questions, readouts, markers)
     how.setdefault("temperature", 1.0)
     limits = Limits(**how)
-    ends, keys, begun = end_ids(lm), limits.keys(prompts), drafts.begun if drafts else {}
+    keys, begun = limits.keys(prompts), drafts.begun if drafts else {}
 
     def write(rows: list[int]) -> None:
         some = [prompts[k].id for k in rows]
@@ -70,7 +70,6 @@ def write_and_read(
             lm,
             [prompts[k] for k in rows],
             limit=limits.max_new_tokens,
-            ends=ends,
             markers=markers,
             log_probs=ResponseLogProb() in readouts,
             last=HiddenStates("response_end") in readouts,
@@ -103,17 +102,17 @@ def write_and_read(
     for rows, n in alike_far(prompts, begun):
         left = replace(limits, max_new_tokens=limits.max_new_tokens - n)
         texts = [replace(p, ids=(*p.ids, *begun[p.id].ids)) if n else p for p in (prompts[k] for k in rows)]
-        for k, why in in_batches(lm, texts, lambda places, own=rows: task([own[k] for k in places]), left).items():
+        for k, why in in_batches(lm, texts, partial(_at, task, rows), left).items():
             reading.answer(rows[k], why)
     return reading.finished(limits.batch_size)
 
 
+def _at(task: Callable[[list[int]], None], rows: Sequence[int], places: Sequence[int]) -> None:
+    task([rows[k] for k in places])
+
+
 def _check(
-    lm: LanguageModel,
-    questions: Sequence[Trace],
-    readouts: Sequence[object],
-    markers: tuple[str, str],
-    reject: Reject | None,
+    lm: LanguageModel, questions: Sequence[Trace], readouts: Sequence[object], markers: tuple[str, str], rejects: bool
 ) -> None:
     if not questions or not readouts:
         raise InnerjudgeError(
@@ -129,7 +128,7 @@ def _check(
                 f"given {readout}, expected hidden states at one of {', '.join(CARRIED)}, or ResponseLogProb(), which "
                 "is what a generation carries: extract others from the finished traces"
             )
-    if reject is not None and not carries_states(lm):
+    if rejects and not carries_states(lm):
         raise InnerjudgeError(
             f"given {type(lm.model).__name__} and reject, expected a model whose steps read as one pass does: leave "
             "reject out, and the finished answers are read by a pass of their own"
