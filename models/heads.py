@@ -155,21 +155,17 @@ def _factor(call: AttentionCall, states: Tensor, rotations: Sequence[Rotation], 
     if rows is None:
         return 1.0
     flat = rows.transpose(1, 2).flatten(2)
+    named = [getattr(call.module, name, None) for name in ("scaling", "scale", "softmax_scale")]
+    scales = [call.query.shape[-1] ** -0.5, *(float(n) for n in named if isinstance(n, float))]
     for inside in inner:
         given = inside.returned
         if given is None or given.ndim != 3 or given.shape[-1] < flat.shape[-1]:
             continue
         given = given if given.shape[:2] == flat.shape[:2] else given.transpose(0, 1)
         if given.shape[:2] == flat.shape[:2] and (factor := multiple(flat, given[..., : flat.shape[-1]])):
-            return factor if factor < 1.0 and _is_scale(factor, call) else 1.0
+            is_scale = factor < 1.0 and any(abs(factor - scale) <= 1e-2 * scale for scale in scales)
+            return factor if is_scale else 1.0
     return 1.0
-
-
-def _is_scale(factor: float, call: AttentionCall) -> bool:
-    """Whether a factor is ``1/sqrt(head_dim)`` or the scale that the attention module names."""
-    named = [getattr(call.module, name, None) for name in ("scaling", "scale", "softmax_scale")]
-    scales = [call.query.shape[-1] ** -0.5, *(float(n) for n in named if isinstance(n, float))]
-    return any(abs(factor - scale) <= 1e-2 * scale for scale in scales)
 
 
 def _knows_no_positions(model: Any, seen: Observation) -> bool:

@@ -129,15 +129,11 @@ def write_index(place: Place, header: StoreHeader, number: int, features: Featur
         "ragged": {name: one.values.shape for name, one in features.ragged.items()},
         "seconds": features.seconds,
     }
-    reasons: dict[str, dict[str, str]] = {}
-    for name, by_item in features.missing.items():
-        for item, reason in by_item.items():
-            reasons.setdefault(item, {})[name] = reason
     columns: dict[str, Any] = {
         "place": range(start, start + len(features)),
         "id": features.ids,
         "group": features.groups,
-        "missing": [list(reasons.get(i, {}).items()) for i in features.ids],
+        "missing": [[(name, why[i]) for name, why in features.missing.items() if i in why] for i in features.ids],
     }
     try:
         arrays = [pa.array(columns[name], type=kind) for name, kind in _COLUMNS.items()]

@@ -1,7 +1,6 @@
 """How far the texts of a batch have come while they are written, and what each step shows of them."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -221,14 +220,16 @@ class MarkerWatch:
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, markers: tuple[str, str]) -> None:
         self._tokenizer, self._markers = tokenizer, markers
-        self._candidates = _candidates(tokenizer, markers)
+        ends = {marker[-1] for marker in markers}
+        #: Of which a token that ends a marker writes one; none if they may be spelt in pieces, as other characters are.
+        self._ends = ends if all("!" <= end <= "~" for end in ends) else set[str]()
         self._tail = max(len(marker) for marker in markers) + SPARE
         #: Which of these three have been written.
         self._seen: set[int] = set()
 
     def ends_marker(self, ids: Sequence[int]) -> bool:
         """Whether the last of the tokens written so far ends a marker; ask once for every token, in order."""
-        if len(self._seen) == 3 or (self._candidates is not None and ids[-1] not in self._candidates):
+        if len(self._seen) == 3 or (self._ends and self._ends.isdisjoint(decoded(self._tokenizer, [ids[-1]]))):
             return False
         opening, closing = self._markers
         tail = decoded(self._tokenizer, list(ids[-self._tail :]))
@@ -251,14 +252,3 @@ def marker_ids(tokenizer: PreTrainedTokenizerFast, marker: str) -> list[int]:
         if decoded(tokenizer, ids).strip() == marker.strip():
             return ids
     raise InnerjudgeError(f"given the marker {marker!r}, expected one that this tokenizer can write: choose another")
-
-
-@lru_cache(maxsize=8)
-def _candidates(tokenizer: PreTrainedTokenizerFast, markers: tuple[str, str]) -> frozenset[int] | None:
-    """Tokens that write the last character of a marker; ``None`` where pieces do not show which those are."""
-    ends = {marker[-1] for marker in markers}
-    if not all("!" <= end <= "~" for end in ends):  # other characters are spelt in bytes by many tokenizers
-        return None
-    pieces = tokenizer.convert_ids_to_tokens(list(range(1 + max(tokenizer.get_vocab().values()))))  # some may be none
-    bytes_of = {f"<0x{ord(end):02X}>" for end in ends}
-    return frozenset(k for k, piece in enumerate(pieces) if piece in bytes_of or ends.intersection(piece or ""))
