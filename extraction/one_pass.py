@@ -15,7 +15,7 @@ from ..models.errors import InnerjudgeError
 from ..models.inputs import position_inputs, positions
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
-from .batching import Batch, Packing, Placing, collate, pack
+from .batching import Batch, Placing, collate, pack
 from .features import Array
 from .ragged import Ragged
 from .readouts import HiddenStates, LabelLogits, Paired, Readout, ResponseLogProb, States, TokenStats
@@ -206,9 +206,8 @@ def _attention_tap(
     kinds = frozenset(r.name for r in readouts)
     query_at, keys_at = _index(items, query, batch)[:, 0], _index(items, keys, batch)
     more: dict[str, Any] = {} if prompt is None else {"lent": prompt.length, "prompt": prompt.keys}
-    if batch.lengths is not None:
-        more["packing"] = Packing(batch.offsets, batch.lengths)
-    return AttentionTap(lm, query_at.clamp(min=0), keys_at, kinds=kinds, last=last, **more)
+    packed = None if batch.lengths is None else batch
+    return AttentionTap(lm, query_at.clamp(min=0), keys_at, kinds=kinds, last=last, packed=packed, **more)
 
 
 def _index(items: Sequence[Encoding], role: str, batch: Batch) -> Tensor:

@@ -135,9 +135,7 @@ def _is_series(value: Any, origin: Any) -> bool:
         return False
     if origin is Iterable:
         return hasattr(value, "__iter__")
-    return isinstance(value, Sequence | np.ndarray | set | frozenset) or (
-        hasattr(value, "__getitem__") and hasattr(value, "__len__")
-    )
+    return hasattr(value, "__len__") and (hasattr(value, "__getitem__") or isinstance(value, set | frozenset))
 
 
 @lru_cache(maxsize=1024)
