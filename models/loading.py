@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel
 
 from .anatomy import Anatomy, find_anatomy
 from .arguments import checked
@@ -23,6 +23,7 @@ from .observation import input_device
 from .precision import cpu_dtype
 from .rotary import Place, rotary_places
 from .template import check_tokenizer
+from .tokens import FastTokenizer
 from .unwrapping import eagerly, unwrap
 
 _Found = TypeVar("_Found")
@@ -48,7 +49,7 @@ class LanguageModel:
     name: str
     revision: str | None
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
+    tokenizer: FastTokenizer
     anatomy: Anatomy
     origin: str = ""
     notes: tuple[str, ...] = ()
@@ -238,7 +239,7 @@ def load(
 @checked
 def wrap(
     model: Any,
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: FastTokenizer,
     *,
     name: str = "model",
     memory: float | None = None,

@@ -13,8 +13,11 @@ from transformers import PreTrainedTokenizerFast
 from .errors import UnreadableError
 from .markers import Span
 
+#: A tokenizer that says where in a text each of its tokens stands.
+FastTokenizer = PreTrainedTokenizerFast
 
-def tokens(tokenizer: PreTrainedTokenizerFast, text: str, judged: Span = (0, 0)) -> tuple[tuple[int, ...], list[Span]]:
+
+def tokens(tokenizer: FastTokenizer, text: str, judged: Span = (0, 0)) -> tuple[tuple[int, ...], list[Span]]:
     """Ids of the tokens of a text, and the characters ``[start, end)`` of each.
 
     Within the characters ``judged`` there are no control tokens: what is spelled like one is read as plain text, so
@@ -39,11 +42,11 @@ def tokens(tokenizer: PreTrainedTokenizerFast, text: str, judged: Span = (0, 0))
     return tuple(ids), spans
 
 
-_control: WeakKeyDictionary[PreTrainedTokenizerFast, tuple[int, frozenset[int]]] = WeakKeyDictionary()
-_bare: WeakKeyDictionary[PreTrainedTokenizerFast, Tokenizer] = WeakKeyDictionary()
+_control: WeakKeyDictionary[FastTokenizer, tuple[int, frozenset[int]]] = WeakKeyDictionary()
+_bare: WeakKeyDictionary[FastTokenizer, Tokenizer] = WeakKeyDictionary()
 
 
-def control_tokens(tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
+def control_tokens(tokenizer: FastTokenizer) -> frozenset[int]:
     """Added tokens that have a meaning in a chat: special ones, and those in brackets, such as ``<think>``.
 
     Not the ``judged_markers`` of a tokenizer's configuration, which its model has learned to read in judged texts.
@@ -57,7 +60,7 @@ def control_tokens(tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
     return known[1]
 
 
-def _without_added(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
+def _without_added(tokenizer: FastTokenizer) -> Tokenizer:
     """The tokenizer without its added tokens."""
     if tokenizer not in _bare:
         parts = json.loads(tokenizer.backend_tokenizer.to_str())
@@ -76,7 +79,7 @@ class LabelTokens:
     letter, whatever stands on either side.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+    def __init__(self, tokenizer: FastTokenizer) -> None:
         self._tokenizer = tokenizer
         added = tokenizer.added_tokens_decoder
         self._added = frozenset(added)
@@ -166,12 +169,12 @@ _BROKEN = "\N{REPLACEMENT CHARACTER}"
 _STUCK = 64
 
 
-def decoded(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> str:
+def decoded(tokenizer: FastTokenizer, ids: list[int]) -> str:
     """The text of sampled ids, markers and special tokens included."""
     return str(tokenizer.decode(ids))
 
 
-def replayed_spans(tokenizer: PreTrainedTokenizerFast, ids: list[int], start: int) -> list[tuple[int, int]]:
+def replayed_spans(tokenizer: FastTokenizer, ids: list[int], start: int) -> list[tuple[int, int]]:
     """Span of each token in ``decode(ids)``, moved by ``start``.
 
     A token ends where the text decoded up to it ends: a character made of several tokens belongs to the token that

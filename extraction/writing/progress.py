@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import LogitsProcessor, PreTrainedTokenizerFast
+from transformers import LogitsProcessor
 
 from ...models.anatomy import Anatomy
 from ...models.errors import InnerjudgeError
+from ...models.markers import Markers
 from ...models.positions import Encoding
-from ...models.tokens import decoded, tokens
+from ...models.tokens import FastTokenizer, decoded, tokens
 from ..taps.residual import ResidualTap
 from .checks import SPARE, Exit
 from .drafts import Draft
@@ -218,7 +219,7 @@ class MarkerWatch:
     end of the first opening marker, of the first closing one, and of the first closing one after an opening one.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, markers: tuple[str, str]) -> None:
+    def __init__(self, tokenizer: FastTokenizer, markers: Markers) -> None:
         self._tokenizer, self._markers = tokenizer, markers
         ends = {marker[-1] for marker in markers}
         #: Of which a token that ends a marker writes one; none if they may be spelt in pieces, as other characters are.
@@ -244,7 +245,7 @@ class MarkerWatch:
         return bool(new)
 
 
-def marker_ids(tokenizer: PreTrainedTokenizerFast, marker: str) -> list[int]:
+def marker_ids(tokenizer: FastTokenizer, marker: str) -> list[int]:
     """The tokens that write a marker within a text; ``InnerjudgeError`` if this tokenizer cannot write it."""
     # At the beginning of a text some tokenizers put a space before it.
     bare, behind = (list(tokens(tokenizer, text)[0]) for text in ("0", f"0{marker}"))

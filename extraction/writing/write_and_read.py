@@ -8,7 +8,7 @@ from typing import Unpack
 from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
-from ...models.markers import THINK
+from ...models.markers import THINK, Markers
 from ...models.positions import Encoding, encode_trace
 from ...models.roles import Role, checked_roles
 from ..batching import Room, by_length
@@ -32,7 +32,7 @@ def write_and_read(
     questions: Sequence[Trace],
     readouts: Sequence[Carried],
     *,
-    markers: tuple[str, str] = THINK,
+    markers: Markers = THINK,
     reject: Reject | None = None,
     reject_at: Sequence[str] = ("reasoning_end",),
     drafts: Drafts | None = None,
@@ -112,7 +112,7 @@ def _at(task: Callable[[list[int]], None], rows: Sequence[int], places: Sequence
 
 
 def _check(
-    lm: LanguageModel, questions: Sequence[Trace], readouts: Sequence[object], markers: tuple[str, str], rejects: bool
+    lm: LanguageModel, questions: Sequence[Trace], readouts: Sequence[object], markers: Markers, rejects: bool
 ) -> None:
     if not questions or not readouts:
         raise InnerjudgeError(
