@@ -1,6 +1,7 @@
 """What a model wrote: one batch of texts, and answers with the features that were read while they were written."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -124,7 +125,7 @@ class Answers:
         self._lm, self._questions, self._readouts, self._markers = lm, questions, readouts, markers
         self._started = time.perf_counter()
         #: What was read of the answers to some questions.
-        self._found: list[tuple[Features, Sequence[int]]] = []
+        self._found = deque[tuple[Features, Sequence[int]]]()
         self._answers: dict[int, Trace] = {}
         self._encoded: dict[int, Encoding] = {}
         self._read: set[int] = set()
@@ -171,7 +172,8 @@ class Answers:
             self._found.append((again, unread))
         gathered = Gathering(self._lm, encoded, self._readouts)
         gathered.started = self._started
-        for features, rows in self._found:
+        while self._found:  # each is let go once it is in its place
+            features, rows = self._found.popleft()
             gathered.put(features.arrays, rows)
         return Generation([self._answers[row] for row in range(len(encoded))], gathered.features(), len(unread))
 
