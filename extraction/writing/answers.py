@@ -139,7 +139,7 @@ class Answers:
         """Store the answers to a batch of questions, and the rows that were kept of them."""
         for place, row in enumerate(rows):
             self.answer(row, self._said(watch, place))
-        found = watched_features(watch, self._readouts, [self._encoded[row] for row in rows], range(len(rows)))
+        found = watched_features(watch, [self._encoded[row] for row in rows], range(len(rows)))
         self._found.append((found, rows))
         lost = {i for reasons in found.missing.values() for i, why in reasons.items() if why == UNNOTICED}
         self._read.update(row for row in rows if self._encoded[row].id not in lost)
@@ -159,7 +159,7 @@ class Answers:
                 there[place] = watch.ranges[place].so_far(watch.texts.ids[place])
         if not there:
             return [None] * len(places)
-        features = watched_features(watch, self._readouts, list(there.values()), list(there))
+        features = watched_features(watch, list(there.values()), list(there))
         reasons = dict(zip(there, reject(features), strict=True))
         return [reasons.get(place) for place in places]
 

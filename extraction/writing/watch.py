@@ -18,7 +18,7 @@ from ..feature_arrays import Array
 from ..features import Features
 from ..one_pass import with_normed
 from ..provenance import provenance
-from ..readouts import Carried, ResponseLogProb
+from ..readouts import Carried, HiddenStates, ResponseLogProb
 from .checks import Exit, RangeWatch
 from .decoding import decode, end_ids, leaves_batches
 from .drafts import Draft
@@ -33,7 +33,7 @@ UNNOTICED = "its token was not noticed while the text was written"
 class Watch(StoppingCriteria):
     """Follows every text of a batch, and keeps the states of the few tokens that a readout may name.
 
-    The states of a token are read by the step after it. Those of a text's last token (wanted if ``last``) take a step
+    The states of a token are read by the step after it. Those of a text's last token (if they are wanted) take a step
     of their own, through the blocks alone, if the limit ended the text and not an end token. Nothing is kept of the
     padding after a text. If texts may be stopped (``ask``, at tokens that end a marker or a range of ``roles``), ended
     texts leave the batch once they are a quarter of it.
@@ -52,15 +52,15 @@ class Watch(StoppingCriteria):
         *,
         limit: int,
         markers: tuple[str, str],
-        log_probs: bool,
-        last: bool,
+        readouts: Sequence[Carried],
         ask: Ask | None = None,
         roles: Sequence[Role] = (),
         drafts: Sequence[Draft] = (),
         keep: Callable[[Callable[[], list[Draft]]], None] | None = None,
     ) -> None:
         self.lm, self._items, self.limit, self._ends = lm, items, limit, end_ids(lm)
-        self._last, self.ask, self._keep = last, ask, keep
+        self.readouts, self.ask, self._keep = readouts, ask, keep
+        self._last, log_probs = HiddenStates("response_end") in readouts, ResponseLogProb() in readouts
         self.record = StateRecord(lm.anatomy, items, drafts)
         self.log_probs = LogProbRecord(len(items), [one.log_probs for one in drafts]) if log_probs else None
         self.markers = [MarkerWatch(lm.tokenizer, markers) for _ in items]
@@ -179,13 +179,11 @@ def _closing(lm: LanguageModel, marker: str) -> list[int]:
     return []
 
 
-def watched_features(
-    watch: Watch, readouts: Sequence[Carried], items: Sequence[Encoding], places: Sequence[int]
-) -> Features:
+def watched_features(watch: Watch, items: Sequence[Encoding], places: Sequence[int]) -> Features:
     """The features of some texts of a watched batch, at ``places`` of it, as far as they are written."""
-    missing = {r.name: lacking(r, items, watch.lm) for r in readouts}
+    missing = {r.name: lacking(r, items, watch.lm) for r in watch.readouts}
     arrays: dict[str, Array] = {}
-    for readout in readouts:
+    for readout in watch.readouts:
         reasons = missing[readout.name]
         if isinstance(readout, ResponseLogProb):
             assert watch.log_probs is not None  # it is asked for
