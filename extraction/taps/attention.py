@@ -138,8 +138,9 @@ class AttentionTap(BlockAttention):
     ) -> None:
         super().__init__(lm, query.shape[0] if packed is None else 1, kinds=kinds, last=last, lent=lent)
         self._packed = packed
-        self._query, self._keys, self._prompt = query, keys, prompt
-        self._places_on: dict[torch.device, tuple[Tensor, Tensor, Tensor]] = {}
+        q_at, k_at = query + self._prefix, keys + self._prefix
+        #: Tokens of the query and the keys among those of the pass, and of the keys among all keys.
+        self._at, self._prompt = (q_at, k_at, k_at + lent), prompt
         self._row = AttentionRow(self._family)
         self._spread = lm.anatomy.spread
         shape = (query.shape[0], last, lm.anatomy.n_heads // self._spread, keys.shape[1])
@@ -151,22 +152,15 @@ class AttentionTap(BlockAttention):
         # In one order in all processes, which send one another the heads that they hold.
         return {kind: all_heads(self._arrays[kind], self._spread) for kind in sorted(self._arrays)}
 
-    def _at(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens of the query and the keys among those of the pass, and of the keys among all keys, on a device."""
-        if device not in self._places_on:
-            q_at, k_at = self._query.to(device) + self._prefix, self._keys.to(device) + self._prefix
-            self._places_on[device] = q_at, k_at, k_at + self._lent
-        return self._places_on[device]
-
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
         device = call.query.device
-        q_at, k_at, seen = self._at(device)
+        q_at, k_at, seen = (places.to(device) for places in self._at)
         self._require_token_keys(call, q_at)
         first = sum(one.n_heads for one in self._heads[self._block][:number])
         place = slice(first, first + heads.n_heads)
 
         def keep(kind: str, values: Tensor) -> None:
-            self._arrays[kind][:, self._block, place] = values.to(self._query.device)
+            self._arrays[kind][:, self._block, place] = values.to(self._arrays[kind].device)
 
         if "attention" in self._kinds:
             if self._packed is None:
