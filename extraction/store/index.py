@@ -15,7 +15,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...models.errors import InnerjudgeError, one_line
+from ...models.errors import InnerjudgeError
 from ...models.foreign import digest_of, dump_sealed, parse_json, refusing, unsealed
 from ..features import Features
 from ..provenance import Provenance
@@ -82,7 +82,7 @@ class StoreHeader:
     @classmethod
     def parse(cls, raw: bytes, where: str) -> Self:
         """Inverse of :meth:`dump`; ``InnerjudgeError`` names ``where``, and what is wrong with the header."""
-        try:
+        with refusing(f"the header {where}", "what `innerjudge extract` wrote: extract again", InnerjudgeError):
             given = parse_json(raw)
             found = given.get("format")
             if found != FORMAT:
@@ -93,11 +93,6 @@ class StoreHeader:
             if any(type(data[name]) is not int for name in ("items", "shard_items")) or type(data["job"]) is not str:
                 raise ValueError("a field of another type")
             return cls(known, **data)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, InnerjudgeError) as error:
-            raise InnerjudgeError(
-                f"given the header {where}, which cannot be read ({type(error).__name__}: {one_line(error)}), expected "
-                "what `innerjudge extract` wrote: extract again"
-            ) from error
 
 
 @dataclass(frozen=True, slots=True)

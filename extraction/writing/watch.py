@@ -69,7 +69,10 @@ class Watch(StoppingCriteria):
         self.marked, self.passing = set[int](), set[int]()
         self._leaves = ask is not None and len(items) > 1 and leaves_batches(lm)
         self.texts, self._tail = BatchProgress(len(items), self._ends, lm.device), ExitStack()
-        self.closing = _closing(lm, markers[1]) if roles else []
+        self.closing: list[int] = []
+        if roles:
+            with suppress(InnerjudgeError):  # it cannot be written; who lets texts exit has asked before
+                self.closing = marker_ids(lm.tokenizer, markers[1])
         for text, draft in enumerate(drafts):
             _take_up(self, text, draft)
 
@@ -170,13 +173,6 @@ def _take_up(watch: Watch, text: int, draft: Draft) -> None:
     watch.passing |= {text} if draft.passing else set()
     for n in range(len(draft.ids)):
         watch.markers[text].ends_marker(draft.ids[: n + 1])
-
-
-def _closing(lm: LanguageModel, marker: str) -> list[int]:
-    """The marker's tokens; none where it cannot be written: who lets texts exit has asked before."""
-    with suppress(InnerjudgeError):
-        return marker_ids(lm.tokenizer, marker)
-    return []
 
 
 def watched_features(watch: Watch, items: Sequence[Encoding], places: Sequence[int]) -> Features:
