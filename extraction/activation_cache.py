@@ -53,8 +53,20 @@ class ActivationMapping(Mapping[str, Tensor]):
                 f"given features with {sorted(features.arrays)}, expected hidden states or attention rows: extract "
                 "with HiddenStates or AttentionWeights"
             )
-        self._whole = features.provenance.last_block is None
-        self._names = dict(self._places())
+        whole = features.provenance.last_block is None
+        blocks = [rows.shape[1] - 1 - whole for rows in self._rows]
+        blocks += [] if self._attention is None else [self._attention.shape[1]]
+        #: Number of blocks that were read.
+        self.n_blocks = int(blocks[0])
+        self._names: dict[str, tuple[str, int]] = {}
+        for block in range(self.n_blocks):
+            if self._rows:
+                self._names[_SHORT["resid_pre"].format(block)] = ("hidden", block)
+                self._names[_SHORT["resid_post"].format(block)] = ("hidden", block + 1)
+            if self._attention is not None:
+                self._names[_SHORT["pattern"].format(block)] = ("attention", block)
+        if self._rows and whole:
+            self._names["ln_final.hook_out"] = ("hidden", self.n_blocks + 1)
 
     def __getitem__(self, key: str | tuple[str, int]) -> Tensor:
         if not isinstance(key, str):
@@ -71,24 +83,6 @@ class ActivationMapping(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._names)
-
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks that were read."""
-        if self._rows:
-            return int(self._rows[0].shape[1]) - (2 if self._whole else 1)
-        assert self._attention is not None
-        return int(self._attention.shape[1])
-
-    def _places(self) -> Iterator[tuple[str, tuple[str, int]]]:
-        for block in range(self.n_blocks):
-            if self._rows:
-                yield _SHORT["resid_pre"].format(block), ("hidden", block)
-                yield _SHORT["resid_post"].format(block), ("hidden", block + 1)
-            if self._attention is not None:
-                yield _SHORT["pattern"].format(block), ("attention", block)
-        if self._rows and self._whole:
-            yield "ln_final.hook_out", ("hidden", self.n_blocks + 1)
 
 
 @checked

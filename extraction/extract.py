@@ -8,7 +8,7 @@ import numpy as np
 
 from ..models.arguments import checked
 from ..models.caching import packs_by_itself
-from ..models.description import packing_refused, padding_refused
+from ..models.description import refused
 from ..models.errors import InnerjudgeError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
@@ -19,7 +19,7 @@ from .one_pass import n_labels
 from .provenance import provenance
 from .ragged import Ragged
 from .reader import BatchReader
-from .readouts import HiddenStates, LabelLogits, Paired, Readout, ResponseLogProb, States, TokenStats, reads_labels
+from .readouts import HiddenStates, LabelLogits, Readout, ResponseLogProb, States, TokenStats, reads_labels
 from .schedule import Budget, Sweep
 
 
@@ -84,42 +84,25 @@ def extract(
         raise InnerjudgeError(f"given {len(items)} items and {len(readouts)} readouts, expected at least one of each")
     require_unique([item.id for item in items])
     last = _last(lm, readouts, last_block)
-    started = time.perf_counter()
-    missing = {r.name: lacking(r, items, lm) for r in readouts}
+    gathered = Gathering(lm, items, readouts, last)
+    missing = gathered.missing
     readable = [k for k, item in enumerate(items) if any(item.id not in missing[r.name] for r in readouts)]
     if on_batch is not None and len(readable) < len(items):
         on_batch(len(items) - len(readable))
-    arrays: dict[str, Array] = {}
-    given = list(readouts)
-    several: dict[str, dict[int, Array]] = {}
-    if any(map(reads_labels, readouts)):
-        arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
     together = _packs(lm, packed)
     side = padding_side
     if not together:
         side, batch_size = _padding(lm, [items[k] for k in readable], padding_side, batch_size)
 
+    given = list(readouts)
     reader = BatchReader(lm=lm, items=items, readouts=given, missing=missing, side=side, packs=together, last=last)
     sweep = Sweep(reader, batch_size, Room(lm.device, max_tokens), Budget(lm))
     with lm.uncompiled():
         for chosen, values in sweep.run(readable, share=share_prompts):
-            for name, value in values.items():
-                if isinstance(value, Ragged):
-                    several.setdefault(name, {}).update(zip(chosen, value, strict=True))
-                else:
-                    put(arrays, name, value, chosen, len(items))
+            gathered.put(values, chosen)
             if on_batch is not None:
                 on_batch(len(chosen))
-    fill_empty(arrays, readouts, items, lm, last)
-    seconds = time.perf_counter() - started
-    return Features.of_items(
-        items,
-        provenance(lm, last_block=None if last == lm.anatomy.n_blocks else last),
-        arrays=arrays,
-        ragged={r.name: _ragged(several.get(r.name, {}), len(items), _row(r, lm, last)) for r in flat(readouts)},
-        missing=missing,
-        seconds={r.name: seconds for r in readouts},
-    )
+    return gathered.features()
 
 
 def stream(
@@ -154,7 +137,7 @@ def _padding(lm: LanguageModel, items: Sequence[Encoding], side: PaddingSide, si
     other: PaddingSide = "right" if side == "left" else "left"
     if other in lm.padding_sides:
         return other, size
-    warnings.warn(f"texts are read one at a time: {type(lm.model).__name__}: {padding_refused(lm)}", stacklevel=3)
+    warnings.warn(f"texts are read one at a time: {type(lm.model).__name__}: {refused(lm, 'padding')}", stacklevel=3)
     return side, 1
 
 
@@ -162,7 +145,7 @@ def _packs(lm: LanguageModel, asked: bool | None) -> bool:
     """Whether items lie end to end: where that was asked for, or pays, and the model reads them as it does alone."""
     if asked is None:
         return packs_by_itself(lm.device, lm.attention) and lm.reads_packed
-    if asked and (why := packing_refused(lm)) is not None:
+    if asked and (why := refused(lm, "packing")) is not None:
         warnings.warn(f"texts are padded: {type(lm.model).__name__}: {why}", stacklevel=3)
         return False
     return asked
@@ -216,42 +199,66 @@ def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> d
     return reasons
 
 
-def fill_empty(
-    arrays: dict[str, Array], readouts: Sequence[Readout], items: Sequence[Encoding], lm: LanguageModel, last: int
-) -> None:
-    """Add arrays of zeros for readouts that no item has, so that every requested name exists."""
-    a, n = lm.anatomy, len(items)
-    for readout in readouts:
-        shape: tuple[int, ...]
+class Gathering:
+    """Values of passes that stop after block ``last``, put in batch by batch until they are the features of all items.
+
+    ``missing`` says which items lack a readout, and why; it may be added to meanwhile.
+    """
+
+    def __init__(
+        self, lm: LanguageModel, items: Sequence[Encoding], readouts: Sequence[Readout], last: int | None = None
+    ) -> None:
+        self._lm, self._items, self._readouts = lm, items, readouts
+        self._last = lm.anatomy.n_blocks if last is None else last
+        self.started = time.perf_counter()
+        self.missing = {r.name: lacking(r, items, lm) for r in readouts}
+        self._arrays: dict[str, Array] = {}
+        self._rows: dict[str, dict[int, Array]] = {}
+        if any(map(reads_labels, readouts)):
+            self._arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
+
+    def put(self, values: Mapping[str, Array | Ragged], places: Sequence[int]) -> None:
+        """Take the values of the items at ``places``."""
+        for name, value in values.items():
+            if isinstance(value, Ragged):
+                self._rows.setdefault(name, {}).update(zip(places, value, strict=True))
+            else:
+                put(self._arrays, name, value, places, len(self._items))
+
+    def features(self, texts: Mapping[str, tuple[str, ...]] | None = None) -> Features:
+        """All of it, and ``texts``; zeros for readouts that no item has, so that every requested name exists."""
+        n, whole = len(self._items), self._last == self._lm.anatomy.n_blocks
+        ragged = {}
+        for readout in self._readouts:
+            shape = self._shape(readout)
+            if readout.ragged:
+                rows, none = self._rows.get(readout.name, {}), np.zeros((0, *shape), np.float32)
+                ragged[readout.name] = Ragged.of([rows.get(k, none) for k in range(n)], shape)
+            else:
+                self._arrays.setdefault(readout.name, np.zeros((n, *shape), np.float32))
+        return Features.of_items(
+            self._items,
+            provenance(self._lm, last_block=None if whole else self._last),
+            arrays=self._arrays,
+            ragged=ragged,
+            texts=texts or {},
+            missing=self.missing,
+            seconds=dict.fromkeys(self.missing, time.perf_counter() - self.started),
+        )
+
+    def _shape(self, readout: Readout) -> tuple[int, ...]:
+        """Shape of what an item has of a readout, or of one row of it."""
+        a, last = self._lm.anatomy, self._last
+        total = last + (2 if last == a.n_blocks else 1)
         match readout:
             case HiddenStates():
-                shape = (n, last + (2 if last == a.n_blocks else 1), a.width)
+                return total, a.width
             case LabelLogits():
-                shape = (n, 2, last + 1, max(len(item.label_ids) for item in items))
+                return 2, last + 1, max(len(item.label_ids) for item in self._items)
             case ResponseLogProb():
-                shape = (n, 2)
-            case _ if isinstance(readout, Paired):
-                shape = (n, last, a.n_heads, max(len(item.positions.get(readout.keys, ())) for item in items))
-            case States() if not readout.ragged:
-                shape = (n, *_row(readout, lm, last))
-            case _:
-                continue
-        arrays.setdefault(readout.name, np.zeros(shape, dtype=np.float32))
-
-
-def flat(readouts: Sequence[Readout]) -> list[States | TokenStats]:
-    """Those of the readouts that may have several rows per item."""
-    return [r for r in readouts if isinstance(r, TokenStats) or (isinstance(r, States) and r.ragged)]
-
-
-def _ragged(rows: Mapping[int, Array], n: int, shape: tuple[int, ...]) -> Ragged:
-    """The rows of ``n`` items, by their places; ``shape`` is that of a row."""
-    none: Array = np.zeros((0, *shape), np.float32)
-    return Ragged.of([rows.get(k, none) for k in range(n)], shape)
-
-
-def _row(readout: States | TokenStats, lm: LanguageModel, last: int) -> tuple[int, ...]:
-    """Shape of one row of a readout."""
-    if isinstance(readout, TokenStats):
-        return (readout.top,) if readout.top else ()
-    return len(readout.chosen(last + (2 if last == lm.anatomy.n_blocks else 1))), lm.anatomy.width
+                return (2,)
+            case States():
+                return len(readout.chosen(total)), a.width
+            case TokenStats():
+                return (readout.top,) if readout.top else ()
+        return last, a.n_heads, max(len(item.positions.get(readout.keys, ())) for item in self._items)

@@ -171,14 +171,11 @@ def _places(key: Any, n: int) -> npt.NDArray[np.intp]:
     try:
         if isinstance(key, bool | np.bool_):
             raise IndexError("one boolean is no mask")
-        return np.atleast_1d(np.arange(n)[key if isinstance(key, slice) else _index(key)])
+        index = key if isinstance(key, slice) else np.asarray(key)
+        empty = isinstance(index, np.ndarray) and index.size == 0 and index.dtype != bool
+        return np.atleast_1d(np.arange(n)[np.zeros(0, np.intp) if empty else index])
     except (IndexError, TypeError, ValueError):
         raise InnerjudgeError(
             f"given features of {n} items and the key {repr(key)[:80]}, expected the name of a readout, or places "
             f"below {n}: an integer, a slice, a list of integers or a mask of as many booleans"
         ) from None
-
-
-def _index(key: Any) -> npt.NDArray[Any]:
-    index = np.asarray(key)
-    return index.astype(np.intp) if index.size == 0 and index.dtype != bool else index

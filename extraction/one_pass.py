@@ -15,7 +15,7 @@ from ..models.errors import InnerjudgeError
 from ..models.inputs import position_inputs, positions
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
-from .batching import Batch, Packing, Placing, collate, pack
+from .batching import Batch, Placing, collate, pack
 from .features import Array
 from .ragged import Ragged
 from .readouts import HiddenStates, LabelLogits, Paired, Readout, ResponseLogProb, States, TokenStats
@@ -145,7 +145,9 @@ def run_batch(
             lent = prompt.states[0][:, place].movedim(1, 0)
             states = torch.where((at < 0).to(states.device)[:, None, :, None], lent, states)
         found |= _point_values(lm, items, readouts, states, last)
-    _silence(found, items, missing, readouts)
+    for readout in readouts:
+        if readout.name in found:
+            _silence(found[readout.name], readout, items, missing[readout.name])
     values: Values = {name: value.float().cpu().numpy() for name, value in found.items()}
     for name, one in ranges.items():
         if residual.end is not None:
@@ -204,9 +206,8 @@ def _attention_tap(
     kinds = frozenset(r.name for r in readouts)
     query_at, keys_at = _index(items, query, batch)[:, 0], _index(items, keys, batch)
     more: dict[str, Any] = {} if prompt is None else {"lent": prompt.length, "prompt": prompt.keys}
-    if batch.lengths is not None:
-        more["packing"] = Packing(batch.offsets, batch.lengths)
-    return AttentionTap(lm, query_at.clamp(min=0), keys_at, kinds=kinds, last=last, **more)
+    packed = None if batch.lengths is None else batch
+    return AttentionTap(lm, query_at.clamp(min=0), keys_at, kinds=kinds, last=last, packed=packed, **more)
 
 
 def _index(items: Sequence[Encoding], role: str, batch: Batch) -> Tensor:
@@ -219,24 +220,15 @@ def _padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     return torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=device)
 
 
-def _silence(
-    found: dict[str, Tensor],
-    items: Sequence[Encoding],
-    missing: Mapping[str, Mapping[str, str]],
-    readouts: Sequence[Readout],
-) -> None:
+def _silence(values: Tensor, readout: Readout, items: Sequence[Encoding], missing: Mapping[str, str]) -> None:
     """Zero the rows of items that lack a readout, and the padding beyond an item's labels or options."""
-    for readout in readouts:
-        value = found.get(readout.name)
-        if value is None:
-            continue
-        for row, item in enumerate(items):
-            if item.id in missing[readout.name]:
-                value[row] = 0
-            elif isinstance(readout, LabelLogits):
-                value[row, ..., len(item.label_ids) :] = 0
-            elif isinstance(readout, Paired):
-                value[row, ..., len(item.positions[readout.keys]) :] = 0
+    for row, item in enumerate(items):
+        if item.id in missing:
+            values[row] = 0
+        elif isinstance(readout, LabelLogits):
+            values[row, ..., len(item.label_ids) :] = 0
+        elif isinstance(readout, Paired):
+            values[row, ..., len(item.positions[readout.keys]) :] = 0
 
 
 def n_labels(item: Encoding) -> int:

@@ -26,8 +26,7 @@ class Provenance:
     Args:
         model: Name or folder as the user gave it. For reading only: a folder may move.
         revision: Revision on the hub; ``None`` for a folder.
-        fingerprint: Hash of the model's class, head sizes and rotary settings, of every 97th entry of its vocabulary
-            and of a sample of every tensor; :attr:`LanguageModel.fingerprint` says exactly what.
+        fingerprint: Hash of the model; :attr:`LanguageModel.fingerprint` says of what.
         dtype: Type of the weights during the pass.
         attention: Attention kernel of the pass.
         chat_template: Hash of the chat template; ``"none"`` without one.

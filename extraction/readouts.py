@@ -18,9 +18,26 @@ from ..models.roles import Role
 Reduce = Literal["mean", "max", "min", "first", "last", "none"]
 
 
+class _Named:
+    """What readouts have in common."""
+
+    __slots__ = ()
+    _name: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """Key in :attr:`Features.arrays`, or in :attr:`Features.ragged` if it is :attr:`ragged`."""
+        return self._name.format(self)
+
+    @property
+    def ragged(self) -> bool:
+        """Whether an item may have several rows."""
+        return False
+
+
 @checked_fields
 @dataclass(frozen=True, slots=True)
-class HiddenStates:
+class HiddenStates(_Named):
     """The residual stream at one position, in every block: array ``[n, L + 2, D]``.
 
     Row ``l`` in ``0..L`` is the raw ``h[l]`` (row 0 enters block 1, row ``L`` leaves the last block); row ``L + 1`` is
@@ -33,17 +50,13 @@ class HiddenStates:
         'hidden/reasoning_end'
     """
 
+    _name = "hidden/{0.position}"
     position: str
-
-    @property
-    def name(self) -> str:
-        """Key in :attr:`Features.arrays`."""
-        return f"hidden/{self.position}"
 
 
 @checked_fields
 @dataclass(frozen=True, slots=True)
-class LabelLogits:
+class LabelLogits(_Named):
     """Logits of the verdict labels after every block: array ``[n, 2, L + 1, M]``.
 
     Axis 1 is (raw, normed): ``unembed(h[l])`` and ``unembed(final_norm(h[l]))`` for ``l = 0..L``, both with the model's
@@ -57,17 +70,13 @@ class LabelLogits:
         'logits/score'
     """
 
+    _name = "logits/{0.position}"
     position: str = "score"
-
-    @property
-    def name(self) -> str:
-        """Key in :attr:`Features.arrays`."""
-        return f"logits/{self.position}"
 
 
 @checked_fields
 @dataclass(frozen=True, slots=True)
-class QueryKey:
+class QueryKey(_Named):
     """Query-key products of one position with several: array ``[n, L, H, K]``, zero beyond an item's options.
 
     ``rotary="before"`` takes queries and keys after any q/k norm and before the rotary embedding (QK-score paper, as
@@ -84,19 +93,15 @@ class QueryKey:
         'qk/before'
     """
 
+    _name = "qk/{0.rotary}"
     rotary: Literal["before", "after"] = "before"
     query: str = "score"
     keys: str = "option_end"
 
-    @property
-    def name(self) -> str:
-        """Key in :attr:`Features.arrays`."""
-        return f"qk/{self.rotary}"
-
 
 @checked_fields
 @dataclass(frozen=True, slots=True)
-class AttentionWeights:
+class AttentionWeights(_Named):
     """Attention weights (after the softmax) from one position to several: ``[n, L, H, K]``, zero beyond the options.
 
     The weights that the model's own kernel uses, with its soft-cap, window, sinks and biases. Heads and empty blocks
@@ -107,14 +112,13 @@ class AttentionWeights:
         'attention'
     """
 
+    _name = "attention"
     query: str = "score"
     keys: str = "option_end"
-    #: Key in :attr:`Features.arrays`.
-    name: ClassVar[str] = "attention"
 
 
 @dataclass(frozen=True, slots=True)
-class ResponseLogProb:
+class ResponseLogProb(_Named):
     """Sum of the response tokens' log-probabilities and their number: array ``[n, 2]``.
 
     It covers the tokens after ``prompt_end`` up to and including ``response_end``, each given all before it.
@@ -124,13 +128,12 @@ class ResponseLogProb:
         'logprob'
     """
 
-    #: Key in :attr:`Features.arrays`.
-    name: ClassVar[str] = "logprob"
+    _name = "logprob"
 
 
 @checked_fields
 @dataclass(frozen=True, slots=True)
-class States:
+class States(_Named):
     """The residual stream over ranges of tokens: array ``[n, R, D]``, or :class:`.Ragged` rows ``[N, R, D]``.
 
     One row per range: an array if the role has one range per item, ragged if it may have several (steps, segments).
@@ -155,7 +158,7 @@ class States:
 
     @property
     def name(self) -> str:
-        """Key in :attr:`Features.arrays` or :attr:`Features.ragged`."""
+        """Key as in the others, with the reduction and the rows."""
         rows = "" if self.rows is None else f"[{','.join(map(str, self.rows))}]"
         return f"hidden/{self.role}.{self.reduce}{rows}"
 
@@ -182,7 +185,7 @@ class States:
 
 @checked_fields
 @dataclass(frozen=True, slots=True)
-class TokenStats:
+class TokenStats(_Named):
     """One statistic of the distribution that each token of a role was drawn from: :class:`.Ragged` rows ``[N]``.
 
     The distribution of token ``t`` is what the model predicts after token ``t - 1``; the first token of a text has
@@ -198,6 +201,7 @@ class TokenStats:
         'tokens/response.entropy'
     """
 
+    _name = "tokens/{0.role}.{0.what}"
     role: str = "response"
     what: str = "log_probability"
 
@@ -215,9 +219,9 @@ class TokenStats:
         return int(match[1]) if match else 0
 
     @property
-    def name(self) -> str:
-        """Key in :attr:`Features.ragged`."""
-        return f"tokens/{self.role}.{self.what}"
+    def ragged(self) -> bool:
+        """Whether an item may have several rows: always."""
+        return True
 
 
 STATISTICS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty")
@@ -251,6 +255,8 @@ def reads_labels(readout: object) -> TypeGuard[LabelLogits | QueryKey | Attentio
     return isinstance(readout, LabelLogits | QueryKey | AttentionWeights)
 
 
+#: Readouts that a generation carries.
+Carried = HiddenStates | ResponseLogProb
 #: Readouts of one position beside several.
 Paired = QueryKey | AttentionWeights
 Readout = HiddenStates | LabelLogits | Paired | ResponseLogProb | States | TokenStats

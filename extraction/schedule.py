@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple, Self
 
 from ..models.caching import CANNOT_SHARE, free_memory
-from ..models.description import sharing_refused
+from ..models.description import refused
 from ..models.errors import UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
@@ -233,7 +233,7 @@ def beginnings(reader: BatchReader, rows: Sequence[int], least: int) -> list[Fam
     """Which of the items at ``rows`` begin alike, so that sharing the beginning saves ``least`` tokens or more."""
     items = [reader.items[k] for k in rows]
     found = families([item.ids for item in items], [_most_shared(reader, item) for item in items], least=least)
-    if any(family.shared for family in found) and (why := sharing_refused(reader.lm)) is not None:
+    if any(family.shared for family in found) and (why := refused(reader.lm, "sharing")) is not None:
         _say(reader.lm, why)
         return [Family(tuple(rows), 0)]
     return [Family(tuple(rows[k] for k in family.rows), family.shared) for family in found]

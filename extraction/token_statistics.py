@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
@@ -41,26 +42,20 @@ def token_values(
     for readout in readouts:
         rows = [[place[k, t] for t in own] for k, own in enumerate(asked[readout.name])]
         if isinstance(readout, ResponseLogProb):
-            values[readout.name] = _summed(found[_OF_RESPONSE.what], rows).cpu().numpy()
+            # Summed in a table, not added up by index: that has no fixed order on a GPU.
+            held = found[_OF_RESPONSE.what]
+            table = pad_sequence([held[torch.tensor(own, dtype=torch.long)] for own in rows], batch_first=True)
+            counts = torch.tensor([len(own) for own in rows], dtype=table.dtype, device=table.device)
+            values[readout.name] = torch.stack((table.sum(1), counts), dim=1).cpu().numpy()
         else:
-            held = found[readout.what].cpu().numpy()
-            values[readout.name] = Ragged.of([held[own] for own in rows], held.shape[1:])
+            numbers = found[readout.what].cpu().numpy()
+            values[readout.name] = Ragged.of([numbers[own] for own in rows], numbers.shape[1:])
     return values
 
 
 def _written(item: Encoding, role: str) -> list[int]:
     """Tokens of a role that have a token before them, each once."""
     return sorted({t for start, end in item.places(role) for t in range(max(start, 1), end)})
-
-
-def _summed(values: Tensor, rows: Sequence[Sequence[int]]) -> Tensor:
-    """``[B, 2]``: sum of the values of each item, and how many they are."""
-    # Summed in a table, not added up by index: that has no fixed order on a GPU.
-    table = values.new_zeros(len(rows), max(map(len, rows), default=0))
-    for k, own in enumerate(rows):
-        table[k, : len(own)] = values[torch.tensor(own, dtype=torch.long, device=values.device)]
-    counts = torch.tensor([len(own) for own in rows], dtype=table.dtype, device=table.device)
-    return torch.stack((table.sum(1), counts), dim=1)
 
 
 def _statistics(

@@ -115,7 +115,8 @@ def fits(value: Any, hint: Any, words: bool = False) -> bool:
     if origin is tuple and args and args[-1] is not Ellipsis:
         return isinstance(value, list | tuple) and len(value) == len(args) and all(map(fit, value, args))
     if origin in (Sequence, list, tuple, set, frozenset, Iterable):
-        return _is_series(value, origin) and all(fit(one, args[0]) for one in _entries(value))
+        inner = value if isinstance(value, list | tuple | set | frozenset) else ()  # others are used up, or read files
+        return _is_series(value, origin) and all(fit(one, args[0]) for one in inner)
     if origin is Mapping or origin is dict:
         return isinstance(value, Mapping) and all(fit(one, args[1]) for one in value.values())
     if origin is np.ndarray:
@@ -134,14 +135,7 @@ def _is_series(value: Any, origin: Any) -> bool:
         return False
     if origin is Iterable:
         return hasattr(value, "__iter__")
-    return isinstance(value, Sequence | np.ndarray | set | frozenset) or (
-        hasattr(value, "__getitem__") and hasattr(value, "__len__")
-    )
-
-
-def _entries(value: Any) -> Iterable[Any]:
-    """Entries that can be looked at without using them up or reading files."""
-    return value if isinstance(value, list | tuple | set | frozenset) else ()
+    return hasattr(value, "__len__") and (hasattr(value, "__getitem__") or isinstance(value, set | frozenset))
 
 
 @lru_cache(maxsize=1024)

@@ -97,7 +97,7 @@ def find_stream(
     if _likeness(ran[best], own) == 2 or sum(len(ran[c]) for c in together) != len(own) - 1:
         together = [best]
     calls = sorted((call for c in together for call in ran[c]), key=lambda call: call.start)
-    return _stream(calls, [c for c in outer if c not in together], seen, own, _text_first(model, seen))
+    return _stream(model, calls, [c for c in outer if c not in together], seen, own)
 
 
 def _calls(children: Iterable[Any], seen: Observation) -> list[ModuleCall]:
@@ -128,10 +128,15 @@ def _likeness(calls: Sequence[ModuleCall], own: Sequence[Tensor]) -> int:
 
 
 def _stream(
-    calls: list[ModuleCall], others: list[Any], seen: Observation, own: Sequence[Tensor], text_first: bool
+    model: Any, calls: list[ModuleCall], others: list[Any], seen: Observation, own: Sequence[Tensor]
 ) -> tuple[Stream, list[Tensor]]:
     given, returned = [_tensor(call.given) for call in calls], [_tensor(call.returned) for call in calls]
-    layout = _layout(tuple(given[0].shape), text_first)
+    shape = tuple(given[0].shape)
+    items = shape.index(ITEMS)
+    if TOKENS in shape:
+        layout = Layout(items, shape.index(TOKENS))
+    else:  # the model adds tokens of its own
+        layout = Layout(items, items + 1, 0 if _text_first(model, seen) else shape[items + 1] - TOKENS)
     leaves, end = calls[-1].module, returned[-1]
     by_input = False
     if _likeness(calls, own) != 2:
@@ -145,14 +150,7 @@ def _stream(
             last = max(ends, key=lambda call: call.end)
             leaves, end = last.module, _tensor(last.returned)
     states = [given[0], *(given[1:] if by_input else returned[:-1]), end]
-    return Stream(tuple(c.module for c in calls), leaves, by_input, layout, tuple(given[0].shape)), states
-
-
-def _layout(shape: tuple[int, ...], text_first: bool) -> Layout:
-    items = shape.index(ITEMS)
-    if TOKENS in shape:
-        return Layout(items, shape.index(TOKENS))
-    return Layout(items, items + 1, 0 if text_first else shape[items + 1] - TOKENS)
+    return Stream(tuple(c.module for c in calls), leaves, by_input, layout, shape), states
 
 
 def _text_first(model: Any, seen: Observation) -> bool:

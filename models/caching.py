@@ -89,7 +89,11 @@ class Probe:
                 if self._plain() is not None:
                     return
             self._model, self._stream = model, stream
-            self._noise = self._own_noise()
+            # Texts in a batch differ from the same texts alone by rounding only.
+            together, every = self._plain(), [self._plain(text[None]) for text in self._ids]
+            alone = [states for states in every if states is not None]
+            if together is not None and len(alone) == len(every):
+                self._noise = max(apart(a, b) for a, b in zip(together[:, None], alone, strict=True))
 
     def sides(self) -> frozenset[str]:
         """Sides on which padding changes nothing.
@@ -159,14 +163,6 @@ class Probe:
         ids = self._ids if ids is None else ids
         mask = torch.ones_like(ids) if mask is None else mask
         return last_states(self._model, self._stream, ids, mask, **position_inputs(mask, self._offset))
-
-    def _own_noise(self) -> float:
-        """Largest difference between texts in a batch and the same texts alone: nothing but rounding explains it."""
-        together = self._plain()
-        alone = [self._plain(text[None]) for text in self._ids]
-        if together is None or any(states is None for states in alone):
-            return 0.0
-        return max(apart(a, b) for a, b in zip(together[:, None], alone, strict=True) if b is not None)
 
 
 def leading(blocks: Sequence[nn.Module], config: Any) -> int:

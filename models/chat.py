@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from transformers import PreTrainedTokenizerFast
-
 from .arguments import checked
 from .conversation import Conversation, Message, Text, plain_text, turns_of
 from .errors import InnerjudgeError, UnreadableError
-from .markers import THINK, Span, in_format, reasons
+from .items import Trace
+from .markers import THINK, Markers, Span, in_format, reasons
 from .template import MERGE, USER, EndlessError, format_of, knows_reasoning, rendered
+from .tokens import FastTokenizer
 
 #: Stand-ins that show where a template puts the answer, and the reasoning before it.
 ANSWER, _REASONING = "assistant-turn-8f3c", "reasoning-8f3c"
@@ -35,7 +35,7 @@ class ChatPrompt:
     user_start: int
     user_end: int
     glue: str
-    markers: tuple[str, str] = THINK
+    markers: Markers = THINK
     judged: Span = (0, 0)
 
 
@@ -51,7 +51,7 @@ class Frame(NamedTuple):
     after: str
     opening: str
     glue: str
-    markers: tuple[str, str]
+    markers: Markers
 
 
 #: What is put around the last turn of a conversation, by ``thinking`` and all that stands before it.
@@ -60,12 +60,7 @@ Frames = dict[tuple[bool, tuple[Message, ...]], Frame]
 
 @checked
 def render(
-    tokenizer: PreTrainedTokenizerFast,
-    user: Text,
-    *,
-    thinking: bool,
-    markers: tuple[str, str] = THINK,
-    frames: Frames | None = None,
+    tokenizer: FastTokenizer, user: Text, *, thinking: bool, markers: Markers = THINK, frames: Frames | None = None
 ) -> ChatPrompt:
     """Render a user turn or a conversation with the generation prompt; without a template: the text and a newline.
 
@@ -102,7 +97,7 @@ def render(
 _TAG = re.compile(r"\s*(<[^\s<>]+>|\[/?\w+\])")
 
 
-def require_unrendered(tokenizer: PreTrainedTokenizerFast, prompt: Text, frames: Frames | None = None) -> None:
+def require_unrendered(tokenizer: FastTokenizer, prompt: Text, frames: Frames | None = None) -> None:
     """Refuse an item's prompt that has been through the chat template already.
 
     Such a text begins with a tag and ends as the template's own output does, with reasoning on or off. Its first turn
@@ -130,9 +125,7 @@ def require_unrendered(tokenizer: PreTrainedTokenizerFast, prompt: Text, frames:
         raise UnreadableError("the prompt is rendered by the chat template already: give its messages instead")
 
 
-def _frame(
-    tokenizer: PreTrainedTokenizerFast, turns: tuple[Message, ...], thinking: bool, markers: tuple[str, str]
-) -> Frame:
+def _frame(tokenizer: FastTokenizer, turns: tuple[Message, ...], thinking: bool, markers: Markers) -> Frame:
     asked = (*turns[:-1], replace(turns[-1], content=USER))
     if len(asked) > 1 or asked[-1].role != "user":
         _require_shown(tokenizer, asked, thinking)
@@ -164,7 +157,7 @@ def _frame(
     return Frame(before, after, opening, glue, own)
 
 
-def _require_shown(tokenizer: PreTrainedTokenizerFast, turns: Sequence[Message], thinking: bool) -> None:
+def _require_shown(tokenizer: FastTokenizer, turns: Sequence[Message], thinking: bool) -> None:
     """Refuse a conversation of which the template leaves out a turn or a tool call."""
     stands = [replace(one, content=f"turn-{k}-8f3c" if one.content else "") for k, one in enumerate(turns)]
     text = rendered(tokenizer, stands, None, thinking)
@@ -175,9 +168,7 @@ def _require_shown(tokenizer: PreTrainedTokenizerFast, turns: Sequence[Message],
             raise UnreadableError(f"the chat template leaves out {what} of this conversation{merge}")
 
 
-def _own_markers(
-    tokenizer: PreTrainedTokenizerFast, turns: Sequence[Message], text: str, markers: tuple[str, str]
-) -> tuple[str, str]:
+def _own_markers(tokenizer: FastTokenizer, turns: Sequence[Message], text: str, markers: Markers) -> Markers:
     """What a template writes before and after reasoning that it is given apart (gpt-oss: two channels).
 
     Where it is given none, the known markers that it names (Magistral, Granite, Seed, EXAONE).
@@ -199,31 +190,16 @@ def _own_markers(
     return next((pair for pair in (markers, named) if pair[0] in opening), (opening, closing))
 
 
-class TraceText(NamedTuple):
-    """A rendered prompt, up to and with the header of the answer, and the answer that follows it.
-
-    The conversation's last turn ends at ``user_end``; ``markers`` are those of the reasoning, if there is any.
-    """
-
-    prompt: str
-    answer: str
-    user_end: int
-    markers: tuple[str, str]
-
-
 def write_trace(
-    tokenizer: PreTrainedTokenizerFast,
-    prompt: Text,
-    response: Text,
-    sampled: str | None,
-    *,
-    markers: tuple[str, str],
-    frames: Frames | None,
-) -> TraceText:
+    tokenizer: FastTokenizer, trace: Trace, sampled: str | None, *, markers: Markers, frames: Frames | None
+) -> tuple[str, str, int, Markers]:
     """Render a prompt and its response; ``sampled`` is the response's text where its stored ids are used again.
 
-    ``UnreadableError`` if the template does not show all of the conversation.
+    The rendered prompt, up to and with the header of the answer, the answer that follows it, where the conversation's
+    last turn ends, and the markers of the reasoning, if there is any. ``UnreadableError`` if the template does not show
+    all of the conversation.
     """
+    prompt, response = trace.prompt, trace.response
     last = Message("assistant", response) if isinstance(response, str) else response.messages[-1]
     if last.reasoning is not None and last.content.lstrip().startswith(markers[0]):
         last = replace(last, reasoning=None)  # some servers write it twice
@@ -236,14 +212,14 @@ def write_trace(
     head, glue, end = chat.text, chat.glue, chat.user_end
     own = chat.markers if chat.markers[0] in said else markers
     if sampled is not None:
-        return TraceText(head, sampled, end, own)
+        return head, sampled, end, own
     if last.reasoning is not None or last.shown:
         exact = answered(tokenizer, turns_of(asked), last, chat) if last.shown or knows_reasoning(tokenizer) else None
         if exact:
-            return TraceText(*exact, end, chat.markers if chat.markers[0] in exact[1] else markers)
+            return *exact, end, chat.markers if chat.markers[0] in exact[1] else markers
         if head.rstrip().endswith(own[0]):  # the prompt opened the block; white space as it has it
             space = head[len(head.rstrip()) :]
-            return TraceText(head, f"{last.reasoning}{space}{own[1]}{space * 2}{last.content}", end, own)
+            return head, f"{last.reasoning}{space}{own[1]}{space * 2}{last.content}", end, own
     formed = in_format(said, markers, chat.markers)
     if formed != said or begins_with_header(said, glue):
         said, glue = formed, ""
@@ -253,7 +229,7 @@ def write_trace(
         header = glue.rstrip(" ")
         head, glue = head + header, glue[len(header) :]
     own = chat.markers if chat.markers[0] in said else markers
-    return TraceText(head, glue + said if said else "", end, own)
+    return head, glue + said if said else "", end, own
 
 
 def begins_with_header(response: str, glue: str) -> bool:
@@ -262,7 +238,7 @@ def begins_with_header(response: str, glue: str) -> bool:
     return tag is not None and response.lstrip().startswith(tag.group().strip())
 
 
-def unclosed(rest: str, response: str, markers: tuple[str, str]) -> str:
+def unclosed(rest: str, response: str, markers: Markers) -> str:
     r"""End a prompt so that a response that reasons finds its reasoning block neither closed nor opened twice.
 
     ``rest`` is what the template puts after the user turn.
@@ -280,7 +256,7 @@ def unclosed(rest: str, response: str, markers: tuple[str, str]) -> str:
 
 
 def answered(
-    tokenizer: PreTrainedTokenizerFast, turns: Sequence[Message], answer: Message, chat: ChatPrompt
+    tokenizer: FastTokenizer, turns: Sequence[Message], answer: Message, chat: ChatPrompt
 ) -> tuple[str, str] | None:
     """A prompt and its answer as the template writes them, for an answer whose reasoning or tool calls are separate.
 

@@ -1,6 +1,6 @@
 """What was detected of a model, and which ways of reading it work: data for a table or a file header."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -69,13 +69,9 @@ def _attention(lm: LanguageModel) -> str:
 
 def _postprocessing(lm: LanguageModel) -> str:
     anatomy = lm.anatomy
-    parts = []
-    if anatomy.logit_scale != 1.0:
-        parts.append(f"scale {anatomy.logit_scale:g}")
-    if anatomy.softcap is not None:
-        parts.append(f"soft-cap {anatomy.softcap:g}")
-    if getattr(anatomy.unembedding, "bias", None) is not None:
-        parts.append("bias")
+    parts = [f"scale {anatomy.logit_scale:g}"] if anatomy.logit_scale != 1.0 else []
+    parts += [] if anatomy.softcap is None else [f"soft-cap {anatomy.softcap:g}"]
+    parts += [] if getattr(anatomy.unembedding, "bias", None) is None else ["bias"]
     return ", ".join(parts) or "none"
 
 
@@ -85,44 +81,37 @@ def _markers(lm: LanguageModel) -> str:
     return f"{both}, one token each" if sizes == [1, 1] else f"{both} as plain text ({sizes[0]} and {sizes[1]} tokens)"
 
 
-def padding_refused(lm: LanguageModel) -> str | None:
-    """Why texts of different lengths are read one at a time; ``None`` where they are padded."""
-    if lm.padding_sides:
-        return None
-    return "padding beside a text changes its states, on either side: it has no mask for all that it reads"
+def refused(lm: LanguageModel, way: Literal["padding", "packing", "sharing", "writing"]) -> str | None:
+    """Why texts of different lengths are read, or written after their prompts, one at a time; ``None`` if together.
 
-
-def writing_refused(lm: LanguageModel) -> str | None:
-    """Why texts after prompts of different lengths are written one at a time; ``None`` where they are padded."""
-    return None if "left" in lm.padding_sides else "it reads what stands behind padding on the left differently"
-
-
-def packing_refused(lm: LanguageModel) -> str | None:
-    """Why texts do not lie end to end in one row; ``None`` where they may."""
-    if lm.reads_packed:
-        return None
-    if lm.anatomy.position_offset is None:
-        return "it takes no position ids that would tell texts apart"
-    if lm.anatomy.stream.layout.prefix:
-        return "it puts tokens of its own before a text"
-    return f"the states of texts that lie end to end are not those of the texts alone (kernel {lm.attention})"
-
-
-def sharing_refused(lm: LanguageModel) -> str | None:
-    """Why a prompt is computed for each of its texts; ``None`` where they share it."""
-    if lm.shares_prompts:
-        return None
-    return "a text that goes on after a cached prompt reads differently, or there is no such cache"
+    ``"packing"`` is for texts that lie end to end in one row, ``"sharing"`` for a prompt that is computed once for all
+    of its texts.
+    """
+    match way:
+        case "padding" if not lm.padding_sides:
+            return "padding beside a text changes its states, on either side: it has no mask for all that it reads"
+        case "writing" if "left" not in lm.padding_sides:
+            return "it reads what stands behind padding on the left differently"
+        case "sharing" if not lm.shares_prompts:
+            return "a text that goes on after a cached prompt reads differently, or there is no such cache"
+        case "packing" if not lm.reads_packed:
+            if lm.anatomy.position_offset is None:
+                return "it takes no position ids that would tell texts apart"
+            if lm.anatomy.stream.layout.prefix:
+                return "it puts tokens of its own before a text"
+            return f"the states of texts that lie end to end are not those of the texts alone (kernel {lm.attention})"
+    return None
 
 
 def open_paths(lm: LanguageModel) -> dict[str, str]:
     """Name of a way of reading or writing -> "open", with its limits, or why it cannot be used."""
     sides = " or ".join(sorted(lm.padding_sides))
-    batches = f"open, padded {sides}" if sides else f"closed, one text at a time: {padding_refused(lm)}"
+    batches = f"open, padded {sides}" if sides else f"closed, one text at a time: {refused(lm, 'padding')}"
     if sides and lm.mixing.until is not None:
         rule = "of one length" if lm.mixing.exact and lm.mixing.until else "apart"
         batches += f"; texts of more than {lm.mixing.until} tokens {rule} (rotary angles follow the longest)"
-    closed = {"packing": packing_refused(lm), "shared prompts": sharing_refused(lm), "writing": writing_refused(lm)}
+    closed = {"packing": refused(lm, "packing"), "shared prompts": refused(lm, "sharing")}
+    closed |= {"writing": refused(lm, "writing")}
     return {
         "batches": batches,
         **{name: "open" if why is None else f"closed: {why}" for name, why in closed.items()},

@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel
 
 from .anatomy import Anatomy
 from .errors import InnerjudgeError
+from .tokens import FastTokenizer
 
 
-def fingerprint_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, anatomy: Anatomy) -> str:
+def fingerprint_of(model: PreTrainedModel, tokenizer: FastTokenizer, anatomy: Anatomy) -> str:
     """First 16 digits of a SHA-256 over parts of a model; see :attr:`.loading.LanguageModel.fingerprint`."""
     digest = hashlib.sha256()
     a, config = anatomy, model.config.get_text_config()

@@ -95,7 +95,7 @@ def _heads(
     at: int, call: AttentionCall, rotations: Sequence[Rotation], inner: Sequence[ModuleCall], tokens: int, known: bool
 ) -> Heads:
     query, key, extra = call.query, call.key, call.extra
-    window = extra.get("sliding_window")
+    window, softcap = extra.get("sliding_window"), extra.get("softcap")
     of_tokens = token_keys(call, tokens)
     reason = ""
     if key is None:
@@ -111,7 +111,7 @@ def _heads(
         registered=call.kernel != "products",
         rotary=bool(rotations),
         window=window if isinstance(window, int) and window > 0 else None,
-        softcap=_number(extra.get("softcap")),
+        softcap=float(softcap) if isinstance(softcap, int | float) and softcap else None,
         sinks=isinstance(extra.get("s_aux"), Tensor),
         factor=1.0
         if reason or key is None
@@ -155,21 +155,17 @@ def _factor(call: AttentionCall, states: Tensor, rotations: Sequence[Rotation], 
     if rows is None:
         return 1.0
     flat = rows.transpose(1, 2).flatten(2)
+    named = [getattr(call.module, name, None) for name in ("scaling", "scale", "softmax_scale")]
+    scales = [call.query.shape[-1] ** -0.5, *(float(n) for n in named if isinstance(n, float))]
     for inside in inner:
         given = inside.returned
         if given is None or given.ndim != 3 or given.shape[-1] < flat.shape[-1]:
             continue
         given = given if given.shape[:2] == flat.shape[:2] else given.transpose(0, 1)
         if given.shape[:2] == flat.shape[:2] and (factor := multiple(flat, given[..., : flat.shape[-1]])):
-            return factor if factor < 1.0 and _is_scale(factor, call) else 1.0
+            is_scale = factor < 1.0 and any(abs(factor - scale) <= 1e-2 * scale for scale in scales)
+            return factor if is_scale else 1.0
     return 1.0
-
-
-def _is_scale(factor: float, call: AttentionCall) -> bool:
-    """Whether a factor is ``1/sqrt(head_dim)`` or the scale that the attention module names."""
-    named = [getattr(call.module, name, None) for name in ("scaling", "scale", "softmax_scale")]
-    scales = [call.query.shape[-1] ** -0.5, *(float(n) for n in named if isinstance(n, float))]
-    return any(abs(factor - scale) <= 1e-2 * scale for scale in scales)
 
 
 def _knows_no_positions(model: Any, seen: Observation) -> bool:
@@ -177,10 +173,6 @@ def _knows_no_positions(model: Any, seen: Observation) -> bool:
     again = observe(model, seen.ids[:, :1].expand_as(seen.ids))
     every = [states for _, call in again.attention for states in (call.query, call.key) if states is not None]
     return all(alike(states, states[..., :1, :].expand_as(states)) for states in every)
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and value else None
 
 
 def find_spread(model: Any, heads: Sequence[Sequence[Heads]]) -> int:

@@ -2,13 +2,14 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel
 
 from .anatomy import Anatomy, find_anatomy
 from .arguments import checked
@@ -22,7 +23,10 @@ from .observation import input_device
 from .precision import cpu_dtype
 from .rotary import Place, rotary_places
 from .template import check_tokenizer
+from .tokens import FastTokenizer
 from .unwrapping import eagerly, unwrap
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,7 +49,7 @@ class LanguageModel:
     name: str
     revision: str | None
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
+    tokenizer: FastTokenizer
     anatomy: Anatomy
     origin: str = ""
     notes: tuple[str, ...] = ()
@@ -75,23 +79,22 @@ class LanguageModel:
     @cached_property
     def padding_sides(self) -> frozenset[str]:
         """Sides on which padding changes nothing, ``"left"`` and ``"right"`` for most models; found on first use."""
-        with self.uncompiled():
-            return self._probe().sides()
+        return self._tried(Probe.sides)
 
     @cached_property
     def shares_prompts(self) -> bool:
         """Whether texts with one prompt may share its keys and values; tried on first use."""
-        with self.uncompiled():
-            return self._probe().shares()
+        return self._tried(Probe.shares)
 
     @cached_property
     def reads_packed(self) -> bool:
         """Whether texts may lie end to end in one row, with positions that restart for each; tried on first use."""
-        with self.uncompiled():
-            return self._probe().packs()
+        return self._tried(Probe.packs)
 
-    def _probe(self) -> Probe:
-        return Probe(self.model, self.anatomy.stream, self.anatomy.position_offset, self.pad_id, self.memory)
+    def _tried(self, trial: Callable[[Probe], _Found]) -> _Found:
+        a = self.anatomy
+        with self.uncompiled():
+            return trial(Probe(self.model, a.stream, a.position_offset, self.pad_id, self.memory))
 
     @cached_property
     def mixing(self) -> Mixing:
@@ -236,7 +239,7 @@ def load(
 @checked
 def wrap(
     model: Any,
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: FastTokenizer,
     *,
     name: str = "model",
     memory: float | None = None,

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 #: Characters ``[start, end)`` of a text.
 Span = tuple[int, int]
+#: What stands before reasoning, and what behind it.
+Markers = tuple[str, str]
 #: Reasoning markers, as Qwen3, DeepSeek-R1 and the built-in model write them.
 THINK = ("<think>", "</think>")
 #: Reasoning formats by name: a chat template that names both markers of one has that. Channels (gpt-oss) are as the
 #: template writes them.
-FORMATS: dict[str, tuple[str, str]] = {
+FORMATS: dict[str, Markers] = {
     "magistral": ("[THINK]", "[/THINK]"),
     "granite": ("Here is my thought process:", "Here is my response:"),
     "seed": ("<seed:think>", "</seed:think>"),
@@ -19,13 +21,13 @@ FORMATS: dict[str, tuple[str, str]] = {
 }
 
 
-def reasons(response: str, markers: tuple[str, str]) -> bool:
+def reasons(response: str, markers: Markers) -> bool:
     """Whether a response begins with the opening marker, or has the closing one anywhere."""
     opening, closing = markers
     return response.lstrip().startswith(opening) or closing in response
 
 
-def in_format(response: str, markers: tuple[str, str], own: tuple[str, str]) -> str:
+def in_format(response: str, markers: Markers, own: Markers) -> str:
     """A response whose reasoning stands between ``markers``, in the format that the template writes."""
     opening, closing = markers
     if own == markers or not reasons(response, markers):
@@ -40,7 +42,7 @@ def marker_positions(
     text: str,
     response_start: int,
     user_end: int,
-    markers: tuple[str, str],
+    markers: Markers,
     prompt_end: int,
     *,
     sampled: bool = False,

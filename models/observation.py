@@ -28,7 +28,6 @@ TWO_STREAMS: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
 class ModuleCall:
     """One call of a module: its first floating input and output, and its place among all starts and ends of calls."""
 
-    name: str
     module: nn.Module
     given: Tensor | None
     returned: Tensor | None
@@ -47,12 +46,8 @@ class Observation:
     calls: list[ModuleCall] = field(default_factory=list)
     attention: list[tuple[int, AttentionCall]] = field(default_factory=list)
     rotations: list[tuple[int, Rotation]] = field(default_factory=list)
-    output: Any = None
-
-    @property
-    def logits(self) -> Tensor:
-        """Logits of the pass, ``[ITEMS, TOKENS, vocabulary]``."""
-        return self.output.logits  # type: ignore[no-any-return]
+    #: Logits of the pass, ``[ITEMS, TOKENS, vocabulary]``.
+    logits: Tensor = field(default_factory=lambda: torch.empty(0))
 
     def of(self, module: nn.Module) -> list[ModuleCall]:
         """Calls of one module, in order."""
@@ -70,19 +65,19 @@ def observe(model: Any, ids: Tensor | None = None) -> Observation:
     given = {"input_ids": seen.ids, "attention_mask": torch.ones_like(seen.ids), "use_cache": False}
     with _watched(model, seen):
         try:
-            seen.output = model(**given)
+            logits = getattr(model(**given), "logits", None)
         except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError, AssertionError) as error:
             raise InnerjudgeError(
                 f"given {family}, expected a model that runs on token ids alone, which failed with "
                 f"{type(error).__name__} ({one_line(error, 160)}): read its language model by itself"
             ) from error
-    logits = getattr(seen.output, "logits", None)
     if not isinstance(logits, Tensor) or logits.shape[:2] != seen.ids.shape:
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else None
         raise InnerjudgeError(
             f"given {family}, whose logits for ids of shape {tuple(seen.ids.shape)} have shape {shape}, expected one "
             "row a token: choose a model that generates text left to right"
         )
+    seen.logits = logits
     return seen
 
 
@@ -125,18 +120,15 @@ def input_device(model: Any) -> torch.device:
 def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
     clock = 0
     running: list[ModuleCall] = []
-    names = {module: name for name, module in model.named_modules()}
+    modules = list(model.modules())
 
     def heard(call: AttentionCall) -> None:
         seen.attention.append((clock, call))
 
-    def rotated(rotation: Rotation) -> None:
-        seen.rotations.append((clock, rotation))
-
     def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         nonlocal clock
         clock += 1
-        call = ModuleCall(names[module], module, states_taken(module, args, kwargs), None, clock, 0)
+        call = ModuleCall(module, states_taken(module, args, kwargs), None, clock, 0)
         running.append(call)
         seen.calls.append(call)
 
@@ -147,8 +139,9 @@ def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
         call.returned, call.end = states_given(module, output), clock
 
     products = AttentionProducts(ITEMS, lambda: bool(running), heard)
-    with ExitStack() as hooks, listening(heard), watched_rotations(rotary_places(names), rotated), products:
-        for module in names:
+    rotations = watched_rotations(rotary_places(modules), lambda rotation: seen.rotations.append((clock, rotation)))
+    with ExitStack() as hooks, listening(heard), rotations, products:
+        for module in modules:
             hooks.enter_context(module.register_forward_pre_hook(before, with_kwargs=True))
             hooks.enter_context(module.register_forward_hook(after))
         yield

@@ -7,17 +7,15 @@ the verdict) and ``option_end`` (one per option line). A position that an item l
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from transformers import PreTrainedTokenizerFast
-
 from .arguments import checked
 from .chat import ChatPrompt, Frames, render, require_unrendered, write_trace
 from .conversation import plain_text
 from .errors import UnreadableError
 from .items import Trace
-from .markers import THINK, Span, last_overlap, marker_positions
+from .markers import THINK, Markers, Span, last_overlap, marker_positions
 from .prompts import Prompt
 from .roles import PARTS, Role, Tokens, ranges_within
-from .tokens import LabelTokens, control_tokens, decoded, replayed_spans, tokens
+from .tokens import FastTokenizer, LabelTokens, control_tokens, decoded, replayed_spans, tokens
 from .unfit import unfit
 
 
@@ -52,17 +50,17 @@ class Encoding:
 class Alike:
     """A cache of what the texts of one tokenizer (which must not change) have in common; it only saves time."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+    def __init__(self, tokenizer: FastTokenizer) -> None:
         self.frames: Frames = {}
         self.labels = LabelTokens(tokenizer)
 
 
 @checked
 def encode_trace(
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: FastTokenizer,
     trace: Trace,
     *,
-    markers: tuple[str, str] = THINK,
+    markers: Markers = THINK,
     sampled_by: str | None = None,
     alike: Alike | None = None,
     roles: Sequence[str] = (),
@@ -94,11 +92,10 @@ def encode_trace(
     frames = None if alike is None else alike.frames
     try:
         require_unrendered(tokenizer, trace.prompt, frames)
-        written = write_trace(tokenizer, trace.prompt, trace.response, sampled, markers=markers, frames=frames)
+        prompt, answer, user_end, markers = write_trace(tokenizer, trace, sampled, markers=markers, frames=frames)
     except UnreadableError as error:
         return unreadable(trace.id, trace.group, str(error))
-    prompt, user_end, markers = written.prompt, written.user_end, written.markers
-    text = prompt + written.answer
+    text = prompt + answer
     if replayed:
         ids, spans = tokens(tokenizer, prompt)
         prompt_end = len(ids) - 1
@@ -112,8 +109,8 @@ def encode_trace(
         positions["response_end"] = (len(ids) - 1,)
     else:
         missing["response_end"] = "the response is empty"
-    found = Encoding(id=trace.id, group=trace.group, ids=ids, positions=positions, missing=missing)
-    return with_ranges(found, roles, Tokens(text, spans), markers[1]) if roles else found
+    item = Encoding(id=trace.id, group=trace.group, ids=ids, positions=positions, missing=missing)
+    return with_ranges(item, roles, Tokens(text, spans), markers[1]) if roles else item
 
 
 def with_ranges(item: Encoding, roles: Sequence[str], tokens: Tokens, closing: str) -> Encoding:
@@ -155,13 +152,13 @@ def _part(item: Encoding, part: str, tokens: Tokens, closing: str) -> tuple[Span
 
 
 def encode_prompt(
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: FastTokenizer,
     item_id: str,
     group: str,
     prompt: Prompt,
     *,
     reasoned: bool = False,
-    markers: tuple[str, str] = THINK,
+    markers: Markers = THINK,
     alike: Alike | None = None,
 ) -> Encoding:
     """Encode a prompt whose verdict is the next token (direct), or that the model answers freely (``reasoned``).
@@ -192,7 +189,7 @@ def encode_prompt(
 
 
 def encode_stem(
-    tokenizer: PreTrainedTokenizerFast, item_id: str, group: str, prompt: Prompt, rendered: ChatPrompt, stem: str
+    tokenizer: FastTokenizer, item_id: str, group: str, prompt: Prompt, rendered: ChatPrompt, stem: str
 ) -> Encoding:
     """A rendered prompt up to the end of ``stem``, where its verdict stands; without ``label_ids``."""
     ids, spans = tokens(tokenizer, stem, rendered.judged)

@@ -31,6 +31,7 @@ def _capabilities() -> dict[str, Any]:
     return getattr(torch.cpu, "get_capabilities", dict)()
 
 
+@cache
 def cpu_dtype(stored: str) -> str:
     """The dtype to compute in on a CPU, by default, for weights stored as ``stored``.
 
@@ -38,16 +39,11 @@ def cpu_dtype(stored: str) -> str:
     """
     if stored not in _UNITS or _UNITS[stored] & cpu_units():
         return stored
-    _say_slow(stored)
-    return "float32"
-
-
-@cache
-def _say_slow(stored: str) -> None:
     log.warning(
         f"This CPU has no units for {stored}: the weights are taken as float32, which is faster here and twice as "
         f"large; pass dtype={stored!r} (--dtype {stored}) to keep them. Threads: {torch.get_num_threads()}"
     )
+    return "float32"
 
 
 @cache

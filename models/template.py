@@ -15,12 +15,11 @@ from threading import Thread
 from typing import Any
 
 from jinja2 import Environment, TemplateError
-from transformers import PreTrainedTokenizerFast
 
 from .conversation import REASONING, Conversation, Message, plain_text, turns_of
 from .errors import InnerjudgeError, UnreadableError, one_line
-from .markers import FORMATS, THINK
-from .tokens import tokens
+from .markers import FORMATS, THINK, Markers
+from .tokens import FastTokenizer, tokens
 from .unfit import bound_texts
 
 _ODD = "given a chat template that {}, expected one that writes a header: use the template that came with the model"
@@ -45,11 +44,7 @@ class EndlessError(UnreadableError):
 
 
 def rendered(
-    tokenizer: PreTrainedTokenizerFast,
-    turns: Sequence[Message],
-    answer: Message | None,
-    thinking: bool,
-    prompt: bool = True,
+    tokenizer: FastTokenizer, turns: Sequence[Message], answer: Message | None, thinking: bool, prompt: bool = True
 ) -> str:
     """Render some turns, followed by an assistant turn or (if there is none) the generation prompt.
 
@@ -80,7 +75,7 @@ def rendered(
     return text
 
 
-def _written(tokenizer: PreTrainedTokenizerFast, said: Any, prompt: bool, **switches: Any) -> str:
+def _written(tokenizer: FastTokenizer, said: Any, prompt: bool, **switches: Any) -> str:
     """What the template writes; whatever it raises. One that takes too long is stopped at its next step."""
     template = str(tokenizer.chat_template)
     seconds = _PATIENCE if _stopped[template] < _TIMES else _LATER
@@ -106,7 +101,7 @@ def _written(tokenizer: PreTrainedTokenizerFast, said: Any, prompt: bool, **swit
     return text
 
 
-def _fields(message: Message, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+def _fields(message: Message, tokenizer: FastTokenizer) -> dict[str, Any]:
     """A message as a template is given it, reasoning under every name that templates have for it.
 
     A template that knows none of them is given it between the markers, as what was sampled.
@@ -120,12 +115,12 @@ def _fields(message: Message, tokenizer: PreTrainedTokenizerFast) -> dict[str, A
     return own | dict.fromkeys(REASONING, message.reasoning)
 
 
-def knows_reasoning(tokenizer: PreTrainedTokenizerFast) -> bool:
+def knows_reasoning(tokenizer: FastTokenizer) -> bool:
     """Whether a chat template reads reasoning from a field of its own."""
     return any(name in str(tokenizer.chat_template) for name in REASONING)
 
 
-def format_of(tokenizer: PreTrainedTokenizerFast) -> tuple[str, str]:
+def format_of(tokenizer: FastTokenizer) -> Markers:
     """The reasoning markers that a chat template uses; those of ``<think>`` where it uses none that are known."""
     template = str(tokenizer.chat_template)
     return next((pair for pair in FORMATS.values() if all(one in template for one in pair)), THINK)
@@ -135,7 +130,7 @@ def format_of(tokenizer: PreTrainedTokenizerFast) -> tuple[str, str]:
 _parts: dict[str, bool] = {}
 
 
-def _wants_parts(tokenizer: PreTrainedTokenizerFast) -> bool:
+def _wants_parts(tokenizer: FastTokenizer) -> bool:
     """Whether a template leaves out text that is given as a string, and not what is given as a part."""
     template = str(tokenizer.chat_template)
     if template not in _parts:

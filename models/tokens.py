@@ -13,8 +13,11 @@ from transformers import PreTrainedTokenizerFast
 from .errors import UnreadableError
 from .markers import Span
 
+#: A tokenizer that says where in a text each of its tokens stands.
+FastTokenizer = PreTrainedTokenizerFast
 
-def tokens(tokenizer: PreTrainedTokenizerFast, text: str, judged: Span = (0, 0)) -> tuple[tuple[int, ...], list[Span]]:
+
+def tokens(tokenizer: FastTokenizer, text: str, judged: Span = (0, 0)) -> tuple[tuple[int, ...], list[Span]]:
     """Ids of the tokens of a text, and the characters ``[start, end)`` of each.
 
     Within the characters ``judged`` there are no control tokens: what is spelled like one is read as plain text, so
@@ -39,11 +42,11 @@ def tokens(tokenizer: PreTrainedTokenizerFast, text: str, judged: Span = (0, 0))
     return tuple(ids), spans
 
 
-_control: WeakKeyDictionary[PreTrainedTokenizerFast, tuple[int, frozenset[int]]] = WeakKeyDictionary()
-_bare: WeakKeyDictionary[PreTrainedTokenizerFast, Tokenizer] = WeakKeyDictionary()
+_control: WeakKeyDictionary[FastTokenizer, tuple[int, frozenset[int]]] = WeakKeyDictionary()
+_bare: WeakKeyDictionary[FastTokenizer, Tokenizer] = WeakKeyDictionary()
 
 
-def control_tokens(tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
+def control_tokens(tokenizer: FastTokenizer) -> frozenset[int]:
     """Added tokens that have a meaning in a chat: special ones, and those in brackets, such as ``<think>``.
 
     Not the ``judged_markers`` of a tokenizer's configuration, which its model has learned to read in judged texts.
@@ -57,7 +60,7 @@ def control_tokens(tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
     return known[1]
 
 
-def _without_added(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
+def _without_added(tokenizer: FastTokenizer) -> Tokenizer:
     """The tokenizer without its added tokens."""
     if tokenizer not in _bare:
         parts = json.loads(tokenizer.backend_tokenizer.to_str())
@@ -76,11 +79,14 @@ class LabelTokens:
     letter, whatever stands on either side.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+    def __init__(self, tokenizer: FastTokenizer) -> None:
         self._tokenizer = tokenizer
         added = tokenizer.added_tokens_decoder
         self._added = frozenset(added)
-        self._by_line = _cuts_lines(tokenizer) and not any("\n" in token.content for token in added.values())
+        # GPT-2's expression has no piece that holds a line's end and a letter.
+        backend, cutter = tokenizer.backend_tokenizer, tokenizer.backend_tokenizer.pre_tokenizer
+        cuts_lines = backend.normalizer is None and isinstance(cutter, ByteLevel) and bool(cutter.use_regex)
+        self._by_line = cuts_lines and not any("\n" in token.content for token in added.values())
         self._known: dict[tuple[str, tuple[str, ...]], tuple[str, tuple[int, ...]]] = {}
 
     def after(
@@ -157,25 +163,18 @@ class LabelTokens:
         )
 
 
-def _cuts_lines(tokenizer: PreTrainedTokenizerFast) -> bool:
-    """Whether a text is cut by GPT-2's expression, in which no piece holds a line's end and a letter."""
-    backend = tokenizer.backend_tokenizer
-    cutter = backend.pre_tokenizer
-    return backend.normalizer is None and isinstance(cutter, ByteLevel) and bool(cutter.use_regex)
-
-
 #: Written for bytes that are no character (yet).
 _BROKEN = "\N{REPLACEMENT CHARACTER}"
 #: Tokens without a safe place to start from, after which the whole prefix is decoded once.
 _STUCK = 64
 
 
-def decoded(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> str:
+def decoded(tokenizer: FastTokenizer, ids: list[int]) -> str:
     """The text of sampled ids, markers and special tokens included."""
     return str(tokenizer.decode(ids))
 
 
-def replayed_spans(tokenizer: PreTrainedTokenizerFast, ids: list[int], start: int) -> list[tuple[int, int]]:
+def replayed_spans(tokenizer: FastTokenizer, ids: list[int], start: int) -> list[tuple[int, int]]:
     """Span of each token in ``decode(ids)``, moved by ``start``.
 
     A token ends where the text decoded up to it ends: a character made of several tokens belongs to the token that

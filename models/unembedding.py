@@ -54,7 +54,8 @@ def find_postprocessing(model: Any, unembedding: nn.Module, ids: Tensor) -> Post
     tolerance = 1e-5 if returned.dtype == torch.float32 else 1e-2
     found = returned[0].double()  # [probes, kept entries]
     zero, one, large = found[0], found[2], found[-1]
-    cap = None if _near(large, 1e6 * one - (1e6 - 1) * zero, tolerance) else float(large.abs().max())
+    straight = torch.allclose(large, 1e6 * one - (1e6 - 1) * zero, atol=tolerance, rtol=tolerance)
+    cap = None if straight else float(large.abs().max())
     line = found if cap is None else cap * torch.atanh((found / cap).clamp(-1 + 1e-12, 1 - 1e-12))
     scale = exact(float((line[1] - line[0]).mean() / _PROBES[1]), model, tolerance)
     softcap = exact(cap, model, tolerance) if cap else None
@@ -80,10 +81,6 @@ def exact(value: float, model: Any, tolerance: float = 1e-5) -> float:
         if abs(candidate - value) <= tolerance * abs(value):
             return candidate
     return float(f"{value:.6g}")
-
-
-def _near(a: Tensor, b: Tensor, tolerance: float) -> bool:
-    return torch.allclose(a, b, atol=tolerance, rtol=tolerance)
 
 
 class BeforeUnembedding(nn.Module):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import PreTrainedTokenizerFast
+
+from .tokens import FastTokenizer
 
 _UNBOUNDED = sys.maxsize
 #: White space of any kind.
@@ -20,10 +21,10 @@ _KEEPING = {"Sequence", "ByteLevel", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", 
 _KEEPING |= {"Digits", "Split", "Replace"}
 _TAKING = re.compile(r'"Removed"|"type": ?"Replace", ?"pattern": ?\{(?!"String": ?" "\})')
 #: Tokenizer -> context of its model, and the most characters that one of its tokens can stand for, if there is a bound.
-_bounds: WeakKeyDictionary[PreTrainedTokenizerFast, tuple[int, int | None]] = WeakKeyDictionary()
+_bounds: WeakKeyDictionary[FastTokenizer, tuple[int, int | None]] = WeakKeyDictionary()
 
 
-def bound_texts(tokenizer: PreTrainedTokenizerFast, context: int | None) -> None:
+def bound_texts(tokenizer: FastTokenizer, context: int | None) -> None:
     """Tell :func:`unfit` the longest input of a tokenizer's model, in tokens.
 
     If models share a tokenizer, the longest context counts; later each model counts tokens against its own.
@@ -32,7 +33,7 @@ def bound_texts(tokenizer: PreTrainedTokenizerFast, context: int | None) -> None
     _bounds[tokenizer] = max(_bounds.get(tokenizer, (context, None))[0], context), _characters(tokenizer)
 
 
-def unfit(tokenizer: PreTrainedTokenizerFast, *texts: str, ids: Sequence[int] = ()) -> str | None:
+def unfit(tokenizer: FastTokenizer, *texts: str, ids: Sequence[int] = ()) -> str | None:
     """Why texts, or stored ``ids``, cannot be put to the model of a tokenizer; ``None`` if they may.
 
     White space is not counted: special tokens may swallow any amount. Nothing is tokenised; only where one token may
@@ -56,7 +57,7 @@ def unfit(tokenizer: PreTrainedTokenizerFast, *texts: str, ids: Sequence[int] = 
     return f"at least {least} tokens, longer than the model's context of {context}; not cut"
 
 
-def _characters(tokenizer: PreTrainedTokenizerFast) -> int | None:
+def _characters(tokenizer: FastTokenizer) -> int | None:
     """Most characters, white space left out, that one token stands for; ``None`` where there is no bound.
 
     There is one where every byte has a token (else an unknown one may stand for a whole word, or none be written at
@@ -76,7 +77,7 @@ def _characters(tokenizer: PreTrainedTokenizerFast) -> int | None:
     return max(map(len, vocabulary)) * (4 if kinds & {"NFC", "NFKC"} else 1)
 
 
-def _begun(tokenizer: PreTrainedTokenizerFast, text: str, context: int) -> int:
+def _begun(tokenizer: FastTokenizer, text: str, context: int) -> int:
     """Tokens of as much of a text as has more of them than ``context``; 0 where all of it may have to be tokenised.
 
     A word that the cut goes through does not count, and where words are not told apart only half of the tokens do:

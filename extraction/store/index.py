@@ -15,7 +15,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...models.errors import InnerjudgeError, one_line
+from ...models.errors import InnerjudgeError
 from ...models.foreign import digest_of, dump_sealed, parse_json, refusing, unsealed
 from ..features import Features
 from ..provenance import Provenance
@@ -33,8 +33,6 @@ WRITTEN = "what `innerjudge extract` wrote: run it again, it writes the shard an
 #: Version of the layout.
 FORMAT = 2
 HEADER = "store.json"
-#: Bytes that a header has at most: it holds a provenance and a few numbers.
-HEADER_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ class StoreHeader:
     @classmethod
     def parse(cls, raw: bytes, where: str) -> Self:
         """Inverse of :meth:`dump`; ``InnerjudgeError`` names ``where``, and what is wrong with the header."""
-        try:
+        with refusing(f"the header {where}", "what `innerjudge extract` wrote: extract again", InnerjudgeError):
             given = parse_json(raw)
             found = given.get("format")
             if found != FORMAT:
@@ -95,11 +93,6 @@ class StoreHeader:
             if any(type(data[name]) is not int for name in ("items", "shard_items")) or type(data["job"]) is not str:
                 raise ValueError("a field of another type")
             return cls(known, **data)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, InnerjudgeError) as error:
-            raise InnerjudgeError(
-                f"given the header {where}, which cannot be read ({type(error).__name__}: {one_line(error)}), expected "
-                "what `innerjudge extract` wrote: extract again"
-            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,32 +115,20 @@ class Entry:
     header: str
 
 
-def write_index(
-    place: Place,
-    number: int,
-    start: int,
-    features: Features,
-    shard: dict[str, Any],
-    rounding: dict[str, Rounding],
-    header: str,
-) -> Entry:
-    """Write the index of a shard of ``features``, the items from ``start`` on; ``shard`` has its size and SHA-256."""
+def write_index(place: Place, header: StoreHeader, number: int, features: Features, shard: dict[str, Any]) -> Entry:
+    """Write the index of a shard of ``features``; ``shard`` is what was said when it was written."""
+    start, _ = header.span(number)
     about = shard | {
-        "header": header,
+        "header": header.digest,
         "shapes": {name: array.shape for name, array in features.arrays.items()},
         "ragged": {name: one.values.shape for name, one in features.ragged.items()},
         "seconds": features.seconds,
-        "rounding": {name: [r.error, r.total, r.worst] for name, r in rounding.items() if r.total},
     }
-    reasons: dict[str, dict[str, str]] = {}
-    for name, by_item in features.missing.items():
-        for item, reason in by_item.items():
-            reasons.setdefault(item, {})[name] = reason
     columns: dict[str, Any] = {
         "place": range(start, start + len(features)),
         "id": features.ids,
         "group": features.groups,
-        "missing": [list(reasons.get(i, {}).items()) for i in features.ids],
+        "missing": [[(name, why[i]) for name, why in features.missing.items() if i in why] for i in features.ids],
     }
     try:
         arrays = [pa.array(columns[name], type=kind) for name, kind in _COLUMNS.items()]
@@ -164,9 +145,7 @@ def write_index(
     pq.write_table(table, buffer, use_dictionary=False, write_statistics=False)
     raw = buffer.getvalue()
     name = f"{number:06d}-{hashlib.sha256(raw).hexdigest()[:16]}.parquet"
-    for other in index_names(place).get(number, []):
-        if other != name:
-            place.remove(f"{_FOLDER}/{other}")
+    remove_index(place, number, but=name)
     place.write(f"{_FOLDER}/{name}", [raw])
     return _entry(number, name, pq.ParquetFile(io.BytesIO(raw)))
 
@@ -180,10 +159,11 @@ def index_names(place: Place) -> dict[int, list[str]]:
     return found
 
 
-def remove_index(place: Place, number: int) -> None:
-    """Forget a shard."""
+def remove_index(place: Place, number: int, *, but: str = "") -> None:
+    """Forget a shard: remove its index files, ``but`` for that one."""
     for name in index_names(place).get(number, []):
-        place.remove(f"{_FOLDER}/{name}")
+        if name != but:
+            place.remove(f"{_FOLDER}/{name}")
 
 
 def read_entry(place: Place, number: int, name: str) -> Entry:

@@ -26,7 +26,12 @@ ASIDE = ".aside-"
 _PART = 1 << 24
 
 
-class LocalPlace:
+class _Named:
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+
+class LocalPlace(_Named):
     """A folder on this machine."""
 
     def __init__(self, folder: Path) -> None:
@@ -34,9 +39,6 @@ class LocalPlace:
 
     def __str__(self) -> str:
         return str(self.folder)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self)!r})"
 
     def write(self, name: str, parts: Iterable[bytes]) -> None:
         """Write ``parts`` one after another as the file ``name``, whole or not at all; an existing file is replaced."""
@@ -112,7 +114,7 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-class RemotePlace:
+class RemotePlace(_Named):
     """A folder of a file system that pyarrow knows (``s3://``, ``gs://``), or else fsspec."""
 
     def __init__(self, uri: str) -> None:
@@ -122,9 +124,6 @@ class RemotePlace:
 
     def __str__(self) -> str:
         return self.uri
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.uri,)

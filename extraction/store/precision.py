@@ -64,7 +64,12 @@ def encode(name: str, array: Array, dtype: str) -> tuple[dict[str, Tensor], Roun
                 f"given states of {name} up to {float(exact.abs().nan_to_num(0).max()):.3g} to store as {kind}, "
                 "expected at most 65504: store them as bfloat16"
             )
-    return tensors, _rounding(exact, decode(name, tensors))
+    finite = exact.isfinite().all(dim=-1)
+    rows, off = exact[finite], decode(name, tensors)[finite] - exact[finite]
+    error, total = off.square().sum(-1, dtype=torch.float64), rows.square().sum(-1, dtype=torch.float64)
+    relative = torch.where(total > 0, error / total.clamp_min(1e-300), 0.0).sqrt()
+    worst = float(relative.max()) if len(relative) else 0.0
+    return tensors, Rounding(float(error.sum()), float(total.sum()), worst)
 
 
 def decode(name: str, tensors: Mapping[str, Tensor]) -> Tensor:
@@ -82,11 +87,3 @@ def decode_file(raw: npt.NDArray[Any], scale: npt.NDArray[Any] | None = None) ->
     tensor = torch.from_numpy(own.view(np.int16) if half else own)
     values = (tensor.view(torch.bfloat16) if half else tensor).float().numpy()
     return values if scale is None else np.multiply(values, scale, dtype=np.float32)
-
-
-def _rounding(exact: Tensor, stored: Tensor) -> Rounding:
-    finite = exact.isfinite().all(dim=-1)
-    rows, off = exact[finite], stored[finite] - exact[finite]
-    error, total = off.square().sum(-1, dtype=torch.float64), rows.square().sum(-1, dtype=torch.float64)
-    relative = torch.where(total > 0, error / total.clamp_min(1e-300), 0.0).sqrt()
-    return Rounding(float(error.sum()), float(total.sum()), float(relative.max()) if len(relative) else 0.0)

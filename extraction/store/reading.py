@@ -48,7 +48,10 @@ class StoreReading(RaggedShards):
 
         ``rows`` are places of items in any order, ``None`` for all; ``layer=None`` reads all layers.
         """
-        shape = self._shape(name)
+        shapes = self.shapes
+        if name not in shapes:
+            raise InnerjudgeError(f"given {name!r}, expected a readout of {self.place}: {', '.join(sorted(shapes))}")
+        shape = shapes[name]
         if layer is not None and (len(shape) < 3 or not -shape[1] <= layer < shape[1]):
             raise InnerjudgeError(f"given layer {layer} of {name}, of shape {shape}, expected one of its second axis")
         wanted = self._wanted(rows)
@@ -104,12 +107,6 @@ class StoreReading(RaggedShards):
         step = size or self.header.shard_items
         for start in range(0, len(self), step):
             yield self.features(names, np.arange(start, min(start + step, len(self))))
-
-    def _shape(self, name: str) -> tuple[int, ...]:
-        shapes = self.shapes
-        if name not in shapes:
-            raise InnerjudgeError(f"given {name!r}, expected a readout of {self.place}: {', '.join(sorted(shapes))}")
-        return shapes[name]
 
 
 class StoreRows(Sequence[Array]):

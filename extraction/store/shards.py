@@ -34,8 +34,8 @@ def shard_name(number: int) -> str:
     return f"shards/{number:06d}.safetensors"
 
 
-def write_shard(place: Place, number: int, features: Features, kind: str) -> tuple[dict[str, Any], dict[str, Rounding]]:
-    """Write the arrays of ``features``; returns file size and SHA-256, and what rounding did to each readout."""
+def write_shard(place: Place, number: int, features: Features, kind: str) -> dict[str, Any]:
+    """Write the arrays of ``features``; returns file size and SHA-256, and what rounding did to readouts."""
     tensors: dict[str, Tensor] = {}
     rounding: dict[str, Rounding] = {}
     for name, array in features.arrays.items():
@@ -46,12 +46,21 @@ def write_shard(place: Place, number: int, features: Features, kind: str) -> tup
         tensors |= more | {name + COUNTS: torch.from_numpy(one.counts)}
     blob = save(tensors)
     place.write(shard_name(number), [blob])
-    return {"bytes": len(blob), "sha256": hashlib.sha256(blob).hexdigest()}, rounding
+    lost = {name: [one.error, one.total, one.worst] for name, one in rounding.items() if one.total}
+    return {"bytes": len(blob), "sha256": hashlib.sha256(blob).hexdigest(), "rounding": lost}
 
 
-def damage(place: Place, entry: Entry, *, checksum: bool) -> str | None:
-    """What is wrong with a shard's size or, if ``checksum``, its content; ``None`` if nothing is."""
-    size = place.size(shard_name(entry.number))
+def damage(place: Place, header: StoreHeader, number: int, entries: Sequence[Entry], *, checksum: bool) -> str | None:
+    """What is wrong with a shard's index, its size or, if ``checksum``, its content; ``None`` if nothing is."""
+    start, stop = header.span(number)
+    if not entries:
+        return "it is not there"
+    entry = entries[0]
+    if len(entries) > 1 or entry.rows != stop - start:
+        return "its index is not its own"
+    if entry.header != header.digest:
+        return "it is of another store"
+    size = place.size(shard_name(number))
     if size is None:
         return "it is not there"
     if size != entry.size:

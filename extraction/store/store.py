@@ -9,8 +9,9 @@ from filelock import FileLock, Timeout
 
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
+from ...models.foreign import HEADER_LIMIT
 from ..features import Features
-from .index import HEADER, HEADER_LIMIT, Entry, StoreHeader, index_names, read_entry, remove_index, write_index
+from .index import HEADER, StoreHeader, index_names, read_entry, remove_index, write_index
 from .place import LocalPlace, Place, place
 from .reading import StoreReading
 from .shards import damage, shard_name, write_shard
@@ -131,7 +132,18 @@ class FeatureStore(StoreReading):
 
     def look(self, *, checksums: bool) -> dict[int, tuple[str, str]]:
         """Number of a missing or damaged shard -> its file, and what is wrong; the others become ``entries``."""
-        self.entries, found = _check_shards(self.place, self.header, checksums=checksums)
+        names, self.entries = index_names(self.place), {}
+        found: dict[int, tuple[str, str]] = {}
+        for number in range(self.header.shards):
+            try:
+                entries = [read_entry(self.place, number, name) for name in names.get(number, [])]
+            except InnerjudgeError as error:
+                found[number] = (f"index of shard {number}", str(error))
+                continue
+            if why := damage(self.place, self.header, number, entries, checksum=checksums):
+                found[number] = (shard_name(number), why)
+            else:
+                self.entries[number] = entries[0]
         return found
 
     def missing(self, *, checksums: bool = True) -> list[int]:
@@ -150,9 +162,9 @@ class FeatureStore(StoreReading):
             raise InnerjudgeError(
                 f"given {len(features)} items for shard {number}, expected {stop - start}: {start} to {stop - 1}"
             )
-        shard, rounding = write_shard(self.place, number, features, self.header.dtype)
+        shard = write_shard(self.place, number, features, self.header.dtype)
         self._open.pop(number, None)
-        self.entries[number] = write_index(self.place, number, start, features, shard, rounding, self.header.digest)
+        self.entries[number] = write_index(self.place, self.header, number, features, shard)
 
 
 def _is_damaged(at: Place, header: StoreHeader) -> bool:
@@ -167,28 +179,3 @@ def _is_damaged(at: Place, header: StoreHeader) -> bool:
                     held.add(read_entry(at, number, name).header)
         return held <= {header.digest}
     return False
-
-
-def _check_shards(
-    at: Place, header: StoreHeader, *, checksums: bool
-) -> tuple[dict[int, Entry], dict[int, tuple[str, str]]]:
-    """The entries of the shards that are whole, and for the number of every other one its file and what is wrong."""
-    names = index_names(at)
-    whole: dict[int, Entry] = {}
-    found: dict[int, tuple[str, str]] = {}
-    for number in range(header.shards):
-        try:
-            entries = [read_entry(at, number, name) for name in names.get(number, [])]
-        except InnerjudgeError as error:
-            found[number] = (f"index of shard {number}", str(error))
-            continue
-        start, stop = header.span(number)
-        if len(entries) != 1 or entries[0].rows != stop - start:
-            found[number] = (shard_name(number), "it is not there" if not entries else "its index is not its own")
-        elif entries[0].header != header.digest:
-            found[number] = (shard_name(number), "it is of another store")
-        elif why := damage(at, entries[0], checksum=checksums):
-            found[number] = (shard_name(number), why)
-        else:
-            whole[number] = entries[0]
-    return whole, found

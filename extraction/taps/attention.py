@@ -16,7 +16,7 @@ from ...models.errors import UnreadableError
 from ...models.heads import Heads, all_heads
 from ...models.loading import LanguageModel
 from ...models.rotary import refusal, select
-from ..batching import Packing
+from ..batching import Batch
 from .block_attention import BlockAttention, PromptKeys
 
 #: Terms that a softmax may have beside the scaled products and the mask.
@@ -119,9 +119,9 @@ class AttentionTap(BlockAttention):
     """Keeps, in every block and head, products or weights of one query position with ``K`` key positions.
 
     ``query`` (``[B]``) and ``keys`` (``[B, K]``) are counted from the first token of their row; keys in a shared prompt
-    are negative, and ``prompt`` holds what was kept of them. ``lent`` is the length of that prompt, ``packing`` says
-    where items are in one row. ``kinds`` are any of ``"qk/before"``, ``"qk/after"``, ``"attention"``; ``last`` is the
-    last block, ``1..L``.
+    are negative, and ``prompt`` holds what was kept of them. ``lent`` is the length of that prompt, ``packed`` is the
+    batch where its items lie in one row. ``kinds`` are any of ``"qk/before"``, ``"qk/after"``, ``"attention"``;
+    ``last`` is the last block, ``1..L``.
     """
 
     def __init__(
@@ -134,12 +134,13 @@ class AttentionTap(BlockAttention):
         last: int,
         lent: int = 0,
         prompt: PromptKeys | None = None,
-        packing: Packing | None = None,
+        packed: Batch | None = None,
     ) -> None:
-        super().__init__(lm, query.shape[0] if packing is None else 1, kinds=kinds, last=last, lent=lent)
-        self._packing = packing
-        self._query, self._keys, self._prompt = query, keys, prompt
-        self._places_on: dict[torch.device, tuple[Tensor, Tensor, Tensor]] = {}
+        super().__init__(lm, query.shape[0] if packed is None else 1, kinds=kinds, last=last, lent=lent)
+        self._packed = packed
+        q_at, k_at = query + self._prefix, keys + self._prefix
+        #: Tokens of the query and the keys among those of the pass, and of the keys among all keys.
+        self._at, self._prompt = (q_at, k_at, k_at + lent), prompt
         self._row = AttentionRow(self._family)
         self._spread = lm.anatomy.spread
         shape = (query.shape[0], last, lm.anatomy.n_heads // self._spread, keys.shape[1])
@@ -151,29 +152,22 @@ class AttentionTap(BlockAttention):
         # In one order in all processes, which send one another the heads that they hold.
         return {kind: all_heads(self._arrays[kind], self._spread) for kind in sorted(self._arrays)}
 
-    def _at(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens of the query and the keys among those of the pass, and of the keys among all keys, on a device."""
-        if device not in self._places_on:
-            q_at, k_at = self._query.to(device) + self._prefix, self._keys.to(device) + self._prefix
-            self._places_on[device] = q_at, k_at, k_at + self._lent
-        return self._places_on[device]
-
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
         device = call.query.device
-        q_at, k_at, seen = self._at(device)
+        q_at, k_at, seen = (places.to(device) for places in self._at)
         self._require_token_keys(call, q_at)
         first = sum(one.n_heads for one in self._heads[self._block][:number])
         place = slice(first, first + heads.n_heads)
 
         def keep(kind: str, values: Tensor) -> None:
-            self._arrays[kind][:, self._block, place] = values.to(self._query.device)
+            self._arrays[kind][:, self._block, place] = values.to(self._arrays[kind].device)
 
         if "attention" in self._kinds:
-            if self._packing is None:
+            if self._packed is None:
                 row, place_of = self._row.of(call, q_at), seen
             else:
-                row = self._row.of(self._packing.apart(call, q_at), torch.zeros_like(q_at))
-                place_of = k_at - self._packing.starts.to(device)[:, None]
+                row = self._row.of(self._packed.apart(call, q_at), torch.zeros_like(q_at))
+                place_of = k_at - self._packed.offsets.to(device)[:, None]
             keep("attention", row.float().gather(2, place_of[:, None].expand(-1, row.shape[1], -1)))
         if not self._kinds - {"attention"} or heads.unreadable or call.key is None:
             return

@@ -160,8 +160,18 @@ class RangeStates:
         for bucket in self._buckets:
             lines, places = bucket.lines.to(states.device), bucket.places.to(states.device)
             flat = states.flatten(0, 1).index_select(0, (lines * states.shape[1] + places).flatten())
-            tokens = flat.view(*places.shape, -1)
-            self._put(row, bucket, tokens if change is None else change(tokens))
+            tokens = flat.view(*places.shape, -1)  # [K, P, W], of which one state a range is made
+            tokens = tokens if change is None else change(tokens)
+            if tokens.shape[1] == 1:
+                reduced = tokens[:, 0].float()
+            elif bucket.weights is not None:
+                reduced = torch.bmm(bucket.weights.to(tokens.device), tokens.float())[:, 0]
+            else:
+                reduced = (tokens.amax(1) if self._reduce == "max" else tokens.amin(1)).float()
+            if self._kept is None:
+                self._kept = reduced.new_zeros(sum(self._counts), len(self.rows), reduced.shape[1])
+            at = bucket.ranges.to(self._kept.device)
+            self._kept[at, self.rows.index(row)] = reduced.to(self._kept.device)
 
     def values(self, width: int) -> Array | Ragged:
         """States ``[B, R, W]``, zero for items without any, or ragged; ``width`` is ``W`` if nothing was kept."""
@@ -172,16 +182,3 @@ class RangeStates:
         found = np.zeros((len(self._counts), *flat.shape[1:]), np.float32)
         found[np.array(self._counts) > 0] = flat
         return found
-
-    def _put(self, row: int, bucket: _Bucket, tokens: Tensor) -> None:
-        """Reduce ``[K, P, W]`` to one state a range."""
-        if tokens.shape[1] == 1:
-            states = tokens[:, 0].float()
-        elif bucket.weights is not None:
-            states = torch.bmm(bucket.weights.to(tokens.device), tokens.float())[:, 0]
-        else:
-            states = (tokens.amax(1) if self._reduce == "max" else tokens.amin(1)).float()
-        if self._kept is None:
-            self._kept = states.new_zeros(sum(self._counts), len(self.rows), states.shape[1])
-        at = bucket.ranges.to(self._kept.device)
-        self._kept[at, self.rows.index(row)] = states.to(self._kept.device)

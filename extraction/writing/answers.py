@@ -1,11 +1,11 @@
 """What a model wrote: one batch of texts, and answers with the features that were read while they were written."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import StoppingCriteria
@@ -14,13 +14,11 @@ from ...models.items import Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding, encode_trace
 from ...models.tokens import decoded
-from ..extract import extract, lacking
-from ..feature_arrays import Array, put
+from ..extract import Gathering, extract
 from ..features import Features
-from ..provenance import provenance
-from ..readouts import HiddenStates, ResponseLogProb
+from ..readouts import Carried
 from .checks import Exit
-from .decoding import decode
+from .decoding import decode, end_ids
 from .watch import UNNOTICED, Watch, watched_features
 
 #: Given the number of an item and its text so far -> whether nothing more of it is wanted.
@@ -60,8 +58,7 @@ def write_batch(
     ``keys`` (one per row) as in :func:`.decode`, ``settled`` as in :func:`.complete`. ``after_prompts`` is called once
     the prompts have been read, which is then done whole and in one pass.
     """
-    ends = end_ids(lm)
-    stop = _Stop(lm, rows, ends, settled, after_prompts)
+    ends, stop = end_ids(lm), _Stop(lm, rows, settled, after_prompts)
     chosen = [items[k] for k in rows]
     share = None if after_prompts is None else False
     asked = [] if settled is None and after_prompts is None else [stop]
@@ -79,14 +76,9 @@ class _Stop(StoppingCriteria):
     """Ends each text of a batch where it is settled, and says when the prompts have been read."""
 
     def __init__(
-        self,
-        lm: LanguageModel,
-        rows: Sequence[int],
-        ends: frozenset[int],
-        settled: Settled | None,
-        after_prompts: Callable[[], None] | None,
+        self, lm: LanguageModel, rows: Sequence[int], settled: Settled | None, after_prompts: Callable[[], None] | None
     ) -> None:
-        self._lm, self._rows, self._ends = lm, rows, ends
+        self._lm, self._rows, self._ends = lm, rows, end_ids(lm)
         self._settled, self._after_prompts = settled, after_prompts
         self._open = list(range(len(rows)))
         self._written = 0
@@ -109,13 +101,6 @@ class _Stop(StoppingCriteria):
         return done
 
 
-def end_ids(lm: LanguageModel) -> frozenset[int]:
-    """Tokens that end a text, by the model's generation config and the tokenizer."""
-    configured = getattr(lm.model.generation_config, "eos_token_id", None)
-    ids = configured if isinstance(configured, list) else [configured]
-    return frozenset(i for i in (*ids, lm.tokenizer.eos_token_id) if isinstance(i, int))
-
-
 @dataclass(frozen=True, slots=True)
 class Generation:
     """Answers and what was read of them.
@@ -135,18 +120,12 @@ class Answers:
     """Answers and their features, collected batch by batch."""
 
     def __init__(
-        self,
-        lm: LanguageModel,
-        questions: Sequence[Trace],
-        readouts: Sequence[HiddenStates | ResponseLogProb],
-        markers: tuple[str, str],
+        self, lm: LanguageModel, questions: Sequence[Trace], readouts: Sequence[Carried], markers: tuple[str, str]
     ) -> None:
         self._lm, self._questions, self._readouts, self._markers = lm, questions, readouts, markers
-        shape = (lm.anatomy.n_blocks + 2, lm.anatomy.width)
-        n = len(questions)
-        self._arrays: dict[str, Array] = {
-            r.name: np.zeros((n, *(shape if isinstance(r, HiddenStates) else (2,))), dtype=np.float32) for r in readouts
-        }
+        self._started = time.perf_counter()
+        #: What was read of the answers to some questions.
+        self._found = deque[tuple[Features, Sequence[int]]]()
         self._answers: dict[int, Trace] = {}
         self._encoded: dict[int, Encoding] = {}
         self._read: set[int] = set()
@@ -160,11 +139,8 @@ class Answers:
         """Store the answers to a batch of questions, and the rows that were kept of them."""
         for place, row in enumerate(rows):
             self.answer(row, self._said(watch, place))
-        found = watched_features(
-            self._lm, self._readouts, [self._encoded[row] for row in rows], watch, range(len(rows))
-        )
-        for name, values in found.arrays.items():
-            put(self._arrays, name, values, rows, len(self._questions))
+        found = watched_features(watch, [self._encoded[row] for row in rows], range(len(rows)))
+        self._found.append((found, rows))
         lost = {i for reasons in found.missing.values() for i, why in reasons.items() if why == UNNOTICED}
         self._read.update(row for row in rows if self._encoded[row].id not in lost)
 
@@ -183,24 +159,23 @@ class Answers:
                 there[place] = watch.ranges[place].so_far(watch.texts.ids[place])
         if not there:
             return [None] * len(places)
-        features = watched_features(self._lm, self._readouts, list(there.values()), watch, list(there))
+        features = watched_features(watch, list(there.values()), list(there))
         reasons = dict(zip(there, reject(features), strict=True))
         return [reasons.get(place) for place in places]
 
-    def finished(self, batch_size: int, started: float) -> Generation:
+    def finished(self, batch_size: int) -> Generation:
         """Put everything together; what the generation did not show is read in a pass of its own."""
         encoded = [self._encoded[row] for row in range(len(self._questions))]
         unread = [row for row in range(len(encoded)) if row not in self._read]
         if unread:
             again = extract(self._lm, [encoded[row] for row in unread], self._readouts, batch_size=batch_size)
-            for name, values in again.arrays.items():
-                put(self._arrays, name, values, unread, len(encoded))
-        missing = {r.name: lacking(r, encoded, self._lm) for r in self._readouts}
-        seconds = dict.fromkeys(missing, time.perf_counter() - started)
-        features = Features.of_items(
-            encoded, provenance(self._lm), arrays=self._arrays, missing=missing, seconds=seconds
-        )
-        return Generation([self._answers[row] for row in range(len(encoded))], features, len(unread))
+            self._found.append((again, unread))
+        gathered = Gathering(self._lm, encoded, self._readouts)
+        gathered.started = self._started
+        while self._found:  # each is let go once it is in its place
+            features, rows = self._found.popleft()
+            gathered.put(features.arrays, rows)
+        return Generation([self._answers[row] for row in range(len(encoded))], gathered.features(), len(unread))
 
     def _said(self, watch: Watch, place: int) -> Completion:
         texts, ids = watch.texts, watch.texts.ids[place]

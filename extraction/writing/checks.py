@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from transformers import PreTrainedTokenizerFast
-
 from ...models.positions import Encoding
 from ...models.roles import Role, Tokens, ranges_within, standing_in
-from ...models.tokens import decoded
+from ...models.tokens import FastTokenizer, decoded
 
 #: Tokens beyond its characters that a marker may be spread over (pieces of a character write nothing themselves).
 SPARE = 8
@@ -27,9 +25,7 @@ class RangeWatch:
     half-written character, or where the ``closing`` marker of the reasoning may begin, are skipped.
     """
 
-    def __init__(
-        self, tokenizer: PreTrainedTokenizerFast, roles: Sequence[Role], closing: str, prompt: Encoding
-    ) -> None:
+    def __init__(self, tokenizer: FastTokenizer, roles: Sequence[Role], closing: str, prompt: Encoding) -> None:
         self._tokenizer, self._roles, self._closing, self._prompt = tokenizer, roles, closing, prompt
         self.positions = prompt.positions
         #: Role and where its part begins -> how many tokens the short text stands for, it, and where the part begins.

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -115,6 +116,13 @@ def decode(
         lm.model.generation_config = own
 
 
+def end_ids(lm: LanguageModel) -> frozenset[int]:
+    """Tokens that end a text, by the model's generation config and the tokenizer."""
+    configured = getattr(lm.model.generation_config, "eos_token_id", None)
+    ids = configured if isinstance(configured, list) else [configured]
+    return frozenset(i for i in (*ids, lm.tokenizer.eos_token_id) if isinstance(i, int))
+
+
 def distinct(items: Sequence[Encoding]) -> tuple[list[int], list[int]]:
     """The first row with each distinct prompt of a batch, and which of those prompts each item has."""
     first: dict[tuple[int, ...], int] = {}
@@ -122,21 +130,6 @@ def distinct(items: Sequence[Encoding]) -> tuple[list[int], list[int]]:
         first.setdefault(item.ids, row)
     places = {ids: place for place, ids in enumerate(first)}
     return list(first.values()), [places[item.ids] for item in items]
-
-
-def hands_on_prompts(lm: LanguageModel) -> bool:
-    """Whether texts that go on from a shared cache come out as they would without one."""
-    return _known(lm, share=True)
-
-
-def leaves_batches(lm: LanguageModel) -> bool:
-    """Whether a text goes on unchanged when others leave its batch."""
-    return _known(lm, share=False, leave=True)
-
-
-def carries_states(lm: LanguageModel) -> bool:
-    """Whether the states of each step of a generation are those of one pass over the whole text."""
-    return _known(lm, share=False)
 
 
 def _known(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool:
@@ -147,6 +140,14 @@ def _known(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool:
         if share and not known[share, leave]:
             log.info("%s: the cache of a prompt cannot be shared, each text reads its own", type(lm.model).__name__)
     return known[share, leave]
+
+
+#: Whether texts of a model that go on from a shared cache come out as they would without one.
+hands_on_prompts = partial(_known, share=True)
+#: Whether a text of a model goes on unchanged when others leave its batch.
+leaves_batches = partial(_known, share=False, leave=True)
+#: Whether the states of each step of a model's generation are those of one pass over the whole text.
+carries_states = partial(_known, share=False)
 
 
 def _read_once(lm: LanguageModel, items: Sequence[Encoding], tap: StepTap | None) -> Cache:

@@ -1,17 +1,17 @@
 """How far the texts of a batch have come while they are written, and what each step shows of them."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import LogitsProcessor, PreTrainedTokenizerFast
+from transformers import LogitsProcessor
 
 from ...models.anatomy import Anatomy
 from ...models.errors import InnerjudgeError
+from ...models.markers import Markers
 from ...models.positions import Encoding
-from ...models.tokens import decoded, tokens
+from ...models.tokens import FastTokenizer, decoded, tokens
 from ..taps.residual import ResidualTap
 from .checks import SPARE, Exit
 from .drafts import Draft
@@ -208,8 +208,6 @@ class StepTap(ResidualTap):
         layout = self._stream.layout
         if self._at is not None:
             self._kept[number] = layout.rows(states, self._at)
-        elif (layout.items, layout.tokens) == (0, 1) and states.ndim == 3:
-            self._kept[number] = states[:, -1:].clone()
         else:  # a copy: blocks may go on writing into what they gave, and a view would hold the states of every token
             self._kept[number] = states.movedim((layout.items, layout.tokens), (0, 1))[:, -1:].flatten(2).clone()
 
@@ -221,16 +219,18 @@ class MarkerWatch:
     end of the first opening marker, of the first closing one, and of the first closing one after an opening one.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, markers: tuple[str, str]) -> None:
+    def __init__(self, tokenizer: FastTokenizer, markers: Markers) -> None:
         self._tokenizer, self._markers = tokenizer, markers
-        self._candidates = _candidates(tokenizer, markers)
+        ends = {marker[-1] for marker in markers}
+        #: Of which a token that ends a marker writes one; none if they may be spelt in pieces, as other characters are.
+        self._ends = ends if all("!" <= end <= "~" for end in ends) else set[str]()
         self._tail = max(len(marker) for marker in markers) + SPARE
         #: Which of these three have been written.
         self._seen: set[int] = set()
 
     def ends_marker(self, ids: Sequence[int]) -> bool:
         """Whether the last of the tokens written so far ends a marker; ask once for every token, in order."""
-        if len(self._seen) == 3 or (self._candidates is not None and ids[-1] not in self._candidates):
+        if len(self._seen) == 3 or (self._ends and self._ends.isdisjoint(decoded(self._tokenizer, [ids[-1]]))):
             return False
         opening, closing = self._markers
         tail = decoded(self._tokenizer, list(ids[-self._tail :]))
@@ -245,7 +245,7 @@ class MarkerWatch:
         return bool(new)
 
 
-def marker_ids(tokenizer: PreTrainedTokenizerFast, marker: str) -> list[int]:
+def marker_ids(tokenizer: FastTokenizer, marker: str) -> list[int]:
     """The tokens that write a marker within a text; ``InnerjudgeError`` if this tokenizer cannot write it."""
     # At the beginning of a text some tokenizers put a space before it.
     bare, behind = (list(tokens(tokenizer, text)[0]) for text in ("0", f"0{marker}"))
@@ -253,14 +253,3 @@ def marker_ids(tokenizer: PreTrainedTokenizerFast, marker: str) -> list[int]:
         if decoded(tokenizer, ids).strip() == marker.strip():
             return ids
     raise InnerjudgeError(f"given the marker {marker!r}, expected one that this tokenizer can write: choose another")
-
-
-@lru_cache(maxsize=8)
-def _candidates(tokenizer: PreTrainedTokenizerFast, markers: tuple[str, str]) -> frozenset[int] | None:
-    """Tokens that write the last character of a marker; ``None`` where pieces do not show which those are."""
-    ends = {marker[-1] for marker in markers}
-    if not all("!" <= end <= "~" for end in ends):  # other characters are spelt in bytes by many tokenizers
-        return None
-    pieces = tokenizer.convert_ids_to_tokens(list(range(1 + max(tokenizer.get_vocab().values()))))  # some may be none
-    bytes_of = {f"<0x{ord(end):02X}>" for end in ends}
-    return frozenset(k for k, piece in enumerate(pieces) if piece in bytes_of or ends.intersection(piece or ""))

@@ -18,9 +18,9 @@ from ..feature_arrays import Array
 from ..features import Features
 from ..one_pass import with_normed
 from ..provenance import provenance
-from ..readouts import HiddenStates, ResponseLogProb
+from ..readouts import Carried, HiddenStates, ResponseLogProb
 from .checks import Exit, RangeWatch
-from .decoding import decode, leaves_batches
+from .decoding import decode, end_ids, leaves_batches
 from .drafts import Draft
 from .progress import BatchProgress, LogProbRecord, MarkerWatch, StateRecord, marker_ids
 
@@ -33,7 +33,7 @@ UNNOTICED = "its token was not noticed while the text was written"
 class Watch(StoppingCriteria):
     """Follows every text of a batch, and keeps the states of the few tokens that a readout may name.
 
-    The states of a token are read by the step after it. Those of a text's last token (wanted if ``last``) take a step
+    The states of a token are read by the step after it. Those of a text's last token (if they are wanted) take a step
     of their own, through the blocks alone, if the limit ended the text and not an end token. Nothing is kept of the
     padding after a text. If texts may be stopped (``ask``, at tokens that end a marker or a range of ``roles``), ended
     texts leave the batch once they are a quarter of it.
@@ -51,17 +51,16 @@ class Watch(StoppingCriteria):
         items: Sequence[Encoding],
         *,
         limit: int,
-        ends: frozenset[int],
         markers: tuple[str, str],
-        log_probs: bool,
-        last: bool,
+        readouts: Sequence[Carried],
         ask: Ask | None = None,
         roles: Sequence[Role] = (),
         drafts: Sequence[Draft] = (),
         keep: Callable[[Callable[[], list[Draft]]], None] | None = None,
     ) -> None:
-        self._lm, self._items, self.limit, self._ends = lm, items, limit, ends
-        self._last, self.ask, self._keep = last, ask, keep
+        self.lm, self._items, self.limit, self._ends = lm, items, limit, end_ids(lm)
+        self.readouts, self.ask, self._keep = readouts, ask, keep
+        self._last, log_probs = HiddenStates("response_end") in readouts, ResponseLogProb() in readouts
         self.record = StateRecord(lm.anatomy, items, drafts)
         self.log_probs = LogProbRecord(len(items), [one.log_probs for one in drafts]) if log_probs else None
         self.markers = [MarkerWatch(lm.tokenizer, markers) for _ in items]
@@ -69,8 +68,11 @@ class Watch(StoppingCriteria):
         #: Texts whose newest token ended a marker, and those of which it ended a range.
         self.marked, self.passing = set[int](), set[int]()
         self._leaves = ask is not None and len(items) > 1 and leaves_batches(lm)
-        self.texts, self._tail = BatchProgress(len(items), ends, lm.device), ExitStack()
-        self.closing = _closing(lm, markers[1]) if roles else []
+        self.texts, self._tail = BatchProgress(len(items), self._ends, lm.device), ExitStack()
+        self.closing: list[int] = []
+        if roles:
+            with suppress(InnerjudgeError):  # it cannot be written; who lets texts exit has asked before
+                self.closing = marker_ids(lm.tokenizer, markers[1])
         for text, draft in enumerate(drafts):
             _take_up(self, text, draft)
 
@@ -78,9 +80,9 @@ class Watch(StoppingCriteria):
     def run(self, temperature: float, keys: Sequence[int] = ()) -> None:
         """Write the texts; ``keys`` are the numbers that they draw by."""
         processors = [] if self.log_probs is None else [self.log_probs]
-        with self.record.tap, self._tail, self._lm.uncompiled():
+        with self.record.tap, self._tail, self.lm.uncompiled():
             decode(
-                self._lm,
+                self.lm,
                 self._items,
                 self.limit + 1,  # the step that reads the last token stops before it writes another
                 temperature=temperature,
@@ -120,7 +122,7 @@ class Watch(StoppingCriteria):
             for row in [row for row in texts.open if not self._last and row not in self.marked]:
                 texts.close(row)
             if texts.open:
-                self._tail.enter_context(StopAfter(self._lm.anatomy.stream))
+                self._tail.enter_context(StopAfter(self.lm.anatomy.stream))
         self.record.tap.expect()
         texts.leaving = self._leaves and not at_end and texts.few()
         if self._keep is not None and not at_end:
@@ -173,24 +175,11 @@ def _take_up(watch: Watch, text: int, draft: Draft) -> None:
         watch.markers[text].ends_marker(draft.ids[: n + 1])
 
 
-def _closing(lm: LanguageModel, marker: str) -> list[int]:
-    """The marker's tokens; none where it cannot be written: who lets texts exit has asked before."""
-    with suppress(InnerjudgeError):
-        return marker_ids(lm.tokenizer, marker)
-    return []
-
-
-def watched_features(
-    lm: LanguageModel,
-    readouts: Sequence[HiddenStates | ResponseLogProb],
-    items: Sequence[Encoding],
-    watch: Watch,
-    places: Sequence[int],
-) -> Features:
+def watched_features(watch: Watch, items: Sequence[Encoding], places: Sequence[int]) -> Features:
     """The features of some texts of a watched batch, at ``places`` of it, as far as they are written."""
-    missing = {r.name: lacking(r, items, lm) for r in readouts}
+    missing = {r.name: lacking(r, items, watch.lm) for r in watch.readouts}
     arrays: dict[str, Array] = {}
-    for readout in readouts:
+    for readout in watch.readouts:
         reasons = missing[readout.name]
         if isinstance(readout, ResponseLogProb):
             assert watch.log_probs is not None  # it is asked for
@@ -201,10 +190,10 @@ def watched_features(
             for item, states in zip(items, kept, strict=True):
                 if states is None:
                     reasons.setdefault(item.id, UNNOTICED)
-            values = _rows(lm, kept).numpy()
+            values = _rows(watch.lm, kept).numpy()
         values[[item.id in reasons for item in items]] = 0
         arrays[readout.name] = values
-    return Features.of_items(items, provenance(lm), arrays=arrays, missing=missing)
+    return Features.of_items(items, provenance(watch.lm), arrays=arrays, missing=missing)
 
 
 @torch.inference_mode()

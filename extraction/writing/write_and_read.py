@@ -1,33 +1,26 @@
 """Writing and reading together: states of answers as they are written, or of prompts that the model continues."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Unpack
 
-import numpy as np
-
 from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.items import Trace
 from ...models.loading import LanguageModel
-from ...models.markers import THINK
+from ...models.markers import THINK, Markers
 from ...models.positions import Encoding, encode_trace
 from ...models.roles import Role, checked_roles
 from ..batching import Room, by_length
-from ..extract import extract, fill_empty, flat, lacking
-from ..feature_arrays import Array, put
+from ..extract import Gathering, extract
 from ..features import Features, require_unique
-from ..one_pass import n_labels, run_batch
-from ..provenance import provenance
-from ..ragged import Ragged
-from ..readouts import HiddenStates, Readout, ResponseLogProb, reads_labels
+from ..one_pass import run_batch
+from ..readouts import Carried, HiddenStates, Readout, ResponseLogProb
 from ..schedule import Budget, families
-from .answers import Answers, Completion, Generation, Reject, Settled, end_ids, write_batch
+from .answers import Answers, Completion, Generation, Reject, Settled, write_batch
 from .decoding import carries_states
 from .drafts import Drafts, alike_far
-from .generate import generate, in_batches
-from .limits import Limits, Written
+from .generate import Limits, Written, generate, in_batches
 from .watch import Watch, drafts_of
 
 #: Roles of a trace whose states a generation carries.
@@ -37,9 +30,9 @@ CARRIED = ("prompt_end", "reasoning_start", "reasoning_end", "response_end")
 def write_and_read(
     lm: LanguageModel,
     questions: Sequence[Trace],
-    readouts: Sequence[HiddenStates | ResponseLogProb],
+    readouts: Sequence[Carried],
     *,
-    markers: tuple[str, str] = THINK,
+    markers: Markers = THINK,
     reject: Reject | None = None,
     reject_at: Sequence[str] = ("reasoning_end",),
     drafts: Drafts | None = None,
@@ -63,14 +56,13 @@ def write_and_read(
     is as in :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or
     no readouts, a readout that a generation does not give, or with ``reject`` a model whose steps differ from one pass.
     """
-    _check(lm, questions, readouts, markers, reject)
+    _check(lm, questions, readouts, markers, reject is not None)
     roles = checked_roles([name for name in reject_at if Role.parse(name).part])
-    started = time.perf_counter()
     prompts = [encode_trace(lm.tokenizer, replace(q, response="", extra={}), markers=markers) for q in questions]
     reading = Answers(lm, questions, readouts, markers)
     how.setdefault("temperature", 1.0)
     limits = Limits(**how)
-    ends, keys, begun = end_ids(lm), limits.keys(prompts), drafts.begun if drafts else {}
+    keys, begun = limits.keys(prompts), drafts.begun if drafts else {}
 
     def write(rows: list[int]) -> None:
         some = [prompts[k].id for k in rows]
@@ -78,10 +70,8 @@ def write_and_read(
             lm,
             [prompts[k] for k in rows],
             limit=limits.max_new_tokens,
-            ends=ends,
             markers=markers,
-            log_probs=ResponseLogProb() in readouts,
-            last=HiddenStates("response_end") in readouts,
+            readouts=readouts,
             ask=reject and (lambda watch, some: reading.ask(watch, rows, some, reject, reject_at)),
             roles=roles if reject else (),
             drafts=[begun[one] for one in some if one in begun],
@@ -113,7 +103,7 @@ def write_and_read(
         texts = [replace(p, ids=(*p.ids, *begun[p.id].ids)) if n else p for p in (prompts[k] for k in rows)]
         for k, why in in_batches(lm, texts, partial(_at, task, rows), left).items():
             reading.answer(rows[k], why)
-    return reading.finished(limits.batch_size, started)
+    return reading.finished(limits.batch_size)
 
 
 def _at(task: Callable[[list[int]], None], rows: Sequence[int], places: Sequence[int]) -> None:
@@ -121,11 +111,7 @@ def _at(task: Callable[[list[int]], None], rows: Sequence[int], places: Sequence
 
 
 def _check(
-    lm: LanguageModel,
-    questions: Sequence[Trace],
-    readouts: Sequence[object],
-    markers: tuple[str, str],
-    reject: Reject | None,
+    lm: LanguageModel, questions: Sequence[Trace], readouts: Sequence[object], markers: Markers, rejects: bool
 ) -> None:
     if not questions or not readouts:
         raise InnerjudgeError(
@@ -141,7 +127,7 @@ def _check(
                 f"given {readout}, expected hidden states at one of {', '.join(CARRIED)}, or ResponseLogProb(), which "
                 "is what a generation carries: extract others from the finished traces"
             )
-    if reject is not None and not carries_states(lm):
+    if rejects and not carries_states(lm):
         raise InnerjudgeError(
             f"given {type(lm.model).__name__} and reject, expected a model whose steps read as one pass does: leave "
             "reject out, and the finished answers are read by a pass of their own"
@@ -165,8 +151,8 @@ def read_and_write(
     unique; the texts are ``texts[name]``; the rest is as in :func:`~.generate.complete`.
     """
     limits = Limits(**how)
-    ragged = len({len(item.ids) for item in items}) > 1
-    if not flat(readouts) and not _shares_most(lm, items, limits) and (not ragged or "left" in lm.padding_sides):
+    ragged, padded = any(r.ragged for r in readouts), len({len(item.ids) for item in items}) > 1
+    if not ragged and not _shares_most(lm, items, limits) and (not padded or "left" in lm.padding_sides):
         try:
             return _at_once(lm, items, readouts, name, limits, settled)
         except UnreadableError:
@@ -199,12 +185,8 @@ def _at_once(
     settled: Settled | None,
 ) -> Features:
     require_unique([item.id for item in items])
-    started = time.perf_counter()
-    missing = {r.name: lacking(r, items, lm) for r in readouts}
-    arrays: dict[str, Array] = {}
-    if any(map(reads_labels, readouts)):
-        arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
-    texts = [""] * len(items)
+    gathered = Gathering(lm, items, readouts)
+    missing, texts = gathered.missing, [""] * len(items)
 
     def write(rows: list[int]) -> None:
         written: list[Completion] = []
@@ -215,10 +197,7 @@ def _at_once(
         batch = [items[k] for k in rows]
         there = [r for r in readouts if any(item.id not in missing[r.name] for item in batch)]
         if there:
-            values = run_batch(lm, batch, there, missing, "left", lm.anatomy.n_blocks, write=go_on)
-            for key, value in values.items():
-                assert not isinstance(value, Ragged)
-                put(arrays, key, value, rows, len(items))
+            gathered.put(run_batch(lm, batch, there, missing, "left", lm.anatomy.n_blocks, write=go_on), rows)
         else:
             go_on()
         for k, one in zip(rows, written, strict=True):
@@ -228,16 +207,6 @@ def _at_once(
     silent = [k for k in reasons if any(items[k].id not in missing[r.name] for r in readouts)]
     if silent:
         alone = extract(lm, [items[k] for k in silent], readouts, batch_size=limits.batch_size)
-        for r in readouts:
-            put(arrays, r.name, alone[r.name], silent, len(items))
-    fill_empty(arrays, readouts, items, lm, lm.anatomy.n_blocks)
-    no_text = {items[k].id: why for k, why in reasons.items()}
-    seconds = time.perf_counter() - started
-    return Features.of_items(
-        items,
-        provenance(lm),
-        arrays=arrays,
-        texts={name: tuple(texts)},
-        missing=missing | {name: no_text},
-        seconds={r.name: seconds for r in readouts} | {name: seconds},
-    )
+        gathered.put({r.name: alone[r.name] for r in readouts}, silent)
+    missing[name] = {items[k].id: why for k, why in reasons.items()}
+    return gathered.features({name: tuple(texts)})

@@ -194,9 +194,16 @@ def read_header(path: Path) -> GgufFile:
             f"given {str(path)!r}, one of {int(part[1])} parts, expected a whole GGUF file: join the parts with "
             "llama-gguf-split --merge"
         )
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+
     try:
         header = read(path)
-        _require_whole(header)
+        if not header.tensors:
+            raise ValueError("it holds no weights")
+        for tensor in header.tensors:
+            block, size = GGML_QUANT_SIZES[GGMLQuantizationType(tensor.kind)]
+            if header.data + tensor.offset + tensor.values // block * size > header.size:
+                raise ValueError(f"it ends after {header.size:,} bytes, within the tensor {shown(tensor.name)!r}")
     except Exception as error:  # anybody's bytes: lengths that lie, text that is none, types that do not exist
         raise InnerjudgeError(
             f"given {str(path)!r}, which is no whole GGUF file ({one_line(error)}), expected one: download it again"
@@ -234,18 +241,6 @@ def _oddities(header: Header) -> tuple[str, ...]:
     elif original is not None and str(template or "").strip() != original.strip():
         said.append("The chat template differs from the original model's; the file's own is used.")
     return tuple(said)
-
-
-def _require_whole(header: Header) -> None:
-    """Raise ``ValueError`` where a tensor reaches beyond the end of the file."""
-    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
-
-    if not header.tensors:
-        raise ValueError("it holds no weights")
-    for tensor in header.tensors:
-        block, size = GGML_QUANT_SIZES[GGMLQuantizationType(tensor.kind)]
-        if header.data + tensor.offset + tensor.values // block * size > header.size:
-            raise ValueError(f"it ends after {header.size:,} bytes, within the tensor {shown(tensor.name)!r}")
 
 
 def _require_known(path: Path, entries: dict[str, Any]) -> None:

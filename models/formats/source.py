@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from ..checkpoint import hub_options
 from ..errors import InnerjudgeError, one_line
-from ..foreign import HEADER_LIMIT, parse_json, read_file
+from ..foreign import HEADER_LIMIT, parse_json, read_file, refusing
 from ..precision import cpu_dtype
 from ..unwrapping import unwrap
 from .copies import copy_of
@@ -72,10 +72,8 @@ def is_adapter(name: str) -> bool:
 def base_of(name: str) -> str:
     """Name or path of the adapter's base model; relative to the working folder, as in PEFT, else to the adapter's."""
     path = Path(name, _CONFIG)
-    try:
+    with refusing(path, "JSON: copy it again from where the adapter came from"):
         base = parse_json(read_file(path, HEADER_LIMIT)).get("base_model_name_or_path")
-    except (ValueError, AttributeError) as error:
-        raise InnerjudgeError(f"given {str(path)!r}, which cannot be read ({one_line(error)}), expected JSON") from None
     if not isinstance(base, str) or not base or not base.isprintable() or realpath(base) == realpath(name):
         raise InnerjudgeError(
             f"given the adapter {name!r}, which names no base model, expected one: write its folder or hub name into "

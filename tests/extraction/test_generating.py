@@ -295,15 +295,15 @@ def test_a_batch_of_rejected_answers_stops(reference: LanguageModel, monkeypatch
     assert lengths[1] == 3 < lengths[0]
 
 
-def test_no_more_than_a_step_is_held(reference: LanguageModel) -> None:
+def test_no_more_than_a_step_is_held(reference: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 60 tokens an answer, those that a readout may name are kept: prompt end, two markers and the last one."""
     from innerjudge.extraction.writing.watch import Watch
 
     questions = asked([p.prompt for p in problems(2, seed=HELD_OUT_SEED)])
     prompts = [encode_trace(reference.tokenizer, question) for question in questions]
-    watch = Watch(
-        reference, prompts, limit=60, ends=frozenset(), markers=("<think>", "</think>"), log_probs=False, last=True
-    )
+    monkeypatch.setattr("innerjudge.extraction.writing.watch.end_ids", lambda _lm: frozenset())
+    readouts = [HiddenStates("response_end")]
+    watch = Watch(reference, prompts, limit=60, markers=("<think>", "</think>"), readouts=readouts)
     watch.run(0.0)
     assert all(len(ids) == 60 for ids in watch.texts.ids)
     assert all(len(states) <= 5 for states in watch.record.states)

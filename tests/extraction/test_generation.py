@@ -17,8 +17,7 @@ from innerjudge.extraction import extract
 from innerjudge.extraction.readouts import HiddenStates
 from innerjudge.extraction.writing.answers import Completion
 from innerjudge.extraction.writing.decoding import Draws
-from innerjudge.extraction.writing.generate import complete, generate
-from innerjudge.extraction.writing.limits import Limits
+from innerjudge.extraction.writing.generate import Limits, complete, generate
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel, wrap

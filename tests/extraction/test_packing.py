@@ -15,7 +15,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings, strategies as st
 from innerjudge.extraction import Features, extract, reader as sweeps
-from innerjudge.extraction.batching import Packing, by_tokens
+from innerjudge.extraction.batching import Batch, by_tokens
 from innerjudge.models.attention_calls import AttentionCall
 from innerjudge.models.caching import Probe, packs_by_itself
 from innerjudge.models.loading import LanguageModel, wrap
@@ -319,7 +319,8 @@ def test_apart_by_hand() -> None:
     states = torch.arange(5.0).view(1, 1, 5, 1)  # the state of a place is its number
     seen = torch.tensor([[[[j <= i and (j < 3) == (i < 3) for j in range(5)] for i in range(5)]]])
     call = AttentionCall(None, states, states + 10, seen, None, None, extra={"value": states + 20, "softcap": 2.0})
-    found = Packing(torch.tensor([0, 3]), (3, 2)).apart(call, torch.tensor([2, 4]))
+    row = torch.ones(1, 5, dtype=torch.long)
+    found = Batch(row, row, torch.tensor([0, 3]), (3, 2)).apart(call, torch.tensor([2, 4]))
     assert found.query.flatten(1).tolist() == [[2], [4]]
     assert found.key is not None
     # The second item has two tokens; behind it stands the first one's first.
@@ -328,7 +329,7 @@ def test_apart_by_hand() -> None:
     assert found.mask is not None
     assert found.mask.flatten(1).tolist() == [[True, True, True], [True, True, False]]
     assert found.extra["softcap"] == 2.0
-    without = Packing(torch.tensor([0, 3]), (3, 2)).apart(replace(call, mask=None), torch.tensor([1, 4]))
+    without = Batch(row, row, torch.tensor([0, 3]), (3, 2)).apart(replace(call, mask=None), torch.tensor([1, 4]))
     assert without.mask is not None
     assert without.mask.flatten(1).tolist() == [[True, True, False], [True, True, False]]
 

@@ -10,8 +10,7 @@ import pytest
 from innerjudge.extraction import LabelLogits, extract, reader as readers, schedule as budgets
 from innerjudge.extraction.schedule import Budget
 from innerjudge.extraction.writing import generate as writing
-from innerjudge.extraction.writing.generate import complete
-from innerjudge.extraction.writing.limits import Limits
+from innerjudge.extraction.writing.generate import Limits, complete
 from innerjudge.models import InnerjudgeError
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import encode_prompt

@@ -16,11 +16,11 @@ from innerjudge.models.loading import load
 def _as_new() -> Iterator[None]:
     """What was said once is forgotten, and the threads are put back."""
     threads = torch.get_num_threads()
-    for one in (precision.cpu_units, precision._say_slow, precision.take_physical_cores):
+    for one in (precision.cpu_units, precision.cpu_dtype, precision.take_physical_cores):
         one.cache_clear()
     yield
     torch.set_num_threads(threads)
-    for one in (precision.cpu_units, precision._say_slow, precision.take_physical_cores):
+    for one in (precision.cpu_units, precision.cpu_dtype, precision.take_physical_cores):
         one.cache_clear()
 
 
