@@ -12,6 +12,7 @@ from einops import einsum
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task, derived, seats
+from .estimator import parameters
 from .fitted_arrays import Array, Forms, Tuple
 from .judge import Scores, StreamingJudge
 from .labels import Bools, Floats, Weights, balanced_weights, correctness, hard_rows, soft_correctness
@@ -127,6 +128,7 @@ def _require_some(judge: CentroidJudge, features: Features) -> None:
         )
 
 
+@parameters
 class CLUE(CentroidJudge):
     r"""Nearest centroid on the hidden-state delta, layer by layer (arXiv 2510.01591, sections 3.1 to 3.3).
 
@@ -170,23 +172,17 @@ class CLUE(CentroidJudge):
         array([-1.41, -1.41, -4.24, -7.07])
     """
 
+    start: str = "reasoning_start"
+    end: str = "reasoning_end"
+    rank_by: Literal["success", "margin"] = "success"
+    last: Literal["normed", "raw"] = "normed"
+    embedding: bool = False
+    scale: bool = False
+    balance: bool = False
+    needs = derived(lambda self: (f"hidden/{self.start}", f"hidden/{self.end}"))
+
     # The delta from the origin to the one state.
     sweep_presets = seats("trace", lambda c, _: {"nearest centroid": c(start="origin", end="state", rank_by="margin")})
-
-    def __init__(
-        self,
-        *,
-        start: str = "reasoning_start",
-        end: str = "reasoning_end",
-        rank_by: Literal["success", "margin"] = "success",
-        last: Literal["normed", "raw"] = "normed",
-        embedding: bool = False,
-        scale: bool = False,
-        balance: bool = False,
-    ) -> None:
-        self.start, self.end, self.rank_by, self.last = start, end, rank_by, last
-        self.embedding, self.scale, self.balance = embedding, scale, balance
-        self.needs = (f"hidden/{start}", f"hidden/{end}")
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -231,7 +227,7 @@ class CLUE(CentroidJudge):
 
     def _vectors(self, features: Features) -> Floats:
         """Deltas ``[n, L, D]`` in float64."""
-        start, end = (features[name] for name in self.needs)
+        start, end = (features[f"hidden/{name}"] for name in (self.start, self.end))
         rows = self._rows(start.shape[1], features.provenance.last_block is None)
         return end[:, rows].astype(np.float64) - start[:, rows]
 

@@ -10,6 +10,7 @@ from scipy.special import softmax
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task, derived, seats
+from .estimator import parameters
 from .judge import Scores
 from .labels import Floats
 from .value_judge import Answer, ValueJudge, checked_values
@@ -18,6 +19,7 @@ Entries = Literal["all", "drop_last", "last"] | int
 Aggregate = Literal["logits", "probabilities", "probabilities_twice"]
 
 
+@parameters
 class LAGER(ValueJudge):
     r"""Expected score under the layer-averaged verdict logits, without tuning (arXiv 2508.03550, section 3).
 
@@ -58,27 +60,23 @@ class LAGER(ValueJudge):
         array([ True])
     """
 
+    values: Sequence[float] = (1, 2, 3, 4, 5)
+    answers: Sequence[Answer] | None = None
+    entries: Entries = "all"
+    norm: bool = False
+    aggregate: Aggregate = "logits"
+    readout: Literal["expectation", "argmax"] = "expectation"
+
     # Of two values: the model's own logits have a border, the middle; averaged over all blocks they have none.
     needs_threshold = derived(
         lambda self: not self.learns and self.entries not in ("last", 1) and len(self.values) == 2
     )
     needs = ("logits/score", "labels")
 
-    def __init__(
-        self,
-        *,
-        values: Sequence[float] = (1, 2, 3, 4, 5),
-        answers: Sequence[Answer] | None = None,
-        entries: Entries = "all",
-        norm: bool = False,
-        aggregate: Aggregate = "logits",
-        readout: Literal["expectation", "argmax"] = "expectation",
-    ) -> None:
-        if not isinstance(entries, str) and (type(entries) is not int or entries < 1):
-            raise InnerjudgeError(f"given entries={entries!r}, expected 'all', 'drop_last', 'last', or at least 1")
-        checked_values(values, answers)
-        self.values, self.answers = values, answers
-        self.entries, self.norm, self.aggregate, self.readout = entries, norm, aggregate, readout
+    def __post_init__(self) -> None:
+        if not isinstance(self.entries, str) and (type(self.entries) is not int or self.entries < 1):
+            raise InnerjudgeError(f"given entries={self.entries!r}, expected 'all', 'drop_last', 'last', or at least 1")
+        checked_values(self.values, self.answers)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:

@@ -11,6 +11,7 @@ from ..extraction.features import Features
 from ..extraction.readouts import Reduce, States
 from ..models.errors import InnerjudgeError
 from .description import Task, derived
+from .estimator import parameters
 from .fitted_arrays import Array, Forms
 from .judge import LearningJudge, Scores
 from .labels import correctness
@@ -32,6 +33,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+@parameters
 class PooledProbe(LearningJudge):
     r"""A linear or multi-layer head on each state of a role, pooled to one number per item: the log-odds of correct.
 
@@ -78,6 +80,24 @@ class PooledProbe(LearningJudge):
         array([False,  True, False,  True])
     """
 
+    role: str = "response"
+    reduce: Reduce = "none"
+    rows: Sequence[int] | None = (-1,)
+    widths: Sequence[int] = ()
+    heads: int = 1
+    how: Pool = "mean"
+    window: int = 10
+    loss: Loss = "bce"
+    each: Each = "item"
+    balance: bool = False
+    standardise: bool = True
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-3
+    epochs: int = 40
+    patience: int = 5
+    batch: int = 16
+    seed: int = 0
+
     standardises = derived(lambda self: self.standardise)
     _head = derived(lambda self: Head(tuple(self.widths), self.heads, self.how, self.window))
     needs = derived(lambda s: (States(s.role, s.reduce, None if s.rows is None else tuple(s.rows)).name,))
@@ -89,33 +109,21 @@ class PooledProbe(LearningJudge):
         "scale_": Array(("features",), low=0),
     }
 
-    def __init__(
-        self,
-        *,
-        role: str = "response",
-        reduce: Reduce = "none",
-        rows: Sequence[int] | None = (-1,),
-        widths: Sequence[int] = (),
-        heads: int = 1,
-        how: Pool = "mean",
-        window: int = 10,
-        loss: Loss = "bce",
-        each: Each = "item",
-        balance: bool = False,
-        standardise: bool = True,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-3,
-        epochs: int = 40,
-        patience: int = 5,
-        batch: int = 16,
-        seed: int = 0,
-    ) -> None:
-        self.role, self.reduce, self.rows, self.widths, self.heads = role, reduce, rows, widths, heads
-        self.how, self.window, self.loss, self.each, self.balance = how, window, loss, each, balance
-        self.standardise = standardise
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.epochs, self.patience, self.batch, self.seed = epochs, patience, batch, seed
-        _check(self)
+    def __post_init__(self) -> None:
+        counts = {name: getattr(self, name) for name in ("heads", "window", "epochs", "patience", "batch")}
+        rate, decay, widths = self.learning_rate, self.weight_decay, tuple(self.widths)
+        if min(*counts.values(), *widths) < 1 or not 0 < rate < 1e6 or not 0 <= decay < 1e6:
+            said = ", ".join(f"{name}={value}" for name, value in counts.items())
+            raise InnerjudgeError(
+                f"given {said}, {widths=}, learning_rate={rate}, weight_decay={decay}, expected at least 1 each, a "
+                "rate above 0, a decay of at least 0"
+            )
+        if self.each == "state" and (self.loss == "pairwise" or self.how in ("gated", "attention")):
+            raise InnerjudgeError(
+                f"given each='state' with loss={self.loss!r} and how={self.how!r}, expected each='item': only items "
+                "are compared, and only they are weighted sums"
+            )
+        _ = self.needs  # refuses a role, a reduction or rows that there are not
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -163,27 +171,6 @@ class PooledProbe(LearningJudge):
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         return [bool(s > 0) for s in scores]
-
-
-def _check(probe: PooledProbe) -> None:
-    """Refuse parameters that are none of their values."""
-    counts = {name: getattr(probe, name) for name in ("heads", "window", "epochs", "patience", "batch")}
-    if (
-        min(*counts.values(), *probe.widths) < 1
-        or not 0 < probe.learning_rate < 1e6
-        or not 0 <= probe.weight_decay < 1e6
-    ):
-        said = ", ".join(f"{name}={value}" for name, value in counts.items())
-        raise InnerjudgeError(
-            f"given {said}, widths={tuple(probe.widths)}, learning_rate={probe.learning_rate}, weight_decay="
-            f"{probe.weight_decay}, expected at least 1 each, a rate above 0, a decay of at least 0"
-        )
-    if probe.each == "state" and (probe.loss == "pairwise" or probe.how in ("gated", "attention")):
-        raise InnerjudgeError(
-            f"given each='state' with loss={probe.loss!r} and how={probe.how!r}, expected each='item': only items are "
-            "compared, and only they are weighted sums"
-        )
-    _ = probe.needs  # refuses a role, a reduction or rows that there are not
 
 
 def _states(features: Features, name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:

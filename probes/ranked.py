@@ -11,15 +11,16 @@ from scipy.special import expit, logsumexp, softmax
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import Task
+from .estimator import parameters
 from .fitted_arrays import Forms, Number
 from .labels import Floats, Ints, Known, centred, folds
 from .linear import Linear
 from .regression import checked_candidates
-from .row_judge import Combine
 
 OrderLoss = Literal["pairs", "soft-pairs", "plackett-luce", "list-mle"]
 
 
+@parameters
 class RankedProbe(Linear):
     r"""A linear probe from the order of each question's answers: ranks, grades, or a teacher's scores.
 
@@ -63,25 +64,20 @@ class RankedProbe(Linear):
         array([0.7, 0.1])
     """
 
+    row: int = -1
+    loss: OrderLoss = "pairs"
+    tau: float = 1.0
+    candidates: Sequence[float] = (1.0, 3.0, 10.0, 30.0, 100.0)
+
     on_request = True
     label_fields = ("quality", "sample_weight")
     forms: ClassVar[Forms] = {"penalty_": Number(low=0)}
 
-    def __init__(
-        self,
-        *,
-        positions: Sequence[str] = ("reasoning_start", "reasoning_end"),
-        combine: Combine = "concat",
-        row: int = -1,
-        loss: OrderLoss = "pairs",
-        tau: float = 1.0,
-        candidates: Sequence[float] = (1.0, 3.0, 10.0, 30.0, 100.0),
-    ) -> None:
-        super().__init__(positions=positions, combine=combine, row=row)
-        if not 0 < tau < np.inf:
-            raise InnerjudgeError(f"given {tau=}, expected a finite number above 0")
-        self.loss, self.tau, self.candidates = loss, tau, candidates
-        checked_candidates(candidates)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.tau < np.inf:
+            raise InnerjudgeError(f"given tau={self.tau}, expected a finite number above 0")
+        checked_candidates(self.candidates)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:

@@ -4,6 +4,7 @@ A probe must do better than these before one can say that it reads the model: la
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from ..models.foreign import parse_json, refusing
 from .description import Task, derived, seats
+from .estimator import parameters
 from .fitted_arrays import Array, Forms, Number, Tuple
 from .judge import LearningJudge, Scores
 from .labels import answers
@@ -93,6 +95,7 @@ class TextReader(LearningJudge):
         return [int(k) for k in scores.argmax(axis=-1)] if self._of_options else [None] * len(scores)
 
 
+@parameters
 class TextClassifier(TextReader):
     """Regression on the TF-IDF of an item's own text: what its words alone give away.
 
@@ -121,23 +124,20 @@ class TextClassifier(TextReader):
         array([ True, False,  True, False])
     """
 
+    target: Literal["correct", "rating", "choice"] = "correct"
+    texts: Sequence[str] = ("prompt", "response")
+    candidates: Sequence[float] = TEXT_CANDIDATES
+    coef_: npt.NDArray[np.float64] = field(init=False)
+    intercept_: float = field(init=False)
+
     forms: ClassVar[Forms] = {"coef_": Array(("terms",)), "intercept_": Number(), "penalty_": Number(low=0)}
     estimator_type = derived(lambda self: "regressor" if self.target == "rating" else "classifier")
-    coef_: npt.NDArray[np.float64]
-    intercept_: float
 
-    def __init__(
-        self,
-        *,
-        target: Literal["correct", "rating", "choice"] = "correct",
-        texts: Sequence[str] = ("prompt", "response"),
-        candidates: Sequence[float] = TEXT_CANDIDATES,
-    ) -> None:
-        if not texts or not set(texts) <= {"prompt", "response"}:
-            raise InnerjudgeError(f"given texts={tuple(texts)}, expected 'prompt', 'response' or both")
-        self.target, self.texts, self.candidates = target, texts, candidates
-        self.needs = ("options",) if target == "choice" else tuple(texts)
-        checked_candidates(candidates)
+    def __post_init__(self) -> None:
+        if not self.texts or not set(self.texts) <= {"prompt", "response"}:
+            raise InnerjudgeError(f"given texts={tuple(self.texts)}, expected 'prompt', 'response' or both")
+        checked_candidates(self.candidates)
+        self.needs = ("options",) if self.target == "choice" else tuple(self.texts)
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -182,6 +182,7 @@ class TextClassifier(TextReader):
         return [float(s) if self.target == "rating" else bool(s > 0) for s in scores]
 
 
+@parameters
 class PromptSimilarity(TextReader):
     """Cosine similarity (TF-IDF) of response and prompt, or of each option and the question; its fit reads no labels.
 
@@ -204,11 +205,11 @@ class PromptSimilarity(TextReader):
         array([0.31, 0.  ])
     """
 
+    options: bool = False
+    needs = derived(lambda self: ("prompt", "options" if self.options else "response"))
+
     needs_labels = False  # only the terms are learned
     presets = seats("trace rating choice pair", lambda cls, task: {"similarity": cls(options=task.kind == "choice")})
-
-    def __init__(self, *, options: bool = False) -> None:
-        self.options, self.needs = options, ("prompt", "options" if options else "response")
 
     def fit(self, features: Features, labels: npt.ArrayLike | None = None) -> Self:
         """Learn the terms; ``labels`` are not read.
