@@ -15,7 +15,7 @@ from .description import Task, derived, seats
 from .estimator import parameters
 from .fitted_arrays import Array, Forms, Tuple
 from .judge import Scores, StreamingJudge
-from .labels import Bools, Floats, Weights, balanced_weights, correctness, hard_rows, soft_correctness
+from .labels import Bools, Floats, Weights, balanced_weights, correctness, hard_rows
 
 _SLICE = 256  # items a float64 copy is made of at a time
 
@@ -44,35 +44,25 @@ class CentroidJudge(StreamingJudge):
     def fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
         """Start anew and learn as one :meth:`partial_fit` does; ``InnerjudgeError`` if all traces are of one class.
 
-        With ``balance``, also if no question has both classes. Labels from 0 to 1 and weights count as in
+        With ``balance``, also if no question has both classes, and in :meth:`partial_fit` if a question comes a second
+        time: all its traces must be in one chunk. Labels from 0 to 1 and weights count as in
         :meth:`.LogisticProbe.fit`; with ``balance`` labels must be true or false.
         """
         _require_some(self, features)
         return self.fit_parts([(features, labels, sample_weight)])
 
-    def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
-        """Add labelled traces to the sums; chunks of any size and order give the centroids of one whole fit.
-
-        A chunk may be of one class; the judge can score once both were seen. With ``balance`` all traces of a question
-        must be in one chunk: ``InnerjudgeError`` if a question comes a second time.
-        """
-        part, values, excluded, given = self._weighted(features, labels, sample_weight, some=False)
-        if self.provenance_ is not None:
-            self.provenance_.require(features.provenance, type(self).__name__)
-        right = correctness(values, both=False) if self.balance else soft_correctness(values, both=False)
-        weights = _weights(self, part, right) * (1.0 if given is None else given)
+    def _add(self, part: Features, right: Bools | Floats, weight: Floats | None) -> None:
+        if self.balance:
+            right = correctness(right, both=False)
+        weights = _weights(self, part, right) * (1.0 if weight is None else weight)
         sums, squares = _sums(self, part, right, weights)
-        state = self.__dict__
-        self.provenance_ = features.provenance
-        self.n_excluded_ = state.get("n_excluded_", 0) + excluded
         if not len(part):
-            return self
-        _, side, share = hard_rows(right, weights)
+            return
+        state, (_, side, share) = self.__dict__, hard_rows(right, weights)
         self.n_seen_ = state.get("n_seen_", 0) + np.bincount(side, minlength=2)
         self.weight_ = state.get("weight_", 0.0) + np.bincount(side, weights=share, minlength=2)
         self.sum_, self.squares_ = state.get("sum_", 0.0) + sums, state.get("squares_", 0.0) + squares
         self.groups_seen_ = state.get("groups_seen_", ()) + (tuple(dict.fromkeys(part.groups)) if self.balance else ())
-        return self
 
     @property
     def centroids_(self) -> Floats:

@@ -170,25 +170,18 @@ class DifferenceOfMeans(StreamingJudge, Linear):
     presets = seats("trace", lambda cls, task: {"difference-of-means": cls(positions=task.between)})
     sweep_presets = seats("trace", lambda cls, _: {"difference of means": cls(positions=("state",))})
 
-    def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
-        """Add labelled items to the sums; chunks of any size and order give the means of one whole fit.
-
-        A chunk may be of one class; judging then waits until both were seen. ``InnerjudgeError`` if the features are of
-        another provenance than those before.
-        """
-        part, right, weight = self._chunk(features, labels, sample_weight)
-        self.row_ = self._told(features)
+    def _add(self, part: Features, right: Bools | Floats, weight: Floats | None) -> None:
+        self.row_ = self._told(part)
         if len(part):
-            self._add(self._vectors(part, self.row_), right, weight)
-        return self
+            self._sum(self._vectors(part, self.row_), right, weight)
 
     def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
         right = soft_correctness(labels, weight)
         for name in ("n_seen_", "sum_"):
             self.__dict__.pop(name, None)
-        self._add(x, right, weight)
+        self._sum(x, right, weight)
 
-    def _add(self, x: Floats, p: Bools | Floats, weight: Floats | None) -> None:
+    def _sum(self, x: Floats, p: Bools | Floats, weight: Floats | None) -> None:
         of, right, share = hard_rows(p, weight)
         x = x[of] if share is None else x[of] * share[:, None]
         sums = np.stack([x[~right].sum(axis=0), x[right].sum(axis=0)])

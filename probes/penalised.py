@@ -5,7 +5,7 @@ With all states in memory, folds choose the penalty; mini-batches can come from 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -234,7 +234,8 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
     """Logistic regression by stochastic gradient descent (scikit-learn) on standardised states.
 
     Means and deviations are those of all items seen so far, so the first batches are standardised by few; a second
-    round over the items mends that. With all states in memory use :class:`LogisticProbe`, which chooses its penalty.
+    round over the items mends that. A loaded judge has only its coefficients, and learns nothing more. With all states
+    in memory use :class:`LogisticProbe`, which chooses its penalty.
 
     Args:
         positions: CLUE's two tokens by default.
@@ -269,22 +270,16 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
             given = f"alpha={self.alpha}, rounds={self.rounds}, batch={self.batch}"
             raise InnerjudgeError(f"given {given}, expected at least 0, 1 and 1")
 
-    def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
-        """One step on labelled items, which may be of one class: update means and deviations, then descend.
-
-        ``InnerjudgeError`` if the judge was loaded (with only its coefficients), or features are of another model.
-        """
+    def _add(self, part: Features, right: Bools | Floats, weight: Floats | None) -> None:
         if self.provenance_ is not None and not hasattr(self, "_descent"):
             raise InnerjudgeError(
                 "given further items for a MiniBatchLogistic that was loaded from a folder, expected a new one: fit it "
                 "from the start"
             )
-        part, right, weight = self._chunk(features, labels, sample_weight)
         self._begin()
-        self.row_ = self._told(features)
+        self.row_ = self._told(part)
         if len(part):
             self._step(self._vectors(part, self.row_), right, weight)
-        return self
 
     def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
         right = soft_correctness(labels, weight)
