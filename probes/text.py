@@ -9,6 +9,7 @@ import numpy as np
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .choices import mask_options
 from .description import Task, derived
 from .estimator import parameters
 from .judge import Scores
@@ -122,9 +123,8 @@ class TextJudge(ScaleJudge):
         if self.values is not None:
             return np.array(self.values, dtype=np.float64)[found]
         counts = np.array(self._counts(features), dtype=np.intp)
-        width = int(counts.max(initial=0))
-        one_hot = (np.arange(width) == found[:, None]).astype(np.float64)
-        return np.where(np.arange(width) < counts[:, None], one_hot, -np.inf)
+        one_hot = np.arange(counts.max(initial=0)) == found[:, None]
+        return mask_options(one_hot.astype(np.float64), counts)
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         if self.values is None:

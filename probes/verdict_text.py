@@ -78,17 +78,15 @@ def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) ->
         if behind is None:
             return f"no verdict in the text {shown(text)}: it has no {cue!r}"
         text, place = behind, f"after the last {cue!r}"
-    match = _verdict(tuple(labels)).match(text)
+    match, none = _verdict(tuple(labels)).match(text), f"no verdict {place} {shown(text)}"
     if match is None:
-        return f"no verdict {place} {shown(text)}"
+        return none
     found = match["label"]
     index = next(k for k, label in enumerate(labels) if re.fullmatch(re.escape(label.strip()), found, re.IGNORECASE))
     line = text[match.end() :].split("\n", 1)[0]
     if len(found) == 1 and found.isalpha() and found != labels[index].strip() and re.search(r"\w", line):
-        return f"no verdict {place} {shown(text)}"
-    if found.casefold() in _WORDS and re.match(rf"{_BLANK}+[*_`]*\w", line):
-        return f"no verdict {place} {shown(text)}"
-    return index
+        return none
+    return none if found.casefold() in _WORDS and re.match(rf"{_BLANK}+[*_`]*\w", line) else index
 
 
 def said(text: str) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...extraction.provenance import versions
 from ...models.errors import InnerjudgeError, readable, shown
@@ -19,7 +19,7 @@ from .representatives import load_vectors
 from .rules import Rule
 from .select_job import held_out, temperature_of
 
-_TEMPLATE = Path(__file__).parent / "templates" / "curves.md"
+_TEMPLATES = Path(__file__).parent / "templates"
 #: The file that tells a folder of curves, which is written last, and what a killed run may leave without it.
 ROWS = "curves.jsonl"
 _BEGUN = {"curves.md", "curves.png", "tokens.png", "seconds.png", f"{ROWS}{HALF}", checksum_of(Path(ROWS)).name}
@@ -123,15 +123,14 @@ def _said(one: Discrimination) -> dict[str, Any]:
 
 def _page(points: Sequence[Point], **known: Any) -> str:
     """``templates/curves.md`` of points and of what else is ``known``."""
-    pages = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    pages.filters |= {"cell": _cell, "number": number, "figure": _figure}
+    made = Environment(loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {"cell": _cell, "number": number, "figure": _figure}
     largest, lines = max(point.n for point in points), dict[tuple[str, str], dict[int, Point]]()
     for point in points:
         lines.setdefault((point.rule, point.judge), {})[point.n] = point
     sizes = [n for n in sorted({point.n for point in points}) if n & (n - 1) == 0 or n == largest]
     known |= {"made_with": ", ".join(f"{name} {one}" for name, one in versions()), "questions": points[0].questions}
-    page = pages.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return page.render(lines=lines, sizes=sizes, largest=largest, **known)
+    return made.get_template("curves.md").render(lines=lines, sizes=sizes, largest=largest, **known) + "\n"
 
 
 def _cell(text: str) -> str:
