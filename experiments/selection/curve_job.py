@@ -123,7 +123,9 @@ def _said(one: Discrimination) -> dict[str, Any]:
 
 def _page(points: Sequence[Point], **known: Any) -> str:
     """``templates/curves.md`` of points and of what else is ``known``."""
-    made = Environment(loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made = Environment(
+        loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     made.filters |= {"cell": _cell, "number": number, "figure": _figure}
     largest, lines = max(point.n for point in points), dict[tuple[str, str], dict[int, Point]]()
     for point in points:
