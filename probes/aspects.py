@@ -11,7 +11,6 @@ from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
 from .aspect_fit import OVERALL, ROUTE, Head, Unknown, columns_of, fit_aspects, fit_router, joined
-from .description import Task
 from .estimator import parameters
 from .fitted_arrays import Array, Forms, Number, Tuple
 from .judge import Scores
@@ -108,12 +107,6 @@ class AspectProbes(RowJudge):
             )
         checked_candidates(self.candidates)
         self.needs += (_ROUTER,) * self.routed
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for traces, used only if named."""
-        made = {"aspect-probes": cls(positions=task.between), "routed-probes": cls(positions=task.between, routed=True)}
-        return made if task.kind == "trace" else {}
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the numbers of aspects, routes and their weights."""

@@ -1,6 +1,6 @@
 """Baselines that keep us honest: token probabilities, the length of the text, and the question alone."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import Any, ClassVar, Literal, Self
 
@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived, seats
+from .description import derived
 from .estimator import parameters
 from .fitted_arrays import Forms, Number
 from .judge import LearningJudge, Scores, ThresholdJudge
@@ -18,7 +18,6 @@ from .labels import Floats, best_threshold, correctness, ratings
 from .penalised import PenalisedProbe
 from .regression import Target
 from .row_judge import ChooseRow
-from .text_only import TARGETS
 
 _KINDS: dict[str, tuple[str, ...]] = {"correct": ("trace", "rating", "pair"), "rating": ("rating", "pair", "trace")}
 Statistic = Literal["log_probability", "perplexity", "entropy", "certainty", "confidence"]
@@ -54,7 +53,6 @@ class TokenLogProb(ThresholdJudge):
 
     family = "baseline"
     needs = ("logprob",)
-    presets = seats("trace rating pair", lambda cls, task: {"token-log-probability": cls()})
 
     def _unreadable(self, features: Features) -> dict[str, str]:
         return {i: "no response tokens" for i, n in zip(features.ids, features["logprob"][:, 1], strict=True) if n < 1}
@@ -98,22 +96,6 @@ class TokenConfidence(ThresholdJudge):
     def __post_init__(self) -> None:
         if self.window < 1:
             raise InnerjudgeError(f"given window={self.window!r}, expected at least 1 token")
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for all kinds but choices; with windows of the confidence for traces only, which are long."""
-        if task.kind == "choice":
-            return {}
-        aggregates: dict[str, Aggregate] = {"deepconf-mean": "mean"}
-        if task.kind == "trace":
-            aggregates |= {"deepconf-tail": "tail", "deepconf-lowest-group": "lowest_group"}
-            aggregates["deepconf-bottom-groups"] = "bottom_groups"
-        return {
-            "self-certainty": cls(),
-            "perplexity": cls(statistic="perplexity"),
-            "mean-entropy": cls(statistic="entropy"),
-            **{name: cls(statistic="confidence", aggregate=one) for name, one in aggregates.items()},
-        }
 
     def _scores(self, features: Features) -> Scores:
         made = _MADE[self.statistic][1]
@@ -159,7 +141,6 @@ class Length(LearningJudge):
     needs = ("logprob",)
     forms: ClassVar[Forms] = {"sign_": Number(whole=True, among=(-1, 1)), "threshold_": Number(none=True)}
     estimator_type = derived(lambda self: "classifier" if self.target == "correct" else "regressor")
-    presets = seats("trace rating pair", lambda cls, task: {"length": cls(target=TARGETS[task.kind])})
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn the sign (and, for traces, the threshold).
@@ -212,7 +193,6 @@ class QuestionOnly(PenalisedProbe):
     kinds = derived(lambda self: _KINDS[self.target])
     family = "baseline"
     forms: ClassVar[Forms] = {"penalty_": Number(low=0)}
-    presets = seats("trace rating", lambda cls, task: {"question-only": cls(target=TARGETS[task.kind])})
 
     def __init__(
         self, *, target: Target = "correct", row: int | ChooseRow = -1, candidates: Sequence[float] | None = None

@@ -9,7 +9,7 @@ from ..extraction.features import Features
 from ..extraction.provenance import WITHOUT_ABSTAIN
 from ..models.errors import InnerjudgeError
 from ..models.prompts import ABSTAIN_OPTIONS
-from .description import derived, seats
+from .description import derived
 from .estimator import parameters
 from .judge import BaseJudge, Scores
 from .labels import Floats, Ints
@@ -106,7 +106,6 @@ class LetterLogits(ChoiceJudge):
 
     family = "logits"
     needs = ("logits/score", "labels")
-    presets = seats("choice", lambda cls, _: {"letter-logits": cls(), "letter-logits-no-abstain": cls(abstain=False)})
 
     def _scores(self, features: Features) -> Scores:
         return mask_options(features["logits/score"][:, 1, -1].astype(np.float64), self._n_options(features))

@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -11,7 +10,7 @@ from einops import einsum
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived, seats
+from .description import derived
 from .estimator import parameters
 from .fitted_arrays import Array, Forms, Tuple
 from .judge import Scores, StreamingJudge
@@ -170,22 +169,6 @@ class CLUE(CentroidJudge):
     scale: bool = False
     balance: bool = False
     needs = derived(lambda self: (f"hidden/{self.start}", f"hidden/{self.end}"))
-
-    # The delta from the origin to the one state.
-    sweep_presets = seats("trace", lambda c, _: {"nearest centroid": c(start="origin", end="state", rank_by="margin")})
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for traces: as published, and each extension of it."""
-        if task.kind != "trace":
-            return {}
-        at = partial(cls, start=task.between[0], end=task.between[1])
-        return {
-            "clue": at(),
-            "clue-margin": at(rank_by="margin"),
-            "clue-margin-scaled": at(rank_by="margin", scale=True),
-            "clue-margin-balanced": at(rank_by="margin", balance=True),
-        }
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the number of layers that are compared."""

@@ -12,7 +12,6 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
-from .description import seats
 from .estimator import parameters
 from .fitted_arrays import Forms, Number, Tuple
 from .labels import Floats, Ints, Known, best_threshold, centred
@@ -66,7 +65,6 @@ class CountedProbe(Linear):
     on_request = True  # whoever has labels has better judges
     learns_in_parts = False
     label_fields = ("n_correct", "n_sampled")
-    presets = seats("trace", lambda cls, task: {"counted-probe": cls(positions=task.between)})
     forms: ClassVar[Forms] = {"n_rounds_": Number(low=1, whole=True), "log_likelihood_": Tuple("numbers", length=2)}
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from .description import Task
 from .estimator import parameters
 from .fitted_arrays import Array, Forms, check_fitted
 from .labels import Floats
-from .text_only import TARGETS, TextClassifier
+from .text_only import TextClassifier
 
 #: Texts whose vectors are kept, at most, beside those of one call.
 _REMEMBERED = 20_000
@@ -61,7 +61,7 @@ class EmbeddingClassifier(TextClassifier):
         if not task.embedder:
             return {}
         _vectors_of(task.embedder)
-        return {"embedding-only": cls(embedder=task.embedder, target=TARGETS[task.kind])}
+        return {"embedding-only": cls(embedder=task.embedder, target=task.target)}
 
     def _check(self, features: Features) -> None:
         super()._check(features)

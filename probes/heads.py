@@ -10,7 +10,7 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from . import choices
 from .choices import ChoiceJudge, Prefer
-from .description import derived, seats
+from .description import derived
 from .estimator import parameters
 from .fitted_arrays import Array, Forms, Tuple
 from .judge import LearningJudge, Scores
@@ -170,19 +170,6 @@ class QKScore(HeadScore):
     rotary: Literal["before", "after"] = "before"
     needs = derived(lambda self: (f"qk/{self.rotary}", "labels"))
 
-    # As published, and each option of it.
-    presets = seats(
-        "choice",
-        lambda cls, _: {
-            "qk-score": cls(),
-            "qk-score-by-permutation": cls(select="permutation"),
-            "qk-score-unlabelled": cls(select="unlabelled"),
-            "qk-score-vote": cls(n_heads=3),
-            "qk-score-rotated": cls(rotary="after"),
-            "qk-score-no-abstain": cls(abstain=False),
-        },
-    )
-
 
 @parameters
 class AttentionScore(HeadScore):
@@ -199,7 +186,3 @@ class AttentionScore(HeadScore):
     """
 
     needs = ("attention", "labels")
-    # As published, and with heads that stay right when the options trade places.
-    presets = seats(
-        "choice", lambda cls, _: {"attention-score": cls(), "attention-score-by-permutation": cls(select="permutation")}
-    )

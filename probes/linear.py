@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import derived, seats
+from .description import derived
 from .estimator import parameters
 from .fitted_arrays import Array, Forms, Number
 from .judge import Part, Scores, StreamingJudge
@@ -167,8 +167,6 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         "n_seen_": Array((2,), low=0, needed="coef_"),
         "sum_": Array((2, "features"), needed="n_seen_"),
     }
-    presets = seats("trace", lambda cls, task: {"difference-of-means": cls(positions=task.between)})
-    sweep_presets = seats("trace", lambda cls, _: {"difference of means": cls(positions=("state",))})
 
     def _add(self, part: Features, right: Bools | Floats, weight: Floats | None) -> None:
         self.row_ = self._told(part)

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived, seats
+from .description import derived
 from .estimator import parameters
 from .fitted_arrays import Forms, Number
 from .judge import Scores, StreamingJudge
@@ -173,19 +173,6 @@ class LogisticProbe(PenalisedProbe):
         super().__post_init__()
         self.needs += ("logprob",) * (self.nuisance == "length")
 
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Any]:
-        """Presets for traces, and for pairs on the state before the score of each response."""
-        if task.kind != "trace":
-            return {"logistic-probe": cls(positions=("score",))} if task.kind == "pair" else {}
-        return {
-            "logistic-probe": cls(positions=task.between),
-            "logistic-centred": cls(positions=task.between, centre="question"),
-            "logistic-without-length": cls(positions=task.between, nuisance="length"),
-        }
-
-    sweep_presets = seats("trace", lambda cls, _: {"logistic": cls(positions=("state",))})
-
     def _tried(self) -> tuple[float, ...]:
         return super()._tried() if self.C is None else checked_candidates([self.C])
 
@@ -223,8 +210,6 @@ class RidgeProbe(PenalisedProbe):
     centre: Centre = "none"
 
     forms: ClassVar[Forms] = {"alpha_": Number(low=0)}
-    presets = seats("rating", lambda cls, _: {"ridge-probe": cls()})
-    sweep_presets = seats("rating", lambda cls, _: {"ridge": cls(positions=("state",))})
     target = "rating"
     _chosen = "alpha_"
 

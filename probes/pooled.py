@@ -10,27 +10,12 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..extraction.readouts import Reduce, States
 from ..models.errors import InnerjudgeError
-from .description import Task, derived
+from .description import derived
 from .estimator import parameters
 from .fitted_arrays import Array, Forms
 from .judge import LearningJudge, Scores
 from .labels import correctness
 from .pooled_fit import Each, Head, Loss, Pool, StatesOfItems, learn, score
-
-_SLOW = {"learning_rate": 1e-4}
-_TRUNK = {"widths": (100, 100), "heads": 10, "weight_decay": 3e-3, **_SLOW}
-#: Published readers of traces, with settings near the published ones.
-_PRESETS: dict[str, dict[str, Any]] = {
-    "mean-probe": {"reduce": "mean", "learning_rate": 1e-2, "epochs": 100},
-    "swift": {"rows": (-5, -4, -3, -1), "how": "gated", "standardise": False, "weight_decay": 1e-5, "patience": 3,
-              **_SLOW},
-    "step": {"role": "reasoning/step_end", "widths": (512,), "how": "probability", "each": "state", "balance": True,
-             "standardise": False, "weight_decay": 1e-5, "epochs": 20, "batch": 128, **_SLOW},
-    "saplma": {"role": "response_end", "widths": (256, 128, 64), "standardise": False, "epochs": 5, "batch": 32},
-    "multimax": {"how": "min", **_TRUNK},
-    "attention-probe": {"how": "attention", **_TRUNK},
-    "rolling-probe": {"how": "rolling", **_TRUNK},
-}  # fmt: skip
 
 
 @parameters
@@ -124,14 +109,6 @@ class PooledProbe(LearningJudge):
                 "are compared, and only they are weighted sums"
             )
         _ = self.needs  # refuses a role, a reduction or rows that there are not
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for traces, used only if named; STEP reads the steps of the reasoning, or of the response."""
-        if task.kind != "trace":
-            return {}
-        steps = {} if task.between[0].startswith("reasoning") else {"role": "step_end"}
-        return {name: cls(**(how | (steps if name == "step" else {}))) for name, how in _PRESETS.items()}
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the length of the vectors that are read, and the number of weights for such vectors."""

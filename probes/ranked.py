@@ -1,7 +1,7 @@
 """A probe from rankings, or from scores that are comparable only within a question."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,6 @@ from scipy.special import expit, logsumexp, softmax
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task
 from .estimator import parameters
 from .fitted_arrays import Forms, Number
 from .labels import Floats, Ints, Known, centred, folds
@@ -78,12 +77,6 @@ class RankedProbe(Linear):
         if not 0 < self.tau < np.inf:
             raise InnerjudgeError(f"given tau={self.tau}, expected a finite number above 0")
         checked_candidates(self.candidates)
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for traces and ratings, used only if named."""
-        positions = {"trace": task.between, "rating": ("score",)}.get(task.kind)
-        return {} if positions is None else {"ranked-probe": cls(positions=positions)}
 
     def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
         """From qualities ``[n]``, higher is better: of a rank its negative, of a label true or false."""

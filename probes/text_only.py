@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from ..models.foreign import parse_json, refusing
-from .description import Task, derived, seats
+from .description import derived
 from .estimator import parameters
 from .fitted_arrays import Array, Forms, Number, Tuple
 from .judge import LearningJudge, Scores
@@ -24,10 +24,6 @@ from .regression import REGRESSIONS, TEXT_CANDIDATES, Target, checked_candidates
 
 #: Words and pairs of words at most, the most frequent ones.
 TERMS = 50_000
-#: Kind of item -> what is predicted of it.
-TARGETS: dict[str, Literal["correct", "rating", "choice"]] = {
-    "trace": "correct", "rating": "rating", "pair": "correct", "choice": "choice"
-}  # fmt: skip
 
 
 def tfidf(terms: Sequence[str] | None = None) -> TfidfVectorizer:
@@ -139,14 +135,6 @@ class TextClassifier(TextReader):
         checked_candidates(self.candidates)
         self.needs = ("options",) if self.target == "choice" else tuple(self.texts)
 
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """The item's text for every kind; the prompt's alone where several responses to one are not compared."""
-        found = {"text-only": cls(target=TARGETS[task.kind])}
-        if task.kind in ("trace", "rating"):
-            found["question-only-text"] = cls(target=TARGETS[task.kind], texts=("prompt",))
-        return found
-
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn terms, penalty and coefficients.
 
@@ -209,7 +197,6 @@ class PromptSimilarity(TextReader):
     needs = derived(lambda self: ("prompt", "options" if self.options else "response"))
 
     needs_labels = False  # only the terms are learned
-    presets = seats("trace rating choice pair", lambda cls, task: {"similarity": cls(options=task.kind == "choice")})
 
     def fit(self, features: Features, labels: npt.ArrayLike | None = None) -> Self:
         """Learn the terms; ``labels`` are not read.

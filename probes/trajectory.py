@@ -1,15 +1,15 @@
 """Scores from the path of the states, over blocks or over the reasoning; nothing is learned but a threshold."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Literal, Self, get_args
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived
+from .description import derived
 from .estimator import parameters
 from .judge import Scores, ThresholdJudge
 from .labels import Floats
@@ -62,15 +62,6 @@ class Trajectory(ThresholdJudge):
     def __post_init__(self) -> None:
         if self.segment < 1:
             raise InnerjudgeError(f"given segment={self.segment}, expected at least 1 token")
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for traces, used only if named."""
-        if task.kind != "trace":
-            return {}
-        statistics: tuple[Statistic, ...] = get_args(Statistic)
-        part: Literal["reasoning", "response"] = "reasoning" if task.between[0].startswith("reasoning") else "response"
-        return {s if s.startswith("coe") else f"trace-{s}": cls(statistic=s, part=part) for s in statistics}
 
     def _unreadable(self, features: Features) -> dict[str, str]:
         name, found = self.needs[0], dict[str, str]()

@@ -9,7 +9,6 @@ import torch
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task
 from .estimator import parameters
 from .fitted_arrays import Array, Forms, Tuple
 from .judge import LearningJudge
@@ -88,13 +87,6 @@ class TunedLAGER(LAGER, LearningJudge):
         self.weights_, self.losses_ = _tune(self, self._entries(part), y)
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for ratings, with either loss."""
-        if task.kind != "rating":
-            return {}
-        return {"lager-tuned": cls(values=task.values), "lager-tuned-paper": cls(values=task.values, loss="paper")}
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the number of entries that are averaged."""
