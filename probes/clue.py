@@ -47,7 +47,13 @@ class CentroidJudge(StreamingJudge):
         time: all its traces must be in one chunk. Labels from 0 to 1 and weights count as in
         :meth:`.LogisticProbe.fit`; with ``balance`` labels must be true or false.
         """
-        _require_some(self, features)
+        reasons = [*(self._reasons(features) if isinstance(features, Features) else {}).values()]
+        if reasons and len(reasons) == len(features):
+            raise InnerjudgeError(
+                f"{type(self).__name__}: given no readable trace (first: {reasons[0]}), expected reasoning between "
+                "markers: for the ends of prompt and response, start='prompt_end', end='response_end' (--between "
+                "response)"
+            )
         return self.fit_parts([(features, labels, sample_weight)])
 
     def _add(self, part: Features, right: Bools | Floats, weight: Floats | None) -> None:
@@ -106,15 +112,6 @@ class CentroidJudge(StreamingJudge):
                 f"{type(self).__name__}: given {success} correct and {fail} incorrect {of}, expected at least one of "
                 f"each ({getattr(self, 'n_excluded_', 0)} could not be read): add items or raise --limit"
             )
-
-
-def _require_some(judge: CentroidJudge, features: Features) -> None:
-    reasons = [*(judge._reasons(features) if isinstance(features, Features) else {}).values()]
-    if reasons and len(reasons) == len(features):
-        raise InnerjudgeError(
-            f"{type(judge).__name__}: given no readable trace (first: {reasons[0]}), expected reasoning between "
-            "markers: for the ends of prompt and response, start='prompt_end', end='response_end' (--between response)"
-        )
 
 
 @parameters
