@@ -72,14 +72,14 @@ def derived(find: Callable[[Any], Any]) -> Any:
 def _listed(judge: type, where: Literal["kinds", "sweep"], task: Task) -> dict[str, Any]:
     """Judges of a class for the kind of a task, from :data:`PRESETS`, with what the task says in the place of ``$``."""
     reasoning = task.between[0].startswith("reasoning")
-    said = {"$start": task.between[0], "$end": task.between[1], "$between": task.between, "$values": task.values}
-    said |= {"$part": "reasoning" if reasoning else "response", "$target": task.target}
+    said: dict[str, Any] = {"$start": task.between[0], "$end": task.between[1], "$between": task.between}
+    said |= {"$part": "reasoning" if reasoning else "response", "$target": task.target, "$values": task.values}
     said |= {"$steps": "reasoning/step_end" if reasoning else "step_end"}
     found = {}
     for entry in PRESETS.get(judge.__name__, ()):
         if task.kind in entry.get(where, "").split():
             given = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items() if k not in _NO_PARAMETERS}
-            found[entry["name"]] = judge(**{k: said[v] if str(v).startswith("$") else v for k, v in given.items()})
+            found[entry["name"]] = judge(**{k: said[str(v)] if str(v).startswith("$") else v for k, v in given.items()})
     return found
 
 
