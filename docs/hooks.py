@@ -113,7 +113,11 @@ def _mathml(found: re.Match[str]) -> str:
 
 
 def _markdown(source: str) -> str:
-    """Docstrings with Markdown in place of the roles of reStructuredText, and examples where griffe looks for them."""
+    """Docstrings with Markdown in place of the roles of reStructuredText, and what griffe looks for as it knows it.
+
+    These are examples, and the parameters of a judge, which are those of a dataclass.
+    """
+    source = source.replace("\n@parameters\n", "\n@dataclasses.dataclass(kw_only=True)\n")
     source = re.sub(r"^( +)Example:$", r"\1Examples:", _TABLE.sub(_table, source), flags=re.MULTILINE)
     source = _ROLE.sub(lambda found: f"`{found[1].lstrip('.').removeprefix('innerjudge.')}`", source)
     return _MATH.sub(r"$\1$", source)

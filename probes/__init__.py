@@ -1,13 +1,13 @@
 """Floor 3: judges. Features or generated text in, scores out; higher is better.
 
 ``judge.py`` has what all judges share: ``estimator.py`` makes them scikit-learn estimators that check what they read,
-``description.py`` describes them, so that no code depends on their class. Judges by family: ``clue.py``; ``lager.py``
-and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py`` and ``penalised.py`` (on ``regression.py`` and
-``row_judge.py``), ``counted.py``, ``ranked.py``, ``aspects.py`` (on ``aspect_fit.py``); ``choices.py`` and
-``heads.py``; ``text.py``; ``baselines.py``, ``text_only.py`` and ``embedding.py``; many states are read by
-``pooled.py`` (on ``pooled_fit.py``) and ``trajectory.py``. ``promise.py`` finds thresholds with
-a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge. ``registry.py`` knows the classes,
-those of other packages too; ``storage.py`` saves and loads them.
+``description.py`` describes them, so that no code depends on their class, with ``presets.toml`` for the panels that
+they sit on. Judges by family: ``clue.py``; ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py``
+and ``penalised.py`` (on ``regression.py`` and ``row_judge.py``), ``counted.py``, ``ranked.py``, ``aspects.py`` (on
+``aspect_fit.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``, ``text_only.py`` and
+``embedding.py``; many states are read by ``pooled.py`` (on ``pooled_fit.py``) and ``trajectory.py``. ``promise.py``
+finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge. ``registry.py``
+knows the classes, those of other packages too; ``storage.py`` saves and loads them.
 """
 
 from .aspects import AspectProbes

@@ -1,6 +1,7 @@
 """Probes of several aspects of an answer, from labels with gaps, and the one score that they make together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,16 +11,17 @@ from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
 from .aspect_fit import OVERALL, ROUTE, Head, Unknown, columns_of, fit_aspects, fit_router, joined
-from .description import Task
+from .estimator import parameters
 from .fitted_arrays import Array, Forms, Number, Tuple
 from .judge import Scores
 from .labels import Floats, Weights
 from .regression import LOGISTIC_CANDIDATES, checked_candidates
-from .row_judge import FINAL_NORMED, Combine, RowJudge
+from .row_judge import FINAL_NORMED, RowJudge
 
 _ROUTER = "hidden/prompt_end"
 
 
+@parameters
 class AspectProbes(RowJudge):
     r"""One logistic probe an aspect (correct, concise, polite ...), from labels with gaps; the score joins them.
 
@@ -71,6 +73,17 @@ class AspectProbes(RowJudge):
         array([ True,  True])
     """
 
+    aspects: Sequence[str] = ()
+    row: int = -1
+    unknown: Unknown = "mask"
+    observed: float | None = None
+    correct: float | None = None
+    balance: bool = False
+    head: Head = "mean"
+    routed: bool = False
+    candidates: Sequence[float] = LOGISTIC_CANDIDATES
+    aspects_: tuple[str, ...] = field(init=False)
+
     on_request = True
     learns_in_parts = False
     label_fields = ("aspects", "sample_weight")
@@ -83,40 +96,17 @@ class AspectProbes(RowJudge):
         "head_": Array(("heads", "weights")),
         "router_": Array(("routes", "states"), none=True),
     }
-    aspects_: tuple[str, ...]
 
-    def __init__(
-        self,
-        *,
-        aspects: Sequence[str] = (),
-        positions: Sequence[str] = ("reasoning_start", "reasoning_end"),
-        combine: Combine = "concat",
-        row: int = -1,
-        unknown: Unknown = "mask",
-        observed: float | None = None,
-        correct: float | None = None,
-        balance: bool = False,
-        head: Head = "mean",
-        routed: bool = False,
-        candidates: Sequence[float] = LOGISTIC_CANDIDATES,
-    ) -> None:
-        super().__init__(positions=positions, combine=combine, row=row)
-        shares = all(one is None or 0 < one < 1 for one in (observed, correct))
-        if not shares or {OVERALL, ROUTE} & {*aspects}:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        shares = all(one is None or 0 < one < 1 for one in (self.observed, self.correct))
+        if not shares or {OVERALL, ROUTE} & {*self.aspects}:
             raise InnerjudgeError(
-                f"given {aspects=}, {observed=}, {correct=}, expected names other than {OVERALL!r} and {ROUTE!r}, and "
-                "shares between 0 and 1"
+                f"given aspects={self.aspects!r}, observed={self.observed}, correct={self.correct}, expected names "
+                f"other than {OVERALL!r} and {ROUTE!r}, and shares between 0 and 1"
             )
-        self.aspects, self.unknown, self.observed, self.correct = aspects, unknown, observed, correct
-        self.balance, self.head, self.routed, self.candidates = balance, head, routed, candidates
-        checked_candidates(candidates)
-        self.needs += (_ROUTER,) * routed
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for traces, used only if named."""
-        made = {"aspect-probes": cls(positions=task.between), "routed-probes": cls(positions=task.between, routed=True)}
-        return made if task.kind == "trace" else {}
+        checked_candidates(self.candidates)
+        self.needs += (_ROUTER,) * self.routed
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the numbers of aspects, routes and their weights."""

@@ -1,6 +1,7 @@
 """Baselines that keep us honest: token probabilities, the length of the text, and the question alone."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import field
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -9,14 +10,14 @@ from scipy.stats import rankdata
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived, seats
+from .description import derived
+from .estimator import parameters
 from .fitted_arrays import Forms, Number
 from .judge import LearningJudge, Scores, ThresholdJudge
 from .labels import Floats, best_threshold, correctness, ratings
 from .penalised import PenalisedProbe
 from .regression import Target
 from .row_judge import ChooseRow
-from .text_only import TARGETS
 
 _KINDS: dict[str, tuple[str, ...]] = {"correct": ("trace", "rating", "pair"), "rating": ("rating", "pair", "trace")}
 Statistic = Literal["log_probability", "perplexity", "entropy", "certainty", "confidence"]
@@ -31,6 +32,7 @@ _MADE: dict[str, tuple[str, Callable[[Floats], Floats]]] = {
 }
 
 
+@parameters
 class TokenLogProb(ThresholdJudge):
     """Mean log-probability of the response's tokens (GPTScore, and the control for claims like CLUE's). Needs no fit.
 
@@ -47,12 +49,10 @@ class TokenLogProb(ThresholdJudge):
         array([False,  True])
     """
 
+    total: bool = False
+
     family = "baseline"
     needs = ("logprob",)
-    presets = seats("trace rating pair", lambda cls, task: {"token-log-probability": cls()})
-
-    def __init__(self, *, total: bool = False) -> None:
-        self.total = total
 
     def _unreadable(self, features: Features) -> dict[str, str]:
         return {i: "no response tokens" for i, n in zip(features.ids, features["logprob"][:, 1], strict=True) if n < 1}
@@ -62,6 +62,7 @@ class TokenLogProb(ThresholdJudge):
         return np.asarray(total if self.total else total / n)
 
 
+@parameters
 class TokenConfidence(ThresholdJudge):
     """One number per token of the response, and an aggregate of them (log-probabilities, self-certainty, DeepConf).
 
@@ -85,31 +86,16 @@ class TokenConfidence(ThresholdJudge):
         array([-2.379])
     """
 
+    statistic: Statistic = "certainty"
+    aggregate: Aggregate = "mean"
+    window: int = 2048
+
     family = "baseline"
     needs = derived(lambda self: (f"tokens/response.{_MADE[self.statistic][0]}",))
 
-    def __init__(
-        self, *, statistic: Statistic = "certainty", aggregate: Aggregate = "mean", window: int = 2048
-    ) -> None:
-        if window < 1:
-            raise InnerjudgeError(f"given window={window!r}, expected at least 1 token")
-        self.statistic, self.aggregate, self.window = statistic, aggregate, window
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for all kinds but choices; with windows of the confidence for traces only, which are long."""
-        if task.kind == "choice":
-            return {}
-        aggregates: dict[str, Aggregate] = {"deepconf-mean": "mean"}
-        if task.kind == "trace":
-            aggregates |= {"deepconf-tail": "tail", "deepconf-lowest-group": "lowest_group"}
-            aggregates["deepconf-bottom-groups"] = "bottom_groups"
-        return {
-            "self-certainty": cls(),
-            "perplexity": cls(statistic="perplexity"),
-            "mean-entropy": cls(statistic="entropy"),
-            **{name: cls(statistic="confidence", aggregate=one) for name, one in aggregates.items()},
-        }
+    def __post_init__(self) -> None:
+        if self.window < 1:
+            raise InnerjudgeError(f"given window={self.window!r}, expected at least 1 token")
 
     def _scores(self, features: Features) -> Scores:
         made = _MADE[self.statistic][1]
@@ -127,6 +113,7 @@ class TokenConfidence(ThresholdJudge):
         return float(groups[:share].mean())
 
 
+@parameters
 class Length(LearningJudge):
     """The number of response tokens alone; ``fit`` learns only whether longer or shorter is better.
 
@@ -145,17 +132,15 @@ class Length(LearningJudge):
         (-1, array([-3., -9.]), array([ True, False]))
     """
 
+    target: Target = "correct"
+    sign_: int = field(init=False)
+    threshold_: float | None = field(init=False)
+
     kinds = derived(lambda self: _KINDS[self.target])
     family = "baseline"
     needs = ("logprob",)
     forms: ClassVar[Forms] = {"sign_": Number(whole=True, among=(-1, 1)), "threshold_": Number(none=True)}
     estimator_type = derived(lambda self: "classifier" if self.target == "correct" else "regressor")
-    presets = seats("trace rating pair", lambda cls, task: {"length": cls(target=TARGETS[task.kind])})
-    sign_: int
-    threshold_: float | None
-
-    def __init__(self, *, target: Target = "correct") -> None:
-        self.target = target
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn the sign (and, for traces, the threshold).
@@ -208,11 +193,9 @@ class QuestionOnly(PenalisedProbe):
     kinds = derived(lambda self: _KINDS[self.target])
     family = "baseline"
     forms: ClassVar[Forms] = {"penalty_": Number(low=0)}
-    presets = seats("trace rating", lambda cls, task: {"question-only": cls(target=TARGETS[task.kind])})
 
     def __init__(
         self, *, target: Target = "correct", row: int | ChooseRow = -1, candidates: Sequence[float] | None = None
     ) -> None:
-        super().__init__(positions=("prompt_end",), combine="concat", row=row)
         self.target, self.candidates = target, candidates
-        self._tried()
+        super().__init__(positions=("prompt_end",), row=row)

@@ -9,7 +9,8 @@ from ..extraction.features import Features
 from ..extraction.provenance import WITHOUT_ABSTAIN
 from ..models.errors import InnerjudgeError
 from ..models.prompts import ABSTAIN_OPTIONS
-from .description import derived, seats
+from .description import derived
+from .estimator import parameters
 from .judge import BaseJudge, Scores
 from .labels import Floats, Ints
 
@@ -21,6 +22,7 @@ _SLICE = 512  # questions a masked copy is made of at a time
 Prefer = Literal["best", "earliest"]
 
 
+@parameters
 class ChoiceJudge(BaseJudge):
     """A judge of options: scores ``[n, K]``, ``-inf`` where an item has no such option or the option takes no part.
 
@@ -28,12 +30,11 @@ class ChoiceJudge(BaseJudge):
     lines take no part; features of prompts without such lines are refused then.
     """
 
+    abstain: bool = True
+
     kinds = ("choice",)
     pointwise = False  # it sees all options at once
     needs_abstain_lines = derived(lambda self: not self.abstain)
-
-    def __init__(self, *, abstain: bool) -> None:
-        self.abstain = abstain
 
     def _n_options(self, features: Features) -> Ints:
         """Options that take part, ``[n]``: always the first ones."""
@@ -86,6 +87,7 @@ def voted(masked: Scores) -> Scores:
     return np.where(inside[:, 0], np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation)).mean(axis=1), -np.inf)
 
 
+@parameters
 class LetterLogits(ChoiceJudge):
     """Next-token logits of the option letters, the baseline of the QK-score paper (arXiv 2410.02343).
 
@@ -104,10 +106,6 @@ class LetterLogits(ChoiceJudge):
 
     family = "logits"
     needs = ("logits/score", "labels")
-    presets = seats("choice", lambda cls, _: {"letter-logits": cls(), "letter-logits-no-abstain": cls(abstain=False)})
-
-    def __init__(self, *, abstain: bool = True) -> None:
-        super().__init__(abstain=abstain)
 
     def _scores(self, features: Features) -> Scores:
         return mask_options(features["logits/score"][:, 1, -1].astype(np.float64), self._n_options(features))

@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -11,10 +10,11 @@ from einops import einsum
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived, seats
+from .description import derived
+from .estimator import parameters
 from .fitted_arrays import Array, Forms, Tuple
 from .judge import Scores, StreamingJudge
-from .labels import Bools, Floats, Weights, balanced_weights, correctness, hard_rows, soft_correctness
+from .labels import Bools, Floats, Weights, balanced_weights, correctness, hard_rows
 
 _SLICE = 256  # items a float64 copy is made of at a time
 
@@ -43,35 +43,31 @@ class CentroidJudge(StreamingJudge):
     def fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
         """Start anew and learn as one :meth:`partial_fit` does; ``InnerjudgeError`` if all traces are of one class.
 
-        With ``balance``, also if no question has both classes. Labels from 0 to 1 and weights count as in
+        With ``balance``, also if no question has both classes, and in :meth:`partial_fit` if a question comes a second
+        time: all its traces must be in one chunk. Labels from 0 to 1 and weights count as in
         :meth:`.LogisticProbe.fit`; with ``balance`` labels must be true or false.
         """
-        _require_some(self, features)
+        reasons = [*(self._reasons(features) if isinstance(features, Features) else {}).values()]
+        if reasons and len(reasons) == len(features):
+            raise InnerjudgeError(
+                f"{type(self).__name__}: given no readable trace (first: {reasons[0]}), expected reasoning between "
+                "markers: for the ends of prompt and response, start='prompt_end', end='response_end' (--between "
+                "response)"
+            )
         return self.fit_parts([(features, labels, sample_weight)])
 
-    def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
-        """Add labelled traces to the sums; chunks of any size and order give the centroids of one whole fit.
-
-        A chunk may be of one class; the judge can score once both were seen. With ``balance`` all traces of a question
-        must be in one chunk: ``InnerjudgeError`` if a question comes a second time.
-        """
-        part, values, excluded, given = self._weighted(features, labels, sample_weight, some=False)
-        if self.provenance_ is not None:
-            self.provenance_.require(features.provenance, type(self).__name__)
-        right = correctness(values, both=False) if self.balance else soft_correctness(values, both=False)
-        weights = _weights(self, part, right) * (1.0 if given is None else given)
+    def _add(self, part: Features, right: Bools | Floats, weight: Floats | None) -> None:
+        if self.balance:
+            right = correctness(right, both=False)
+        weights = _weights(self, part, right) * (1.0 if weight is None else weight)
         sums, squares = _sums(self, part, right, weights)
-        state = self.__dict__
-        self.provenance_ = features.provenance
-        self.n_excluded_ = state.get("n_excluded_", 0) + excluded
         if not len(part):
-            return self
-        _, side, share = hard_rows(right, weights)
+            return
+        state, (_, side, share) = self.__dict__, hard_rows(right, weights)
         self.n_seen_ = state.get("n_seen_", 0) + np.bincount(side, minlength=2)
         self.weight_ = state.get("weight_", 0.0) + np.bincount(side, weights=share, minlength=2)
         self.sum_, self.squares_ = state.get("sum_", 0.0) + sums, state.get("squares_", 0.0) + squares
         self.groups_seen_ = state.get("groups_seen_", ()) + (tuple(dict.fromkeys(part.groups)) if self.balance else ())
-        return self
 
     @property
     def centroids_(self) -> Floats:
@@ -118,15 +114,7 @@ class CentroidJudge(StreamingJudge):
             )
 
 
-def _require_some(judge: CentroidJudge, features: Features) -> None:
-    reasons = [*(judge._reasons(features) if isinstance(features, Features) else {}).values()]
-    if reasons and len(reasons) == len(features):
-        raise InnerjudgeError(
-            f"{type(judge).__name__}: given no readable trace (first: {reasons[0]}), expected reasoning between "
-            "markers: for the ends of prompt and response, start='prompt_end', end='response_end' (--between response)"
-        )
-
-
+@parameters
 class CLUE(CentroidJudge):
     r"""Nearest centroid on the hidden-state delta, layer by layer (arXiv 2510.01591, sections 3.1 to 3.3).
 
@@ -170,36 +158,14 @@ class CLUE(CentroidJudge):
         array([-1.41, -1.41, -4.24, -7.07])
     """
 
-    # The delta from the origin to the one state.
-    sweep_presets = seats("trace", lambda c, _: {"nearest centroid": c(start="origin", end="state", rank_by="margin")})
-
-    def __init__(
-        self,
-        *,
-        start: str = "reasoning_start",
-        end: str = "reasoning_end",
-        rank_by: Literal["success", "margin"] = "success",
-        last: Literal["normed", "raw"] = "normed",
-        embedding: bool = False,
-        scale: bool = False,
-        balance: bool = False,
-    ) -> None:
-        self.start, self.end, self.rank_by, self.last = start, end, rank_by, last
-        self.embedding, self.scale, self.balance = embedding, scale, balance
-        self.needs = (f"hidden/{start}", f"hidden/{end}")
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for traces: as published, and each extension of it."""
-        if task.kind != "trace":
-            return {}
-        at = partial(cls, start=task.between[0], end=task.between[1])
-        return {
-            "clue": at(),
-            "clue-margin": at(rank_by="margin"),
-            "clue-margin-scaled": at(rank_by="margin", scale=True),
-            "clue-margin-balanced": at(rank_by="margin", balance=True),
-        }
+    start: str = "reasoning_start"
+    end: str = "reasoning_end"
+    rank_by: Literal["success", "margin"] = "success"
+    last: Literal["normed", "raw"] = "normed"
+    embedding: bool = False
+    scale: bool = False
+    balance: bool = False
+    needs = derived(lambda self: (f"hidden/{self.start}", f"hidden/{self.end}"))
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the number of layers that are compared."""
@@ -231,7 +197,7 @@ class CLUE(CentroidJudge):
 
     def _vectors(self, features: Features) -> Floats:
         """Deltas ``[n, L, D]`` in float64."""
-        start, end = (features[name] for name in self.needs)
+        start, end = (features[f"hidden/{name}"] for name in (self.start, self.end))
         rows = self._rows(start.shape[1], features.provenance.last_block is None)
         return end[:, rows].astype(np.float64) - start[:, rows]
 

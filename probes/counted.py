@@ -1,7 +1,6 @@
 """A probe from counts: how many answers to each question are right is known, which ones is not."""
 
 import warnings
-from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -13,14 +12,14 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
-from .description import seats
+from .estimator import parameters
 from .fitted_arrays import Forms, Number, Tuple
 from .labels import Floats, Ints, Known, best_threshold, centred
 from .linear import Linear
 from .regression import LOGISTIC_CANDIDATES, fit_logistic
-from .row_judge import Combine
 
 
+@parameters
 class CountedProbe(Linear):
     r"""A linear probe from counts alone: "3 of 8 answers to this question are right".
 
@@ -58,28 +57,23 @@ class CountedProbe(Linear):
         True
     """
 
+    row: int = -1
+    shrinkage: float | Literal["ledoit-wolf"] = "ledoit-wolf"
+    rounds: int = 200
+    tolerance: float = 1e-3
+
     on_request = True  # whoever has labels has better judges
     learns_in_parts = False
     label_fields = ("n_correct", "n_sampled")
-    presets = seats("trace", lambda cls, task: {"counted-probe": cls(positions=task.between)})
     forms: ClassVar[Forms] = {"n_rounds_": Number(low=1, whole=True), "log_likelihood_": Tuple("numbers", length=2)}
 
-    def __init__(
-        self,
-        *,
-        positions: Sequence[str] = ("reasoning_start", "reasoning_end"),
-        combine: Combine = "concat",
-        row: int = -1,
-        shrinkage: float | Literal["ledoit-wolf"] = "ledoit-wolf",
-        rounds: int = 200,
-        tolerance: float = 1e-3,
-    ) -> None:
-        super().__init__(positions=positions, combine=combine, row=row)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rounds, tolerance, shrinkage = self.rounds, self.tolerance, self.shrinkage
         if not (isinstance(shrinkage, str) or 0 < shrinkage <= 1) or rounds < 1 or tolerance <= 0:
             raise InnerjudgeError(
                 f"given {shrinkage=}, {rounds=}, {tolerance=}, expected above 0, shrinkage 'ledoit-wolf' or up to 1"
             )
-        self.shrinkage, self.rounds, self.tolerance = shrinkage, rounds, tolerance
 
     def fit(self, features: Features, labels: npt.ArrayLike, n_sampled: npt.ArrayLike | None = None) -> Self:
         """Learn from counts ``[n]``: how many answers to the item's question are right.

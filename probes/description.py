@@ -1,7 +1,9 @@
 """How a judge describes itself, so that no code depends on its class."""
 
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from ..models.errors import InnerjudgeError
@@ -10,6 +12,9 @@ Kind = Literal["trace", "rating", "choice", "pair"]
 Family = Literal["hidden", "logits", "text", "baseline"]
 KINDS: tuple[Kind, ...] = ("trace", "rating", "choice", "pair")
 _WRITTEN = frozenset({"direct", "reasoned"})
+#: Judges of this package on panels and in sweeps, by class.
+PRESETS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("presets.toml").read_text("utf-8"))
+_NO_PARAMETERS = ("name", "kinds", "sweep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,11 @@ class Task:
             raise InnerjudgeError(f"given the kind {self.kind!r}, expected trace, rating, choice or pair")
 
     @property
+    def target(self) -> Literal["correct", "rating", "choice"]:
+        """What is predicted of an item: whether it is correct, its rating, or which option is right."""
+        return "correct" if self.kind in ("trace", "pair") else "rating" if self.kind == "rating" else "choice"
+
+    @property
     def values(self) -> tuple[int, ...]:
         """All values on the scale of ratings."""
         return tuple(range(self.scale[0], self.scale[1] + 1))
@@ -59,9 +69,18 @@ def derived(find: Callable[[Any], Any]) -> Any:
     return _Derived(find)
 
 
-def seats(kinds: str, made: Callable[[Any, Task], Mapping[str, Any]]) -> Any:
-    """The ``presets`` or ``sweep_presets`` of a class, for ``kinds`` of items (names with spaces between) alone."""
-    return classmethod(lambda cls, task: made(cls, task) if getattr(task, "kind", task) in kinds.split() else {})
+def _listed(judge: type, where: Literal["kinds", "sweep"], task: Task) -> dict[str, Any]:
+    """Judges of a class for the kind of a task, from :data:`PRESETS`, with what the task says in the place of ``$``."""
+    reasoning = task.between[0].startswith("reasoning")
+    said: dict[str, Any] = {"$start": task.between[0], "$end": task.between[1], "$between": task.between}
+    said |= {"$part": "reasoning" if reasoning else "response", "$target": task.target, "$values": task.values}
+    said |= {"$steps": "reasoning/step_end" if reasoning else "step_end"}
+    found = {}
+    for entry in PRESETS.get(judge.__name__, ()):
+        if task.kind in entry.get(where, "").split():
+            given = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items() if k not in _NO_PARAMETERS}
+            found[entry["name"]] = judge(**{k: said[str(v)] if str(v).startswith("$") else v for k, v in given.items()})
+    return found
 
 
 class JudgeDescription:
@@ -118,9 +137,10 @@ class JudgeDescription:
     def presets(cls, task: Task) -> Mapping[str, Any]:
         """Unfitted judges on the panel of a task, by the names that reports and commands use.
 
-        A class that does not define this itself is on no panel: it is fitted and saved from Python only.
+        Those of this package stand in ``presets.toml``. A class of another package that does not define this itself is
+        on no panel: it is fitted and saved from Python only.
         """
-        return {}
+        return _listed(cls, "kinds", task)
 
     @classmethod
     def sweep_presets(cls, kind: str) -> Mapping[str, Any]:
@@ -128,7 +148,7 @@ class JudgeDescription:
 
         The state is the only row at position ``"state"``; position ``"origin"`` has a state of zeros.
         """
-        return {}
+        return _listed(cls, "sweep", Task(kind))
 
     def label_of(self, extra: Mapping[str, Any], label: Any) -> Any:
         """What the fit learns of an item from its own fields; ``None`` where that is the ``label`` itself."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from threading import Lock
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -12,10 +12,10 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError, one_line
 from ..models.extra import require
 from .description import Task
+from .estimator import parameters
 from .fitted_arrays import Array, Forms, check_fitted
 from .labels import Floats
-from .regression import TEXT_CANDIDATES
-from .text_only import TARGETS, TextClassifier
+from .text_only import TextClassifier
 
 #: Texts whose vectors are kept, at most, beside those of one call.
 _REMEMBERED = 20_000
@@ -23,6 +23,7 @@ _TOLD = "An embedder is told by the vector of a sentence."
 _turn = Lock()
 
 
+@parameters
 class EmbeddingClassifier(TextClassifier):
     """:class:`TextClassifier` on sentence embeddings of length 1 instead of TF-IDF.
 
@@ -49,19 +50,10 @@ class EmbeddingClassifier(TextClassifier):
         ('response',)
     """
 
+    embedder: str = "sentence-transformers/all-MiniLM-L6-v2"
+
     fitted = ("n_excluded_", "coef_", "intercept_", "penalty_", "told_")
     forms: ClassVar[Forms] = {"told_": Array(("embedding",)), "coef_": Array(("embedding",))}
-
-    def __init__(
-        self,
-        *,
-        embedder: str = "sentence-transformers/all-MiniLM-L6-v2",
-        target: Literal["correct", "rating", "choice"] = "correct",
-        texts: Sequence[str] = ("prompt", "response"),
-        candidates: Sequence[float] = TEXT_CANDIDATES,
-    ) -> None:
-        super().__init__(target=target, texts=texts, candidates=candidates)
-        self.embedder = embedder
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -69,7 +61,7 @@ class EmbeddingClassifier(TextClassifier):
         if not task.embedder:
             return {}
         _vectors_of(task.embedder)
-        return {"embedding-only": cls(embedder=task.embedder, target=TARGETS[task.kind])}
+        return {"embedding-only": cls(embedder=task.embedder, target=task.target)}
 
     def _check(self, features: Features) -> None:
         super()._check(features)

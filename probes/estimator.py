@@ -3,9 +3,9 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeVar, dataclass_transform
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,25 @@ from sklearn.utils import ClassifierTags, RegressorTags, Tags
 
 from ..extraction.features import Features
 from ..extraction.provenance import Provenance
-from ..models.arguments import checked, require_type
+from ..models.arguments import checked, checked_fields, require_type
 from ..models.errors import InnerjudgeError, html_table
 from .description import JudgeDescription, derived
 from .fitted_arrays import Forms, Number, check_fitted, sizes_of
 from .labels import TAKE_SOFT
 
 _INFINITE = "{} holds infinite values or NaN: extract with --dtype bfloat16 or float32"
+
+
+_Judge = TypeVar("_Judge")
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field,))
+def parameters(judge: type[_Judge]) -> type[_Judge]:
+    """Make the annotated attributes of a judge its parameters: keyword-only, checked, and stored as given.
+
+    ``field(init=False)`` is no parameter; ``__post_init__`` refuses values, and sets what follows from them.
+    """
+    return checked_fields(dataclass(kw_only=True, eq=False, repr=False)(judge))
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]

@@ -1,5 +1,6 @@
 """QK-score and Attention-score: the attention heads that point at the right option."""
 
+from dataclasses import field
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -9,7 +10,8 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from . import choices
 from .choices import ChoiceJudge, Prefer
-from .description import derived, seats
+from .description import derived
+from .estimator import parameters
 from .fitted_arrays import Array, Forms, Tuple
 from .judge import LearningJudge, Scores
 from .labels import Floats, answers
@@ -17,10 +19,19 @@ from .labels import Floats, answers
 Select = Literal["accuracy", "permutation", "unlabelled"]
 
 
+@parameters
 class ChosenHeads(ChoiceJudge, LearningJudge):
     """A judge of options by attention heads, and the heads that it chose."""
 
+    select: Select = "accuracy"
+    n_heads: int = 1
+    prefer: Prefer = "best"
+    heads_: tuple[tuple[int, int], ...] = field(init=False)
+    quality_: Floats = field(init=False)
+    head_accuracy_: Floats | None = field(init=False)
+
     needs_labels = derived(lambda self: self.select != "unlabelled")
+    fit_needs = derived(lambda self: ("attention",) if self.select == "unlabelled" else ())
     needs_permuted = derived(lambda self: self.select == "permutation")
     chosen_heads = derived(lambda self: () if self.provenance_ is None else self.heads_)
     _reads_until = derived(lambda self: max((block for block, _ in self.chosen_heads), default=None))
@@ -29,20 +40,14 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
         "quality_": Array(("blocks", "heads")),
         "head_accuracy_": Array(("blocks", "heads"), low=0, none=True),
     }
-    heads_: tuple[tuple[int, int], ...]
-    quality_: Floats
-    head_accuracy_: Floats | None
 
-    def __init__(self, *, select: Select, n_heads: int, prefer: Prefer, abstain: bool) -> None:
-        if n_heads < 1:
-            raise InnerjudgeError(f"given n_heads={n_heads}, expected at least 1")
-        if select == "unlabelled" and prefer == "earliest":
+    def __post_init__(self) -> None:
+        if self.n_heads < 1:
+            raise InnerjudgeError(f"given n_heads={self.n_heads}, expected at least 1")
+        if self.select == "unlabelled" and self.prefer == "earliest":
             raise InnerjudgeError(
                 "given prefer='earliest' with select='unlabelled', expected accuracies: use prefer='best'"
             )
-        super().__init__(abstain=abstain)
-        self.select, self.n_heads, self.prefer = select, n_heads, prefer
-        self.fit_needs = ("attention",) if select == "unlabelled" else ()
 
     def fit_note(self, n: int) -> str:
         """Which heads were chosen, and how good the best one was."""
@@ -128,6 +133,7 @@ class HeadScore(ChosenHeads):
         return masked[:, 0] if len(self.heads_) == 1 else choices.voted(masked)
 
 
+@parameters
 class QKScore(HeadScore):
     r"""Query-key product of the best head (arXiv 2410.02343, section 3): :math:`\langle q_N, k_{t_i}\rangle`.
 
@@ -161,32 +167,11 @@ class QKScore(HeadScore):
         (((2, 2),), array([0, 1, 2, 1]))
     """
 
-    # As published, and each option of it.
-    presets = seats(
-        "choice",
-        lambda cls, _: {
-            "qk-score": cls(),
-            "qk-score-by-permutation": cls(select="permutation"),
-            "qk-score-unlabelled": cls(select="unlabelled"),
-            "qk-score-vote": cls(n_heads=3),
-            "qk-score-rotated": cls(rotary="after"),
-            "qk-score-no-abstain": cls(abstain=False),
-        },
-    )
-
-    def __init__(
-        self,
-        *,
-        rotary: Literal["before", "after"] = "before",
-        select: Select = "accuracy",
-        n_heads: int = 1,
-        prefer: Prefer = "best",
-        abstain: bool = True,
-    ) -> None:
-        super().__init__(select=select, n_heads=n_heads, prefer=prefer, abstain=abstain)
-        self.rotary, self.needs = rotary, (f"qk/{rotary}", "labels")
+    rotary: Literal["before", "after"] = "before"
+    needs = derived(lambda self: (f"qk/{self.rotary}", "labels"))
 
 
+@parameters
 class AttentionScore(HeadScore):
     r"""Post-softmax attention weight of the best head (arXiv 2410.02343, section 3): :math:`a_{N,t_i}`.
 
@@ -201,12 +186,3 @@ class AttentionScore(HeadScore):
     """
 
     needs = ("attention", "labels")
-    # As published, and with heads that stay right when the options trade places.
-    presets = seats(
-        "choice", lambda cls, _: {"attention-score": cls(), "attention-score-by-permutation": cls(select="permutation")}
-    )
-
-    def __init__(
-        self, *, select: Select = "accuracy", n_heads: int = 1, prefer: Prefer = "best", abstain: bool = True
-    ) -> None:
-        super().__init__(select=select, n_heads=n_heads, prefer=prefer, abstain=abstain)

@@ -234,20 +234,22 @@ class ThresholdJudge(BaseJudge):
 class StreamingJudge(LearningJudge):
     """A judge with ``partial_fit``: CLUE, DifferenceOfMeans, MiniBatchLogistic."""
 
-    @abstractmethod
     def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
-        """Learn from one more chunk."""
+        """Learn from one more chunk of labelled items, which may be of one class; judging waits until both were seen.
 
-    def _chunk(
-        self, features: Features, labels: npt.ArrayLike, sample_weight: Weights
-    ) -> tuple[Features, Bools | Floats, Floats | None]:
-        """Usable items of one chunk, which are correct, and their weights; a first chunk sets the provenance."""
+        Of judges that keep sums (CLUE, DifferenceOfMeans), chunks of any size and order give what one whole fit gives.
+        ``InnerjudgeError`` if the features are of another provenance than those before, and nothing is learned then.
+        """
         part, values, excluded, weight = self._weighted(features, labels, sample_weight, some=False)
         if self.provenance_ is not None:
             self.provenance_.require(features.provenance, type(self).__name__)
-        right = truths.soft_correctness(values, both=False)
+        self._add(part, truths.soft_correctness(values, both=False), weight)
         self.n_excluded_, self.provenance_ = self.__dict__.get("n_excluded_", 0) + excluded, features.provenance
-        return part, right, weight
+        return self
+
+    @abstractmethod
+    def _add(self, part: Features, right: Bools | Floats, weight: Floats | None) -> None:
+        """Learn from usable items, which may be none: how surely each is right, and their weights."""
 
     def fit_parts(self, parts: Iterable[Part]) -> Self:
         """Learn anew from items, part by part, with one part in memory at a time; a failed fit changes nothing.

@@ -1,7 +1,7 @@
 """LAGER: the verdict logits of every block, averaged and read as an expected score."""
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,8 @@ from scipy.special import softmax
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived, seats
+from .description import derived
+from .estimator import parameters
 from .judge import Scores
 from .labels import Floats
 from .value_judge import Answer, ValueJudge, checked_values
@@ -18,6 +19,7 @@ Entries = Literal["all", "drop_last", "last"] | int
 Aggregate = Literal["logits", "probabilities", "probabilities_twice"]
 
 
+@parameters
 class LAGER(ValueJudge):
     r"""Expected score under the layer-averaged verdict logits, without tuning (arXiv 2508.03550, section 3).
 
@@ -58,43 +60,23 @@ class LAGER(ValueJudge):
         array([ True])
     """
 
+    values: Sequence[float] = (1, 2, 3, 4, 5)
+    answers: Sequence[Answer] | None = None
+    entries: Entries = "all"
+    norm: bool = False
+    aggregate: Aggregate = "logits"
+    readout: Literal["expectation", "argmax"] = "expectation"
+
     # Of two values: the model's own logits have a border, the middle; averaged over all blocks they have none.
     needs_threshold = derived(
         lambda self: not self.learns and self.entries not in ("last", 1) and len(self.values) == 2
     )
     needs = ("logits/score", "labels")
 
-    def __init__(
-        self,
-        *,
-        values: Sequence[float] = (1, 2, 3, 4, 5),
-        answers: Sequence[Answer] | None = None,
-        entries: Entries = "all",
-        norm: bool = False,
-        aggregate: Aggregate = "logits",
-        readout: Literal["expectation", "argmax"] = "expectation",
-    ) -> None:
-        if not isinstance(entries, str) and (type(entries) is not int or entries < 1):
-            raise InnerjudgeError(f"given entries={entries!r}, expected 'all', 'drop_last', 'last', or at least 1")
-        checked_values(values, answers)
-        self.values, self.answers = values, answers
-        self.entries, self.norm, self.aggregate, self.readout = entries, norm, aggregate, readout
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets: as published, and for grades each option of it."""
-        if task.kind == "trace":
-            return {"lager": cls(values=(0, 1))}
-        if task.kind == "choice":
-            return {}
-        grades = {"lager": cls(values=task.values), "lager-normed": cls(values=task.values, norm=True)}
-        if task.kind == "pair":
-            return {**grades, "lager-pairwise": cls(values=(1, 0), answers=("a", "b"))}
-        return {
-            **grades,
-            "lager-probabilities": cls(values=task.values, aggregate="probabilities"),
-            "lager-argmax": cls(values=task.values, readout="argmax"),
-        }
+    def __post_init__(self) -> None:
+        if not isinstance(self.entries, str) and (type(self.entries) is not int or self.entries < 1):
+            raise InnerjudgeError(f"given entries={self.entries!r}, expected 'all', 'drop_last', 'last', or at least 1")
+        checked_values(self.values, self.answers)
 
     def probabilities(self, features: Features) -> Floats:
         """Distribution over the verdict labels, ``[n, M]``, for items that can all be scored."""
@@ -151,14 +133,6 @@ class EScore(LAGER):
     def __init__(self, *, values: Sequence[float] = (1, 2, 3, 4, 5), answers: Sequence[Answer] | None = None) -> None:
         super().__init__(values=values, answers=answers, entries="last")
 
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets: the model's own no and yes, grades, or A and B."""
-        yes_or_no = {"trace": {"verdict-logits": cls(values=(0, 1))}}
-        grades = {"e-score": cls(values=task.values)}
-        both = {"verdict-logits": cls(values=(1, 0), answers=("a", "b"))}
-        return {**yes_or_no, "rating": grades, "pair": {**grades, **both}}.get(task.kind, {})
-
 
 class VScore(LAGER):
     """Value of the model's likeliest verdict label, as greedy text would say it; parameters as in :class:`LAGER`.
@@ -169,7 +143,6 @@ class VScore(LAGER):
     """
 
     family = "logits"
-    presets = seats("rating", lambda cls, task: {"v-score": cls(values=task.values)})
 
     def __init__(self, *, values: Sequence[float] = (1, 2, 3, 4, 5), answers: Sequence[Answer] | None = None) -> None:
         super().__init__(values=values, answers=answers, entries="last", readout="argmax")

@@ -2,7 +2,7 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,11 +12,12 @@ from sklearn.utils.metaestimators import available_if
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import derived, seats
+from .description import derived
+from .estimator import parameters
 from .fitted_arrays import Array, Forms, Number
 from .judge import Part, Scores, StreamingJudge
 from .labels import Bools, Floats, Known, Weights, all_weights, folds, hard_rows, soft_correctness
-from .row_judge import FINAL_NORMED, ChooseRow, Combine, RowJudge, choose_row
+from .row_judge import FINAL_NORMED, Combine, RowJudge, choose_row
 
 
 class Linear(RowJudge):
@@ -129,6 +130,7 @@ class LogOdds(Linear):
         return np.stack([1 - right, right], axis=1)
 
 
+@parameters
 class DifferenceOfMeans(StreamingJudge, Linear):
     """Projection onto the difference of the class means; zero half-way between them.
 
@@ -157,43 +159,27 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         (array([ 12.,   4.,  -4., -12.]), array([ True,  True, False, False]))
     """
 
+    combine: Combine = "delta"
+
     forms: ClassVar[Forms] = {
         "coef_": Array(("features",), needed="intercept_"),  # both come when both classes were seen
         "intercept_": Number(needed="coef_"),
         "n_seen_": Array((2,), low=0, needed="coef_"),
         "sum_": Array((2, "features"), needed="n_seen_"),
     }
-    presets = seats("trace", lambda cls, task: {"difference-of-means": cls(positions=task.between)})
-    sweep_presets = seats("trace", lambda cls, _: {"difference of means": cls(positions=("state",))})
 
-    def __init__(
-        self,
-        *,
-        positions: Sequence[str] = ("reasoning_start", "reasoning_end"),
-        combine: Combine = "delta",
-        row: int | ChooseRow = -1,
-    ) -> None:
-        super().__init__(positions=positions, combine=combine, row=row)
-
-    def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
-        """Add labelled items to the sums; chunks of any size and order give the means of one whole fit.
-
-        A chunk may be of one class; judging then waits until both were seen. ``InnerjudgeError`` if the features are of
-        another provenance than those before.
-        """
-        part, right, weight = self._chunk(features, labels, sample_weight)
-        self.row_ = self._told(features)
+    def _add(self, part: Features, right: Bools | Floats, weight: Floats | None) -> None:
+        self.row_ = self._told(part)
         if len(part):
-            self._add(self._vectors(part, self.row_), right, weight)
-        return self
+            self._sum(self._vectors(part, self.row_), right, weight)
 
     def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
         right = soft_correctness(labels, weight)
         for name in ("n_seen_", "sum_"):
             self.__dict__.pop(name, None)
-        self._add(x, right, weight)
+        self._sum(x, right, weight)
 
-    def _add(self, x: Floats, p: Bools | Floats, weight: Floats | None) -> None:
+    def _sum(self, x: Floats, p: Bools | Floats, weight: Floats | None) -> None:
         of, right, share = hard_rows(p, weight)
         x = x[of] if share is None else x[of] * share[:, None]
         sums = np.stack([x[~right].sum(axis=0), x[right].sum(axis=0)])

@@ -5,7 +5,7 @@ With all states in memory, folds choose the penalty; mini-batches can come from 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +14,14 @@ from sklearn.preprocessing import StandardScaler
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived, seats
+from .description import derived
+from .estimator import parameters
 from .fitted_arrays import Forms, Number
 from .judge import Scores, StreamingJudge
 from .labels import Bools, Floats, Known, Weights, best_threshold, centred, hard_rows, mixed_questions, soft_correctness
 from .linear import LogOdds
 from .regression import LOGISTIC_CANDIDATES, REGRESSIONS, RIDGE_CANDIDATES, Regression, Target, checked_candidates
-from .row_judge import Centre, ChooseRow, Combine
+from .row_judge import Centre
 
 #: What is regressed out of the states before a fit: nothing, or the number of the response's tokens.
 Nuisance = Literal["none", "length"]
@@ -39,6 +40,10 @@ class PenalisedProbe(LogOdds):
     nuisance: Nuisance = "none"
     candidates: Sequence[float] | None
     _held_out: Floats
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._tried()
 
     def fit_held_out(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Floats:
         """As for every judge; the scores come from the folds that chose the penalty, at the chosen one."""
@@ -116,6 +121,7 @@ class PenalisedProbe(LogOdds):
         return [bool(s > 0) if self.target == "correct" else float(s) for s in scores]
 
 
+@parameters
 class LogisticProbe(PenalisedProbe):
     """Logistic regression (scikit-learn) on standardised states; the score is the log-odds of correct.
 
@@ -154,43 +160,24 @@ class LogisticProbe(PenalisedProbe):
         array([False, False, False, False,  True,  True,  True,  True])
     """
 
+    C: float | None = None
+    candidates: Sequence[float] = LOGISTIC_CANDIDATES
+    centre: Centre = "none"
+    nuisance: Nuisance = "none"
+
     forms: ClassVar[Forms] = {"C_": Number(low=0)}
     target = "correct"
     _chosen = "C_"
 
-    def __init__(
-        self,
-        *,
-        positions: Sequence[str] = ("reasoning_start", "reasoning_end"),
-        combine: Combine = "concat",
-        row: int | ChooseRow = -1,
-        C: float | None = None,
-        candidates: Sequence[float] = LOGISTIC_CANDIDATES,
-        centre: Centre = "none",
-        nuisance: Nuisance = "none",
-    ) -> None:
-        super().__init__(positions=positions, combine=combine, row=row)
-        self.C, self.candidates, self.centre, self.nuisance = C, candidates, centre, nuisance
-        self._tried()
-        self.needs += ("logprob",) * (nuisance == "length")
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Any]:
-        """Presets for traces, and for pairs on the state before the score of each response."""
-        if task.kind != "trace":
-            return {"logistic-probe": cls(positions=("score",))} if task.kind == "pair" else {}
-        return {
-            "logistic-probe": cls(positions=task.between),
-            "logistic-centred": cls(positions=task.between, centre="question"),
-            "logistic-without-length": cls(positions=task.between, nuisance="length"),
-        }
-
-    sweep_presets = seats("trace", lambda cls, _: {"logistic": cls(positions=("state",))})
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.needs += ("logprob",) * (self.nuisance == "length")
 
     def _tried(self) -> tuple[float, ...]:
         return super()._tried() if self.C is None else checked_candidates([self.C])
 
 
+@parameters
 class RidgeProbe(PenalisedProbe):
     """Ridge regression (scikit-learn) of the mean human score on standardised states; the label is the score.
 
@@ -218,31 +205,22 @@ class RidgeProbe(PenalisedProbe):
         array([1., 2., 3., 4., 5.])
     """
 
+    positions: Sequence[str] = ("score",)
+    candidates: Sequence[float] = RIDGE_CANDIDATES
+    centre: Centre = "none"
+
     forms: ClassVar[Forms] = {"alpha_": Number(low=0)}
-    presets = seats("rating", lambda cls, _: {"ridge-probe": cls()})
-    sweep_presets = seats("rating", lambda cls, _: {"ridge": cls(positions=("state",))})
     target = "rating"
     _chosen = "alpha_"
 
-    def __init__(
-        self,
-        *,
-        positions: Sequence[str] = ("score",),
-        combine: Combine = "concat",
-        row: int | ChooseRow = -1,
-        candidates: Sequence[float] = RIDGE_CANDIDATES,
-        centre: Centre = "none",
-    ) -> None:
-        super().__init__(positions=positions, combine=combine, row=row)
-        self.candidates, self.centre = candidates, centre
-        self._tried()
 
-
+@parameters
 class MiniBatchLogistic(StreamingJudge, LogOdds):
     """Logistic regression by stochastic gradient descent (scikit-learn) on standardised states.
 
     Means and deviations are those of all items seen so far, so the first batches are standardised by few; a second
-    round over the items mends that. With all states in memory use :class:`LogisticProbe`, which chooses its penalty.
+    round over the items mends that. A loaded judge has only its coefficients, and learns nothing more. With all states
+    in memory use :class:`LogisticProbe`, which chooses its penalty.
 
     Args:
         positions: CLUE's two tokens by default.
@@ -265,38 +243,28 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
         array([False, False, False, False,  True,  True,  True,  True])
     """
 
-    def __init__(
-        self,
-        *,
-        positions: Sequence[str] = ("reasoning_start", "reasoning_end"),
-        combine: Combine = "concat",
-        row: int = -1,
-        alpha: float = 1e-4,
-        rounds: int = 5,
-        batch: int = 256,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(positions=positions, combine=combine, row=row)
-        if alpha < 0 or rounds < 1 or batch < 1:
-            raise InnerjudgeError(f"given {alpha=}, {rounds=}, {batch=}, expected at least 0, 1 and 1")
-        self.alpha, self.rounds, self.batch, self.seed = alpha, rounds, batch, seed
+    row: int = -1
+    alpha: float = 1e-4
+    rounds: int = 5
+    batch: int = 256
+    seed: int = 0
 
-    def partial_fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
-        """One step on labelled items, which may be of one class: update means and deviations, then descend.
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.alpha < 0 or self.rounds < 1 or self.batch < 1:
+            given = f"alpha={self.alpha}, rounds={self.rounds}, batch={self.batch}"
+            raise InnerjudgeError(f"given {given}, expected at least 0, 1 and 1")
 
-        ``InnerjudgeError`` if the judge was loaded (with only its coefficients), or features are of another model.
-        """
+    def _add(self, part: Features, right: Bools | Floats, weight: Floats | None) -> None:
         if self.provenance_ is not None and not hasattr(self, "_descent"):
             raise InnerjudgeError(
                 "given further items for a MiniBatchLogistic that was loaded from a folder, expected a new one: fit it "
                 "from the start"
             )
-        part, right, weight = self._chunk(features, labels, sample_weight)
         self._begin()
-        self.row_ = self._told(features)
+        self.row_ = self._told(part)
         if len(part):
             self._step(self._vectors(part, self.row_), right, weight)
-        return self
 
     def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
         right = soft_correctness(labels, weight)

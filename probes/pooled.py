@@ -10,28 +10,15 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..extraction.readouts import Reduce, States
 from ..models.errors import InnerjudgeError
-from .description import Task, derived
+from .description import derived
+from .estimator import parameters
 from .fitted_arrays import Array, Forms
 from .judge import LearningJudge, Scores
 from .labels import correctness
 from .pooled_fit import Each, Head, Loss, Pool, StatesOfItems, learn, score
 
-_SLOW = {"learning_rate": 1e-4}
-_TRUNK = {"widths": (100, 100), "heads": 10, "weight_decay": 3e-3, **_SLOW}
-#: Published readers of traces, with settings near the published ones.
-_PRESETS: dict[str, dict[str, Any]] = {
-    "mean-probe": {"reduce": "mean", "learning_rate": 1e-2, "epochs": 100},
-    "swift": {"rows": (-5, -4, -3, -1), "how": "gated", "standardise": False, "weight_decay": 1e-5, "patience": 3,
-              **_SLOW},
-    "step": {"role": "reasoning/step_end", "widths": (512,), "how": "probability", "each": "state", "balance": True,
-             "standardise": False, "weight_decay": 1e-5, "epochs": 20, "batch": 128, **_SLOW},
-    "saplma": {"role": "response_end", "widths": (256, 128, 64), "standardise": False, "epochs": 5, "batch": 32},
-    "multimax": {"how": "min", **_TRUNK},
-    "attention-probe": {"how": "attention", **_TRUNK},
-    "rolling-probe": {"how": "rolling", **_TRUNK},
-}  # fmt: skip
 
-
+@parameters
 class PooledProbe(LearningJudge):
     r"""A linear or multi-layer head on each state of a role, pooled to one number per item: the log-odds of correct.
 
@@ -78,6 +65,24 @@ class PooledProbe(LearningJudge):
         array([False,  True, False,  True])
     """
 
+    role: str = "response"
+    reduce: Reduce = "none"
+    rows: Sequence[int] | None = (-1,)
+    widths: Sequence[int] = ()
+    heads: int = 1
+    how: Pool = "mean"
+    window: int = 10
+    loss: Loss = "bce"
+    each: Each = "item"
+    balance: bool = False
+    standardise: bool = True
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-3
+    epochs: int = 40
+    patience: int = 5
+    batch: int = 16
+    seed: int = 0
+
     standardises = derived(lambda self: self.standardise)
     _head = derived(lambda self: Head(tuple(self.widths), self.heads, self.how, self.window))
     needs = derived(lambda s: (States(s.role, s.reduce, None if s.rows is None else tuple(s.rows)).name,))
@@ -89,41 +94,21 @@ class PooledProbe(LearningJudge):
         "scale_": Array(("features",), low=0),
     }
 
-    def __init__(
-        self,
-        *,
-        role: str = "response",
-        reduce: Reduce = "none",
-        rows: Sequence[int] | None = (-1,),
-        widths: Sequence[int] = (),
-        heads: int = 1,
-        how: Pool = "mean",
-        window: int = 10,
-        loss: Loss = "bce",
-        each: Each = "item",
-        balance: bool = False,
-        standardise: bool = True,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-3,
-        epochs: int = 40,
-        patience: int = 5,
-        batch: int = 16,
-        seed: int = 0,
-    ) -> None:
-        self.role, self.reduce, self.rows, self.widths, self.heads = role, reduce, rows, widths, heads
-        self.how, self.window, self.loss, self.each, self.balance = how, window, loss, each, balance
-        self.standardise = standardise
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.epochs, self.patience, self.batch, self.seed = epochs, patience, batch, seed
-        _check(self)
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for traces, used only if named; STEP reads the steps of the reasoning, or of the response."""
-        if task.kind != "trace":
-            return {}
-        steps = {} if task.between[0].startswith("reasoning") else {"role": "step_end"}
-        return {name: cls(**(how | (steps if name == "step" else {}))) for name, how in _PRESETS.items()}
+    def __post_init__(self) -> None:
+        counts = {name: getattr(self, name) for name in ("heads", "window", "epochs", "patience", "batch")}
+        rate, decay, widths = self.learning_rate, self.weight_decay, tuple(self.widths)
+        if min(*counts.values(), *widths) < 1 or not 0 < rate < 1e6 or not 0 <= decay < 1e6:
+            said = ", ".join(f"{name}={value}" for name, value in counts.items())
+            raise InnerjudgeError(
+                f"given {said}, {widths=}, learning_rate={rate}, weight_decay={decay}, expected at least 1 each, a "
+                "rate above 0, a decay of at least 0"
+            )
+        if self.each == "state" and (self.loss == "pairwise" or self.how in ("gated", "attention")):
+            raise InnerjudgeError(
+                f"given each='state' with loss={self.loss!r} and how={self.how!r}, expected each='item': only items "
+                "are compared, and only they are weighted sums"
+            )
+        _ = self.needs  # refuses a role, a reduction or rows that there are not
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the length of the vectors that are read, and the number of weights for such vectors."""
@@ -163,27 +148,6 @@ class PooledProbe(LearningJudge):
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         return [bool(s > 0) for s in scores]
-
-
-def _check(probe: PooledProbe) -> None:
-    """Refuse parameters that are none of their values."""
-    counts = {name: getattr(probe, name) for name in ("heads", "window", "epochs", "patience", "batch")}
-    if (
-        min(*counts.values(), *probe.widths) < 1
-        or not 0 < probe.learning_rate < 1e6
-        or not 0 <= probe.weight_decay < 1e6
-    ):
-        said = ", ".join(f"{name}={value}" for name, value in counts.items())
-        raise InnerjudgeError(
-            f"given {said}, widths={tuple(probe.widths)}, learning_rate={probe.learning_rate}, weight_decay="
-            f"{probe.weight_decay}, expected at least 1 each, a rate above 0, a decay of at least 0"
-        )
-    if probe.each == "state" and (probe.loss == "pairwise" or probe.how in ("gated", "attention")):
-        raise InnerjudgeError(
-            f"given each='state' with loss={probe.loss!r} and how={probe.how!r}, expected each='item': only items are "
-            "compared, and only they are weighted sums"
-        )
-    _ = probe.needs  # refuses a role, a reduction or rows that there are not
 
 
 def _states(features: Features, name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
 
 from ..models.errors import InnerjudgeError
-from .labels import Bools, Floats
+from .labels import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     from .pooled import PooledProbe
@@ -118,7 +118,6 @@ class Head(NamedTuple):
 
 Loss = Literal["bce", "brier", "pairwise"]
 Each = Literal["item", "state"]
-Ints = npt.NDArray[np.intp]
 #: Share of the questions that say when to stop.
 _HELD_OUT = 0.2
 #: States that are standardised, or scored, at once.

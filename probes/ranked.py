@@ -1,7 +1,7 @@
 """A probe from rankings, or from scores that are comparable only within a question."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,16 +10,16 @@ from scipy.special import expit, logsumexp, softmax
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task
+from .estimator import parameters
 from .fitted_arrays import Forms, Number
 from .labels import Floats, Ints, Known, centred, folds
 from .linear import Linear
 from .regression import checked_candidates
-from .row_judge import Combine
 
 OrderLoss = Literal["pairs", "soft-pairs", "plackett-luce", "list-mle"]
 
 
+@parameters
 class RankedProbe(Linear):
     r"""A linear probe from the order of each question's answers: ranks, grades, or a teacher's scores.
 
@@ -63,31 +63,20 @@ class RankedProbe(Linear):
         array([0.7, 0.1])
     """
 
+    row: int = -1
+    loss: OrderLoss = "pairs"
+    tau: float = 1.0
+    candidates: Sequence[float] = (1.0, 3.0, 10.0, 30.0, 100.0)
+
     on_request = True
     label_fields = ("quality", "sample_weight")
     forms: ClassVar[Forms] = {"penalty_": Number(low=0)}
 
-    def __init__(
-        self,
-        *,
-        positions: Sequence[str] = ("reasoning_start", "reasoning_end"),
-        combine: Combine = "concat",
-        row: int = -1,
-        loss: OrderLoss = "pairs",
-        tau: float = 1.0,
-        candidates: Sequence[float] = (1.0, 3.0, 10.0, 30.0, 100.0),
-    ) -> None:
-        super().__init__(positions=positions, combine=combine, row=row)
-        if not 0 < tau < np.inf:
-            raise InnerjudgeError(f"given {tau=}, expected a finite number above 0")
-        self.loss, self.tau, self.candidates = loss, tau, candidates
-        checked_candidates(candidates)
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for traces and ratings, used only if named."""
-        positions = {"trace": task.between, "rating": ("score",)}.get(task.kind)
-        return {} if positions is None else {"ranked-probe": cls(positions=positions)}
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.tau < np.inf:
+            raise InnerjudgeError(f"given tau={self.tau}, expected a finite number above 0")
+        checked_candidates(self.candidates)
 
     def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
         """From qualities ``[n]``, higher is better: of a rank its negative, of a label true or false."""

@@ -11,9 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
 
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.intp]
+from .labels import Bools, Floats, Ints
 
 #: What may be promised; the first two are about answers, the others about verdicts.
 RiskName = Literal["lost good answers", "passed bad answers", "kept and wrong", "wrong among kept"]

@@ -1,7 +1,7 @@
 """Judges that read the states of one row, at one or more positions, and tools to take features row by row."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..extraction.provenance import Provenance
 from ..models.arguments import checked, require_type
 from ..models.errors import InnerjudgeError
 from .description import JudgeDescription, derived
+from .estimator import parameters
 from .judge import LearningJudge
 from .labels import Floats
 
@@ -25,23 +26,27 @@ FINAL_NORMED = -1
 ChooseRow = Literal["best", "earliest"]
 
 
+@parameters
 class RowJudge(LearningJudge):
     """A judge of vectors: the states of one row at its positions, side by side or as a difference."""
+
+    positions: Sequence[str] = ("reasoning_start", "reasoning_end")
+    combine: Combine = "concat"
+    row: int | ChooseRow = -1
+    row_: int = field(init=False)
 
     # A place of a rating's prompt is the state before its score.
     kinds = derived(lambda self: ("rating", "pair", "trace") if "score" in self.positions else JudgeDescription.kinds)
     # Choosing the row takes all rows of all items.
     learns_in_parts = derived(lambda self: not isinstance(self.row, str))
-    row_: int
 
-    def __init__(self, *, positions: Sequence[str], combine: Combine, row: int | ChooseRow) -> None:
-        self.positions, self.combine, self.row = positions, combine, row
-        if not len(positions) or (combine == "delta" and len(positions) > 2):
+    def __post_init__(self) -> None:
+        if not len(self.positions) or (self.combine == "delta" and len(self.positions) > 2):
             raise InnerjudgeError(
-                f"given positions={tuple(positions)}, combine={combine!r}, expected 'delta' of one or two positions or "
-                "'concat' of any number"
+                f"given positions={tuple(self.positions)}, combine={self.combine!r}, expected 'delta' of one or two "
+                "positions or 'concat' of any number"
             )
-        self.needs = tuple(f"hidden/{p}" for p in positions)
+        self.needs = tuple(f"hidden/{p}" for p in self.positions)
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the length of the vectors that are read."""

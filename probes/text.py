@@ -9,12 +9,15 @@ import numpy as np
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
+from .choices import mask_options
 from .description import Task, derived
+from .estimator import parameters
 from .judge import Scores
 from .value_judge import Answer, ScaleJudge, checked_values, default_answers
 from .verdict_text import find_verdict
 
 
+@parameters
 class TextJudge(ScaleJudge):
     """Reads a verdict from generated text: a score, yes or no, an option letter, or A or B.
 
@@ -42,32 +45,29 @@ class TextJudge(ScaleJudge):
         None no verdict in the text ' I cannot say'
     """
 
+    generation: Literal["direct", "reasoned"] = "direct"
+    cue: str = "Score:"
+    labels: Sequence[str] = ("1", "2", "3", "4", "5")
+    values: Sequence[float] | None = (1, 2, 3, 4, 5)
+    answers: Sequence[Answer] | None = None
+
     family = "text"
     estimator_type = derived(lambda s: "regressor" if s.values is not None and len(s.values) > 2 else "classifier")
     # The prompt must ask for them; those of choices are any number of letters.
     verdict_labels = derived(lambda self: None if self.values is None else tuple(self.labels))
 
-    def __init__(
-        self,
-        *,
-        generation: Literal["direct", "reasoned"] = "direct",
-        cue: str = "Score:",
-        labels: Sequence[str] = ("1", "2", "3", "4", "5"),
-        values: Sequence[float] | None = (1, 2, 3, 4, 5),
-        answers: Sequence[Answer] | None = None,
-    ) -> None:
-        if generation == "reasoned" and not cue.strip():
-            raise InnerjudgeError(f"given generation='reasoned' and cue={cue!r}, expected a cue, or 'direct'")
+    def __post_init__(self) -> None:
+        labels, values = self.labels, self.values
+        if self.generation == "reasoned" and not self.cue.strip():
+            raise InnerjudgeError(f"given generation='reasoned' and cue={self.cue!r}, expected a cue, or 'direct'")
         folded = {label.strip().casefold() for label in labels}
         if len(folded) < 2 or len(folded) != len(labels) or "" in folded:
             raise InnerjudgeError(
                 f"given labels={tuple(labels)}, expected at least two, all different whatever their case"
             )
-        self.generation, self.cue, self.labels = generation, cue, labels
-        self.values, self.answers = values, answers
-        if values is not None and len(checked_values(values, answers)[0]) != len(labels):
+        if values is not None and len(checked_values(values, self.answers)[0]) != len(labels):
             raise InnerjudgeError(f"given {len(labels)} labels and {len(values)} values, expected one each")
-        self.needs = (generation,) if values is not None else (generation, "labels")
+        self.needs = (self.generation,) if values is not None else (self.generation, "labels")
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:
@@ -123,9 +123,8 @@ class TextJudge(ScaleJudge):
         if self.values is not None:
             return np.array(self.values, dtype=np.float64)[found]
         counts = np.array(self._counts(features), dtype=np.intp)
-        width = int(counts.max(initial=0))
-        one_hot = (np.arange(width) == found[:, None]).astype(np.float64)
-        return np.where(np.arange(width) < counts[:, None], one_hot, -np.inf)
+        one_hot = np.arange(counts.max(initial=0)) == found[:, None]
+        return mask_options(one_hot.astype(np.float64), counts)
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         if self.values is None:

@@ -4,6 +4,7 @@ A probe must do better than these before one can say that it reads the model: la
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -14,7 +15,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from ..models.foreign import parse_json, refusing
-from .description import Task, derived, seats
+from .description import derived
+from .estimator import parameters
 from .fitted_arrays import Array, Forms, Number, Tuple
 from .judge import LearningJudge, Scores
 from .labels import answers
@@ -22,10 +24,6 @@ from .regression import REGRESSIONS, TEXT_CANDIDATES, Target, checked_candidates
 
 #: Words and pairs of words at most, the most frequent ones.
 TERMS = 50_000
-#: Kind of item -> what is predicted of it.
-TARGETS: dict[str, Literal["correct", "rating", "choice"]] = {
-    "trace": "correct", "rating": "rating", "pair": "correct", "choice": "choice"
-}  # fmt: skip
 
 
 def tfidf(terms: Sequence[str] | None = None) -> TfidfVectorizer:
@@ -93,6 +91,7 @@ class TextReader(LearningJudge):
         return [int(k) for k in scores.argmax(axis=-1)] if self._of_options else [None] * len(scores)
 
 
+@parameters
 class TextClassifier(TextReader):
     """Regression on the TF-IDF of an item's own text: what its words alone give away.
 
@@ -121,31 +120,20 @@ class TextClassifier(TextReader):
         array([ True, False,  True, False])
     """
 
+    target: Literal["correct", "rating", "choice"] = "correct"
+    texts: Sequence[str] = ("prompt", "response")
+    candidates: Sequence[float] = TEXT_CANDIDATES
+    coef_: npt.NDArray[np.float64] = field(init=False)
+    intercept_: float = field(init=False)
+
     forms: ClassVar[Forms] = {"coef_": Array(("terms",)), "intercept_": Number(), "penalty_": Number(low=0)}
     estimator_type = derived(lambda self: "regressor" if self.target == "rating" else "classifier")
-    coef_: npt.NDArray[np.float64]
-    intercept_: float
 
-    def __init__(
-        self,
-        *,
-        target: Literal["correct", "rating", "choice"] = "correct",
-        texts: Sequence[str] = ("prompt", "response"),
-        candidates: Sequence[float] = TEXT_CANDIDATES,
-    ) -> None:
-        if not texts or not set(texts) <= {"prompt", "response"}:
-            raise InnerjudgeError(f"given texts={tuple(texts)}, expected 'prompt', 'response' or both")
-        self.target, self.texts, self.candidates = target, texts, candidates
-        self.needs = ("options",) if target == "choice" else tuple(texts)
-        checked_candidates(candidates)
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """The item's text for every kind; the prompt's alone where several responses to one are not compared."""
-        found = {"text-only": cls(target=TARGETS[task.kind])}
-        if task.kind in ("trace", "rating"):
-            found["question-only-text"] = cls(target=TARGETS[task.kind], texts=("prompt",))
-        return found
+    def __post_init__(self) -> None:
+        if not self.texts or not set(self.texts) <= {"prompt", "response"}:
+            raise InnerjudgeError(f"given texts={tuple(self.texts)}, expected 'prompt', 'response' or both")
+        checked_candidates(self.candidates)
+        self.needs = ("options",) if self.target == "choice" else tuple(self.texts)
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn terms, penalty and coefficients.
@@ -182,6 +170,7 @@ class TextClassifier(TextReader):
         return [float(s) if self.target == "rating" else bool(s > 0) for s in scores]
 
 
+@parameters
 class PromptSimilarity(TextReader):
     """Cosine similarity (TF-IDF) of response and prompt, or of each option and the question; its fit reads no labels.
 
@@ -204,11 +193,10 @@ class PromptSimilarity(TextReader):
         array([0.31, 0.  ])
     """
 
-    needs_labels = False  # only the terms are learned
-    presets = seats("trace rating choice pair", lambda cls, task: {"similarity": cls(options=task.kind == "choice")})
+    options: bool = False
+    needs = derived(lambda self: ("prompt", "options" if self.options else "response"))
 
-    def __init__(self, *, options: bool = False) -> None:
-        self.options, self.needs = options, ("prompt", "options" if options else "response")
+    needs_labels = False  # only the terms are learned
 
     def fit(self, features: Features, labels: npt.ArrayLike | None = None) -> Self:
         """Learn the terms; ``labels`` are not read.

@@ -1,15 +1,16 @@
 """Scores from the path of the states, over blocks or over the reasoning; nothing is learned but a threshold."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Literal, Self, get_args
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task, derived
+from .description import derived
+from .estimator import parameters
 from .judge import Scores, ThresholdJudge
 from .labels import Floats
 
@@ -21,6 +22,7 @@ _SEGMENTS = "hidden/{}/segment({}).mean"
 _STRAIGHT = 1e-7
 
 
+@parameters
 class Trajectory(ThresholdJudge):
     r"""How far and how straight the states move: Chain-of-Embedding, and the latent trajectory of a trace.
 
@@ -49,29 +51,17 @@ class Trajectory(ThresholdJudge):
         [0.0398, 0.5398]
     """
 
+    statistic: Statistic = "coe-c"
+    segment: int = 500
+    part: Literal["reasoning", "response"] = "reasoning"
+
     kinds = ("trace",)
     on_request = True  # its judges are many and alike
     needs = derived(lambda s: (_BLOCKS if s.statistic.startswith("coe") else _SEGMENTS.format(s.part, s.segment),))
 
-    def __init__(
-        self,
-        *,
-        statistic: Statistic = "coe-c",
-        segment: int = 500,
-        part: Literal["reasoning", "response"] = "reasoning",
-    ) -> None:
-        if segment < 1:
-            raise InnerjudgeError(f"given segment={segment}, expected at least 1 token")
-        self.statistic, self.segment, self.part = statistic, segment, part
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for traces, used only if named."""
-        if task.kind != "trace":
-            return {}
-        statistics: tuple[Statistic, ...] = get_args(Statistic)
-        part: Literal["reasoning", "response"] = "reasoning" if task.between[0].startswith("reasoning") else "response"
-        return {s if s.startswith("coe") else f"trace-{s}": cls(statistic=s, part=part) for s in statistics}
+    def __post_init__(self) -> None:
+        if self.segment < 1:
+            raise InnerjudgeError(f"given segment={self.segment}, expected at least 1 token")
 
     def _unreadable(self, features: Features) -> dict[str, str]:
         name, found = self.needs[0], dict[str, str]()

@@ -1,6 +1,6 @@
 """LAGER with layer weights learned from human scores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -9,14 +9,14 @@ import torch
 
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
-from .description import Task
+from .estimator import parameters
 from .fitted_arrays import Array, Forms, Tuple
 from .judge import LearningJudge
 from .labels import Floats, ratings
-from .lager import LAGER, Aggregate, Entries
-from .value_judge import Answer
+from .lager import LAGER, Aggregate
 
 
+@parameters
 class TunedLAGER(LAGER, LearningJudge):
     r"""LAGER whose layer weights ``w = softmax(theta)`` are fitted to human scores (arXiv 2508.03550, section 3.3).
 
@@ -56,32 +56,21 @@ class TunedLAGER(LAGER, LearningJudge):
         (1, 1.0)
     """
 
+    loss: Literal["code", "paper"] = "code"
+    alpha: float = 0.6224593312018546  # sigmoid(0.5)
+    epochs: int = 1
+    batch_size: int = 4
+    learning_rate: float = 0.01
+    seed: int = 42
+
     fitted = ("weights_", "losses_", "n_excluded_")
     forms: ClassVar[Forms] = {"weights_": Array(("entries",), low=0, total=1), "losses_": Tuple("numbers")}
 
-    def __init__(
-        self,
-        *,
-        values: Sequence[float] = (1, 2, 3, 4, 5),
-        answers: Sequence[Answer] | None = None,
-        loss: Literal["code", "paper"] = "code",
-        alpha: float = 0.6224593312018546,  # sigmoid(0.5)
-        entries: Entries = "all",
-        norm: bool = False,
-        aggregate: Aggregate = "logits",
-        readout: Literal["expectation", "argmax"] = "expectation",
-        epochs: int = 1,
-        batch_size: int = 4,
-        learning_rate: float = 0.01,
-        seed: int = 42,
-    ) -> None:
-        super().__init__(
-            values=values, answers=answers, entries=entries, norm=norm, aggregate=aggregate, readout=readout
-        )
-        if not 0 <= alpha <= 1 or min(epochs, batch_size) < 1:
-            raise InnerjudgeError(f"given {alpha=}, {epochs=}, {batch_size=}, expected 0 to 1, and at least 1 each")
-        self.loss, self.alpha, self.epochs = loss, alpha, epochs
-        self.batch_size, self.learning_rate, self.seed = batch_size, learning_rate, seed
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.alpha <= 1 or min(self.epochs, self.batch_size) < 1:
+            given = f"alpha={self.alpha}, epochs={self.epochs}, batch_size={self.batch_size}"
+            raise InnerjudgeError(f"given {given}, expected 0 to 1, and at least 1 each")
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Tune the weights on mean human scores ``[n]`` (booleans for no/yes).
@@ -98,13 +87,6 @@ class TunedLAGER(LAGER, LearningJudge):
         self.weights_, self.losses_ = _tune(self, self._entries(part), y)
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
-
-    @classmethod
-    def presets(cls, task: Task) -> Mapping[str, Self]:
-        """Presets for ratings, with either loss."""
-        if task.kind != "rating":
-            return {}
-        return {"lager-tuned": cls(values=task.values), "lager-tuned-paper": cls(values=task.values, loss="paper")}
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the number of entries that are averaged."""

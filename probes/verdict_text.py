@@ -1,23 +1,22 @@
 """Find one clear verdict in a generated text: after a cue, or in any of the forms that models use freely."""
 
 import re
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from ..models.markers import FORMATS
 
 #: Characters of a text that a reason shows.
 SHOWN = 40
 _LEFT, _RIGHT, _DASHES = "\N{LEFT SINGLE QUOTATION MARK}", "\N{RIGHT SINGLE QUOTATION MARK}", "\N{EN DASH}\N{EM DASH}"
+_WRITTEN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 #: Where reasoning opens and closes, as models of several families write it; ordinary words are no marks.
 _REASONING = (
     *(pair for pair in FORMATS.values() if not pair[0][0].isalpha()),
-    ("<thinking>", "</thinking>"),
-    ("<reasoning>", "</reasoning>"),
-    ("<|inner_prefix|>", "<|inner_suffix|>"),
-    ("<|channel>thought", "<channel|>"),
-    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+    *((opening, closing) for opening, closing in _WRITTEN["reasoning"]),
 )
 _MARKS = rf"""[\s*_`"'“{_LEFT}(\[]*+"""  # markdown, quotes and brackets before a verdict
 _BLANK = r"[^\S\n]"
@@ -30,13 +29,10 @@ _BEGUN = 4
 #: How an answer was found, in the order in which the ways are tried.
 FORMS = ("opens the text", "announced", "in LaTeX", "the option's text", "a line of its own")
 # "The correct answer is (B)", "Answer: B", "Option B is correct", "Antwort: B", "La respuesta es B".
-_NOUN = (
-    r"answer|option|choice|verdict|score|rating|better|response|conclusion|"
-    r"antwort|lösung|bewertung|réponse|note|respuesta|opción|risposta|resposta|antwoord|ответ|答案|回答|答え|评分|正解"
-)
+_NOUN, _NOUN_ALONE = ("|".join(_WRITTEN[name]) for name in ("nouns", "nouns_alone"))
 _BEFORE = r"[\s*_`\"“(\[]*(?:\\?\(|\$|\\text\{|\\boxed\{(?:\\text\{)?)?(?:\b(?:option|choice|response)\b)?"
 _ANNOUNCED = re.compile(
-    rf"(?:(?:\b(?:{_NOUN})\b\s*)+|答案|回答|答え|正解|评分)[*_`\"”)\]]*\s*"
+    rf"(?:(?:\b(?:{_NOUN})\b\s*)+|{_NOUN_ALONE})[*_`\"”)\]]*\s*"
     rf"(?:(?:is|ist|est|es|è|é|are|of|to be|would be|should be)\b|是|为|は)?\s*[*_`]*[:\uff1a]?{_BEFORE}",
     re.IGNORECASE,
 )
@@ -49,10 +45,6 @@ _SAID_OF = re.compile(
 _QUOTED = re.compile(r"(?:^|(?<=\n))\s*[*_]*(?:Response\s+)?[A-Z][*_]*[:)][*_]*(?=\s)")
 _BOXED = re.compile(r"\\boxed\s*\{\s*(?:\\text(?:bf|rm)?\s*\{)?\s*([^{}]*?)\s*\}")
 _MATH = re.compile(r"^[\s*]*(?:\\\[|\\\(|\$+)\s*(?:\\text(?:bf|rm)?\s*\{|\\mathbf\s*\{)?\s*([^\s{}$\\]{1,12})\s*[}$\\]")
-_YES = {
-    "yes": ("true", "correct", "ja", "oui", "sí", "si", "sì", "sim", "да", "是", "是的", "はい", "正确"),
-    "no": ("false", "incorrect", "wrong", "nein", "non", "não", "nee", "нет", "不", "否", "不是", "いいえ", "错误"),
-}
 
 
 def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) -> int | str:
@@ -78,17 +70,15 @@ def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) ->
         if behind is None:
             return f"no verdict in the text {shown(text)}: it has no {cue!r}"
         text, place = behind, f"after the last {cue!r}"
-    match = _verdict(tuple(labels)).match(text)
+    match, none = _verdict(tuple(labels)).match(text), f"no verdict {place} {shown(text)}"
     if match is None:
-        return f"no verdict {place} {shown(text)}"
+        return none
     found = match["label"]
     index = next(k for k, label in enumerate(labels) if re.fullmatch(re.escape(label.strip()), found, re.IGNORECASE))
     line = text[match.end() :].split("\n", 1)[0]
     if len(found) == 1 and found.isalpha() and found != labels[index].strip() and re.search(r"\w", line):
-        return f"no verdict {place} {shown(text)}"
-    if found.casefold() in _WORDS and re.match(rf"{_BLANK}+[*_`]*\w", line):
-        return f"no verdict {place} {shown(text)}"
-    return index
+        return none
+    return none if found.casefold() in _WORDS and re.match(rf"{_BLANK}+[*_`]*\w", line) else index
 
 
 def said(text: str) -> str | None:
@@ -216,7 +206,7 @@ def _opening(text: str, labels: tuple[str, ...], _options: tuple[str, ...]) -> s
     word = re.match(r"[\s*_`\"'(]*([^\W\d_]+)(?![-\w])", text)
     if word is None or {label.casefold() for label in labels} != {"yes", "no"}:
         return set()
-    own = next((own for own, others in _YES.items() if word[1].casefold() in others), None)
+    own = next((own for own, others in _WRITTEN["words"].items() if word[1].casefold() in others), None)
     return {k for k, label in enumerate(labels) if label.casefold() == own}
 
 

@@ -9,7 +9,7 @@ from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.roles import Role
 from ...probes import BaseJudge, Task, registered_judges
-from ...probes.description import KINDS
+from ...probes.description import KINDS, PRESETS, JudgeDescription
 from ...probes.fitted_arrays import check_fitted
 from ..reading.judge_prompt import JudgePrompt
 from ..reading.passes import HIDDEN_NEEDS, TEXT_NEEDS, VERDICT_NEEDS, Passes
@@ -22,12 +22,6 @@ TEXT = "text"
 EVERY = "all"
 #: What every judge must exceed: the families of judges that read no hidden state.
 OPPONENTS = ("logits", "text", "baseline")
-#: Variants of other judges, and what writes at length: on a panel where they are named, or every judge is.
-_ON_REQUEST = frozenset(
-    {"clue-margin", "clue-margin-scaled", "clue-margin-balanced", "difference-of-means", "lager-normed", "lager-argmax",
-     "lager-probabilities", "lager-tuned-paper", "lager-pairwise", "qk-score-by-permutation", "qk-score-unlabelled",
-     "attention-score-by-permutation", "text-reasoned"}
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +49,7 @@ def panel(
     if prompt is not None and prompt.kind == kind:
         task = replace(task, labels=prompt.labels, cue=prompt.cue)
     for name, cls in registered_judges().items():
-        if "presets" not in vars(cls):
+        if next(one for one in cls.__mro__ if "presets" in vars(one)) not in (cls, JudgeDescription):
             continue  # what its parent says is the parent's
         for seat, judge in cls.presets(task).items():
             if seat in seats:
@@ -71,7 +65,7 @@ def chosen(seats: Mapping[str, Seat], names: Collection[str]) -> dict[str, Seat]
     """The named seats and the baselines, which are always added; without names, all judges but variants of others."""
     if EVERY in names:
         return dict(seats)
-    usual = {name for name, seat in seats.items() if name not in _ON_REQUEST and not seat.judge.on_request}
+    usual = {name for name, seat in seats.items() if name not in PRESETS["on_request"] and not seat.judge.on_request}
     beside = {name for name in usual if seats[name].family == "baseline"}
     return {name: seat for name, seat in seats.items() if name in ({*names, *beside} if names else usual)}
 

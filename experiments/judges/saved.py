@@ -32,7 +32,6 @@ WHOLE = "judge.json"
 BEGUN = frozenset({_MADE, f"{_MADE}{foreign.HALF}", CARD, NORM, "judge.safetensors", f"{WHOLE}{foreign.HALF}"})
 #: Every file of a whole judge.
 FILES = (_MADE, CARD, NORM, "judge.safetensors", WHOLE)
-_READS = {"trace": "a prompt and a response to it", "choice": "a question and its options"}
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(strict=True))
@@ -135,35 +134,9 @@ def model_card(judge: BaseJudge, made: JudgeRecord) -> str:
     base = name if name.count("/") == 1 and not name.startswith((".", "/")) and not Path(name).exists() else None
     about: dict[str, Any] = {"library_name": "innerjudge", "tags": ["innerjudge", "judge", "reranking"]}
     header = ModelCardData(base_model=base, pipeline_tag="text-ranking", **about)
-    how = "lets its model write a verdict on" if judge.reads_text else "reads in one forward pass"
-    shown: dict[str, Any] = {"judge": repr(judge), "made": made, "facts": _facts(judge, made), "how": how}
-    shown |= {"reads": _READS.get(made.kind, _READS["trace"])}
+    prompt = None if made.prompt is None else JudgePrompt.of(made.prompt).told
+    shown = {"judge": judge, "shown": repr(judge), "class_name": type(judge).__name__, "made": made, "prompt": prompt}
     return f"{ModelCard.from_template(header, str(_TEMPLATE), **shown)}\n"
-
-
-def _facts(judge: BaseJudge, made: JudgeRecord) -> dict[str, str]:
-    facts = {"judge": type(judge).__name__, "reads": ", ".join(judge.needs), "items": made.kind or "not recorded"}
-    origin = judge.provenance_
-    if origin is not None:
-        facts |= {"model": f"{origin.model}{f' at {origin.revision}' if origin.revision else ''}"}
-        facts |= {"fingerprint": origin.fingerprint, "dtype": origin.dtype, "attention kernel": origin.attention}
-        facts |= {"chat template": origin.chat_template, "layers": origin.layers}
-        facts |= {"made with": ", ".join(f"{name} {found}" for name, found in origin.versions)}
-    if made.kind in ("rating", "pair"):
-        facts["scale"] = "{} to {}".format(*made.scale) + (f", for: {made.criterion}" if made.criterion else "")
-    if made.kind == "choice":
-        facts["abstain lines"] = "yes" if made.abstain else "no"
-    if any("reasoning" in need for need in judge.needs):
-        facts["reasoning markers"] = " ".join(f"`{marker}`" for marker in made.markers)
-    if judge.reads_reasoning:
-        facts["reasoning tokens"] = str(made.reasoning_tokens)
-    if judge.promise_ is not None:
-        facts["promise"] = str(judge.promise_)
-    if made.prompt is not None:
-        facts["prompt"] = JudgePrompt.of(made.prompt).told
-    if judge.n_left_out is not None:
-        facts["items left out of the fit"] = str(judge.n_left_out)
-    return facts
 
 
 def find_folder(name: str | Path, revision: str | None) -> Path:

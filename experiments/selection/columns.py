@@ -80,15 +80,15 @@ def read_columns(
             f"{shown(Path(path).name)}: given no field {shown(score)!r}, expected a column of scores; there are "
             f"{shown(', '.join(sorted(rows[0].values)), 500)}: name one of them"
         )
-    both = [_Sources(row, more.get(key)) for key, row in found.items()]
+    both = [(row, more[key]) if more else (row,) for key, row in found.items()]
     return Columns(
         questions=tuple(key[0] for key in found),
         candidates=tuple(key[1] for key in found),
-        answers=tuple(one.answer() for one in both),
-        scores=tuple(number_of(one.row, score) for one in both),
-        correct=tuple(one.correct() for one in both),
-        tokens=tuple(one.tokens() for one in both),
-        seconds=tuple(one.number("seconds") for one in both),
+        answers=tuple(map(_answer, both)),
+        scores=tuple(number_of(row, score) for row in found.values()),
+        correct=tuple(map(_correct, both)),
+        tokens=tuple(map(_tokens, both)),
+        seconds=tuple(_number(its, "seconds") for its in both),
     )
 
 
@@ -97,42 +97,38 @@ def judges_of(path: str | Path) -> list[str]:
     return list(dict.fromkeys(str(r.values["judge"]) for r in read_records(path) if r.has("judge")))
 
 
-@dataclass(frozen=True, slots=True)
-class _Sources:
-    """A row, and what the candidates' own file has of it."""
+def source_of(its: Sequence[Record], *names: str) -> tuple[Record, str] | None:
+    """The record that has one of some fields, and that field: the first of them, in the row before its ``data``."""
+    return next(((r, n) for n in names for r in its if r.has(n)), None)
 
-    row: Record
-    data: Record | None
 
-    def _source(self, name: str) -> Record | None:
-        return next((r for r in (self.row, self.data) if r is not None and r.has(name)), None)
+def _answer(its: Sequence[Record]) -> str | None:
+    source = source_of(its, "answer")
+    if source is None:
+        return None
+    value = source[0].values["answer"]
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return (str(value) if plain else source[0].text("answer")).strip() or None
 
-    def answer(self) -> str | None:
-        source = self._source("answer")
-        if source is None:
-            return None
-        value = source.values["answer"]
-        plain = isinstance(value, int | float) and not isinstance(value, bool)
-        return (str(value) if plain else source.text("answer")).strip() or None
 
-    def correct(self) -> bool | None:
-        source = self._source("correct")
-        if source is not None:
-            return source.flag("correct")
-        return self.row.flag("truth") if self.row.has("truth") else None
+def _correct(its: Sequence[Record]) -> bool | None:
+    source = source_of(its, "correct") or source_of(its[:1], "truth")
+    return None if source is None else source[0].flag(source[1])
 
-    def number(self, name: str) -> float | None:
-        source = self._source(name)
-        return None if source is None else number_of(source, name)
 
-    def tokens(self) -> float | None:
-        source, known = self._source("response_ids"), self.number("tokens")
-        if known is not None or source is None:
-            return known
-        ids = source.values["response_ids"]
-        if not are_ids(ids):
-            raise source.error("response_ids", describe(ids), "a list of token ids", "correct it, or rename the field")
-        return float(len(ids))
+def _number(its: Sequence[Record], name: str) -> float | None:
+    source = source_of(its, name)
+    return None if source is None else number_of(*source)
+
+
+def _tokens(its: Sequence[Record]) -> float | None:
+    source, known = source_of(its, "response_ids"), _number(its, "tokens")
+    if known is not None or source is None:
+        return known
+    row, name = source
+    if not are_ids(row.values[name]):
+        raise row.error(name, describe(row.values[name]), "a list of token ids", "correct it, or rename the field")
+    return float(len(row.values[name]))
 
 
 def of_judge(rows: Sequence[Record], judge: str | None, name: str) -> list[Record]:

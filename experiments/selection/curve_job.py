@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
 from ...extraction.provenance import versions
 from ...models.errors import InnerjudgeError, readable, shown
 from ...models.foreign import HALF
@@ -17,6 +19,7 @@ from .representatives import load_vectors
 from .rules import Rule
 from .select_job import held_out, temperature_of
 
+_TEMPLATES = Path(__file__).parent / "templates"
 #: The file that tells a folder of curves, which is written last, and what a killed run may leave without it.
 ROWS = "curves.jsonl"
 _BEGUN = {"curves.md", "curves.png", "tokens.png", "seconds.png", f"{ROWS}{HALF}", checksum_of(Path(ROWS)).name}
@@ -69,7 +72,7 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
     found = [discrimination(name, columns) for name, columns in rested.items()]
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-        text = _markdown(points, found, chosen, len(held), how, command)
+        text = _page(points, found=found, chosen=chosen, n_held=len(held), how=how, command=readable(command))
         (out / "curves.md").write_text(text, encoding="utf-8")
         for against, name in (("n", "curves"), ("tokens", "tokens"), ("seconds", "seconds")):
             figure = draw(points, against=against)
@@ -118,42 +121,22 @@ def _said(one: Discrimination) -> dict[str, Any]:
     return {"judge": one.judge, "unscored": one.unscored} | {name: interval.told() for name, interval in named.items()}
 
 
-def _markdown(
-    points: Sequence[Point],
-    found: Sequence[Discrimination],
-    chosen: dict[str, float],
-    n_held: int,
-    how: CurveSettings,
-    command: str,
-) -> str:
-    largest = max(point.n for point in points)
+def _page(points: Sequence[Point], **known: Any) -> str:
+    """``templates/curves.md`` of points and of what else is ``known``."""
+    made = Environment(
+        loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters |= {"cell": _cell, "number": number, "figure": _figure}
+    largest, lines = max(point.n for point in points), dict[tuple[str, str], dict[int, Point]]()
+    for point in points:
+        lines.setdefault((point.rule, point.judge), {})[point.n] = point
     sizes = [n for n in sorted({point.n for point in points}) if n & (n - 1) == 0 or n == largest]
-    heads = ["rule", "judge", *(f"N = {n}" for n in sizes), f"minus majority at {largest}", "judge calls", "tokens"]
-    lines = ["# Accuracy against the number of candidates", "", *_line(heads), "| --- " * len(heads) + "|"]
-    for rule, judge in dict.fromkeys((point.rule, point.judge) for point in points):
-        at = {point.n: point for point in points if (point.rule, point.judge) == (rule, judge)}
-        last = at[largest]
-        cells = [f"{number(at[n].accuracy)} [{number(at[n].low)}, {number(at[n].high)}]" for n in sizes]
-        gap = f"{last.minus_majority:+.2f} [{last.minus_low:+.2f}, {last.minus_high:+.2f}]"
-        cost = "-" if last.tokens is None else f"{last.tokens:.0f}"
-        lines += _line([rule, judge or "-", *cells, gap if rule != "majority" else "-", f"{last.calls:.1f}", cost])
-    lines += ["", "# Within-question discrimination", ""]
-    heads = ["judge", "pairs pooled over questions", "mean over questions", "unscored", "temperature"]
-    lines += [*_line(heads), "| --- " * len(heads) + "|"]
-    for one in found:
-        cells = [_figure(one.pooled), _figure(one.per_question), str(one.unscored), f"{chosen[one.judge]:.3g}"]
-        lines += _line([one.judge, *cells])
-    made = ", ".join(f"{name} {found}" for name, found in versions())
-    lines += ["", f"Of {points[0].questions} questions; the temperature of each judge's weighted vote was chosen on "]
-    lines[-1] += f"{n_held} others. Accuracy is expected over {how.n_orders} random orders of a question's candidates; "
-    lines[-1] += "brackets are 95 % intervals over questions; judge calls and tokens (those of the candidates) are "
-    lines[-1] += f"a question, at N = {largest}."
-    lines += ["", f"Written by `{readable(command)}` (seed {how.seed}; {made})."]
-    return "\n".join(lines) + "\n"
+    known |= {"made_with": ", ".join(f"{name} {one}" for name, one in versions()), "questions": points[0].questions}
+    return made.get_template("curves.md").render(lines=lines, sizes=sizes, largest=largest, **known) + "\n"
 
 
-def _line(cells: Sequence[str]) -> list[str]:
-    return ["| " + " | ".join(shown(cell, len(cell)).replace("|", "\\|") for cell in cells) + " |"]
+def _cell(text: str) -> str:
+    return shown(text, len(text)).replace("|", "\\|")
 
 
 def _figure(found: Any) -> str:

@@ -15,7 +15,7 @@ from ...models.errors import InnerjudgeError, shown
 from ..data.jsonl import read_records
 from ..data.records import Record
 from ..stats.statistic import Values, finite, require_same_length
-from .columns import Columns, by_id, number_of, of_judge, read_columns
+from .columns import Columns, by_id, number_of, of_judge, read_columns, source_of
 
 GateRule = Literal["threshold", "geometric", "product", "min"]
 #: Most seconds that a pattern is looked for in one text: some take for ever on texts made for it.
@@ -138,7 +138,7 @@ def read_gated(
     both = [(row, more[key]) if more else (row,) for key, row in held.items()]
 
     def values(*names: str) -> list[tuple[Record, str] | None]:
-        return [next(((r, n) for n in names for r in its if r.has(n)), None) for its in both]
+        return [source_of(its, *names) for its in both]
 
     def numbers(name: str) -> list[float | None]:
         judged = by_id(by[name]) if name in by else {}

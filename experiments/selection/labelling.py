@@ -12,10 +12,9 @@ from ...models.errors import InnerjudgeError, shown
 from ...models.items import Trace
 from ..data.answers import normalise
 from ..data.splits import rows_by_group
-from ..stats.statistic import require_same_length
+from ..stats.statistic import Floats, require_same_length
 
 Labels = Sequence[Hashable | None]
-Floats = npt.NDArray[np.float64]
 NextRule = Literal["answers", "entropy", "largest", "random"]
 
 

@@ -20,6 +20,7 @@ from .votes import Answers, Scores, best_of_n
 
 #: How many temperatures are tried, as in the paper.
 TRIED = 80
+_NONE = "no candidate passes the gates: the least bad was taken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +48,42 @@ def select(columns: Columns, how: Selection, vectors: Vectors | None = None) -> 
     """
     if how.clusters is not None and vectors is None:
         raise InnerjudgeError("given VecCISC without states of the candidates, expected --features of an extraction")
-    groups = [rows.tolist() for rows in rows_by_group(columns.questions)]
     held, rule = held_out(columns, how.held_out, seed=how.seed) if how.held_out else frozenset(), how.rule
     if held:
         rule = replace(rule, temperature=temperature_of(columns, held, how.gates))
-    rng = np.random.default_rng(how.seed)
-    return [_row(columns, rows, rule, how, vectors, held, rng) for rows in groups], rule
+    rng, gates, found = np.random.default_rng(how.seed), how.gates, list[dict[str, Any]]()
+    for every in rows_by_group(columns.questions):
+        rows = every.tolist()
+        passing = [k for k in rows if gates is None or not gates.failed[k]]
+        if gates is not None:
+            rows = passing or [rows[best_of_n([gates.scores[k] for k in rows])]]
+        answers, scores = [columns.answers[k] for k in rows], [columns.scores[k] for k in rows]
+        spent: dict[str, Any] = {}
+        if how.clusters is not None and vectors is not None:
+            kept = representatives(answers, vectors[rows], clusters=how.clusters, method=how.method, seed=how.seed)
+            scores = [score if k in kept else None for k, score in enumerate(scores)]
+            spent = {"scored": [columns.candidates[rows[k]] for k in kept], "saved": len(rows) - len(kept)}
+        made = pick(rule, answers, scores, correct=[columns.correct[k] for k in rows], k=how.k, rng=rng)
+        taken = rows[made.index]
+        row: dict[str, Any] = {
+            "question_id": columns.questions[taken],
+            "picked": columns.candidates[taken],
+            "answer": columns.answers[taken],
+            "score": columns.scores[taken],
+            "correct": columns.correct[taken],
+            "rule": str(rule) if how.clusters is None else f"vec-cisc (at most {how.clusters} an answer)",
+            "why": made.why,
+            "fallback": made.fallback,
+            "candidates": len(every),
+            "unscored": sum(columns.scores[k] is None for k in every),
+            "unparsable": sum(columns.answers[k] is None for k in every),
+        }
+        if gates is not None:
+            row |= {"failed": list(gates.failed[taken])} | ({} if passing else {"why": _NONE, "fallback": _NONE})
+        if how.k > 1:
+            row["picks"] = [columns.candidates[rows[k]] for k in made.picks]
+        found.append(row | spent | ({"held_out": row["question_id"] in held} if held else {}))
+    return found, rule
 
 
 def held_out(columns: Columns, share: float, *, seed: int) -> frozenset[str]:
@@ -95,47 +126,6 @@ def select_job(columns: Columns, how: Selection, out: Path, vectors: Vectors | N
         saved, total = sum(row["saved"] for row in rows), len(columns)
         said.append(f"Calls of the judge saved: {saved} of {total} ({100 * saved / total:.1f} %).")
     return " ".join(said)
-
-
-def _row(
-    columns: Columns,
-    rows: list[int],
-    rule: Rule,
-    how: Selection,
-    vectors: Vectors | None,
-    held: frozenset[str],
-    rng: np.random.Generator,
-) -> dict[str, Any]:
-    every, gates, none = rows, how.gates, "no candidate passes the gates: the least bad was taken"
-    if gates is not None:
-        passing = [k for k in rows if not gates.failed[k]]
-        rows = passing or [rows[best_of_n([gates.scores[k] for k in rows])]]
-    answers, scores = [columns.answers[k] for k in rows], [columns.scores[k] for k in rows]
-    spent: dict[str, Any] = {}
-    if how.clusters is not None and vectors is not None:
-        kept = representatives(answers, vectors[rows], clusters=how.clusters, method=how.method, seed=how.seed)
-        scores = [score if k in kept else None for k, score in enumerate(scores)]
-        spent = {"scored": [columns.candidates[rows[k]] for k in kept], "saved": len(rows) - len(kept)}
-    found = pick(rule, answers, scores, correct=[columns.correct[k] for k in rows], k=how.k, rng=rng)
-    taken = rows[found.index]
-    row: dict[str, Any] = {
-        "question_id": columns.questions[taken],
-        "picked": columns.candidates[taken],
-        "answer": columns.answers[taken],
-        "score": columns.scores[taken],
-        "correct": columns.correct[taken],
-        "rule": str(rule) if how.clusters is None else f"vec-cisc (at most {how.clusters} an answer)",
-        "why": found.why,
-        "fallback": found.fallback,
-        "candidates": len(every),
-        "unscored": sum(columns.scores[k] is None for k in every),
-        "unparsable": sum(columns.answers[k] is None for k in every),
-    }
-    if gates is not None:
-        row |= {"failed": list(gates.failed[taken])} | ({} if passing else {"why": none, "fallback": none})
-    if how.k > 1:
-        row["picks"] = [columns.candidates[rows[k]] for k in found.picks]
-    return row | spent | ({"held_out": row["question_id"] in held} if held else {})
 
 
 def choose_temperature(
