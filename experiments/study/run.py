@@ -12,7 +12,7 @@ from ..compare.lens import Lens
 from ..compare.run import ComparisonRun, check_data, part_of, sections_of
 from ..compare.settings import Settings, Source
 from ..data.datasets import load_data
-from .audits.every import audited
+from .audits.every import audit_sections, audited
 from .audits.ways import Auditing
 from .parts.across import selection, transfer, transfer_rows
 from .parts.agreement import agreement
@@ -65,23 +65,23 @@ class StudyRun(ComparisonRun):
         with self.timed("audits"):
             asked = audited(Auditing(self.study, one), self._in_bfloat16)
             worded, notes = in_each_prompt(self.study, one, lens) if self.study.prompts else ({}, [])
-        self.rows.extend(asked.rows)
-        worded_rows = [row for rows in list(worded.values())[1:] for row in rows]
-        more = [replace(row, judge=f"{row.judge}, {row.template}") for row in worded_rows]
+        more = [row for rows in asked.values() for row in rows]
+        more += [
+            replace(row, judge=f"{row.judge}, {row.template}") for rows in list(worded.values())[1:] for row in rows
+        ]
         self.rows.extend(more)
         with self.timed("figures"):
             sections: list[Section | None] = [*sections_of(one, lens), agreement(lens), calibration(lens)]
             sections += [prompts(lens, worded), bias(lens), panels(lens)]
             sections += [labels(lens, threshold=audits.label_errors)] if audits.label_errors is not None else []
-            sections += [*asked.sections(lens), selection(one) if audits.selection else None]
+            sections += audit_sections(lens, asked) if asked else []
+            sections += [selection(one)] if audits.selection else []
         found = [section for section in sections if section is not None]
         found.sort(key=lambda section: ORDER.index(section.key) if section.key in ORDER else len(ORDER))
-        part = part_of(one, lens, found, [*asked.rows, *more])
-        part = replace(part, notes=(*part.notes, *notes))
         if one.kind == "choice" and audits.ask:
-            note = "Choices have no responses to ask about: only audits that ask nothing are shown."
-            part = replace(part, notes=(*part.notes, note))
-        return part
+            notes.append("Choices have no responses to ask about: only audits that ask nothing are shown.")
+        part = part_of(one, lens, found, more)
+        return replace(part, notes=(*part.notes, *notes))
 
     def _in_bfloat16(self) -> LanguageModel:
         on = self.study.model
