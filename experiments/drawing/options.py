@@ -43,4 +43,4 @@ def attention_over_text(
         lines.append({"before": prompt.user[at:start], **told})
         at = end
     template = Template(_TEMPLATE.read_text("utf-8"), autoescape=True)
-    return template.render(title=title, lines=lines, rest=prompt.user[at:], cue=prompt.cue)
+    return str(template.render(title=title, lines=lines, rest=prompt.user[at:], cue=prompt.cue))

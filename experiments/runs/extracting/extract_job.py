@@ -162,16 +162,11 @@ def fill(
             features = read_part(*store.header.span(number))
             if waiting is not None:
                 waiting.result()
-            waiting = writer.submit(_write, store, number, features)
+            waiting = writer.submit(store.write, number, features)
         if waiting is not None:
             waiting.result()
     if interrupt.asked:
         raise KeyboardInterrupt
-
-
-def _write(store: FeatureStore, number: int, features: Features) -> None:
-    store.write(number, features)
-    log.debug("shard written", extra={"shard": number, "items": len(features)})
 
 
 @dataclass(frozen=True, slots=True)
