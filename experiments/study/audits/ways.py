@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -74,7 +74,7 @@ class Auditing:
 
     def step(self, name: str, depends: Any, make: Callable[[], Iterable[Row]]) -> list[Row]:
         """Rows of a step, kept under all that it depends on: the data, the seeds, ``depends``."""
-        shared = [self.evaluation.depends, self.wanted.items, self.study.seeds.model_dump(), depends]
+        shared = [self.evaluation.depends, self.wanted.items, asdict(self.study.seeds), depends]
         return self.evaluation.store.rows(f"{self.evaluation.name}-{name}", shared, make)
 
 
