@@ -76,8 +76,7 @@ def choice_curves(
         each = np.ones(len(truth))
         points = [(ratio(credit[:, block, head], each, limits=SHARE), groups) for block, head in enumerate(best)]
         curves.append(_curve(f"{label}, best head of the block", list(range(1, len(best) + 1)), points))
-        test_map = head_accuracies(shown_on[name], options, np.array(truth))
-        values = tuple(tuple(float(v) for v in row) for row in test_map)
+        values = tuple(tuple(row) for row in credit.mean(axis=0).tolist())
         maps.append(HeadMap(label=label, metric="accuracy on the questions not fitted on", values=values, chosen=()))
     part, truth, groups = labelled(features, items, test, "logits/score")
     if len(part):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel, load
@@ -85,10 +86,9 @@ class StudyRun(ComparisonRun):
 
     def _in_bfloat16(self) -> LanguageModel:
         on = self.study.model
-        return load(
-            on.name, device=on.device, dtype="bfloat16", revision=on.revision, trust_remote_code=on.trust_remote_code,
-            memory=on.memory, **on.modules,
-        )  # fmt: skip
+        own = on.model_dump(exclude={"name", "modules", "batch_size"})
+        how: Any = {**own, **on.modules, "dtype": "bfloat16"}
+        return load(on.name, **how)
 
     def _across(self, every: Sequence[Evaluation], lenses: Sequence[Lens]) -> tuple[Section, ...]:
         if not self.study.audits.transfer or len(every) < 2:

@@ -166,11 +166,8 @@ def draw_spread(panel: Axes, lens: Lens, judge: str, colour: str) -> dict[str, P
     """
     scores = lens.table.scores(judge)
     if lens.kind == "rating":
-        pairs = [
-            (human, score)
-            for human, score in zip(as_floats(lens.truths), scores, strict=True)
-            if None not in (human, score)
-        ]
+        both = zip(as_floats(lens.truths), scores, strict=True)
+        pairs = [(human, score) for human, score in both if None not in (human, score)]
         if pairs:
             human, said = zip(*pairs, strict=True)
             spread.scores_by_grade(panel, human, said, colour=colour)
