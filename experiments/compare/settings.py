@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: The ``k`` of top-maj@k, a vote of the k best, as in the CLUE paper.
 TOP_MAJ = (4, 8, 16)
-#: As the file of a study may have it.
+#: A seed, as the file of a study may have it: pydantic checks it there.
 _Seed = Annotated[int, Field(ge=0)]
 
 

@@ -67,9 +67,8 @@ class StudyRun(ComparisonRun):
             asked = audited(Auditing(self.study, one), self._in_bfloat16)
             worded, notes = in_each_prompt(self.study, one, lens) if self.study.prompts else ({}, [])
         more = [row for rows in asked.values() for row in rows]
-        more += [
-            replace(row, judge=f"{row.judge}, {row.template}") for rows in list(worded.values())[1:] for row in rows
-        ]
+        reworded = (row for rows in list(worded.values())[1:] for row in rows)
+        more += [replace(row, judge=f"{row.judge}, {row.template}") for row in reworded]
         self.rows.extend(more)
         with self.timed("figures"):
             sections: list[Section | None] = [*sections_of(one, lens), agreement(lens), calibration(lens)]

@@ -63,9 +63,8 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
         for source in sources:
             cells: dict[str, Figure | None] = {}  # a judge of one kind of item has not all of the targets
             for target in targets:
-                here = [
-                    replace(row, template="default") for row in mine if row.template == source and row.data == target
-                ]
+                both = (row for row in mine if row.template == source and row.data == target)
+                here = [replace(row, template="default") for row in both]
                 small = replace(by_data[target], table=Table(here))
                 name, metric = next(iter(metrics(small).items()))
                 made = metric(judge, [True] * len(small.truths))
