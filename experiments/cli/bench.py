@@ -1,27 +1,23 @@
 """The command ``innerjudge bench``."""
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from ..reading.progress import PlainConsole
+from ..runs.log import LogStyle
 from . import options as o, say
 
 
 def bench(
-    out: Annotated[
-        Path, typer.Option("--out", help="Folder for benchmark.json and benchmark.md.", file_okay=False)
-    ] = Path("runs/bench"),
-    shape: Annotated[str, typer.Option(help="Shape of the random model: tiny, 10m, 135m, 1b or 7b.")] = "135m",
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1 ...")] = "cpu",
-    dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",
-    rounds: Annotated[int, typer.Option(min=1, help="How often each variant is timed.")] = 7,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the processor.")] = 1,
-    only: Annotated[list[str] | None, typer.Option(help="A section; repeatable. All if not given.")] = None,
-    quick: Annotated[bool, typer.Option(help="Few short texts: whether it runs, not what it costs.")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the random weights.")] = 0,
-    log: o.Log = "auto",
+    out: Path = Path("runs/bench"),
+    shape: str = "135m",
+    device: str = "cpu",
+    dtype: str = "float32",
+    rounds: int = 7,
+    threads: int = 1,
+    only: list[str] | None = None,
+    quick: bool = False,
+    seed: int = 0,
+    log: LogStyle = "auto",
 ) -> None:
     """Measure what the passes of this package cost beside the bare pass of the model, and what others cost.
 

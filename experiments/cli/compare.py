@@ -4,9 +4,7 @@ import math
 import textwrap
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.markup import escape
 from rich.table import Table
 
@@ -14,44 +12,32 @@ from ...models.errors import InnerjudgeError
 from ..judges.between import Between
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
-from ..runs.log import log, logged
+from ..runs.log import LogStyle, log, logged
 from . import options as o, say
 
 
 def compare(
-    data: o.Data,
-    out: o.OutFolder,
+    data: list[str],
+    out: Path,
     on: Model,
-    map_: o.Map = None,
-    judges: Annotated[
-        str | None,
-        typer.Option(
-            help="Judges by name, NAME,NAME, or `all`; left out, all but variants of others.", show_default=False
-        ),
-    ] = None,
-    limit: o.Limit = None,
-    seed: o.Seed = 0,
-    batch_size: o.BatchSize = 16,
-    candidates: o.Candidates = 8,
-    fit_share: Annotated[float, typer.Option(help="Share of the questions that judges are fitted on.")] = 0.5,
-    between: o.Between_ = Between.reasoning,
-    scale: o.Scale = "1-5",
-    reasoning_tokens: o.ReasoningTokens = 128,
-    abstain: o.Abstain = True,
-    prompt: o.Prompt = None,
-    merge_system: o.MergeSystem = False,
-    embedder: o.Embedder = None,
-    text_judge: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="openai:URL#MODEL",
-            help="A text judge behind an OpenAI-compatible server (key: OPENAI_API_KEY), which the others are compared "
-            "with; repeatable.",
-        ),
-    ] = None,
-    memory: o.Memory = None,
-    top_maj: o.TopMaj = None,
-    log_style: o.Log = "auto",
+    map_: list[str] | None = None,
+    judges: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    batch_size: int = 16,
+    candidates: int = 8,
+    fit_share: float = 0.5,
+    between: Between = Between.reasoning,
+    scale: str = "1-5",
+    reasoning_tokens: int = 128,
+    abstain: bool = True,
+    prompt: str | None = None,
+    merge_system: bool = False,
+    embedder: str | None = None,
+    text_judge: list[str] | None = None,
+    memory: float | None = None,
+    top_maj: list[int] | None = None,
+    log_style: LogStyle = "auto",
 ) -> None:
     """Run every judge that fits the data, and write verdicts, results and a report.
 
@@ -99,12 +85,7 @@ def compare(
     print_report(found.found, PlainConsole(), path=out / "report.html")
 
 
-def judges(
-    kind: Annotated[
-        str | None,
-        typer.Argument(help="trace, rating, choice or pair; all of them where left out.", show_default=False),
-    ] = None,
-) -> None:
+def judges(kind: str | None = None) -> None:
     """List the judges by name: what each reads, what it costs, and whether it must be fitted.
 
     Those with a star sit on the table of `compare` only where they are named, or with `--judges all`.
@@ -131,22 +112,7 @@ def judges(
         console.print(table)
 
 
-def doctor(
-    scores: Annotated[
-        Path,
-        typer.Option(
-            help="JSONL or Parquet, one candidate a row: question, score (higher is better), label (right or not); "
-            "optional: candidate, text, prompt, answer, source, split, label_again.",
-            metavar="<file>",
-        ),
-    ],
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for report.html, report.md and results.json.", metavar="<dir>")
-    ] = None,
-    tried: Annotated[
-        int, typer.Option(min=1, help="How many heads, layers or probes the method was picked from on these rows.")
-    ] = 1,
-) -> None:
+def doctor(scores: Path, out: Path | None = None, tried: int = 1) -> None:
     """Say what a method's scores know: the question, length, source, a leak, or more; no model is needed.
 
     Cheaper opponents score the same rows, each fitted on other questions. The AUROC is split into pairs within and
@@ -168,17 +134,12 @@ def doctor(
 
 
 def agree(
-    labels: Annotated[
-        list[Path],
-        typer.Option(help="JSONL of verdicts, as `label` and `score` write them; repeatable.", metavar="<file>"),
-    ],
-    judge: Annotated[str, typer.Option(help="Name of the judge in the files.")],
-    people: Annotated[list[str], typer.Option(help="Name of a person in the files; repeatable.")],
-    probe: Annotated[str | None, typer.Option(help="Name of a probe that learned from the judge's labels.")] = None,
-    by: Annotated[list[str] | None, typer.Option(help="Also by this tag of the rows; repeatable.")] = None,
-    cost: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=NUMBER", help="What one verdict costs, in any unit; repeatable.")
-    ] = None,
+    labels: list[Path],
+    judge: str,
+    people: list[str],
+    probe: str | None = None,
+    by: list[str] | None = None,
+    cost: list[str] | None = None,
 ) -> None:
     """Hold a judge's labels against people's, by length and data set, and what a probe that learned from them keeps.
 

@@ -4,16 +4,17 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from ...models.errors import InnerjudgeError
+from ..judges.between import Between
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
-from ..runs.log import logged
+from ..runs.log import LogStyle, logged
 from . import options as o, say
 
 if TYPE_CHECKING:
@@ -24,39 +25,29 @@ if TYPE_CHECKING:
     from ..compare.sweep import Sweep
 
 
-_Read = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Also keep a readout, such as hidden/response.mean, or what a judge reads, such as swift; a role alone "
-        "(response, reasoning/step) is the mean of its states; repeatable.",
-        show_default=False,
-    ),
-]
-
-
 def extract(
-    data: o.OneData,
-    out: o.OutPlace,
+    data: str,
+    out: str,
     on: Model,
-    map_: o.Map = None,
-    limit: o.Limit = None,
-    seed: o.Seed = 0,
-    batch_size: o.BatchSize = 16,
-    candidates: o.Candidates = 8,
-    scale: o.Scale = "1-5",
-    reasoning_tokens: o.ReasoningTokens = 0,
-    abstain: o.Abstain = True,
-    prompt: o.Prompt = None,
-    merge_system: o.MergeSystem = False,
-    text: Annotated[bool, typer.Option(help="Also write the text judges' answers.")] = False,
-    read: _Read = None,
+    map_: list[str] | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    batch_size: int = 16,
+    candidates: int = 8,
+    scale: str = "1-5",
+    reasoning_tokens: int = 0,
+    abstain: bool = True,
+    prompt: str | None = None,
+    merge_system: bool = False,
+    text: bool = False,
+    read: list[str] | None = None,
     store_dtype: o.StoreDtype = "float32",
-    shard_items: o.ShardItems = 128,
-    workers: o.Workers = 1,
-    ray: o.Ray = None,
-    gpus_per_worker: o.Gpus = 0.0,
-    yes: o.Yes = False,
-    log: o.Log = "auto",
+    shard_items: int = 128,
+    workers: int = 1,
+    ray: str | None = None,
+    gpus_per_worker: float = 0.0,
+    yes: bool = False,
+    log: LogStyle = "auto",
 ) -> None:
     """Run the model once over a data set and keep the features that judges read, in a store on disk.
 
@@ -123,40 +114,21 @@ def extract(
 
 
 def fit(
-    features: o.FeaturesFolder,
-    judge: Annotated[
-        str, typer.Option(help="Name of the judge; `innerjudge judges` lists them by kind of item.", show_default=False)
-    ],
-    out: o.OutFolder,
-    limit: o.Limit = None,
-    seed: o.Seed = 0,
-    between: o.Between_ = o.Between.reasoning,
-    lose_at_most: o.LoseAtMost = None,
-    pass_at_most: o.PassAtMost = None,
-    wrong_at_most: Annotated[
-        float | None, typer.Option(help="Promise a threshold from which at most this share of the verdicts is wrong.")
-    ] = None,
-    confidence: Annotated[float, typer.Option(help="Confidence of the promise; 0 for one on average.")] = 0.95,
-    along: Annotated[
-        str,
-        typer.Option(
-            help="With --lose-at-most or --pass-at-most: answers are also judged where each range of this role ends, "
-            "such as reasoning/segment(64) or cue(wait); extract with --read 'hidden/ROLE.last'."
-        ),
-    ] = "",
-    labels_from: Annotated[
-        list[Path] | None,
-        typer.Option(help="JSONL of verdicts, whose labels (true, false) replace those of the traces; repeatable."),
-    ] = None,
-    rater: Annotated[list[str] | None, typer.Option(help="Of --labels-from: this judge alone; repeatable.")] = None,
-    aggregate: Annotated[
-        Literal["dawid-skene", "one-coin", "mean", "vote", "centred"],
-        typer.Option(
-            help="Of --labels-from: how the labels of several judges, or of one in several templates, become one; "
-            "centred: by its scores."
-        ),
-    ] = "vote",
-    log: o.Log = "auto",
+    features: str,
+    judge: str,
+    out: Path,
+    limit: int | None = None,
+    seed: int = 0,
+    between: Between = Between.reasoning,
+    lose_at_most: float | None = None,
+    pass_at_most: float | None = None,
+    wrong_at_most: float | None = None,
+    confidence: float = 0.95,
+    along: str = "",
+    labels_from: list[Path] | None = None,
+    rater: list[str] | None = None,
+    aggregate: Literal["dawid-skene", "one-coin", "mean", "vote", "centred"] = "vote",
+    log: LogStyle = "auto",
 ) -> None:
     """Fit one judge on extracted features, and save it as a folder (safetensors and JSON).
 
@@ -201,14 +173,14 @@ def fit(
 
 
 def sweep(
-    features: o.FeaturesFolder,
-    out: o.OutFolder,
-    limit: o.Limit = None,
-    seed: o.Seed = 0,
-    fit_share: Annotated[float, typer.Option(help="Share of the questions that cells are fitted and picked on.")] = 0.5,
-    splits: Annotated[int, typer.Option(min=1, help="Halvings behind the optimism of picking the best.")] = 100,
-    top: Annotated[int, typer.Option(min=1, help="Cells to print.")] = 10,
-    log: o.Log = "auto",
+    features: str,
+    out: Path,
+    limit: int | None = None,
+    seed: int = 0,
+    fit_share: float = 0.5,
+    splits: int = 100,
+    top: int = 10,
+    log: LogStyle = "auto",
 ) -> None:
     """Fit every probe at every layer, position and normalisation, and say what picking the best is worth.
 

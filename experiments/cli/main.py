@@ -13,7 +13,7 @@ import typer
 
 from ...models.errors import InnerjudgeError, readable
 from ..runs.loading import Model
-from ..runs.log import JsonLines
+from ..runs.log import JsonLines, LogStyle
 from . import options as o, say
 from .bench import bench
 from .compare import agree, compare, doctor, judges
@@ -35,28 +35,31 @@ app = typer.Typer(
 
 
 def _complete(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command with the options that every command takes, where it lacks them: :func:`main` looks at ``--log``.
+    """A command with the words of its options, and with the options that every command takes, where it lacks them.
 
-    A parameter that is a model becomes the options that name one.
+    A parameter that is a model becomes the options that name one. :func:`main` looks at ``--log``.
     """
     own = signature(command).parameters
-    taken: list[tuple[str, Any, Any]] = []
+    taken: dict[str, tuple[Any, Any]] = {}
     for name, one in own.items():
-        of_model = o.OF_MODEL if one.default is one.empty else o.OF_JUDGE
-        taken += of_model if one.annotation is Model else [(name, one.annotation, one.default)]
-    idle = o.IDLE if command in (fit, sweep, bench, models) else ()
-    known = {name for name, _, _ in taken}
-    taken += [one for one in (*idle, ("log", o.Log, "auto")) if not {one[0], f"{one[0]}_style"} & known]
+        of_model = o.OF_MODEL if one.default is one.empty else o.OF_MODEL | {"model": (str | None, None)}
+        taken |= of_model if one.annotation is Model else {name: (one.annotation, one.default)}
+    idle = o.IDLE.keys() - taken.keys() if command in (fit, sweep, bench, models) else set()
+    taken |= {name: one for name, one in o.IDLE.items() if name in idle}
+    taken |= {} if {"log", "log_style"} & taken.keys() else {"log": (LogStyle, "auto")}
 
     @wraps(command)
     def called(**given: Any) -> Any:
         if "on" in own:
-            named = {name: given.pop(name) for name, *_ in o.OF_MODEL}
+            named = {name: given.pop(name) for name in o.OF_MODEL}
             given["on"] = Model(named.pop("model"), modules=o.modules(named.pop("module")), **named)
         return command(**{name: value for name, value in given.items() if name in own})
 
-    called.__annotations__ = {name: kind for name, kind, _ in taken}
-    made = [Parameter(name, Parameter.KEYWORD_ONLY, default=value, annotation=kind) for name, kind, value in taken]
+    made = []
+    for name, (kind, default) in taken.items():
+        told = kind if kind is typer.Context else o.option("idle" if name in idle else command.__name__, name, kind)
+        made.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=told))
+    called.__annotations__ = {one.name: one.annotation for one in made}
     vars(called)["__signature__"] = Signature(made)
     return called
 

@@ -1,7 +1,8 @@
 """The commands before a run: what a model is, what data are, their labels, and what an extraction will cost."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import typer
 from rich.filesize import decimal
@@ -30,17 +31,13 @@ def models(on: Model) -> None:
 
 
 def look(
-    data: Annotated[str, typer.Argument(help=o.DATA, show_default=False)],
-    map_: o.Map = None,
-    model: Annotated[
-        str, typer.Option("--model", help="Whose tokenizer and chat template; its weights are not loaded.")
-    ] = "reference",
-    limit: o.Limit = None,
-    seed: o.Seed = 0,
-    scale: Annotated[
-        str | None, typer.Option(help="Lowest and highest score of ratings; without it the data's own, or 1-5.")
-    ] = None,
-    items: Annotated[int, typer.Option(min=0, help="Items to show as the model reads them.")] = 3,
+    data: str,
+    map_: list[str] | None = None,
+    model: str = "reference",
+    limit: int | None = None,
+    seed: int = 0,
+    scale: str | None = None,
+    items: int = 3,
 ) -> None:
     """Say what is understood of a data set: kind, labels, lengths, what will be unscored; and show some items.
 
@@ -65,17 +62,14 @@ def look(
 
 
 def label(
-    data: Annotated[str, typer.Argument(help=o.DATA, show_default=False)],
-    out: o.OutFile,
-    map_: o.Map = None,
-    limit: o.Limit = None,
-    seed: o.Seed = 0,
-    rater: Annotated[str, typer.Option(help="Who labels: the judge of the rows that are written.")] = "me",
-    rule: Annotated[
-        Literal["answers", "largest", "random"] | None,
-        typer.Option(help="What comes next: two answers of every question first, the largest, or any; else in order."),
-    ] = None,
-    spread: Annotated[bool, typer.Option(help="A label holds for all candidates of its question and answer.")] = False,
+    data: str,
+    out: Path,
+    map_: list[str] | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    rater: str = "me",
+    rule: Literal["answers", "largest", "random"] | None = None,
+    spread: bool = False,
 ) -> None:
     """Show traces one by one, and write after each key (or line of the input) whether it is right: r, w, s, b, q.
 
@@ -99,18 +93,16 @@ def label(
 
 
 def plan(
-    data: o.OneData,
+    data: str,
     on: Model,
-    out: Annotated[
-        str, typer.Option("--out", help="Where the store would be, to see if it has room.", show_default="here")
-    ] = ".",
-    map_: o.Map = None,
-    limit: o.Limit = None,
-    seed: o.Seed = 0,
-    batch_size: o.BatchSize = 16,
-    candidates: o.Candidates = 8,
-    scale: o.Scale = "1-5",
-    abstain: o.Abstain = True,
+    out: str = ".",
+    map_: list[str] | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    batch_size: int = 16,
+    candidates: int = 8,
+    scale: str = "1-5",
+    abstain: bool = True,
     store_dtype: o.StoreDtype = "float32",
 ) -> None:
     """Say what `extract` will cost: tokens, seconds, bytes by type and readout, memory, and what will be unscored.

@@ -4,23 +4,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from ...models.errors import InnerjudgeError
-from ..runs.loading import Model
-from ..runs.log import logged
+from ..runs.loading import OWN, Model
+from ..runs.log import LogStyle, logged
 from . import options as o, say
 
 if TYPE_CHECKING:
     from ...models.items import Item
     from ...probes import Promise
 
-#: The judge's own model.
-_OWN = Model(None)
 #: Options that say how a model is run; beside ``--features`` they would be ignored, and are refused.
-_OF_A_MODEL = (*(name for name, *_ in o.OF_MODEL), "batch_size", "candidates", "reasoning_tokens")
+_OF_A_MODEL = (*o.OF_MODEL, "batch_size", "candidates", "reasoning_tokens")
 
 
 def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., None]:
@@ -28,19 +26,19 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
 
     def command(
         ctx: typer.Context,
-        judge: o.JudgeFolder,
-        out: o.OutFile,
-        features: o.SomeFeatures = None,
-        data: o.SomeData = None,
-        map_: o.Map = None,
-        on: Model = _OWN,
-        limit: o.Limit = None,
-        seed: o.Seed = 0,
-        batch_size: o.BatchSize = 16,
-        candidates: o.Candidates = 8,
-        reasoning_tokens: o.TokensOfJudge = None,
-        inspect: o.InspectFile = None,
-        log: o.Log = "auto",
+        judge: Path,
+        out: Path,
+        features: str | None = None,
+        data: str | None = None,
+        map_: list[str] | None = None,
+        on: Model = OWN,
+        limit: int | None = None,
+        seed: int = 0,
+        batch_size: int = 16,
+        candidates: int = 8,
+        reasoning_tokens: int | None = None,
+        inspect: Path | None = None,
+        log: LogStyle = "auto",
     ) -> None:
         if (features is None) == (data is None):
             raise InnerjudgeError(
@@ -140,33 +138,24 @@ rank = _command("rank", _RANK, to_rank=True)
 
 
 def sample(
-    data: Annotated[
-        str,
-        typer.Option(
-            "--data",
-            help="Questions: builtin:solve, traces (a file or LOADER:PATH), or a file with prompt (and question_id).",
-            show_default=False,
-        ),
-    ],
-    judge: o.JudgeFolder,
-    out: o.OutFile,
-    map_: o.Map = None,
-    on: Model = _OWN,
-    n: Annotated[int, typer.Option("--n", min=1, help="Answers to each question.")] = 8,
-    temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 is greedy.")] = 1.0,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum tokens per answer.")] = 512,
-    reject_below: Annotated[
-        float | None, typer.Option(help="Stop an answer that scores less when its reasoning closes.")
-    ] = None,
-    lose_at_most: o.LoseAtMost = None,
-    exit_above: Annotated[float | None, typer.Option(help="Close the reasoning at this score along --along.")] = None,
-    pass_at_most: o.PassAtMost = None,
-    along: Annotated[str, typer.Option(help="Where scores are looked at, such as reasoning/segment(64).")] = "",
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most this many questions.")] = None,
-    seed: o.Seed = 0,
-    batch_size: o.BatchSize = 16,
-    memory: o.Memory = None,
-    log: o.Log = "auto",
+    data: str,
+    judge: Path,
+    out: Path,
+    map_: list[str] | None = None,
+    on: Model = OWN,
+    n: int = 8,
+    temperature: float = 1.0,
+    max_new_tokens: int = 512,
+    reject_below: float | None = None,
+    lose_at_most: float | None = None,
+    exit_above: float | None = None,
+    pass_at_most: float | None = None,
+    along: str = "",
+    limit: int | None = None,
+    seed: int = 0,
+    batch_size: int = 16,
+    memory: float | None = None,
+    log: LogStyle = "auto",
 ) -> None:
     """Sample answers to questions and judge them in one go: one trace with its score a line.
 
@@ -215,19 +204,17 @@ def _threshold(
 
 
 def ask(
-    data: o.OneData,
-    text_judge: Annotated[
-        str, typer.Option(metavar="openai:URL#MODEL", help="The model, behind a server (key: OPENAI_API_KEY).")
-    ],
-    out: o.OutFile,
-    map_: o.Map = None,
-    limit: o.Limit = None,
-    seed: o.Seed = 0,
-    scale: o.Scale = "1-5",
-    abstain: o.Abstain = True,
-    prompt: o.Prompt = None,
-    reasoning_tokens: o.ReasoningTokens = 128,
-    log_style: o.Log = "auto",
+    data: str,
+    text_judge: str,
+    out: Path,
+    map_: list[str] | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    scale: str = "1-5",
+    abstain: bool = True,
+    prompt: str | None = None,
+    reasoning_tokens: int = 128,
+    log_style: LogStyle = "auto",
 ) -> None:
     """Ask a text judge behind a server about every item: one verdict a line, for `fit --labels-from`, `agree`, studies.
 

@@ -1,9 +1,7 @@
 """The commands on scored candidates: ``select`` and ``curves``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-import typer
+from typing import Literal
 
 from ...models.errors import InnerjudgeError, shown
 from . import options as o, say
@@ -12,79 +10,27 @@ Rules = Literal[
     "best-of-n", "majority", "top-maj", "weighted", "best-of-majority", "vec-cisc", "oracle", "random"
 ]  # fmt: skip
 
-Scores = Annotated[
-    Path,
-    typer.Option(
-        "--scores", help="JSONL, one candidate a line: question_id, a score, answer, correct ...", dir_okay=False
-    ),
-]
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data", help="The candidates' own JSONL, for what the scores' rows lack (answers, tokens).", dir_okay=False
-    ),
-]
-Answers = Annotated[
-    Literal["plain", "maths", "exact"],
-    typer.Option(
-        "--answers",
-        help="When two answers are one: plain (numbers, letters, words), maths (equal by math-verify; needs the extra "
-        "[math]), or exact.",
-    ),
-]
-Features = Annotated[
-    Path | None,
-    typer.Option(
-        "--features", help="Folder that `extract` wrote of the candidates: the states of vec-cisc.", file_okay=False
-    ),
-]
-Clusters = Annotated[int, typer.Option(min=1, help="vec-cisc: most clusters of traces of one answer.")]
-ClusterBy = Annotated[
-    Literal["kmeans", "agglomerative"], typer.Option("--cluster-by", help="vec-cisc: how traces are clustered.")
-]
-Alpha = Annotated[float, typer.Option(min=0, max=1, help="best-of-majority: least share of candidates with an answer.")]
-MinCount = Annotated[int, typer.Option(min=1, help="best-of-majority: least number of them.")]
-Reward = Annotated[
-    Literal["max", "mean", "sum"], typer.Option(help="best-of-majority: an answer's score, of its candidates'.")
-]
-_NAMED = "a judge of the file or a field of its rows"
-Gates = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--gate",
-        help=f"Pick among what passes, if anything does: NAME>=0.5 of {_NAMED}, or regex:PATTERN in the response, else "
-        "the answer; repeatable.",
-    ),
-]
-Weights = Annotated[
-    list[str] | None, typer.Option("--weight", help=f"With --gate: NAME=2 of {_NAMED}, for a mean score; repeatable.")
-]
-
 
 def select(
-    scores: Scores,
-    out: o.OutFile,
-    rule: Annotated[Rules, typer.Option(help="Which candidate is taken.")] = "best-of-n",
-    score: Annotated[str, typer.Option(help="The field that holds the score, ours or any reward model's.")] = "score",
-    judge: Annotated[str | None, typer.Option(help="Take the rows of this judge, where there are several.")] = None,
-    data: Data = None,
-    answers: Answers = "plain",
-    k: Annotated[
-        int | None, typer.Option(min=1, help="top-maj: how many vote (4); best-of-majority: how many are picked (1).")
-    ] = None,
-    temperature: Annotated[
-        str, typer.Option(help="weighted, vec-cisc: a number, inf, or auto: chosen on --held-out.")
-    ] = "1",
-    held_out: Annotated[float, typer.Option(help="Share of the questions that auto chooses on.")] = 0.1,
-    alpha: Alpha = 0.0,
-    min_count: MinCount = 1,
-    reward: Reward = "max",
-    features: Features = None,
-    clusters: Clusters = 2,
-    cluster_by: ClusterBy = "kmeans",
-    gate: Gates = None,
-    weight: Weights = None,
-    seed: o.Seed = 0,
+    scores: Path,
+    out: Path,
+    rule: Rules = "best-of-n",
+    score: str = "score",
+    judge: str | None = None,
+    data: Path | None = None,
+    answers: Literal["plain", "maths", "exact"] = "plain",
+    k: int | None = None,
+    temperature: str = "1",
+    held_out: float = 0.1,
+    alpha: float = 0.0,
+    min_count: int = 1,
+    reward: Literal["max", "mean", "sum"] = "max",
+    features: Path | None = None,
+    clusters: int = 2,
+    cluster_by: Literal["kmeans", "agglomerative"] = "kmeans",
+    gate: list[str] | None = None,
+    weight: list[str] | None = None,
+    seed: int = 0,
 ) -> None:
     """Pick one candidate of each question by its answer and any score: one question a line, with why.
 
@@ -121,23 +67,20 @@ def select(
 
 
 def curves(
-    scores: Annotated[
-        list[Path],
-        typer.Option("--scores", help="JSONL as in `select`, of any number of judges; repeatable.", dir_okay=False),
-    ],
-    out: o.OutFolder,
-    score: Annotated[str, typer.Option(help="The field that holds the score.")] = "score",
-    judge: Annotated[list[str] | None, typer.Option(help="Show these judges only; repeatable.")] = None,
-    data: Data = None,
-    answers: Answers = "plain",
-    features: Features = None,
-    clusters: Clusters = 2,
-    k: Annotated[int, typer.Option(min=1, help="top-maj: how many vote.")] = 4,
-    min_count: Annotated[int, typer.Option(min=1, help="best-of-majority: least candidates with an answer.")] = 2,
-    held_out: Annotated[float, typer.Option(help="Share of the questions on which temperatures are chosen.")] = 0.1,
-    n_max: Annotated[int | None, typer.Option(min=1, help="Most candidates; else the fewest a question has.")] = None,
-    orders: Annotated[int, typer.Option(min=1, help="Random orders of each question's candidates.")] = 100,
-    seed: o.Seed = 0,
+    scores: list[Path],
+    out: Path,
+    score: str = "score",
+    judge: list[str] | None = None,
+    data: Path | None = None,
+    answers: Literal["plain", "maths", "exact"] = "plain",
+    features: Path | None = None,
+    clusters: int = 2,
+    k: int = 4,
+    min_count: int = 2,
+    held_out: float = 0.1,
+    n_max: int | None = None,
+    orders: int = 100,
+    seed: int = 0,
 ) -> None:
     """Accuracy of every rule and judge against the number of candidates, and against what they cost.
 

@@ -1,7 +1,6 @@
 """``innerjudge store info|verify|merge|export``: what is in a feature store, and whether it is whole."""
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -10,12 +9,11 @@ from ..drawing.style import are_in, counted
 from ..reading.progress import PlainConsole
 from . import say
 
-_Store = Annotated[str, typer.Argument(help="Folder (or URI) that `extract` wrote.", show_default=False)]
 store_app = typer.Typer(help="Look at feature stores, check, merge and export them.", rich_markup_mode="markdown")
 
 
 @store_app.command()
-def info(store: _Store) -> None:
+def info(store: str) -> None:
     """Show what is stored: items, readouts, bytes, type and what it loses, where it came from, what is unscored.
 
     innerjudge store info runs/features
@@ -55,7 +53,7 @@ def info(store: _Store) -> None:
 
 
 @store_app.command()
-def verify(store: _Store) -> None:
+def verify(store: str) -> None:
     """Check every file against its checksum; damaged ones are named, and the command exits with code 2.
 
     innerjudge store verify runs/features
@@ -67,10 +65,7 @@ def verify(store: _Store) -> None:
 
 
 @store_app.command()
-def merge(
-    parts: Annotated[list[str], typer.Argument(help="Folders that `extract` wrote.", show_default=False)],
-    out: Annotated[str, typer.Option("--out", help="Folder of the new store.", show_default=False)],
-) -> None:
+def merge(parts: list[str], out: str) -> None:
     """Put the items of several extractions, of one model and of one type, below one another as a new one.
 
     The parts stay as they are. Choices with different settings, or an item that is in two parts, are refused.
@@ -83,10 +78,7 @@ def merge(
 
 
 @store_app.command()
-def export(
-    store: _Store,
-    out: Annotated[Path, typer.Option("--out", help="A file: .parquet or .npz.", dir_okay=False, show_default=False)],
-) -> None:
+def export(store: str, out: Path) -> None:
     """Write all items as one Parquet or npz file, for other programs.
 
     innerjudge store export runs/features --out features.parquet

@@ -1,30 +1,22 @@
 """The commands ``innerjudge study`` and ``innerjudge diff``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
-from ..runs.log import log, logged
+from ..runs.log import LogStyle, log, logged
 from . import options as o
 
 if TYPE_CHECKING:
     from ..study.diff import StudyDiff
 
 
-def study(
-    file: Annotated[Path, typer.Argument(help="The study, a YAML file.", show_default=False)],
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to write; default: the file's name without suffix.", file_okay=False)
-    ] = None,
-    memory: o.Memory = None,
-    log_style: o.Log = "auto",
-) -> None:
+def study(file: Path, out: Path | None = None, memory: float | None = None, log_style: LogStyle = "auto") -> None:
     """Run a study, or go on with one that was stopped, and write its folder.
 
     The folder gets `verdicts.jsonl` (one table of all rows), `results.json`, `plots/`, `report.md` and `report.html`.
@@ -63,11 +55,7 @@ def study(
     print_report(report, PlainConsole(), path=folder / "report.html")
 
 
-def diff(
-    first: Annotated[Path, typer.Argument(help="Folder of a finished study.", show_default=False)],
-    second: Annotated[Path, typer.Argument(help="Folder of another.", show_default=False)],
-    everything: Annotated[bool, typer.Option("--all", help="List every figure, not only those that moved.")] = False,
-) -> None:
+def diff(first: Path, second: Path, everything: bool = False) -> None:
     """Compare two studies: what differs in their files and versions, and which figures moved.
 
     A figure has moved where its change is beyond the two intervals, corrected for the number of figures.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -31,20 +31,14 @@ def trace_curves(
 ) -> tuple[Curve, ...]:
     """Within-question AUROC of a nearest centroid on one block alone (CLUE's margin restricted to that block)."""
     first, last = f"hidden/{start}", f"hidden/{end}"
-    if not {first, last} <= features.arrays.keys():
+    learnt, right, _ = labelled(features, items, fit, first, last)
+    asked, truth, groups = labelled(features, items, test, first, last)
+    if not len(asked) or len({*right}) < 2:
         return ()
-    present = features.present(first, last)
-    fit = np.array([k for k in fit if present[k] and items[k].correct is not None], dtype=np.intp)
-    test = np.array([k for k in test if present[k] and items[k].correct is not None], dtype=np.intp)
-    right = np.array([bool(items[k].correct) for k in fit])
-    if not len(test) or right.all() or not right.any():
-        return ()
-    truth, groups = [items[k].correct for k in test], [items[k].group for k in test]
     points = []
-    for alone in each_row(features, first, last):
-        clue = CLUE(start=start, end=end, rank_by="margin").fit(alone[fit], right)
-        margin = _scores(clue, alone[test])
-        points.append((within_question_auroc(truth, margin, groups), groups))
+    for own, alone in zip(each_row(learnt, first, last), each_row(asked, first, last), strict=True):
+        clue = CLUE(start=start, end=end, rank_by="margin").fit(own, np.array(right))
+        points.append((within_question_auroc(truth, _scores(clue, alone), groups), groups))
     # The last point is the final-normed state, which is what CLUE reads of the last block.
     found = [*points[:-2], points[-1]]
     return (_curve("nearest centroid of one block", list(range(len(found))), found),)
@@ -54,7 +48,7 @@ def rating_curves(
     features: Features, items: Sequence[Rating], test: Index, *, scale: tuple[int, int]
 ) -> tuple[Curve, ...]:
     """Spearman of the expected score under one block's verdict logits, raw and through the final norm."""
-    part, human, groups = _labelled(features, items, test, "logits/score")
+    part, human, groups = labelled(features, items, test, "logits/score")
     if not len(part):
         return ()
     judge = EScore(values=range(scale[0], scale[1] + 1))
@@ -72,8 +66,8 @@ def choice_curves(
     """Accuracy of each block's best head (chosen on the fit split) and of its letter logits; the maps of all heads."""
     curves, maps = [], []
     for name, label in (("qk/before", "QK-score"), ("attention", "Attention-score")):
-        chosen_on, right, _ = _labelled(features, items, fit, name)
-        shown_on, truth, groups = _labelled(features, items, test, name)
+        chosen_on, right, _ = labelled(features, items, fit, name)
+        shown_on, truth, groups = labelled(features, items, test, name)
         if not len(chosen_on) or not len(shown_on):
             continue
         options = shown_on["labels"].astype(np.intp)
@@ -82,10 +76,9 @@ def choice_curves(
         each = np.ones(len(truth))
         points = [(ratio(credit[:, block, head], each, limits=SHARE), groups) for block, head in enumerate(best)]
         curves.append(_curve(f"{label}, best head of the block", list(range(1, len(best) + 1)), points))
-        test_map = head_accuracies(shown_on[name], options, np.array(truth))
-        values = tuple(tuple(float(v) for v in row) for row in test_map)
+        values = tuple(tuple(row) for row in credit.mean(axis=0).tolist())
         maps.append(HeadMap(label=label, metric="accuracy on the questions not fitted on", values=values, chosen=()))
-    part, truth, groups = _labelled(features, items, test, "logits/score")
+    part, truth, groups = labelled(features, items, test, "logits/score")
     if len(part):
         letters = LetterLogits()
         points = []
@@ -96,13 +89,13 @@ def choice_curves(
     return tuple(curves), tuple(maps)
 
 
-def _labelled(
-    features: Features, items: Sequence[Item], rows: Index, name: str
-) -> tuple[Features, list[float], list[str]]:
-    """Rows that have the readout and a label, the labels and the questions; none where no judge needed the readout."""
-    if name not in features.arrays:
+def labelled(
+    features: Features, items: Sequence[Item], rows: Index, *names: str
+) -> tuple[Features, list[Any], list[str]]:
+    """Rows that have readouts and a label, the labels and the questions; none where no judge needed the readouts."""
+    if not {*names} <= features.arrays.keys():
         return features.take([]), [], []
-    present = features.present(name)
+    present = features.present(*names)
     kept = [int(k) for k in rows if present[k] and label_of(items[k]) is not None]
     return features.take(kept), [label_of(items[k]) for k in kept], [items[k].group for k in kept]
 

@@ -50,15 +50,12 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """What was found of each data set, for notebooks; :meth:`table` has all figures."""
-        firsts = ((part, part.sections[0].grids[0]) for part in self.found.parts if part.sections[0].grids)
-        return "".join(
-            html_table(
-                " ".join((f"{part.name}:", *part.summary[:1])),
-                first.columns,
-                [[cell(one) for one in r] for r in first.rows],
-            )
-            for part, first in firsts
-        )
+        tables = []
+        for part in self.found.parts:
+            title = " ".join((f"{part.name}:", *part.summary[:1]))
+            for first in part.sections[0].grids[:1]:
+                tables.append(html_table(title, first.columns, [list(map(cell, row)) for row in first.rows]))
+        return "".join(tables)
 
     def report(self, folder: str | Path) -> Path:
         """Write the report and all that belongs to it into a folder, and return the path of ``report.html``.

@@ -117,7 +117,9 @@ class Evaluation(DataItems):
     def check(self) -> None:
         """Refuse what can be refused before any pass of the model."""
         assert self.seats
-        names = _names_elsewhere(self)
+        names = [OpenAIJudge.of(typed).name for typed in self.settings.text_judges]
+        if odd := {*names} & {*self.seats} or {name for name in names if names.count(name) > 1}:
+            raise InnerjudgeError(f"given the text judge {min(odd)} twice, or named as one of ours: leave it out")
         if not self.source.data.problems:  # others are sampled from the model first
             require_classes(self.items, self.sides.fit)
         for path, rows in self.imported.items():
@@ -143,14 +145,6 @@ def rows_of(one: Evaluation, outcomes: Sequence[Outcome]) -> list[Row]:
     test, rows = set(one.sides.test.tolist()), one.judging.test.tolist()
     bases = [columns_of(one, one.items[k], "test" if k in test else "calibrate") for k in rows]
     return [row for o in outcomes for k, base in enumerate(bases) for row in _rows_of(base, o, k, one.kind)]
-
-
-def _names_elsewhere(one: Evaluation) -> list[str]:
-    """Names of the text judges behind servers; others than those on the panel."""
-    names = [OpenAIJudge.of(typed).name for typed in one.settings.text_judges]
-    if odd := {*names} & {*one.seats} or {name for name in names if names.count(name) > 1}:
-        raise InnerjudgeError(f"given the text judge {min(odd)} twice, or named as one of ours: leave it out")
-    return names
 
 
 def elsewhere(one: Evaluation) -> list[Row]:

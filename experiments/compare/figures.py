@@ -99,10 +99,8 @@ class Section:
     @property
     def figures(self) -> list[Figure]:
         """All figures of its tables, each once."""
-        every = [
-            f for grid in (*self.grids, *(p.behind for p in self.plots if p.behind is not None)) for f in grid.figures
-        ]
-        return list({f.key: f for f in every}.values())
+        grids = (*self.grids, *(plot.behind for plot in self.plots if plot.behind is not None))
+        return list({f.key: f for grid in grids for f in grid.figures}.values())
 
 
 _QUESTIONS = Path(__file__).parent / "report" / "templates" / "questions.toml"

@@ -114,12 +114,7 @@ class Report:
 
     def results_json(self) -> dict[str, Any]:
         """The object of ``results.json``."""
-        return {
-            "name": self.name,
-            "command": self.command,
-            "spec": self.spec,
-            "versions": self.versions,
-            "model": self.model,
+        return {name: getattr(self, name) for name in ("name", "command", "spec", "versions", "model")} | {
             "summary": {part.name: list(part.summary) for part in self.parts},
             "figures": [asdict(figure) for figure in self.figures],
             "cost_per_item": {part.name: part.cost for part in self.parts},

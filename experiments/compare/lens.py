@@ -177,6 +177,5 @@ def _without_pairs(mine: Sequence[bool], theirs: Sequence[bool], other: str) -> 
         return f"the judge {other} scored none of these items"
     if not any(mine):
         return "this judge scored none of these items"
-    return (
-        None if any(a and b for a, b in zip(mine, theirs, strict=True)) else f"no item is scored by both it and {other}"
-    )
+    shared = any(a and b for a, b in zip(mine, theirs, strict=True))
+    return None if shared else f"no item is scored by both it and {other}"

@@ -1,13 +1,13 @@
 """How judges are compared: the settings that a comparison and a study share, and the data that they are given."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import ConfigDict, Field
 
 from ...models.errors import InnerjudgeError
-from ..data.datasets import Dataset
-from ..data.kinds import item_to_row
+from ..data.datasets import Dataset, hash_data
+from ..data.kinds import hash_of
 from ..judges.between import Between
 from ..reading.judge_prompt import JudgePrompt
 
@@ -17,15 +17,19 @@ if TYPE_CHECKING:
 
 #: The ``k`` of top-maj@k, a vote of the k best, as in the CLUE paper.
 TOP_MAJ = (4, 8, 16)
+#: A seed, as the file of a study may have it: pydantic checks it there.
+_Seed = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seeds:
     """Seeds of the draws: which items, which questions on which side, sampled text."""
 
-    data: int = 0
-    split: int = 0
-    sampling: int = 0
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    data: _Seed = 0
+    split: _Seed = 0
+    sampling: _Seed = 0
 
     @classmethod
     def all(cls, seed: int) -> "Seeds":
@@ -122,6 +126,5 @@ class Source:
     @property
     def content(self) -> str:
         """Hash of the items, or of the problems that items are sampled for: changed data have another."""
-        rows = [item_to_row(item) for item in self.data.items] or [asdict(one) for one in self.data.problems]
-        told = [self.data.name, self.data.kind, self.candidates if self.data.problems else 0, rows]
-        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        many = self.candidates if self.data.problems else 0
+        return hash_of([self.data.name, self.data.kind, str(many), hash_data(self.data)])

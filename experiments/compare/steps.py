@@ -17,7 +17,7 @@ from ...extraction.store.index import StoreHeader
 from ...models.errors import InnerjudgeError
 from ...models.foreign import HALF, HEADER_LIMIT, parse_json, read_file, replacing
 from ..data.jsonl import is_whole, write_jsonl
-from ..data.kinds import item_to_row, kind_of
+from ..data.kinds import hash_items
 from ..data.verdict_files import read_rows, read_table, row_json
 from ..data.verdict_table import Row
 from ..reading.progress import Steps, silent, whole
@@ -73,8 +73,7 @@ class StepStore:
 
         The parts are the same where nothing is kept, so the features are as well.
         """
-        known = hashlib.sha256(json.dumps([[kind_of(i), item_to_row(i)] for i in items], sort_keys=True).encode())
-        folder = self._path("features", name, [depends, known.hexdigest()], "")
+        folder = self._path("features", name, [depends, hash_items(items)], "")
         if folder is None:
             shown = whole(steps, len(items))
             parts = [read_part(items[at : at + self.part], shown) for at in range(0, len(items), self.part)]

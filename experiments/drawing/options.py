@@ -1,18 +1,16 @@
 """What a head looks at, written over the text that it looks at."""
 
-from html import escape
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from jinja2 import Template
 
 from ...models.errors import InnerjudgeError
 from ...models.prompts import Prompt
 
-_HUE = (0, 114, 178)  # of Okabe and Ito; darker is more, and the weight stands beside the line as a number
-_BOX = (
-    "font-family:monospace;white-space:pre-wrap;line-height:1.6;color:#000;background:#fff;padding:.6em;"
-    "border:1px solid #ddd;max-width:44em"
-)
+#: The hue is one of Okabe and Ito; darker is more, and the weight stands beside the line as a number.
+_TEMPLATE = Path(__file__).parent / "templates" / "attention.html"
 
 
 def attention_over_text(
@@ -38,23 +36,11 @@ def attention_over_text(
             f"given weights of shape {given.shape} and {full=} for {len(prompt.option_spans)} option lines, expected "
             "one finite number of 0 or more for each, and full above 0: pass one head's row, up to the item's options"
         )
-    parts, at = [], 0
+    lines, at = [], 0
     for k, (start, end) in enumerate(prompt.option_spans):
-        parts.append(escape(prompt.user[at:start]))
-        parts.append(_line(prompt.user[start:end].rstrip("\n"), float(given[k]), full, k == answer))
+        text, share = prompt.user[start:end].rstrip("\n"), min(given[k] / full, 1.0)
+        told = {"text": text, "share": share, "weight": given[k], "right": k == answer}
+        lines.append({"before": prompt.user[at:start], **told})
         at = end
-    parts.append(escape(prompt.user[at:]))
-    body = "".join(parts) + f"\n{escape(prompt.cue)} "
-    head = f'<div style="font-weight:bold;margin-bottom:.4em">{escape(title)}</div>' if title else ""
-    return f'<div style="{_BOX}">{head}{body}<b title="the token that attends">\u25c2</b></div>'
-
-
-def _line(text: str, weight: float, full: float, right: bool) -> str:
-    share = min(weight / full, 1.0)
-    ink = "#fff" if share > 0.6 else "#000"
-    shade = f"rgba({_HUE[0]},{_HUE[1]},{_HUE[2]},{share:.2f})"
-    mark = " \u2713" if right else ""
-    return (
-        f'<mark style="background:{shade};color:{ink};padding:.1em .3em">{escape(text)}</mark> '
-        f"<small>{weight:.2f}{mark}</small>\n"
-    )
+    template = Template(_TEMPLATE.read_text("utf-8"), autoescape=True)
+    return str(template.render(title=title, lines=lines, rest=prompt.user[at:], cue=prompt.cue))

@@ -3,8 +3,6 @@
 Prompts that are shipped, by name: :data:`NAMES`.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...models.conversation import Message, plain_text
 from ...models.errors import InnerjudgeError, UnreadableError, shown
-from ...models.foreign import of_text_file, parse_yaml
+from ...models.foreign import digest_of, of_text_file, parse_yaml
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.positions import encode_prompt
 from ...models.prompts import Prompt, reply_with, shown_options
@@ -138,7 +136,7 @@ class JudgePrompt:
     def told(self) -> str:
         """What features and judges remember of it: a hash of all that a model is shown."""
         shown = {name: value for name, value in asdict(self).items() if name not in ("name", "source")}
-        return f"prompt {hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()[:12]}"
+        return f"prompt {digest_of(shown)[:12]}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; :meth:`of` reads it."""

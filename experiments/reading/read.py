@@ -25,7 +25,7 @@ from ...models.conversation import plain_text
 from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
-from ...models.positions import Alike, Encoding, encode_trace
+from ...models.positions import Alike, encode_trace
 from ...probes.judge import BaseJudge
 from .passes import Passes, check_prompt, prepared
 from .verdict_pass import ask_for_verdicts, extracted, wanted_of
@@ -95,11 +95,7 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     readouts = [*(HiddenStates(p) for p in positions), ResponseLogProb(), *_of_ranges(passes)]
 
     parts = ask_for_verdicts(lm, traces, passes.ask, (), passes)
-    if passes.wants(*(r.name for r in readouts)):
-        how: Any = {"markers": passes.markers, "sampled_by": lm.fingerprint, "roles": roles_of(readouts)}
-        alike = Alike(lm.tokenizer)
-        encoded = [encode_trace(lm.tokenizer, trace, **how, alike=alike) for trace in traces]
-        parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading traces"))
+    parts += _of_own_texts(lm, traces, readouts, passes, "reading traces")
     texts = {"prompt": [plain_text(t.prompt) for t in traces], "response": [plain_text(t.response) for t in traces]}
     return _joined(lm, traces, parts, texts, passes, "trace")
 
@@ -109,10 +105,7 @@ def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes
     readouts = [HiddenStates("prompt_end"), ResponseLogProb(), *_of_ranges(passes)]
     # The scale is the caller's choice: one that the tokenizer splits is refused, and not left unscored item by item.
     parts = ask_for_verdicts(lm, ratings, passes.ask, VERDICT_READOUTS["rating"], passes, refuse_labels=True)
-    if passes.wants(*(r.name for r in readouts)):
-        alike = Alike(lm.tokenizer)
-        encoded = [_as_trace(lm, r, passes, alike, roles_of(readouts)) for r in ratings]
-        parts.append(extracted(lm, encoded, wanted_of(readouts, passes), passes, "reading responses"))
+    parts += _of_own_texts(lm, ratings, readouts, passes, "reading responses")
     shown = ["\n".join(filter(None, (r.criterion, plain_text(r.prompt), r.reference))) for r in ratings]
     texts = {"prompt": shown, "response": [plain_text(r.response) for r in ratings]}
     return _joined(lm, ratings, parts, texts, passes, "rating")
@@ -175,7 +168,17 @@ def _of_ranges(passes: Passes) -> list[Readout]:
     return [one for one in map(range_readout, sorted(passes.needs or ())) if one is not None]
 
 
-def _as_trace(lm: LanguageModel, item: Rating, passes: Passes, alike: Alike, roles: Sequence[str]) -> Encoding:
-    trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
-    found = encode_trace(lm.tokenizer, trace, markers=passes.markers, alike=alike, roles=roles)
-    return replace(found, id=item.id, group=item.group)
+def _of_own_texts(
+    lm: LanguageModel, items: Sequence[Trace | Rating], readouts: Sequence[Readout], passes: Passes, what: str
+) -> list[Features]:
+    """What is read of the prompts with their responses, where it is wanted; ``what`` is shown while it runs."""
+    if not passes.wants(*(r.name for r in readouts)):
+        return []
+    how: Any = {"markers": passes.markers, "sampled_by": lm.fingerprint, "roles": roles_of(readouts)}
+    alike, encoded = Alike(lm.tokenizer), []
+    for item in items:
+        as_trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
+        trace = item if isinstance(item, Trace) else as_trace
+        found = encode_trace(lm.tokenizer, trace, **how, alike=alike)
+        encoded.append(replace(found, id=item.id, group=item.group))
+    return [extracted(lm, encoded, wanted_of(readouts, passes), passes, what)]

@@ -57,6 +57,10 @@ class Model:
         return found
 
 
+#: The judge's own model.
+OWN = Model(None)
+
+
 def say_how(lm: "LanguageModel") -> "LanguageModel":
     """Log the type of a model's weights, its device and the threads of a CPU in one line, and return the model."""
     import torch

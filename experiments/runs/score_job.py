@@ -107,9 +107,8 @@ def _is_complete(out: Path, known: Sequence[dict[str, Any]]) -> bool:
     if not out.exists() or is_damaged(out):
         return False
     said = ("score", "scores", "label", "unscored")
-    mine, theirs = (
-        [{k: v for k, v in row.items() if k not in said} for row in rows] for rows in (known, read_rows(out))
-    )
+    both = known, read_rows(out)
+    mine, theirs = ([{k: v for k, v in row.items() if k not in said} for row in rows] for rows in both)
     if mine == theirs:
         return True
     pairs = list(zip(mine, theirs, strict=False))

@@ -49,10 +49,9 @@ def sweep_job(
     job, store = read_job(features_folder), FeatureStore.open(features_folder, check="checksums")
     items = list(read_items_of(features_folder))
     rows = drawn_rows(items, limit, seed=seed)
-    labels = [
-        items[k].extra.get("preferred") if job["kind"] == "pair" else label_to_fit(items[k], job["scale"]) for k in rows
-    ]
-    kind = "trace" if job["kind"] == "pair" else job["kind"]
+    kind, some = "trace" if job["kind"] == "pair" else job["kind"], [items[k] for k in rows]
+    preferred = [one.extra.get("preferred") for one in some]
+    labels = preferred if job["kind"] == "pair" else [label_to_fit(one, job["scale"]) for one in some]
     features = store.features(rows=rows)
     told = [job, [(features.ids[k], str(label)) for k, label in enumerate(labels)], fit_share, seed, dict(versions())]
     with writing(out):

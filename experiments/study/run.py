@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel, load
@@ -12,7 +13,7 @@ from ..compare.lens import Lens
 from ..compare.run import ComparisonRun, check_data, part_of, sections_of
 from ..compare.settings import Settings, Source
 from ..data.datasets import load_data
-from .audits.every import audited
+from .audits.every import audit_sections, audited
 from .audits.ways import Auditing
 from .parts.across import selection, transfer, transfer_rows
 from .parts.agreement import agreement
@@ -65,30 +66,28 @@ class StudyRun(ComparisonRun):
         with self.timed("audits"):
             asked = audited(Auditing(self.study, one), self._in_bfloat16)
             worded, notes = in_each_prompt(self.study, one, lens) if self.study.prompts else ({}, [])
-        self.rows.extend(asked.rows)
-        worded_rows = [row for rows in list(worded.values())[1:] for row in rows]
-        more = [replace(row, judge=f"{row.judge}, {row.template}") for row in worded_rows]
+        more = [row for rows in asked.values() for row in rows]
+        reworded = (row for rows in list(worded.values())[1:] for row in rows)
+        more += [replace(row, judge=f"{row.judge}, {row.template}") for row in reworded]
         self.rows.extend(more)
         with self.timed("figures"):
             sections: list[Section | None] = [*sections_of(one, lens), agreement(lens), calibration(lens)]
             sections += [prompts(lens, worded), bias(lens), panels(lens)]
             sections += [labels(lens, threshold=audits.label_errors)] if audits.label_errors is not None else []
-            sections += [*asked.sections(lens), selection(one) if audits.selection else None]
+            sections += audit_sections(lens, asked) if asked else []
+            sections += [selection(one)] if audits.selection else []
         found = [section for section in sections if section is not None]
         found.sort(key=lambda section: ORDER.index(section.key) if section.key in ORDER else len(ORDER))
-        part = part_of(one, lens, found, [*asked.rows, *more])
-        part = replace(part, notes=(*part.notes, *notes))
         if one.kind == "choice" and audits.ask:
-            note = "Choices have no responses to ask about: only audits that ask nothing are shown."
-            part = replace(part, notes=(*part.notes, note))
-        return part
+            notes.append("Choices have no responses to ask about: only audits that ask nothing are shown.")
+        part = part_of(one, lens, found, more)
+        return replace(part, notes=(*part.notes, *notes))
 
     def _in_bfloat16(self) -> LanguageModel:
         on = self.study.model
-        return load(
-            on.name, device=on.device, dtype="bfloat16", revision=on.revision, trust_remote_code=on.trust_remote_code,
-            memory=on.memory, **on.modules,
-        )  # fmt: skip
+        own = on.model_dump(exclude={"name", "modules", "batch_size"})
+        how: Any = {**own, **on.modules, "dtype": "bfloat16"}
+        return load(on.name, **how)
 
     def _across(self, every: Sequence[Evaluation], lenses: Sequence[Lens]) -> tuple[Section, ...]:
         if not self.study.audits.transfer or len(every) < 2:

@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ...models.errors import InnerjudgeError, quoted, shown
 from ...models.foreign import of_text_file, parse_yaml
-from ..compare import settings
-from ..compare.settings import Settings
+from ..compare.settings import Seeds, Settings
 from ..judges.between import Between
 from ..reading.judge_prompt import NAMES, JudgePrompt
 
@@ -59,14 +58,6 @@ class Splits(_Part):
         if self.fit + self.calibrate >= 1:
             raise ValueError("fit and calibrate leave nothing to report on: their sum must be below 1")
         return self
-
-
-class Seeds(_Part):
-    """Seeds of the draws: which items, which questions on which side, sampled text."""
-
-    data: int = Field(default=0, ge=0)
-    split: int = Field(default=0, ge=0)
-    sampling: int = Field(default=0, ge=0)
 
 
 class Audits(_Part):
@@ -146,7 +137,6 @@ class Study(_Part):
         own = {
             "fit": self.splits.fit,
             "calibrate": self.splits.calibrate,
-            "seeds": settings.Seeds(**self.seeds.model_dump()),
             "between": Between(self.between),
             "prompt": None if self.prompt in (None, OURS) else JudgePrompt.of(str(self.prompt)),
             "batch_size": self.model.batch_size,

@@ -2,7 +2,7 @@
 
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def measure(spec: Study, out: Path, command: str, shape: str | None = None) -> d
     return {
         "command": command,
         "model": spec.model.name.rstrip("/").rpartition("/")[2] if shape is None else f"random-{shape}",
-        "seeds": spec.seeds.model_dump(),
+        "seeds": asdict(spec.seeds),
         "versions": dict(versions()),
         "judges": list(spec.judges),
         **timed.found,

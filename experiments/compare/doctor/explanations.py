@@ -117,9 +117,8 @@ def _association(
     x, rest = _residual(score, held), _residual(y, held)
     if x @ x < 1e-9 * max(float(score @ score), 1e-300) or not rest @ rest:
         return Association(value=0.0, p=1.0)  # nothing of the score, or of the labels, is left
-    return Association(
-        value=float(x @ rest / np.sqrt((x @ x) * (rest @ rest))), p=wald(rest, x[:, None], None, question)
-    )
+    value = float(x @ rest / np.sqrt((x @ x) * (rest @ rest)))
+    return Association(value=value, p=wald(rest, x[:, None], None, question))
 
 
 def wald(y: Floats, columns: Floats, held: Floats | None, clusters: npt.NDArray[np.intp]) -> float:

@@ -1,7 +1,8 @@
 """Plots of figures: intervals on one scale, curves, bars by condition, matrices; each with the table behind it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
@@ -54,14 +55,18 @@ def curves(
     if not shown:
         return None
 
-    def draw() -> Drawing:
-        drawing, panel = _canvas(4.2)
-        handles = line_plot(panel, shown, x=x, y=y, legend=False)
-        drawing.legend(handles=handles, loc="outside right upper", fontsize=8.5)
-        return drawing
-
+    draw = partial(with_legend, shown, width=8.6, height=4.2, x=x, y=y)
     alt = f"{y} over {x} for {', '.join(shown)}."
     return Plot(name=slug(data, name), heading=heading, alt=alt, draw=draw, behind=behind)
+
+
+def with_legend(
+    lines: Mapping[str, Line], draw: Callable[..., list[Any]] = line_plot, *, width: float, height: float, **how: Any
+) -> Drawing:
+    """Lines, drawn by a function of :mod:`.drawing.lines`, and beside them what they are called."""
+    drawing, panel = _canvas(height, width)
+    drawing.legend(handles=draw(panel, lines, legend=False, **how), loc="outside right upper", fontsize=8.5)
+    return drawing
 
 
 def diagonals(
@@ -164,6 +169,6 @@ def panels_of(n: int, *, columns: int, width: float, height: float, more: float 
     return drawing, panels
 
 
-def _canvas(height: float) -> tuple[Drawing, Axes]:
-    drawing = Drawing(figsize=(8.6, height), layout="constrained")
+def _canvas(height: float, width: float = 8.6) -> tuple[Drawing, Axes]:
+    drawing = Drawing(figsize=(width, height), layout="constrained")
     return drawing, drawing.subplots()

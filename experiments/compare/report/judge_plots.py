@@ -23,7 +23,7 @@ from ..figures import Grid, Plot, family_rank
 from ..lens import Lens, as_floats
 from ..results import Curve, HeadMap
 from ..sweep import Sweep
-from .draw import COLOURS, panels_of, slug
+from .draw import COLOURS, panels_of, slug, with_legend
 
 _MAP_NOTE = (
     "A ring marks a chosen head. The best cell of a map flatters its head, since it is chosen and reported on the same "
@@ -119,14 +119,10 @@ def _family_curves(
     if not shown:
         return None
 
-    def drawn() -> Drawing:
-        drawing = Drawing(figsize=(9.0, max(3.7, 0.3 * len(shown) + 0.8)), layout="constrained")
-        looks = {curve.label: look for curve, look in _looks(lens, list(shown.values()), family)}
-        lines = {label: (curve.x, curve.y, curve.low, curve.high) for label, curve in shown.items()}
-        handles = draw(drawing.subplots(), lines, looks=looks, legend=False)
-        drawing.legend(handles=handles, loc="outside right upper", fontsize=8.5)
-        return drawing
-
+    looks = {curve.label: look for curve, look in _looks(lens, list(shown.values()), family)}
+    lines = {label: (curve.x, curve.y, curve.low, curve.high) for label, curve in shown.items()}
+    height = max(3.7, 0.3 * len(shown) + 0.8)
+    drawn = partial(with_legend, lines, draw, width=9.0, height=height, looks=looks)
     bars = any(curve.low is not None for curve in shown.values()) and len(shown) > BANDS
     name, heading, alt = words
     note = "The bars at the right are the intervals at the last point." if bars else ""
@@ -170,11 +166,8 @@ def draw_spread(panel: Axes, lens: Lens, judge: str, colour: str) -> dict[str, P
     """
     scores = lens.table.scores(judge)
     if lens.kind == "rating":
-        pairs = [
-            (human, score)
-            for human, score in zip(as_floats(lens.truths), scores, strict=True)
-            if None not in (human, score)
-        ]
+        both = zip(as_floats(lens.truths), scores, strict=True)
+        pairs = [(human, score) for human, score in both if None not in (human, score)]
         if pairs:
             human, said = zip(*pairs, strict=True)
             spread.scores_by_grade(panel, human, said, colour=colour)
@@ -211,16 +204,9 @@ def sweep_plot(found: Sweep) -> Drawing:
             if part["fit"].notna().any():
                 best = _best_on_fit(part)
                 same = part[(part["position"] == best["position"]) & (part["normalisation"] == best["normalisation"])]
-                lines[f"{judge}, {best['position']}, {best['normalisation']}"] = (
-                    same["row"].to_list(),
-                    same["test"].to_list(),
-                )
-        figure = Drawing(figsize=(9, 4), layout="constrained")
-        handles = curves(
-            figure.subplots(), lines, x="row: h[0] to h[L], then final-normed", y=found.metric, legend=False
-        )
-        figure.legend(handles=handles, loc="outside right upper", fontsize=8.5)
-        return figure
+                name = f"{judge}, {best['position']}, {best['normalisation']}"
+                lines[name] = same["row"].to_list(), same["test"].to_list()
+        return with_legend(lines, width=9, height=4, x="row: h[0] to h[L], then final-normed", y=found.metric)
 
 
 def _best_on_fit(part: pd.DataFrame) -> pd.Series:

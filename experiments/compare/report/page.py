@@ -36,9 +36,8 @@ def html(report: Report, images: Mapping[str, bytes] | None = None) -> str:
     """
     drawn = images_of(report) if images is None else images
     data = {name: "data:image/png;base64," + base64.b64encode(image).decode() for name, image in drawn.items()}
-    return (
-        _environment(escape=True).get_template("report.html").render(_context(report), images=data, date=date.today())
-    )
+    template = _environment(escape=True).get_template("report.html")
+    return template.render(_context(report), images=data, date=date.today())
 
 
 def markdown(report: Report) -> str:

@@ -81,9 +81,8 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
         parted, border = (True, None) if lens.kind == "choice" else border_of([a for a, _ in both])
         cheaper = judge in cost and cost[judge]["tokens"] < cost[dear]["tokens"]
         if both and parted and cheaper and lens.families[judge] == "hidden":
-            first, second = (
-                [Verdict(row.candidate, row.score, row.label) for row in side] for side in zip(*both, strict=True)
-            )
+            sides = zip(*both, strict=True)
+            first, second = ([Verdict(row.candidate, row.score, row.label) for row in side] for side in sides)
             truth, groups = [a.truth for a, _ in both], [a.question for a, _ in both]
             costs = cost[judge]["tokens"], cost[dear]["tokens"]
             made = cost_curve(first, second, truth, groups, border=border, costs=costs, points=5)

@@ -8,24 +8,17 @@ from ....models.errors import InnerjudgeError, shown
 from ....models.items import Item
 from ..jsonl import check_unique
 from .choices import arc, hellaswag, mmlu
+from .inspect_log import inspect_log
 from .pairs import judgebench, llmbar, mt_bench_human, pandalm, rewardbench
 from .ratings import helpsteer2, prometheus, summeval, topical_chat, ultrafeedback
 from .traces import gsm8k_solutions, lm_eval_samples, openai_messages, processbench, rewardbench2, vllm_outputs
 from .trec import trec
 
-
-def _inspect_log(path: Path) -> list[Item]:
-    """Imported when it is asked for: it needs the part of the package that knows chat templates."""
-    from .inspect_log import inspect_log
-
-    return inspect_log(path)
-
-
 #: Name of a format -> its reader.
 LOADERS: dict[str, Callable[[Path], list[Item]]] = {
-    one.__name__.strip("_").replace("_", "-"): one
+    one.__name__.replace("_", "-"): one
     for one in (
-        *(gsm8k_solutions, mmlu, llmbar, pandalm, summeval, topical_chat, prometheus, _inspect_log, mt_bench_human),
+        *(gsm8k_solutions, mmlu, llmbar, pandalm, summeval, topical_chat, prometheus, inspect_log, mt_bench_human),
         *(rewardbench, rewardbench2, judgebench, ultrafeedback, helpsteer2, processbench, arc, hellaswag),
         *(openai_messages, vllm_outputs, lm_eval_samples, trec),
     )

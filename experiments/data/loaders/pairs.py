@@ -99,14 +99,8 @@ def mt_bench_human(path: Path) -> list[Item]:
         pair = question, turn, frozenset((a, b))
         if pair not in found:
             row: dict[str, Any] = {f"response_{side}": _said(record, f"conversation_{side}", 2 * turn) for side in "ab"}
-            row |= {"pair_id": f"{question}/{a}/{b}/{turn}", "annotators": []}
-            row |= {
-                "prompt": record.records("conversation_a")[0].text("content"),
-                "question_id": question,
-                "turn": turn,
-                "system_a": a,
-                "system_b": b,
-            }
+            row |= {"pair_id": f"{question}/{a}/{b}/{turn}", "annotators": [], "question_id": question, "turn": turn}
+            row |= {"prompt": record.records("conversation_a")[0].text("content"), "system_a": a, "system_b": b}
             found[pair] = row, record.where
         row = found[pair][0]
         row["annotators"].append(vote if row["system_a"] == a else {"a": "b", "b": "a"}.get(vote, vote))

@@ -25,9 +25,8 @@ from ...reading.passes import Passes
 from ...reading.progress import silent, whole
 from ..job import Job, claim, has_items, inside, items_file, items_of, pointwise
 from ..loading import Model
-from ..log import log
 from .extract_job import Source, holding
-from .summary import Meter, Speed, bytes_to_come, disk_of, require_room, summary
+from .summary import Meter, bytes_to_come, disk_of, log_summary, require_room
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +138,7 @@ def extract_on_ray(
         for row in pipeline(ray, tasks, str(at), Reader, given, cluster).iter_rows():
             advance(int(row["items"]))
             tokens += int(row["tokens"])
-        speed = Speed(items=items, tokens=tokens, seconds=time.perf_counter() - started)
-        for line in summary(FeatureStore.open(out), speed):
-            log.info(line)
+        log_summary(FeatureStore.open(out), items, tokens, time.perf_counter() - started)
     return are_in(len(held.items), "item", at)
 
 

@@ -31,7 +31,7 @@ from ...reading.read import read
 from ..job import FILE_HASH, HEADER, ITEMS, Job, claim, inside, is_damaged, read_job
 from ..log import log
 from .ranks import Ranks
-from .summary import Meter, Speed, bytes_to_come, disk_of, require_room, summary
+from .summary import Meter, bytes_to_come, disk_of, log_summary, require_room
 
 
 def extract_job(
@@ -89,9 +89,7 @@ def extract_job(
         items_done, tokens = ranks.sums(mine, meter.tokens)
         seconds = time.perf_counter() - started
         if ranks.first:
-            speed = Speed(items=int(items_done), tokens=int(tokens), seconds=seconds)
-            for line in summary(FeatureStore.open(str(at)), speed):
-                log.info(line)
+            log_summary(FeatureStore.open(str(at)), int(items_done), int(tokens), seconds)
     return are_in(len(held.items), "item", at)
 
 
@@ -162,16 +160,11 @@ def fill(
             features = read_part(*store.header.span(number))
             if waiting is not None:
                 waiting.result()
-            waiting = writer.submit(_write, store, number, features)
+            waiting = writer.submit(store.write, number, features)
         if waiting is not None:
             waiting.result()
     if interrupt.asked:
         raise KeyboardInterrupt
-
-
-def _write(store: FeatureStore, number: int, features: Features) -> None:
-    store.write(number, features)
-    log.debug("shard written", extra={"shard": number, "items": len(features)})
 
 
 @dataclass(frozen=True, slots=True)

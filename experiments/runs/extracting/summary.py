@@ -26,6 +26,7 @@ from ...reading.passes import HIDDEN_NEEDS, Passes
 from ...reading.progress import PlainConsole, silent
 from ...reading.read import read
 from ..job import Job
+from ..log import log
 
 
 class DeclinedError(InnerjudgeError):
@@ -132,18 +133,10 @@ def _said(size: int, disk: Disk) -> str:
 SAMPLE = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Speed:
-    """How fast the part of a run was that has just been done."""
-
-    items: int
-    tokens: int
-    seconds: float
-
-    def told(self) -> str:
-        """The speed in words."""
-        said = f"{self.items:,} items and {self.tokens:,} tokens in {self.seconds:.1f} s"
-        return said + (f": {self.items / self.seconds:.1f} items/s" if self.seconds else "")
+def speed(items: int, tokens: int, seconds: float) -> str:
+    """How fast the part of a run was that has just been done, in words."""
+    said = f"{items:,} items and {tokens:,} tokens in {seconds:.1f} s"
+    return said + (f": {items / seconds:.1f} items/s" if seconds else "")
 
 
 def reasons_of(items: Iterable[Mapping[str, str]]) -> list[tuple[str, int, str]]:
@@ -156,15 +149,14 @@ def reasons_of(items: Iterable[Mapping[str, str]]) -> list[tuple[str, int, str]]
     return sorted(rows, key=lambda row: (-row[1], row[0]))
 
 
-def summary(store: FeatureStore, speed: Speed) -> list[str]:
-    """Lines: what was done just now, what the type lost, what is unscored and why."""
-    lines = [speed.told()]
+def log_summary(store: FeatureStore, items: int, tokens: int, seconds: float) -> None:
+    """Log what was done just now, what the type lost, what is unscored and why."""
+    log.info(speed(items, tokens, seconds))
     for name, lost in store.rounding.items():
         error = f"relative error {lost.relative:.2g}, at most {lost.worst:.2g} in one state"
-        lines.append(f"{name} stored as {store.header.dtype}: {error}")
+        log.info(f"{name} stored as {store.header.dtype}: {error}")
     for names, count, reason in reasons_of(store.missing_reasons()):
-        lines.append(f"{count:,} of {len(store):,} items without {names}: {' '.join(reason.split())}")
-    return lines
+        log.info(f"{count:,} of {len(store):,} items without {names}: {' '.join(reason.split())}")
 
 
 class Meter(AbstractContextManager["Meter"]):

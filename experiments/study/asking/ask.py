@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from ....extraction.extract import extract
 from ....extraction.readouts import LabelLogits
@@ -17,7 +17,7 @@ from ....models.prompts import Prompt
 from ....probes import BaseJudge, EScore, TextJudge, Verdict
 from ....probes.value_judge import Answer
 from ....probes.verdict_text import settled
-from ...data.verdict_files import item_columns
+from ...data.verdict_files import item_columns, said_row
 from ...data.verdict_table import Label, Row
 from ...reading.passes import DIRECT_TOKENS
 from ...reading.progress import Steps, silent
@@ -76,7 +76,8 @@ def ask(lm: LanguageModel, questions: Sequence[Question], *, judge: str, manner:
         for repeat in range(manner.samples):
             verdicts = _verdicts(lm, [questions[k] for k in rows], manner, repeat, judge)
             for k, verdict in zip(rows, verdicts, strict=True):
-                found.setdefault(k, []).append(_row(questions[k], verdict, judge, repeat))
+                columns = {**questions[k].columns, "repeat": repeat}
+                found.setdefault(k, []).append(said_row(columns, judge, verdict))
     return [row for k in range(len(questions)) for row in found[k]]
 
 
@@ -109,11 +110,6 @@ def _verdicts(
     )
     judge = TextJudge(generation=kind, cue=first.cue, labels=first.labels, values=values, answers=answers)
     return judge.verdicts(features)
-
-
-def _row(question: Question, verdict: Verdict, judge: str, repeat: int) -> Row:
-    said = {"score": cast("float | None", verdict.score), "label": verdict.label, "unscored": verdict.unscored}
-    return Row(**(dict(question.columns) | said), judge=judge, repeat=repeat)
 
 
 def _encode(lm: LanguageModel, prompt: Prompt | UnreadableError, name: str, reasoned: bool) -> Encoding:

@@ -9,7 +9,7 @@ from ....models.conversation import Text, plain_text
 from ....models.errors import UnreadableError
 from ....models.items import Trace
 from ....models.loading import LanguageModel
-from ....models.positions import encode_prompt, encode_trace, unreadable
+from ....models.positions import Encoding, encode_prompt, encode_trace, unreadable
 from ....models.prompts import check_prompt, checklist_prompt, ranking_prompt
 from ....models.reference.solve import final_answer
 from ...data.answers import normalise
@@ -20,7 +20,6 @@ from .ask import Candidate, Manner, Question
 
 #: Most questions kept of a written checklist.
 MOST_CHECKS = 10
-_TOKENS = 160  # of a written checklist
 
 
 def written_checklists(
@@ -31,12 +30,17 @@ def written_checklists(
     Source: TICK (arXiv 2410.03608). A checklist reused for a question makes verdicts steadier (Sage, arXiv 2512.16041).
     """
     prompts = list(dict.fromkeys(c.prompt for c in candidates))
-    encoded = [
-        encode_prompt(lm.tokenizer, str(k), str(k), checklist_prompt(p), reasoned=True) for k, p in enumerate(prompts)
-    ]
-    advance = manner.steps("writing checklists", len(encoded))
-    found = complete(lm, encoded, max_new_tokens=_TOKENS, batch_size=manner.batch_size, on_batch=advance)
-    return {p: () if isinstance(f, str) else parsed_checklist(f.text) for p, f in zip(prompts, found, strict=True)}
+    asked = [checklist_prompt(p) for p in prompts]
+    encoded = [encode_prompt(lm.tokenizer, str(k), str(k), p, reasoned=True) for k, p in enumerate(asked)]
+    said = _written(lm, encoded, "writing checklists", manner)
+    return {p: () if text is None else parsed_checklist(text) for p, text in zip(prompts, said, strict=True)}
+
+
+def _written(lm: LanguageModel, encoded: Sequence[Encoding], what: str, manner: Manner) -> list[str | None]:
+    """The text that the model writes after each prompt; ``None`` where there is no room for one."""
+    advance = manner.steps(what, len(encoded))
+    found = complete(lm, encoded, max_new_tokens=160, batch_size=manner.batch_size, on_batch=advance)
+    return [None if isinstance(one, str) else one.text for one in found]
 
 
 def parsed_checklist(text: str) -> tuple[str, ...]:
@@ -194,10 +198,8 @@ def own_answers(lm: LanguageModel, candidates: Sequence[Candidate], *, manner: M
     """
     prompts = list(dict.fromkeys(c.prompt for c in candidates))
     traces = [Trace(question_id=str(k), candidate_id="", prompt=p, response="") for k, p in enumerate(prompts)]
-    encoded = [encode_trace(lm.tokenizer, t) for t in traces]
-    advance = manner.steps("answering the questions", len(encoded))
-    written = complete(lm, encoded, max_new_tokens=160, batch_size=manner.batch_size, on_batch=advance)
-    texts = {p: one.text for p, one in zip(prompts, written, strict=True) if not isinstance(one, str)}
+    said = _written(lm, [encode_trace(lm.tokenizer, t) for t in traces], "answering the questions", manner)
+    texts = {p: text for p, text in zip(prompts, said, strict=True) if text is not None}
     return {p: final_answer(text) or text.strip() for p, text in texts.items()}
 
 

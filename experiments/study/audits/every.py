@@ -1,7 +1,6 @@
 """All audits that a study asks for, on one data set: their rows, and the sections that they fill."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 
 from ....models.loading import LanguageModel
 from ...compare.figures import Section
@@ -9,47 +8,19 @@ from ...compare.lens import Lens
 from ...data.verdict_table import Row
 from ..asking.checklist import pass_rates
 from ..parts.asked import asked, distracted, with_references
-from ..parts.steadiness import SteadinessRows, steadiness
+from ..parts.steadiness import steadiness
 from . import ways
 from .ways import Auditing
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRows:
-    """Rows that the audits of one data set brought, by what they are about."""
+def audited(audit: Auditing, other: Callable[[], LanguageModel]) -> dict[str, list[Row]]:
+    """Ask everything that the study wants to know; rows by what they are about.
 
-    ways: list[Row] = field(default_factory=list)
-    checks: list[Row] = field(default_factory=list)
-    steady: SteadinessRows = field(default_factory=SteadinessRows)
-    referenced: list[Row] = field(default_factory=list)
-    trials: list[Row] = field(default_factory=list)
-    flips: list[Row] = field(default_factory=list)
-    dummies: list[Row] = field(default_factory=list)
-
-    @property
-    def rows(self) -> list[Row]:
-        """All of them."""
-        some = (self.ways, self.checks, self.steady.all, self.referenced, self.trials, self.flips, self.dummies)
-        return [row for rows in some for row in rows]
-
-    def sections(self, lens: Lens) -> list[Section]:
-        """What the report says of them."""
-        made = (
-            asked(lens, self.ways, self.checks),
-            with_references(lens, self.referenced),
-            steadiness(lens, self.steady),
-            distracted(lens, self.trials, self.flips, self.dummies),
-        )
-        return [section for section in made if section is not None]
-
-
-def audited(audit: Auditing, other: Callable[[], LanguageModel]) -> AuditRows:
-    """Ask everything that the study wants to know; of choices, which have no responses, nothing is asked.
-
-    ``other`` loads the model in another precision, for the audit of perturbations.
+    Of choices, which have no responses, nothing is asked. ``other`` loads the model in another precision, for the audit
+    of perturbations.
     """
     if not audit.candidates:
-        return AuditRows()
+        return {}
     wanted, single = audit.wanted, audit.evaluation.kind != "pair"
     compared = ways.pairs(audit) if wanted.pairs else []
     checks = ways.checked(audit) if wanted.checklist and single else []
@@ -63,17 +34,26 @@ def audited(audit: Auditing, other: Callable[[], LanguageModel]) -> AuditRows:
         for judge in ("checklist, logits", "checklist, text") if wanted.checklist else ():
             mine = [row for row in checks if row.judge == judge]
             by_way += pass_rates(audit.candidates, mine, judge=judge)
-    return AuditRows(
-        ways=by_way,
-        checks=checks,
-        steady=SteadinessRows(
-            samples=ways.samples(audit) if wanted.samples > 1 else [],
-            pairs=compared,
-            sampled=ways.sampled_pairs(audit) if wanted.samples > 1 and wanted.pairs else [],
-            perturbed=ways.perturbed(audit, other) if wanted.perturbation else [],
-        ),
-        referenced=ways.referenced(audit) if wanted.references and single else [],
-        trials=ways.distractors(audit) if wanted.distractors else [],
-        flips=ways.flips(audit) if wanted.distractors else [],
-        dummies=ways.dummy_answers(audit) if wanted.dummies and single else [],
+    return {
+        "ways": by_way,
+        "checks": checks,
+        "samples": ways.samples(audit) if wanted.samples > 1 else [],
+        "pairs": compared,
+        "sampled": ways.sampled_pairs(audit) if wanted.samples > 1 and wanted.pairs else [],
+        "perturbed": ways.perturbed(audit, other) if wanted.perturbation else [],
+        "referenced": ways.referenced(audit) if wanted.references and single else [],
+        "trials": ways.distractors(audit) if wanted.distractors else [],
+        "flips": ways.flips(audit) if wanted.distractors else [],
+        "dummies": ways.dummy_answers(audit) if wanted.dummies and single else [],
+    }
+
+
+def audit_sections(lens: Lens, rows: Mapping[str, Sequence[Row]]) -> list[Section]:
+    """What the report says of the rows of :func:`audited`."""
+    made = (
+        asked(lens, rows["ways"], rows["checks"]),
+        with_references(lens, rows["referenced"]),
+        steadiness(lens, **{name: rows[name] for name in ("samples", "pairs", "sampled", "perturbed")}),
+        distracted(lens, rows["trials"], rows["flips"], rows["dummies"]),
     )
+    return [section for section in made if section is not None]

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -74,7 +74,7 @@ class Auditing:
 
     def step(self, name: str, depends: Any, make: Callable[[], Iterable[Row]]) -> list[Row]:
         """Rows of a step, kept under all that it depends on: the data, the seeds, ``depends``."""
-        shared = [self.evaluation.depends, self.wanted.items, self.study.seeds.model_dump(), depends]
+        shared = [self.evaluation.depends, self.wanted.items, asdict(self.study.seeds), depends]
         return self.evaluation.store.rows(f"{self.evaluation.name}-{name}", shared, make)
 
 
@@ -172,8 +172,7 @@ def samples(audit: Auditing) -> list[Row]:
 
 def pairs(audit: Auditing) -> list[Row]:
     """All pairs of a question's candidates in both orders, by logits and by text."""
-    if not (questions := _comparisons(audit)):
-        return []
+    questions = _comparisons(audit)
     return _by_each(
         audit, "pair-wise", MOST_COMPARED, lambda name, by: named_as_in_the_item(audit.asked(questions, name, by))
     )
@@ -182,8 +181,6 @@ def pairs(audit: Auditing) -> list[Row]:
 def sampled_pairs(audit: Auditing) -> list[Row]:
     """The pairs again in sampled text, both orders: for bias without noise."""
     how, name, questions = audit.sampled(), "pair-wise, sampled", _comparisons(audit)
-    if not questions:
-        return []
     return audit.step(name, _told(how), lambda: named_as_in_the_item(audit.asked(questions, name, how)))
 
 

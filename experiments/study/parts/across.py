@@ -10,6 +10,7 @@ import numpy as np
 from ....probes import CLUE
 from ....probes.choices import head_credits
 from ....probes.row_judge import each_row
+from ...compare.by_block import labelled
 from ...compare.evaluation import Evaluation, columns_of
 from ...compare.figures import Cell, Figure, Plot, Section, grid, section
 from ...compare.judging import by_difference
@@ -62,9 +63,8 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
         for source in sources:
             cells: dict[str, Figure | None] = {}  # a judge of one kind of item has not all of the targets
             for target in targets:
-                here = [
-                    replace(row, template="default") for row in mine if row.template == source and row.data == target
-                ]
+                both = (row for row in mine if row.template == source and row.data == target)
+                here = [replace(row, template="default") for row in both]
                 small = replace(by_data[target], table=Table(here))
                 name, metric = next(iter(metrics(small).items()))
                 made = metric(judge, [True] * len(small.truths))
@@ -143,22 +143,18 @@ def _layers(judged: Evaluation) -> list[_Found]:
 
 
 def _heads(judged: Evaluation) -> list[_Found]:
-    features = features_of(judged)
-    present = features.present("qk/before")
-    answers = [getattr(item, "answer", None) for item in judged.items]
-    fit, test = (
-        [int(k) for k in rows if present[k] and answers[k] is not None]
-        for rows in (judged.sides.fit, judged.sides.test)
-    )
-    if len(fit) < 4:
+    features, name = features_of(judged), "qk/before"
+    fit, test = (labelled(features, judged.items, rows, name) for rows in (judged.sides.fit, judged.sides.test))
+    if len(fit[0]) < 4:
         return []
-    known = np.array([-1 if a is None else a for a in answers])
-    credited = head_credits(features["qk/before"], features["labels"].astype(np.intp), known)
-    flat = credited.reshape(len(credited), -1)
-    on_fit, seed = flat[fit], judged.settings.seeds.split
-    noise = selection_noise(lambda rows: on_fit[rows].mean(axis=0), list(range(len(fit))), seed=seed)
-    block, head = divmod(noise.pick, credited.shape[2])
-    reported = float(flat[test][:, noise.pick].mean()) if test else None
+    on_fit, on_test = (
+        head_credits(part[name], part["labels"].astype(np.intp), np.array(answers, dtype=np.intp))
+        for part, answers, _ in (fit, test)
+    )
+    flat, seed = on_fit.reshape(len(on_fit), -1), judged.settings.seeds.split
+    noise = selection_noise(lambda rows: flat[rows].mean(axis=0), list(range(len(flat))), seed=seed)
+    block, head = divmod(noise.pick, on_fit.shape[2])
+    reported = float(on_test[:, block, head].mean()) if len(on_test) else None
     return [("QK-score, best head", noise, f"block {block + 1} head {head}", reported)]
 
 

@@ -42,7 +42,9 @@ def calibration(lens: Lens) -> Section:
         bins = measures.reliability_diagram(truth, p, bins=8, by="mass")
         diagram[judge] = ([b.said for b in bins], [b.right for b in bins])
         right, sure = _certain(lens.table, judge, lens.kind, p)
-        threshold = _threshold(lens, judge, calibrated("platt", seen, learnt, seen))
+        before = calibrated("platt", seen, learnt, seen) or []
+        known = _certain(lens.calibration, judge, lens.kind, before)
+        threshold = threshold_for(*known, accuracy=lens.settings.target_accuracy)
         line = accuracy_coverage(right, sure)
         coverage[judge] = (line.coverage.tolist(), line.accuracy.tolist())
         kept.append(_abstaining(lens, judge, right, sure, threshold))
@@ -89,14 +91,6 @@ def _certain(
         return truth, p
     right = [None if t is None or v is None else (v > 0.5) == t for t, v in zip(truth, p, strict=True)]
     return right, [None if v is None else max(v, 1 - v) for v in p]
-
-
-def _threshold(lens: Lens, judge: str, p: list[float | None] | None) -> float | None:
-    """The certainty that reaches the target accuracy on the calibration questions."""
-    if p is None:
-        return None
-    right, sure = _certain(lens.calibration, judge, lens.kind, p)
-    return threshold_for(right, sure, accuracy=lens.settings.target_accuracy)
 
 
 def _abstaining(

@@ -1,7 +1,6 @@
 """Whether a judge says the same again: sampled anew, asked in other words, in another order, in another precision."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ...compare.figures import Cell, Grid, Section, grid, section, spelt
@@ -12,31 +11,22 @@ from ...stats.biases import consistency, preferences
 KEY = "steadiness"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SteadinessRows:
-    """Rows of the same questions asked again: sampled, as comparisons in both orders, and those sampled.
+def steadiness(
+    lens: Lens,
+    *,
+    samples: Sequence[Row] = (),
+    pairs: Sequence[Row] = (),
+    sampled: Sequence[Row] = (),
+    perturbed: Sequence[Row] = (),
+) -> Section | None:
+    """Consistency over samples, Sage's two measures, position and length bias, perturbations.
 
-    ``perturbed``: in other batches and another precision.
+    Rows are of the same questions asked again: in ``samples`` of text, as ``pairs`` in both orders and such pairs
+    ``sampled``, ``perturbed`` by other batches and another precision.
     """
-
-    samples: Sequence[Row] = ()
-    pairs: Sequence[Row] = ()
-    sampled: Sequence[Row] = ()
-    perturbed: Sequence[Row] = ()
-
-    @property
-    def all(self) -> list[Row]:
-        """All of them."""
-        return [*self.samples, *self.pairs, *self.sampled, *self.perturbed]
-
-
-def steadiness(lens: Lens, rows: SteadinessRows) -> Section | None:
-    """Consistency over samples, Sage's two measures, position and length bias, perturbations."""
-    grids: list[Grid] = []
-    grids += [_samples(lens, rows.samples)] if rows.samples else []
-    if rows.pairs:
-        grids += [_sage(lens, rows.pairs), _orders(lens, rows.pairs, rows.sampled)]
-    grids += [_perturbed(lens, rows.perturbed)] if rows.perturbed else []
+    grids = [_samples(lens, samples)] if samples else []
+    grids += [_sage(lens, pairs), _orders(lens, pairs, sampled)] if pairs else []
+    grids += [_perturbed(lens, perturbed)] if perturbed else []
     found, tested = standing([f for g in grids for f in g.figures])
     said = []
     if tested:

@@ -285,10 +285,10 @@ def test_ctrl_c_says_what_is_true(command: str, cli, monkeypatch: pytest.MonkeyP
 
 
 def test_the_help_names_every_prompt_that_is_shipped(cli) -> None:
-    from innerjudge.experiments.cli.options import Prompt
+    from innerjudge.experiments.cli.options import TABLE
     from innerjudge.experiments.reading.judge_prompt import NAMES
 
-    said = Prompt.__metadata__[0].help
+    said = TABLE["every"]["prompt"]["help"]
     assert said[said.index("(") + 1 : said.index(")")].split(", ") == list(NAMES)
 
 
@@ -316,3 +316,17 @@ def test_a_command_says_first_how_its_model_is_run(cli: Any, tmp_path: Path) -> 
     items = ("--data", "builtin:rate", "--limit", 4, "--log", "json")
     said = cli("extract", "--model", "reference", "--device", "cpu", *items, "--out", tmp_path / "f")
     assert json.loads(said.err.splitlines()[0])["event"] == line
+
+
+def test_every_entry_of_the_table_of_options_is_one_of_a_command() -> None:
+    from innerjudge.experiments.cli.main import app
+    from innerjudge.experiments.cli.options import IDLE, TABLE
+    from typer.main import get_command
+
+    top: Any = get_command(app)
+    commands = top.commands | top.commands["store"].commands
+    had = {name: {option.name for option in one.params} for name, one in commands.items()}
+    had |= {"every": set().union(*had.values()), "idle": set(IDLE)}
+    for heads, options in TABLE.items():
+        for head in heads.split():
+            assert options.keys() <= had[head], head

@@ -14,7 +14,7 @@ from innerjudge.experiments.study.asking.ask import Candidate
 from innerjudge.experiments.study.audits import ways as auditing
 from innerjudge.experiments.study.audits.ways import flips
 from innerjudge.experiments.study.parts.asked import asked, distracted
-from innerjudge.experiments.study.parts.steadiness import SteadinessRows, steadiness
+from innerjudge.experiments.study.parts.steadiness import steadiness
 from innerjudge.experiments.study.spec import parse
 
 
@@ -46,7 +46,7 @@ def test_a_judge_that_always_takes_the_first_is_unsteady(made_up: Callable[..., 
         for x, y in ("ab", "ac", "bc")
         for order, first in (("given", 1), ("swapped", 0))
     ]
-    found = steadiness(seen, SteadinessRows(pairs=rows))
+    found = steadiness(seen, pairs=rows)
     assert found is not None
     values = {f.metric: f.value for f in found.figures}
     assert values["IPI"] == 1.0

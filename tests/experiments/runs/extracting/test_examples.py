@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from innerjudge.experiments.runs.extracting.ranks import Ranks, own_device
-from innerjudge.experiments.runs.extracting.summary import Disk, Meter, Speed, reasons_of, stored_bytes
+from innerjudge.experiments.runs.extracting.summary import Disk, Meter, reasons_of, speed, stored_bytes
 
 
 def test_meter() -> None:
@@ -40,5 +40,5 @@ def test_stored_bytes() -> None:
 
 
 def test_speed() -> None:
-    found = Speed(items=200, tokens=5000, seconds=4.0).told()
+    found = speed(items=200, tokens=5000, seconds=4.0)
     assert found == "200 items and 5,000 tokens in 4.0 s: 50.0 items/s"
