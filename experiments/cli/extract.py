@@ -131,6 +131,15 @@ def fit(
     limit: o.Limit = None,
     seed: o.Seed = 0,
     between: o.Between_ = o.Between.reasoning,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A parameter of the judge, such as row=3; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     lose_at_most: o.LoseAtMost = None,
     pass_at_most: o.PassAtMost = None,
     wrong_at_most: Annotated[
@@ -167,7 +176,7 @@ def fit(
 
         innerjudge fit --features runs/features --judge clue-margin --out runs/judge
 
-        innerjudge fit --features runs/features --judge logistic-probe --lose-at-most 0.05 --out runs/judge
+        innerjudge fit --features f --judge logistic-probe --set row=3 --lose-at-most 0.05 --out runs/judge
 
         innerjudge fit --features f --judge logistic-probe --labels-from said.jsonl --aggregate dawid-skene --out judge
 
@@ -195,7 +204,9 @@ def fit(
     with logged(log) as steps:
         done = steps(f"fitting {judge}", 1)
         ends, given = o.positions(between), (labels_from, rater or (), aggregate) if labels_from else None
-        said = fit_job(features, judge, out, between=ends, limit=limit, seed=seed, wanted=wanted, given=given)
+        own = o.parts_of(set_ or [], "--set", "NAME=VALUE once a parameter: row=3")
+        how: Any = {"between": ends, "limit": limit, "seed": seed, "wanted": wanted, "given": given}
+        said = fit_job(features, judge, out, **how, parameters=own)
         done(1)
     say(said)
 
