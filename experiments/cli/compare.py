@@ -40,6 +40,7 @@ def compare(
     abstain: o.Abstain = True,
     prompt: o.Prompt = None,
     merge_system: o.MergeSystem = False,
+    markers: o.Markers = o.THINK,
     embedder: o.Embedder = None,
     text_judge: Annotated[
         list[str] | None,
@@ -82,6 +83,7 @@ def compare(
         abstain=abstain,
         prompt=None if prompt is None else JudgePrompt.of(prompt),
         merge_system=merge_system,
+        markers=markers,
         embedder=embedder,
         text_judges=tuple(text_judge or ()),
         against=text_judge[0].partition("#")[2] if text_judge else "text",

@@ -48,6 +48,7 @@ def extract(
     abstain: o.Abstain = True,
     prompt: o.Prompt = None,
     merge_system: o.MergeSystem = False,
+    markers: o.Markers = o.THINK,
     text: Annotated[bool, typer.Option(help="Also write the text judges' answers.")] = False,
     read: _Read = None,
     store_dtype: o.StoreDtype = "float32",
@@ -95,13 +96,14 @@ def extract(
         written = WRITTEN if reasoning_tokens else WRITTEN - {"reasoned"}
         needs = HIDDEN_NEEDS | also | (written if text else frozenset())
         passes = Passes(
-            batch_size=batch_size, scale=ends, steps=steps, abstain=abstain, merge_system=merge_system,
+            batch_size=batch_size, scale=ends, steps=steps, abstain=abstain, merge_system=merge_system, markers=markers,
             reasoning_tokens=reasoning_tokens if text or "reasoned" in also else 0,
             needs=needs if also else None if text else HIDDEN_NEEDS,
             prompt=None if prompt is None else JudgePrompt.of(prompt),
         )  # fmt: skip
         words = None if passes.prompt is None else passes.prompt.to_json()
         more = {"columns": columns, "prompt": words, "merge_system": merge_system, "read": sorted(also)}
+        more |= {"markers": list(markers)} if markers != o.THINK else {}
         job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain, "text": text}
         job |= {"reasoning_tokens": passes.reasoning_tokens, "store_dtype": store_dtype, "shard_items": shard_items}

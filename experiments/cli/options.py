@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ...models.errors import InnerjudgeError
+from ...models.markers import THINK as THINK
 from ..judges.between import Between as Between, positions as positions
 from ..runs.log import LogStyle as LogStyle
 
@@ -156,6 +157,12 @@ Prompt = Annotated[
 ]
 MergeSystem = Annotated[
     bool, typer.Option("--merge-system", help="Put a system turn before the user's where the chat template knows none.")
+]
+Markers = Annotated[
+    tuple[str, str],
+    typer.Option(
+        "--markers", metavar="OPENING CLOSING", help="What reasoning stands between, if the template is silent."
+    ),
 ]
 Embedder = Annotated[
     str | None,

@@ -40,6 +40,7 @@ def look(
     scale: Annotated[
         str | None, typer.Option(help="Lowest and highest score of ratings; without it the data's own, or 1-5.")
     ] = None,
+    markers: o.Markers = o.THINK,
     items: Annotated[int, typer.Option(min=0, help="Items to show as the model reads them.")] = 3,
 ) -> None:
     """Say what is understood of a data set: kind, labels, lengths, what will be unscored; and show some items.
@@ -55,7 +56,7 @@ def look(
     found = load_data(data, limit=limit, seed=seed, columns=columns)
     if found.problems:
         raise InnerjudgeError(f"given {data}, problems whose answers are still to be sampled, expected items")
-    seen = look_at(found.items, model, scale=None if scale is None else o.bounds(scale), n=items)
+    seen = look_at(found.items, model, scale=None if scale is None else o.bounds(scale), n=items, markers=markers)
     for name, value in seen.facts.items():
         say(f"{name}: {value}")
     for reason, count in seen.unscored.items():

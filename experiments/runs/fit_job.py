@@ -14,6 +14,7 @@ from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError, shown
 from ...models.foreign import parse_json
 from ...models.items import Choice, Item, Trace
+from ...models.markers import THINK
 from ...probes import BaseJudge, Verdict
 from ...probes.promising import Wanted, end_along, promise_on, verdicts_along
 from ...probes.risk import Bound
@@ -73,7 +74,8 @@ def fit_job(
         turned = (again, [item.answer for item, _ in moved])
         parts.append(again.content_hash)
     drawn_by = seed if limit is not None or wanted is not None else 0
-    how: Any = {"abstain": bool(job.get("abstain", True)), "merge_system": bool(job.get("merge_system", False))}
+    usual: dict[str, Any] = {"abstain": True, "merge_system": False, "markers": THINK}
+    how: Any = {word: type(one)(job.get(word, one)) for word, one in usual.items()}
     own = None if prompt is None else prompt.to_json()
     made = JudgeRecord(name, kind, scale, prompt=own, features=hash_of(parts), limit=limit, seed=drawn_by, **how)
     check_new(out, ours=saved.WHOLE, begun=saved.BEGUN)
