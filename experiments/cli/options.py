@@ -204,6 +204,12 @@ InspectFile = Annotated[
         show_default=False,
     ),
 ]
+SamplesFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--lm-eval", help="Of lm-eval-samples: also write them with their scores, to this folder.", file_okay=False
+    ),
+]
 _FEATURES = "Folder (or URI) that `extract` wrote."
 FeaturesFolder = Annotated[str, typer.Option("--features", help=_FEATURES, show_default=False)]
 SomeFeatures = Annotated[str | None, typer.Option("--features", help=_FEATURES, show_default=False)]

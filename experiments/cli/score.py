@@ -40,6 +40,7 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
         candidates: o.Candidates = 8,
         reasoning_tokens: o.TokensOfJudge = None,
         inspect: o.InspectFile = None,
+        lm_eval: o.SamplesFolder = None,
         log: o.Log = "auto",
     ) -> None:
         if (features is None) == (data is None):
@@ -67,6 +68,10 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
             from ..adapters.inspect_records import write_records
 
             say(write_records(verdicts, inspect))
+        if lm_eval is not None:
+            from ..adapters.lm_eval_samples import write_samples
+
+            say(write_samples(data, verdicts, lm_eval))
 
     command.__name__, command.__doc__ = name, about
     return command
