@@ -40,6 +40,8 @@ class LAGER(ValueJudge):
         aggregate: ``"logits"``: average, then softmax (published); ``"probabilities"``: softmax, then average;
             ``"probabilities_twice"``: the same with a second softmax over the average, as in the authors' ablation.
         readout: ``"expectation"``, or ``"argmax"``: the value of the likeliest label, the first one of a tie.
+        prompt: The judge prompt that it is asked by, a YAML file or one that is shipped; it has as many labels as there
+            are ``values``. ``None`` is as the passes say.
 
     Attributes:
         threshold_: Score above which a trace gets the label of the higher value, chosen for balanced accuracy; ``None``
@@ -73,12 +75,13 @@ class LAGER(ValueJudge):
         norm: bool = False,
         aggregate: Aggregate = "logits",
         readout: Literal["expectation", "argmax"] = "expectation",
+        prompt: str | None = None,
     ) -> None:
         if not isinstance(entries, str) and (type(entries) is not int or entries < 1):
             raise InnerjudgeError(f"given entries={entries!r}, expected 'all', 'drop_last', 'last', or at least 1")
         checked_values(values, answers)
         self.values, self.answers = values, answers
-        self.entries, self.norm, self.aggregate, self.readout = entries, norm, aggregate, readout
+        self.entries, self.norm, self.aggregate, self.readout, self.prompt = entries, norm, aggregate, readout, prompt
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:

@@ -100,7 +100,7 @@ def test_4_a_prompt_that_is_rendered_already(lm: Any) -> None:
 
 
 def test_5_a_prompt_of_ones_own(lm: Any, tmp_path: Path) -> None:
-    answered(lambda: ij.LAGER(prompt="my.yaml"), "Judge(judge, lm, prompt='my.yaml')", "JudgePrompt.of('my.yaml')")  # type: ignore[call-arg]
+    answered(lambda: ij.VScore(prompt="my.yaml"), "Judge(judge, lm, prompt='my.yaml')", "JudgePrompt.of('my.yaml')")  # type: ignore[call-arg]
     asked = 'Is it good? {{ prompt }} {{ response }} {{ ask }}"\ncue: "Score:"\nlabels: [1, 2, 3, 4, 5]\n'
     (tmp_path / "my.yaml").write_text('kind: rating\nuser: "' + asked)
     own = str(tmp_path / "my.yaml")
@@ -108,6 +108,21 @@ def test_5_a_prompt_of_ones_own(lm: Any, tmp_path: Path) -> None:
     (said,) = ij.Judge(ij.LAGER(), lm, kind="rating", prompt=own).verdicts(rating)
     features = ij.read(lm, rating, ij.Passes(prompt=ij.JudgePrompt.of(own)))
     assert said.score == pytest.approx(ij.LAGER().decision_function(features)[0])
+    mine, usual = ij.LAGER(prompt=own), ij.LAGER().decision_function(ij.read(lm, rating))[0]
+    assert mine.decision_function(ij.read(lm, rating, judges=[mine]))[0] == pytest.approx(said.score) != usual
+    judge = ij.Judge(mine, lm)
+    assert judge.scores(rating)[0] == pytest.approx(said.score)
+    judge.save(tmp_path / "j")
+    (tmp_path / "my.yaml").unlink()
+    assert ij.Judge.load(tmp_path / "j", lm=lm).scores(rating)[0] == pytest.approx(said.score), "the file is not needed"
+    answered(lambda: ij.read(lm, rating, judges=[mine]), "my.yaml", "a YAML file of a judge prompt")
+    two = [ij.LAGER(prompt="g-eval"), ij.LAGER(prompt="prometheus")]
+    answered(lambda: ij.read(lm, rating, judges=two), "g-eval, prometheus", "once for each")
+    three = ij.LAGER(prompt="umbrela")
+    answered(lambda: ij.read(lm, rating, judges=[three]), "5 values", "4 labels")
+    answered(lambda: ij.Judge(three, lm), "0-3", "1-5", "values=(0, 1, 2, 3)")
+    assert ij.Judge(ij.LAGER(prompt="umbrela", values=(0, 1, 2, 3)), lm).passes.scale == (0, 3)
+    answered(lambda: ij.Judge(ij.LAGER(prompt="umbrela", values=(2, 3, 4, 5)), lm), "0-3", "2-5")
 
 
 def test_6_and_8_answers_and_scales_that_do_not_fit_are_refused_before_the_pass(lm: Any) -> None:

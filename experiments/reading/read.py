@@ -31,6 +31,7 @@ from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, Encoding, encode_trace
 from ...probes.judge import BaseJudge
+from .judge_prompt import JudgePrompt
 from .passes import Passes, check_prompt, prepared
 from .verdict_pass import ask_for_verdicts, extracted, wanted_of
 
@@ -108,7 +109,12 @@ def _of_layers(features: Features, layers: tuple[int, ...]) -> Features:
 
 
 def needed(judges: Sequence[BaseJudge], passes: Passes) -> Passes:
-    """Passes that keep what ``judges`` need, and stop after the last block that they read."""
+    """Passes that keep what ``judges`` need, in their own prompt, and stop after the last block that they read."""
+    own = {judge.prompt for judge in judges if judge.prompt is not None}
+    if len(own) > 1:
+        raise InnerjudgeError(f"given judges of the prompts {', '.join(sorted(own))}, expected one: read once for each")
+    if own and passes.prompt is None:
+        passes = replace(passes, prompt=JudgePrompt.of(own.pop()))
     wanted = {need for judge in judges for need in judge.needs}
     wanted |= {need for judge in judges if judge.provenance_ is None for need in judge.fit_needs}
     lasts = [judge.last_block for judge in judges]
