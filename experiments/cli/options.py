@@ -88,7 +88,7 @@ Limit = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw: items, sampling, split.")]
-BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Items a forward pass.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Items per forward pass.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...")]
 Dtype = Annotated[
     str,

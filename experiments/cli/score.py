@@ -119,7 +119,7 @@ def _verdicts(
         return items, score_items(whole, items, out, data=found.name)
 
 
-_SCORE = """Score items with a saved judge: one verdict a line.
+_SCORE = """Score items with a saved judge: one verdict per line.
 
     Give `--features` of an extraction, or `--data` to run the judge's own model now (or the same from another place,
     by `--model`); only the passes that the judge needs are run, and a killed run resumes where it stopped. Verdicts
@@ -131,7 +131,7 @@ _SCORE = """Score items with a saved judge: one verdict a line.
     """
 
 
-_RANK = """Rank the candidates of each question with a saved judge, best first: one question a line.
+_RANK = """Rank the candidates of each question with a saved judge, best first: one question per line.
 
     The items come from `--features` or from `--data`, as in `score`. The verdicts are kept beside the ranking as
     `OUT.verdicts.jsonl`.
@@ -173,7 +173,7 @@ def sample(
     memory: o.Memory = None,
     log: o.Log = "auto",
 ) -> None:
-    """Sample answers to questions and judge them in one go: one trace with its score a line.
+    """Sample answers to questions and judge them in one go: one trace with its score per line.
 
     A judge of hidden states or log-probabilities reads what the sampling computes anyway, so that the scores cost no
     second pass. The model is the one that the judge was fitted on, unless `--model` names another place. A killed run
@@ -234,7 +234,7 @@ def ask(
     reasoning_tokens: o.ReasoningTokens = 128,
     log_style: o.Log = "auto",
 ) -> None:
-    """Ask a text judge behind a server about every item: one verdict a line, for `fit --labels-from`, `agree`, studies.
+    """Ask a text judge behind a server about every item: one verdict per line, for `fit --labels-from` and `agree`.
 
     Every reply is kept at once, and a command that was stopped goes on. No model is loaded here. A model that reasons
     first needs more tokens than the usual 128: `--reasoning-tokens 4096`.

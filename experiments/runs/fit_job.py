@@ -114,7 +114,7 @@ def fit_job(
     with writing(out):
         saved.save(judge, made, out)
     known = sum(labels[k] is not None and weights[k] != 0 for k in rows)
-    said = f"fitted on {counted(known, 'item')}." if learned else "does not learn from these labels."
+    said = f"fitted on {counted(known, 'item')}." if learned else "has nothing to fit, and judges as it is."
     mended = damaged * " What was there was damaged (checksum)."
     return f"{note or f'{name}: {said}'} It is saved as {out}.{mended}{promise}"
 

@@ -65,7 +65,7 @@ def look_at(
         asked = "{}-{}".format(*passes.scale)
         facts["scores"] += f"; their scale is {own[0]} to {own[1]}; they are asked for as with --scale {asked}"
     sample = f" (measured on {len(measured):,})" if len(measured) < len(items) else ""
-    facts["tokens an item"] = f"{middle:,.0f} in the middle, {long:,.0f} at 95 %, {max(lengths):,} at most{sample}"
+    facts["tokens per item"] = f"{middle:,.0f} in the middle, {long:,.0f} at 95 %, {max(lengths):,} at most{sample}"
     counted = f" (of the {len(measured):,} measured)" if sample else ""
     reasons = Counter(_lacking(*lack) for one in measured for lack in one.missing.items())
     if context is not None and (over := sum(length > context for length in lengths)):
