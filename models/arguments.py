@@ -26,7 +26,6 @@ _SAID = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 _ADVICE: dict[str, str] = _SAID["advice"]
 #: What to type for an argument that a function does not have, by its name.
 _INSTEAD: dict[str, str] = _SAID["instead"]
-_INSTEAD |= {"layer": _INSTEAD["layers"], "apply_softmax": _INSTEAD["activation_fn"]}
 #: Plain types, and what counts as one of them beside itself.
 _PLAIN: dict[Any, tuple[type, ...]] = {
     bool: (bool, np.bool_),

@@ -75,7 +75,7 @@ def observe(model: Any, ids: Tensor | None = None) -> Observation:
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else None
         raise InnerjudgeError(
             f"given {family}, whose logits for ids of shape {tuple(seen.ids.shape)} have shape {shape}, expected one "
-            "row a token: choose a model that generates text left to right"
+            "row per token: choose a model that generates text left to right"
         )
     seen.logits = logits
     return seen

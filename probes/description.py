@@ -107,6 +107,8 @@ class JudgeDescription:
     n_values: int | None = None
     #: The labels that it looks for in a text; ``None`` where it reads none.
     verdict_labels: tuple[str, ...] | None = None
+    #: The judge prompt that it is asked by: a file, or the name of one; ``None`` where the passes say.
+    prompt: str | None = None
     #: Whether questions must be asked with "None of the above" and "I don't know" as their last two options.
     needs_abstain_lines: bool = False
     #: Whether it scores without a fit but has no border between right and wrong, which ``fit`` can set.

@@ -155,7 +155,7 @@ class BaseJudge(PromisingReader):
         if values.shape != (len(features),):
             raise InnerjudgeError(
                 f"given labels of shape {values.shape} for {len(features)} items, expected ({len(features)},): "
-                "one label an item"
+                "one label per item"
             )
         reasons = self._reasons(features) if reasons is None else reasons
         if some and len(reasons) == len(features):

@@ -42,6 +42,8 @@ class LAGER(ValueJudge):
         aggregate: ``"logits"``: average, then softmax (published); ``"probabilities"``: softmax, then average;
             ``"probabilities_twice"``: the same with a second softmax over the average, as in the authors' ablation.
         readout: ``"expectation"``, or ``"argmax"``: the value of the likeliest label, the first one of a tie.
+        prompt: The judge prompt that it is asked by, a YAML file or one that is shipped; it has as many labels as there
+            are ``values``. ``None`` is as the passes say.
 
     Attributes:
         threshold_: Score above which a trace gets the label of the higher value, chosen for balanced accuracy; ``None``
@@ -66,6 +68,7 @@ class LAGER(ValueJudge):
     norm: bool = False
     aggregate: Aggregate = "logits"
     readout: Literal["expectation", "argmax"] = "expectation"
+    prompt: str | None = None
 
     # Of two values: the model's own logits have a border, the middle; averaged over all blocks they have none.
     needs_threshold = derived(

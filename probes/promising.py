@@ -107,7 +107,7 @@ def promise_on(
     """:meth:`PromisingReader.promise` on verdicts ``said``, with their questions and the fingerprint of their model."""
     truth = np.asarray(labels)
     if truth.shape != (len(said),):
-        raise InnerjudgeError(f"given labels of shape {truth.shape}, expected ({len(said)},): one label an item")
+        raise InnerjudgeError(f"given labels of shape {truth.shape}, expected ({len(said)},): one label per item")
     there, border = [one for one in said if one.score is not None], None
     if asked.risk in ("kept and wrong", "wrong among kept"):
         truth = np.array([one.label == known for one, known in zip(said, truth.tolist(), strict=True)], dtype=bool)

@@ -100,7 +100,7 @@ def test_4_a_prompt_that_is_rendered_already(lm: Any) -> None:
 
 
 def test_5_a_prompt_of_ones_own(lm: Any, tmp_path: Path) -> None:
-    answered(lambda: ij.LAGER(prompt="my.yaml"), "Judge(judge, lm, prompt='my.yaml')", "JudgePrompt.of('my.yaml')")  # type: ignore[call-arg]
+    answered(lambda: ij.VScore(prompt="my.yaml"), "Judge(judge, lm, prompt='my.yaml')", "JudgePrompt.of('my.yaml')")  # type: ignore[call-arg]
     asked = 'Is it good? {{ prompt }} {{ response }} {{ ask }}"\ncue: "Score:"\nlabels: [1, 2, 3, 4, 5]\n'
     (tmp_path / "my.yaml").write_text('kind: rating\nuser: "' + asked)
     own = str(tmp_path / "my.yaml")
@@ -108,6 +108,21 @@ def test_5_a_prompt_of_ones_own(lm: Any, tmp_path: Path) -> None:
     (said,) = ij.Judge(ij.LAGER(), lm, kind="rating", prompt=own).verdicts(rating)
     features = ij.read(lm, rating, ij.Passes(prompt=ij.JudgePrompt.of(own)))
     assert said.score == pytest.approx(ij.LAGER().decision_function(features)[0])
+    mine, usual = ij.LAGER(prompt=own), ij.LAGER().decision_function(ij.read(lm, rating))[0]
+    assert mine.decision_function(ij.read(lm, rating, judges=[mine]))[0] == pytest.approx(said.score) != usual
+    judge = ij.Judge(mine, lm)
+    assert judge.scores(rating)[0] == pytest.approx(said.score)
+    judge.save(tmp_path / "j")
+    (tmp_path / "my.yaml").unlink()
+    assert ij.Judge.load(tmp_path / "j", lm=lm).scores(rating)[0] == pytest.approx(said.score), "the file is not needed"
+    answered(lambda: ij.read(lm, rating, judges=[mine]), "my.yaml", "a YAML file of a judge prompt")
+    two = [ij.LAGER(prompt="g-eval"), ij.LAGER(prompt="prometheus")]
+    answered(lambda: ij.read(lm, rating, judges=two), "g-eval, prometheus", "once for each")
+    three = ij.LAGER(prompt="umbrela")
+    answered(lambda: ij.read(lm, rating, judges=[three]), "5 values", "4 labels")
+    answered(lambda: ij.Judge(three, lm), "0-3", "1-5", "values=(0, 1, 2, 3)")
+    assert ij.Judge(ij.LAGER(prompt="umbrela", values=(0, 1, 2, 3)), lm).passes.scale == (0, 3)
+    answered(lambda: ij.Judge(ij.LAGER(prompt="umbrela", values=(2, 3, 4, 5)), lm), "0-3", "2-5")
 
 
 def test_6_and_8_answers_and_scales_that_do_not_fit_are_refused_before_the_pass(lm: Any) -> None:
@@ -188,7 +203,21 @@ def test_20_features_as_tables_and_parts(features: Any, tmp_path: Path) -> None:
 
 
 def test_21_and_22_layers_and_averages_have_one_place(lm: Any, traces: list[Trace]) -> None:
-    answered(lambda: ij.read(lm, traces, layers=[2, 3]), "LogisticProbe(row=2)", "judges=[...]")  # type: ignore[call-arg]
+    whole, some = ij.read(lm, traces), ij.read(lm, traces, layers=[2, 3])
+    for name in ("hidden/prompt_end", "hidden/response_end", "hidden/reasoning_end"):
+        assert np.array_equal(some[name], whole[name][:, [2, 3]])
+    assert np.array_equal(ij.read(lm, traces, layers=-1)["hidden/prompt_end"], whole["hidden/prompt_end"][:, -1:])
+    own = ij.Passes(needs=frozenset({"hidden/reasoning/step.mean"}))
+    steps, two = ij.read(lm, traces, own), ij.read(lm, traces, own, layers=[3, 2])
+    step = "hidden/reasoning/step.mean"
+    assert np.array_equal(two.ragged[step].values, steps.ragged[step].values[:, [3, 2]])
+    right = [bool(one.correct) for one in traces]
+    fitted = ij.LogisticProbe(row=1).fit(some, right)
+    assert fitted.predict(some).shape == (12,)
+    answered(lambda: fitted.predict(whole), "layers", "rows 2, 3 of h[0..L]")
+    for odd in ([99], [1, 1], [], "x", 1.5):
+        answered(lambda odd=odd: ij.read(lm, traces, layers=odd), "rows")  # type: ignore[arg-type]
+    answered(lambda: ij.read(lm, traces, judges=[ij.CLUE()], layers=[2]), "LogisticProbe(row=2)")
     answered(lambda: ij.LogisticProbe(pooling="mean"), "positions=['response.mean']")  # type: ignore[call-arg]
     mean = ij.LogisticProbe(positions=["response.mean"], row=2)
     averaged = ij.read(lm, traces, judges=[mean])
@@ -200,12 +229,9 @@ def test_21_and_22_layers_and_averages_have_one_place(lm: Any, traces: list[Trac
     assert ij.read(lm, traces[:2], judges=[judge])["hidden/response_end"].shape[0] == 2  # the pass stops at its block
 
 
-def test_21_what_its_message_says_works(lm: Any, traces: list[Trace]) -> None:
+def test_21_beside_judges_what_its_message_says_works(lm: Any, traces: list[Trace]) -> None:
     judge = ij.LogisticProbe(row=2)
     assert judge.fit(ij.read(lm, traces, judges=[judge]), [one.correct for one in traces]).classes_.tolist() == [0, 1]
-    features = ij.read(lm, traces)
-    assert features["hidden/response_end"][:, 2].shape == (12, lm.anatomy.width)
-    assert features["hidden/response_end"][:, [2, 3]].shape == (12, 2, lm.anatomy.width)
 
 
 def test_a_role_alone_is_read_as_its_mean() -> None:
@@ -298,12 +324,15 @@ def test_32_reasoning_apart_in_an_item(lm: Any) -> None:
 def test_33_scores_as_a_cross_encoder_gives_them(judge: Any) -> None:
     pairs = [(PROMPT, RIGHT), (PROMPT, WRONG)]
     assert np.allclose(judge.scores(pairs), [one.score for one in judge.verdicts(pairs)])
-    answered(lambda: judge.predict(pairs, activation_fn=None), "as_cross_encoder().predict(pairs, activation_fn=...")
-    answered(
-        lambda: judge.predict(pairs, apply_softmax=True), "as_cross_encoder().predict(pairs", "judge.scores(pairs)"
-    )
+    scores = judge.scores(pairs)
+    assert judge.predict(pairs).tolist() == [True, False]
+    for given in ({"activation_fn": None}, {"apply_softmax": True}, {"activation_fn": None, "apply_softmax": False}):
+        assert judge.predict(pairs, **given).tolist() == pytest.approx(scores.tolist())
     as_there = judge.as_cross_encoder().predict(pairs, activation_fn=lambda x: x.sigmoid(), apply_softmax=True)
-    assert np.allclose(as_there, 1 / (1 + np.exp(-judge.scores(pairs))))
+    assert np.allclose(as_there, 1 / (1 + np.exp(-scores)))
+    assert np.allclose(judge.predict(pairs, activation_fn=lambda x: x.sigmoid()), as_there)
+    assert judge.predict(pairs[0], activation_fn=None) == pytest.approx(scores[0])
+    answered(lambda: judge.predict(pairs, activation=None), "did you mean activation_fn?")
 
 
 def test_35_and_36_the_command_line(tmp_path: Path) -> None:
@@ -320,8 +349,19 @@ def test_35_and_36_the_command_line(tmp_path: Path) -> None:
     assert len(wrong.splitlines()) == 1
 
 
-def test_29_parameters_of_a_judge_on_the_command_line(tmp_path: Path) -> None:
-    code, _, wrong = typed("fit", "--features", tmp_path, "--judge", "ridge-probe", "--row", 3, "--out", tmp_path / "j")
-    assert code == 2
-    assert "--row" in wrong
-    assert len(wrong.splitlines()) == 1
+def test_29_parameters_of_a_judge_on_the_command_line(tmp_path: Path, cli: Callable[..., Any]) -> None:
+    stored, out = tmp_path / "f", tmp_path / "j"
+    assert cli("extract", "--data", "builtin:rate", "--limit", 12, "--out", stored).code == 0
+    fit = ("fit", "--features", stored, "--judge", "ridge-probe", "--out", out)
+    said = cli(*fit, "--row", 3)
+    assert (said.code, len(said.err.splitlines())) == (2, 1)
+    assert "--set row=VALUE" in said.err
+    for odd, word in (("rwo=3", "positions, row"), ("row=x", "'best'"), ("row", "NAME=VALUE"), ("row=99", "8 rows")):
+        said = cli(*fit, "--set", odd)
+        assert said.code == 2, odd
+        assert word in said.err, said.err
+    assert cli(*fit, "--set", "row=3", "--set", 'positions=["prompt_end"]').code == 0
+    assert repr(ij.Judge.load(out).judge) == "RidgeProbe(positions=['prompt_end'], row=3)"
+    said = cli(*fit, "--set", "row=4")
+    assert said.code == 2
+    assert "row=3" in said.err

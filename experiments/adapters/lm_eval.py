@@ -25,7 +25,6 @@ from typing import Any
 
 from ...models.conversation import Text, as_prompt
 from ...models.extra import require
-from ...models.markers import THINK
 from ...probes import Verdict
 from ..data.answers import normalise
 from ..data.jsonl import write_jsonl
@@ -99,7 +98,8 @@ class JudgeFilter(Filter):  # type: ignore[misc]
         return picked
 
     def _answers(self, group: Sequence[str]) -> list[str | None]:
-        found = self.regex.apply([group], [{}])[0] if self.regex else [text.rpartition(THINK[1])[2] for text in group]
+        end = self.judge.passes.markers[1]
+        found = self.regex.apply([group], [{}])[0] if self.regex else [text.rpartition(end)[2] for text in group]
         return [None if one == _NO_ANSWER else normalise(one) for one in found]
 
     def _tell(self, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -39,6 +39,7 @@ def extract(
     abstain: bool = True,
     prompt: str | None = None,
     merge_system: bool = False,
+    markers: tuple[str, str] = o.THINK,
     text: bool = False,
     read: list[str] | None = None,
     store_dtype: o.StoreDtype = "float32",
@@ -86,13 +87,14 @@ def extract(
         written = WRITTEN if reasoning_tokens else WRITTEN - {"reasoned"}
         needs = HIDDEN_NEEDS | also | (written if text else frozenset())
         passes = Passes(
-            batch_size=batch_size, scale=ends, steps=steps, abstain=abstain, merge_system=merge_system,
+            batch_size=batch_size, scale=ends, steps=steps, abstain=abstain, merge_system=merge_system, markers=markers,
             reasoning_tokens=reasoning_tokens if text or "reasoned" in also else 0,
             needs=needs if also else None if text else HIDDEN_NEEDS,
             prompt=None if prompt is None else JudgePrompt.of(prompt),
         )  # fmt: skip
         words = None if passes.prompt is None else passes.prompt.to_json()
         more = {"columns": columns, "prompt": words, "merge_system": merge_system, "read": sorted(also)}
+        more |= {"markers": list(markers)} if markers != o.THINK else {}
         job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain, "text": text}
         job |= {"reasoning_tokens": passes.reasoning_tokens, "store_dtype": store_dtype, "shard_items": shard_items}
@@ -120,6 +122,7 @@ def fit(
     limit: int | None = None,
     seed: int = 0,
     between: Between = Between.reasoning,
+    set_: list[str] | None = None,
     lose_at_most: float | None = None,
     pass_at_most: float | None = None,
     wrong_at_most: float | None = None,
@@ -139,7 +142,7 @@ def fit(
 
         innerjudge fit --features runs/features --judge clue-margin --out runs/judge
 
-        innerjudge fit --features runs/features --judge logistic-probe --lose-at-most 0.05 --out runs/judge
+        innerjudge fit --features f --judge logistic-probe --set row=3 --lose-at-most 0.05 --out runs/judge
 
         innerjudge fit --features f --judge logistic-probe --labels-from said.jsonl --aggregate dawid-skene --out judge
 
@@ -167,7 +170,9 @@ def fit(
     with logged(log) as steps:
         done = steps(f"fitting {judge}", 1)
         ends, given = o.positions(between), (labels_from, rater or (), aggregate) if labels_from else None
-        said = fit_job(features, judge, out, between=ends, limit=limit, seed=seed, wanted=wanted, given=given)
+        own = o.parts_of(set_ or [], "--set", "NAME=VALUE once a parameter: row=3")
+        how: Any = {"between": ends, "limit": limit, "seed": seed, "wanted": wanted, "given": given}
+        said = fit_job(features, judge, out, **how, parameters=own)
         done(1)
     say(said)
 

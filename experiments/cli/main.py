@@ -120,6 +120,10 @@ def main() -> None:
         about = context.command_path if context is not None else "innerjudge"
         said = error.format_message().replace("Value error, ", "").rstrip(".") + _given(error)
         said += ", expected its option in front, such as --data or --model" if "extra argument" in said else ""
+        if "No such option" in said and context and context.info_name == "fit":
+            said += (
+                f", expected a parameter of the judge as --set {str(option).lstrip('-')}=VALUE, or one of the command"
+            )
         _fail(f"{said}. See `{about} --help`.", 2)
     if code == 130:
         goes_on = next((one for one in sys.argv[1:] if not one.startswith("-")), "") in _GO_ON

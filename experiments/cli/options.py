@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ...models.errors import InnerjudgeError
+from ...models.markers import THINK as THINK
 from ..judges.between import positions as positions
 
 #: Parts of a model that a user may name.
@@ -75,16 +76,20 @@ def modules(named: list[str] | None) -> dict[str, str]:
 
 def mapped(given: list[str] | None, *data: str, kind: str | None = None) -> dict[str, str]:
     """Columns of ``--map``, once the data are known to be there and to have them: before anything heavy is imported."""
-    columns = dict(one.partition("=")[::2] for one in given or ())
-    if not all(columns.values()) or len(columns) < len(given or ()):
-        raise InnerjudgeError(
-            f"given --map {' --map '.join(given or ())}, expected FIELD=COLUMN once a field: prompt=question"
-        )
+    columns = parts_of(given or [], "--map", "FIELD=COLUMN once a field: prompt=question")
     from ..data.datasets import check_spec
 
     for spec in data:
         check_spec(spec, columns, kind)
     return columns
+
+
+def parts_of(given: list[str], option: str, expected: str) -> dict[str, str]:
+    """What is given as NAME=VALUE, each name once."""
+    found = dict(one.partition("=")[::2] for one in given)
+    if not all(found.values()) or len(found) < len(given):
+        raise InnerjudgeError(f"given {option} {f' {option} '.join(given)}, expected {expected}")
+    return found
 
 
 def share(value: float, option: str = "--fit-share") -> float:

@@ -37,6 +37,7 @@ def look(
     limit: int | None = None,
     seed: int = 0,
     scale: str | None = None,
+    markers: tuple[str, str] = o.THINK,
     items: int = 3,
 ) -> None:
     """Say what is understood of a data set: kind, labels, lengths, what will be unscored; and show some items.
@@ -52,7 +53,7 @@ def look(
     found = load_data(data, limit=limit, seed=seed, columns=columns)
     if found.problems:
         raise InnerjudgeError(f"given {data}, problems whose answers are still to be sampled, expected items")
-    seen = look_at(found.items, model, scale=None if scale is None else o.bounds(scale), n=items)
+    seen = look_at(found.items, model, scale=None if scale is None else o.bounds(scale), n=items, markers=markers)
     for name, value in seen.facts.items():
         say(f"{name}: {value}")
     for reason, count in seen.unscored.items():

@@ -38,6 +38,7 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
         candidates: int = 8,
         reasoning_tokens: int | None = None,
         inspect: Path | None = None,
+        lm_eval: Path | None = None,
         log: LogStyle = "auto",
     ) -> None:
         if (features is None) == (data is None):
@@ -65,6 +66,10 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
             from ..adapters.inspect_records import write_records
 
             say(write_records(verdicts, inspect))
+        if lm_eval is not None:
+            from ..adapters.lm_eval_samples import write_samples
+
+            say(write_samples(data, verdicts, lm_eval))
 
     command.__name__, command.__doc__ = name, about
     return command
@@ -112,7 +117,7 @@ def _verdicts(
         return items, score_items(whole, items, out, data=found.name)
 
 
-_SCORE = """Score items with a saved judge: one verdict a line.
+_SCORE = """Score items with a saved judge: one verdict per line.
 
     Give `--features` of an extraction, or `--data` to run the judge's own model now (or the same from another place,
     by `--model`); only the passes that the judge needs are run, and a killed run resumes where it stopped. Verdicts
@@ -124,7 +129,7 @@ _SCORE = """Score items with a saved judge: one verdict a line.
     """
 
 
-_RANK = """Rank the candidates of each question with a saved judge, best first: one question a line.
+_RANK = """Rank the candidates of each question with a saved judge, best first: one question per line.
 
     The items come from `--features` or from `--data`, as in `score`. The verdicts are kept beside the ranking as
     `OUT.verdicts.jsonl`.
@@ -157,7 +162,7 @@ def sample(
     memory: float | None = None,
     log: LogStyle = "auto",
 ) -> None:
-    """Sample answers to questions and judge them in one go: one trace with its score a line.
+    """Sample answers to questions and judge them in one go: one trace with its score per line.
 
     A judge of hidden states or log-probabilities reads what the sampling computes anyway, so that the scores cost no
     second pass. The model is the one that the judge was fitted on, unless `--model` names another place. A killed run
@@ -216,7 +221,7 @@ def ask(
     reasoning_tokens: int = 128,
     log_style: LogStyle = "auto",
 ) -> None:
-    """Ask a text judge behind a server about every item: one verdict a line, for `fit --labels-from`, `agree`, studies.
+    """Ask a text judge behind a server about every item: one verdict per line, for `fit --labels-from` and `agree`.
 
     Every reply is kept at once, and a command that was stopped goes on. No model is loaded here. A model that reasons
     first needs more tokens than the usual 128: `--reasoning-tokens 4096`.

@@ -32,7 +32,7 @@ def select(
     weight: list[str] | None = None,
     seed: int = 0,
 ) -> None:
-    """Pick one candidate of each question by its answer and any score: one question a line, with why.
+    """Pick one candidate of each question by its answer and any score: one question per line, with why.
 
     Unscored candidates rank last and weigh nothing; unparsable answers win no vote; ties go to what comes first.
     Where a rule has no answer, the row says what was done instead.

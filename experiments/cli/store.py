@@ -32,7 +32,7 @@ def info(store: str) -> None:
         "hidden states as": held.header.dtype,
     }
     rows |= {f"{name}": str(list(shape)) for name, shape in held.shapes.items()}
-    rows |= dict.fromkeys(held.ragged_names, "several rows an item")
+    rows |= dict.fromkeys(held.ragged_names, "several rows per item")
     rows |= {
         f"{name}, lost": f"{one.relative:.2g} (root mean square), at most {one.worst:.2g} in one state"
         for name, one in held.rounding.items()

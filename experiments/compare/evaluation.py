@@ -57,7 +57,8 @@ class Evaluation(DataItems):
         needs |= _needs_of_selection(self.kind, self.settings)
         needs |= {"logits/score", "labels"} if TEXT in self.seats else set()  # ways of asking, of the same pass
         passes, how, own = replace(self.passes, needs=needs), self.settings, self.settings.prompt
-        told = [how.reasoning_tokens, how.abstain, list(how.scale), how.merge_system, own and own.told, sorted(needs)]
+        told = [how.reasoning_tokens, how.abstain, list(how.scale), how.merge_system, own and own.told, how.markers]
+        told += [sorted(needs)]
 
         def keep(name: str, items: Sequence[Any], read_part: ReadPart) -> Features:
             return self.store.features(f"{self.name}-{name}", [*told, self.name], items, read_part, passes.steps)

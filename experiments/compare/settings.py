@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import ConfigDict, Field
 
 from ...models.errors import InnerjudgeError
+from ...models.markers import THINK
 from ..data.datasets import Dataset, hash_data
 from ..data.kinds import hash_of
 from ..judges.between import Between
@@ -57,6 +58,7 @@ class Settings:
         top_maj: The ``k`` of top-maj@k.
         prompt: The judge prompt for items of its kind; ``None`` for our words. One for ratings brings its own scale.
         merge_system: Put a system turn before the user's where the model's chat template knows none.
+        markers: What reasoning stands between, where the chat template names nothing that is known.
         embedder: Model of sentence-transformers, for an opponent that reads texts by their meaning.
         text_judges: Text judges behind servers, asked about the same test items: ``"openai:URL#MODEL"``.
         rows: Verdict files of other judges and of people on the same items.
@@ -81,6 +83,7 @@ class Settings:
     top_maj: tuple[int, ...] = TOP_MAJ
     prompt: JudgePrompt | None = None
     merge_system: bool = False
+    markers: tuple[str, str] = THINK
     embedder: str | None = None
     text_judges: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
@@ -103,7 +106,7 @@ class Settings:
         """How the model is run."""
         from ..reading.passes import Passes
 
-        names = ("batch_size", "reasoning_tokens", "scale", "abstain", "prompt", "merge_system")
+        names = ("batch_size", "reasoning_tokens", "scale", "abstain", "prompt", "merge_system", "markers")
         return Passes(steps=steps, **{name: getattr(self, name) for name in names})
 
     def shaping(self) -> dict[str, Any]:
@@ -113,6 +116,7 @@ class Settings:
         tags = [*self.groups, self.system]
         named |= {} if self.prompt is None else {"prompt": self.prompt.told}
         named |= {name: value for name in ("merge_system", "embedder") if (value := getattr(self, name))}
+        named |= {"markers": self.markers} if self.markers != THINK else {}
         return named | {"seeds": [self.seeds.data, self.seeds.split, self.seeds.sampling], "tags": tags}
 
 

@@ -59,7 +59,7 @@ class ItemLines(MadeItems[Item]):
         self.path, self.numbers, self._owner = path, numbers, owner
         self.starts = line_starts(path) if starts is None else starts
         if len(self) < 1:
-            raise InnerjudgeError(f"given {path} without items, expected one item a line: delete its folder")
+            raise InnerjudgeError(f"given {path} without items, expected one item per line: delete its folder")
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -163,12 +163,12 @@ def lines_as_records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
             if number == 1 and (known := known_file(raw[:START])):
                 raise InnerjudgeError(f"{name}: given {known}")
             if len(raw) > LINE:
-                raise InnerjudgeError(f"{name} line {number}: given more than {LINE} bytes, expected one item a line")
+                raise InnerjudgeError(f"{name} line {number}: given more than {LINE} bytes, expected one item per line")
             if not raw.isspace():
                 found = True
                 yield _parse(raw, f"{name} line {number}"), start, number
     if not found:
-        raise InnerjudgeError(f"{name}: given an empty file, expected one item a line: write at least one")
+        raise InnerjudgeError(f"{name}: given an empty file, expected one item per line: write at least one")
 
 
 def parse_item(raw: bytes, where: str) -> Item:

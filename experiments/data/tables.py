@@ -110,7 +110,7 @@ def read_table(path: Path) -> Iterator[Record]:
         where = f"{name} {place or f'row {number}'}"
         yield _record(row, where) if isinstance(row, Mapping) else Record.of(row, where)
     if not number:
-        raise InnerjudgeError(f"{name}: given an empty file, expected one item a row: write at least one")
+        raise InnerjudgeError(f"{name}: given an empty file, expected one item per row: write at least one")
 
 
 def _rows(path: Path, name: str) -> Rows:
@@ -212,7 +212,7 @@ def _csv(text: str, name: str) -> Rows:
             if row:
                 yield f"row {number}", {k: cell or None for k, cell in zip(names, row, strict=True)}
     except csv.Error as error:
-        raise InnerjudgeError(f"{name}: given broken CSV ({error}), expected one row a line: write it anew") from None
+        raise InnerjudgeError(f"{name}: given broken CSV ({error}), expected one row per line: write it anew") from None
 
 
 def _arrow(path: Path, raw: bytes | None, name: str) -> Rows:

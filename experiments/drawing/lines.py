@@ -82,7 +82,7 @@ def accuracy_against_n(
     """
     bounds = {name: {"linewidth": 0.9, "color": "#000000"} for name in ("oracle", "random candidate")}
     merged = {name: {**(looks or {}).get(name, {}), **bounds.get(name, {})} for name in lines}
-    return curves(ax, lines, x="candidates a question", y="accuracy", looks=merged, legend=legend)
+    return curves(ax, lines, x="candidates per question", y="accuracy", looks=merged, legend=legend)
 
 
 def _columns(name: str, line: Line) -> Any:

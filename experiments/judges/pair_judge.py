@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...extraction.provenance import provenance
 from ...models.arguments import checked
@@ -54,15 +53,20 @@ class PairJudge:
         return np.array([v.score for v in self._scorable(pairs, batch_size, show_progress_bar)], dtype=np.float64)
 
     @checked
-    def predict(self, pairs: Any, batch_size: int = 32, show_progress_bar: bool | None = None) -> npt.NDArray[Any]:
+    def predict(
+        self, pairs: Any, batch_size: int = 32, show_progress_bar: bool | None = None, **as_cross_encoder: Any
+    ) -> Any:
         """Labels ``[n]`` of pairs: right or wrong, a rating, or the place of the option that is taken.
 
-        This is scikit-learn's ``predict``, which the judge itself has too; for what a CrossEncoder calls so, see
-        :meth:`scores` and :meth:`as_cross_encoder`. Labels are ``None`` where a judge has scores only. Arguments are
-        those of :meth:`verdicts`.
+        This is scikit-learn's ``predict``, which the judge itself has too; labels are ``None`` where a judge has scores
+        only. Arguments are those of :meth:`verdicts`. With others that a CrossEncoder's ``predict`` has
+        (``activation_fn``, ``apply_softmax``, ``convert_to_tensor``) it gives scores, as :meth:`as_cross_encoder` does.
 
         ``InnerjudgeError`` if one of them cannot be judged: :meth:`verdicts` returns the reasons.
         """
+        if as_cross_encoder:
+            how: Any = {"batch_size": batch_size, "show_progress_bar": show_progress_bar, **as_cross_encoder}
+            return self.as_cross_encoder().predict(pairs, **how)
         return as_labels([v.label for v in self._scorable(pairs, batch_size, show_progress_bar)])
 
     @checked

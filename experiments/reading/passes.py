@@ -74,6 +74,8 @@ class Passes:
     def __post_init__(self) -> None:
         if self.prompt is not None and self.prompt.kind == "rating":
             object.__setattr__(self, "scale", self.prompt.scale)
+        if len(set(self.markers)) != 2 or not all(one.strip() for one in self.markers):
+            raise InnerjudgeError(f"given the markers {self.markers!r:.80}, expected two different ones: {THINK}")
         if self.needs is not None and "reasoned" in self.needs and not self.reasoning_tokens:
             raise InnerjudgeError(
                 "given reasoning_tokens=0 with a judge of text written after reasoning, expected at least 1: raise it"

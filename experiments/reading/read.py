@@ -9,14 +9,18 @@ from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
 
-from ...extraction.features import Features
-from ...extraction.provenance import provenance
+import numpy as np
+
+from ...extraction.features import Array, Features
+from ...extraction.provenance import LAYER_CONVENTION, provenance
+from ...extraction.ragged import Ragged
 from ...extraction.readouts import (
     AttentionWeights,
     HiddenStates,
     QueryKey,
     Readout,
     ResponseLogProb,
+    States,
     range_readout,
     roles_of,
 )
@@ -27,6 +31,7 @@ from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, encode_trace
 from ...probes.judge import BaseJudge
+from .judge_prompt import JudgePrompt
 from .passes import Passes, check_prompt, prepared
 from .verdict_pass import ask_for_verdicts, extracted, wanted_of
 
@@ -39,7 +44,12 @@ VERDICT_READOUTS: dict[str, tuple[Readout, ...]] = {
 
 @named
 def read(
-    lm: LanguageModel, items: Sequence[Item], passes: Passes | None = None, *, judges: Sequence[BaseJudge] = ()
+    lm: LanguageModel,
+    items: Sequence[Item],
+    passes: Passes | None = None,
+    *,
+    judges: Sequence[BaseJudge] = (),
+    layers: Sequence[int] | int | None = None,
 ) -> Features:
     """Features of items of one kind, for its judges.
 
@@ -50,6 +60,8 @@ def read(
         judges: Keep only what these judges need to be fitted and to score, or, once they are fitted, to score. The pass
             stops after the last block that fitted judges read; to fit one again, give a fresh copy
             (``sklearn.base.clone``). Without judges, ``passes`` decides.
+        layers: Rows of the hidden states to keep, as in :class:`.HiddenStates`; negative ones count from the end. Only
+            without judges, which find their rows themselves, and refuse features in which they stand elsewhere.
 
     Raises:
         InnerjudgeError: If there are no items, they are of several kinds, or are not items; if the model or judges are
@@ -69,6 +81,8 @@ def read(
         passes = Passes(scale=next((one.value_range for one in judges if one.n_values and one.value_range), (1, 5)))
     if judges:
         passes = needed(judges, passes)
+    if judges and layers is not None:
+        raise InnerjudgeError("given layers beside judges, expected one: a judge reads its own, LogisticProbe(row=2)")
     readers: dict[type, Callable[..., Features]] = {Trace: trace_features, Rating: rating_features}
     readers |= {Choice: choice_features, Pair: partial(pair_features, swapped=False)}
     kinds = {type(item) for item in items}
@@ -77,11 +91,30 @@ def read(
         raise InnerjudgeError(f"given {names}, expected items of one kind: Trace, Rating, Choice or Pair")
     items = prepared(lm.tokenizer, items, passes)
     check_prompt(lm.tokenizer, passes, type(items[0]).__name__.lower(), judges)
-    return readers[type(items[0])](lm, items, passes)
+    found = readers[type(items[0])](lm, items, passes)
+    return found if layers is None else _of_layers(found, tuple(np.atleast_1d(layers).tolist()))
+
+
+def _of_layers(features: Features, layers: tuple[int, ...]) -> Features:
+    """Features with these rows of the hidden states; other judges than those fitted on such rows refuse them."""
+    rows = States("response", rows=layers)
+
+    def kept(name: str, values: Array) -> Array:
+        return values[:, rows.chosen(values.shape[1])] if name.startswith("hidden/") else values
+
+    arrays = {name: kept(name, one) for name, one in features.arrays.items()}
+    ragged = {name: Ragged(kept(name, one.values), one.offsets) for name, one in features.ragged.items()}
+    told = replace(features.provenance, layers=f"rows {', '.join(map(str, layers))} of {LAYER_CONVENTION}")
+    return replace(features, arrays=arrays, ragged=ragged, provenance=told)
 
 
 def needed(judges: Sequence[BaseJudge], passes: Passes) -> Passes:
-    """Passes that keep what ``judges`` need, and stop after the last block that they read."""
+    """Passes that keep what ``judges`` need, in their own prompt, and stop after the last block that they read."""
+    own = {judge.prompt for judge in judges if judge.prompt is not None}
+    if len(own) > 1:
+        raise InnerjudgeError(f"given judges of the prompts {', '.join(sorted(own))}, expected one: read once for each")
+    if own and passes.prompt is None:
+        passes = replace(passes, prompt=JudgePrompt.of(own.pop()))
     wanted = {need for judge in judges for need in judge.needs}
     wanted |= {need for judge in judges if judge.provenance_ is None for need in judge.fit_needs}
     lasts = [judge.last_block for judge in judges]

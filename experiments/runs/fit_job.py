@@ -1,6 +1,6 @@
 """Fit one judge of the panel on extracted features, from folder to folder."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,9 @@ from ...extraction.store import FeatureStore
 from ...extraction.store.index import HEADER
 from ...extraction.store.place import place
 from ...models.errors import InnerjudgeError, shown
+from ...models.foreign import parse_json
 from ...models.items import Choice, Item, Trace
+from ...models.markers import THINK
 from ...probes import BaseJudge, Verdict
 from ...probes.promising import Wanted, end_along, promise_on, verdicts_along
 from ...probes.risk import Bound
@@ -45,16 +47,17 @@ def fit_job(
     seed: int = 0,
     wanted: Wanted | None = None,
     given: tuple[Sequence[Path], Sequence[str], FitHow] | None = None,
+    parameters: Mapping[str, str] | None = None,
 ) -> str:
     """Fit the judge called ``name`` on labelled items of a features folder, and save it as the folder ``out``.
 
     Responses of pairs are items of their own there; a judge of single responses learns which one was preferred. Only
     the readouts of the judge are read, part by part where it can. ``between`` are the positions that CLUE and the
-    probes read; ``limit`` and ``seed`` draw whole questions at random. Labels of traces are also ``given``: files of
-    verdicts, their judges (none for all) and how these become one. Where a promise is ``wanted``, half of the questions
-    calibrate it, and the fit sees none of these. ``InnerjudgeError`` if the judge is not one for these items, cannot
-    learn from them, ``out`` holds another fit, or too few questions are held out for the promise; nothing is saved
-    then.
+    probes read, ``parameters`` others of the judge, as they are typed; ``limit`` and ``seed`` draw whole questions at
+    random. Labels of traces are also ``given``: files of verdicts, their judges (none for all) and how these become
+    one. Where a promise is ``wanted``, half of the questions calibrate it, and the fit sees none of these.
+    ``InnerjudgeError`` if the judge is not one for these items, cannot learn from them, ``out`` holds another fit, or
+    too few questions are held out for the promise; nothing is saved then.
     """
     job, at = read_job(features_folder), place(features_folder)
     items: Sequence[Item] = read_items_of(features_folder)
@@ -62,6 +65,7 @@ def fit_job(
     kind, scale = job["kind"], job["scale"]
     prompt = None if job.get("prompt") is None else JudgePrompt.of(job["prompt"])
     judge = _seat(name, kind, between, scale, prompt).judge
+    judge.set_params(**{name: _typed(value) for name, value in (parameters or {}).items()})
     store = FeatureStore.open(features_folder, check="checksums")
     turned, parts = None, [store.content_hash, hash_items(items)]
     if at.size(f"{PERMUTED}/{HEADER}") is not None:
@@ -70,7 +74,8 @@ def fit_job(
         turned = (again, [item.answer for item, _ in moved])
         parts.append(again.content_hash)
     drawn_by = seed if limit is not None or wanted is not None else 0
-    how: Any = {"abstain": bool(job.get("abstain", True)), "merge_system": bool(job.get("merge_system", False))}
+    usual: dict[str, Any] = {"abstain": True, "merge_system": False, "markers": THINK}
+    how: Any = {word: type(one)(job.get(word, one)) for word, one in usual.items()}
     own = None if prompt is None else prompt.to_json()
     made = JudgeRecord(name, kind, scale, prompt=own, features=hash_of(parts), limit=limit, seed=drawn_by, **how)
     check_new(out, ours=saved.WHOLE, begun=saved.BEGUN)
@@ -109,9 +114,17 @@ def fit_job(
     with writing(out):
         saved.save(judge, made, out)
     known = sum(labels[k] is not None and weights[k] != 0 for k in rows)
-    said = f"fitted on {counted(known, 'item')}." if learned else "does not learn from these labels."
+    said = f"fitted on {counted(known, 'item')}." if learned else "has nothing to fit, and judges as it is."
     mended = damaged * " What was there was damaged (checksum)."
     return f"{note or f'{name}: {said}'} It is saved as {out}.{mended}{promise}"
+
+
+def _typed(value: str) -> Any:
+    """A value as it is typed: JSON, such as 3, true or [1, 2]; else a text."""
+    try:
+        return parse_json(value)
+    except ValueError:
+        return value
 
 
 def _relabelled(items: Iterable[Item], files: Sequence[Path], raters: Sequence[str], how: FitHow) -> list[Trace]:

@@ -12,6 +12,7 @@ from ...models.errors import UnreadableError
 from ...models.formats.source import find_source
 from ...models.inputs import context_of
 from ...models.items import Item, Rating, Trace
+from ...models.markers import THINK
 from ...models.positions import Alike, Encoding, encode_prompt, encode_trace, unreadable
 from ...models.template import check_tokenizer
 from ..data.labels import label_of, scale_of
@@ -37,7 +38,12 @@ class Look:
 
 
 def look_at(
-    items: Sequence[Item], model: str = "reference", *, scale: tuple[int, int] | None = None, n: int = 3
+    items: Sequence[Item],
+    model: str = "reference",
+    *,
+    scale: tuple[int, int] | None = None,
+    n: int = 3,
+    markers: tuple[str, str] = THINK,
 ) -> Look:
     """Look at items of one kind through the tokenizer and the chat template of a model; its weights are not read.
 
@@ -49,7 +55,7 @@ def look_at(
     check_tokenizer(tokenizer, context)
     own = scale_of(items) if isinstance(items[0], Rating) else None
     askable = own if own is not None and own[0] >= 0 and own[1] <= 9 else (1, 5)  # labels of one token
-    alike, passes = Alike(tokenizer), Passes(scale=scale or askable)
+    alike, passes = Alike(tokenizer), Passes(scale=scale or askable, markers=markers)
     step = -(-len(items) // MEASURED)
     measured = [_encoded(tokenizer, item, passes, alike) for item in items[::step][:MEASURED]]
     lengths = [len(one.ids) for one in measured if one.ids] or [0]
@@ -59,7 +65,7 @@ def look_at(
         asked = "{}-{}".format(*passes.scale)
         facts["scores"] += f"; their scale is {own[0]} to {own[1]}; they are asked for as with --scale {asked}"
     sample = f" (measured on {len(measured):,})" if len(measured) < len(items) else ""
-    facts["tokens an item"] = f"{middle:,.0f} in the middle, {long:,.0f} at 95 %, {max(lengths):,} at most{sample}"
+    facts["tokens per item"] = f"{middle:,.0f} in the middle, {long:,.0f} at 95 %, {max(lengths):,} at most{sample}"
     counted = f" (of the {len(measured):,} measured)" if sample else ""
     reasons = Counter(_lacking(*lack) for one in measured for lack in one.missing.items())
     if context is not None and (over := sum(length > context for length in lengths)):
@@ -96,7 +102,7 @@ def _named(label: object) -> str:
 def _encoded(tokenizer: "PreTrainedTokenizerFast", item: Item, passes: Passes, alike: Alike) -> Encoding:
     try:
         if isinstance(item, Trace):
-            return encode_trace(tokenizer, item, alike=alike)
+            return encode_trace(tokenizer, item, markers=passes.markers, alike=alike)
         return encode_prompt(tokenizer, item.id, item.group, passes.ask(item), alike=alike)
     except UnreadableError as error:
         return unreadable(item.id, item.group, str(error))

@@ -16,7 +16,7 @@ _WITHOUT: dict[str, dict[str, Any]] = {
     "random": {"color": "#8C8C8C", "linestyle": ":", "marker": "", "linewidth": 1.2},
     "oracle": {"color": "#8C8C8C", "linestyle": "-", "marker": "", "linewidth": 1.2},
 }
-_AXES = {"n": "candidates a question", "tokens": "tokens a question", "seconds": "seconds a question"}
+_AXES = {"n": "candidates per question", "tokens": "tokens per question", "seconds": "seconds per question"}
 
 
 def draw(points: Sequence[Point], *, against: str) -> Figure | None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ...models.errors import InnerjudgeError, quoted, shown
 from ...models.foreign import of_text_file, parse_yaml
+from ...models.markers import THINK
 from ..compare.settings import Seeds, Settings
 from ..judges.between import Between
 from ..reading.judge_prompt import NAMES, JudgePrompt
@@ -126,6 +127,7 @@ class Study(_Part):
     prompt: str | None = None
     prompts: tuple[str, ...] = ()
     merge_system: bool = False
+    markers: tuple[str, str] = THINK
     embedder: str | None = None
     reasoning_tokens: int = Field(default=128, ge=0)
     target_accuracy: float = Field(default=0.9, gt=0, le=1)

@@ -10,7 +10,7 @@ from .trial import coverage
 from .worlds import WORLDS
 
 QUESTIONS = (8, 16, 25, 50, 200)
-#: Candidates a question and strength: every figure in the first, the cheap ones in all.
+#: Candidates per question and strength: every figure in the first, the cheap ones in all.
 DESIGNS = ((4, 0.3), (1, 0.0), (4, 0.0), (4, 0.7), (16, 0.3))
 #: Figures that are simulated in every design.
 EVERYWHERE = ("accuracy", "difference of accuracies", "AUROC within", "Cohen", "mean")

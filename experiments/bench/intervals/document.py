@@ -65,7 +65,7 @@ def markdown(found: Sequence[Coverage], command: str = "") -> str:
     for candidates, strength in dict.fromkeys((one.candidates, one.strength) for one in found):
         here = [one for one in found if (one.candidates, one.strength) == (candidates, strength)]
         sizes = sorted({one.questions for one in here})
-        lines += ["", f"## Candidates a question: {candidates}, strength {strength:g}", ""]
+        lines += ["", f"## Candidates per question: {candidates}, strength {strength:g}", ""]
         lines += [
             f"| figure, truth | {' | '.join(f'{n} questions' for n in sizes)} |",
             f"| --- |{' --- |' * len(sizes)}",

@@ -28,7 +28,7 @@ class World:
 
 
 WORLDS = (
-    World("one answer a question", 1, 0.0),
+    World("one answer per question", 1, 0.0),
     World("five independent answers", 5, 0.0),
     World("five answers, half of the variance of their question", 5, 0.5),
     World("twenty answers, nearly alike within their question", 20, 0.95),

@@ -31,11 +31,11 @@ SEED, SETTINGS = 0, Settings(reasoning_tokens=0)
 DATA = {"sample:gsm8k-solutions": 160, "sample:mmlu": 100, "sample:topical-chat": 100, "sample:llmbar": 80}
 #: Items in one part of the comparison with bare passes, and how many parts; the parts take turns.
 PART, PARTS = 20, 2
-#: What is asked for: bytes above the weights, prompts an item, compare by bare passes, loading by weights.
+#: What is asked for: bytes above the weights, prompts per item, compare by bare passes, loading by weights.
 BARS = {
     "peak above weights (GB)": 1.0,
-    "prompts asked an item": 3.0,
-    "prompts an item": 3.0,
+    "prompts asked per item": 3.0,
+    "prompts per item": 3.0,
     "compare by bare passes": 1.15,
     "loading by weights": 1.2,
 }
@@ -114,9 +114,9 @@ def comparing(model: str, data: str, limit: int) -> dict[str, Any]:
     (costs,) = found.found.results_json()["cost_per_item"].values()
     return {
         "peak above weights (GB)": (most - weight_bytes(lm)) / 1e9,
-        "prompts asked an item": asked.prompts / limit,
-        "tokens an item": seen.tokens / limit,
-        "steps an item": seen.steps / limit,
+        "prompts asked per item": asked.prompts / limit,
+        "tokens per item": seen.tokens / limit,
+        "steps per item": seen.steps / limit,
         "CPU seconds": spent,
         "each judge": {name: {k: round(v, 2) for k, v in one.items()} for name, one in costs.items()},
     }

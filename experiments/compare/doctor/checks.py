@@ -44,7 +44,7 @@ def checks(given: Scores) -> Section:
         repeated = sum(n - 1 for n in Counter(zip(given.questions, given.more["text"], strict=True)).values())
         rows.append(["candidates that repeat another of their question", repeated])
     sizes = Counter(given.questions)
-    rows.append(["candidates a question", f"{min(sizes.values())} to {max(sizes.values())}"])
+    rows.append(["candidates per question", f"{min(sizes.values())} to {max(sizes.values())}"])
     mixed = _on_both_sides(given.questions, given.labels)
     rows.append(["questions with a right and a wrong candidate", mixed])
     if mixed < 20:

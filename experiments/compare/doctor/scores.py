@@ -84,7 +84,7 @@ def read_scores(source: "str | Path | pd.DataFrame") -> Scores:
             if key in seen:
                 raise InnerjudgeError(
                     f"{record.where}: given question {shown(key[0])!r} candidate {shown(key[1])!r}, which stands in "
-                    f"{seen[key]}, expected each candidate once: keep one score a candidate"
+                    f"{seen[key]}, expected each candidate once: keep one score per candidate"
                 )
             seen[key] = record.where
     labels = tuple(row["label"] for row in found)

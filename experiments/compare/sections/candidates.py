@@ -92,12 +92,14 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
     _, judge, table = max(best, key=lambda one: one[0])
     columns = ["share", "cost", "accuracy", "low", "high"]
     rows = table[columns].round(3).to_numpy().tolist()
-    behind = grid(f"{judge}, then {dear} where it is least sure", ["share asked", "tokens an item", *columns[2:]], rows)
+    behind = grid(
+        f"{judge}, then {dear} where it is least sure", ["share asked", "tokens per item", *columns[2:]], rows
+    )
     line = {f"{judge}, then {dear}": [table[name].tolist() for name in columns[1:]]}
-    heading, axes = f"Accuracy against cost: {judge}, then {dear}", {"x": "tokens an item", "y": "accuracy"}
+    heading, axes = f"Accuracy against cost: {judge}, then {dear}", {"x": "tokens per item", "y": "accuracy"}
     plot = curves(lens.data, CASCADE, heading, line, **axes, behind=behind)
     alone, half, every = (
-        f"{value:.2f}{'' if low is None else f' [{low:.2f}, {high:.2f}]'} at {tokens:.0f} tokens an item"
+        f"{value:.2f}{'' if low is None else f' [{low:.2f}, {high:.2f}]'} at {tokens:.0f} tokens per item"
         for _, tokens, value, low, high in (rows[k] for k in (0, 2, 4))
     )
     said = (

@@ -37,6 +37,12 @@ def find(spec: str) -> tuple[Callable[[Path], list[Item]], Path]:
     return LOADERS[name], path
 
 
+def files_of(path: Path) -> list[Path]:
+    """The file, or the files of a folder that are data, in alphabetical order."""
+    there = [one for one in path.iterdir() if one.is_file()] if path.is_dir() else [path]
+    return sorted(one for one in there if one == path or not _BESIDE.search(one.name))
+
+
 def load(spec: str) -> list[Item]:
     """Read the items of ``LOADER:PATH``, such as ``"mmlu:data/mmlu/val"``; errors name file and record.
 
@@ -44,9 +50,7 @@ def load(spec: str) -> list[Item]:
     (README, LICENSE) and checksums; ``mmlu`` and ``trec`` take the folder whole.
     """
     loader, path = find(spec)
-    files = [path]
-    if path.is_dir() and loader not in (mmlu, trec):
-        files = sorted(one for one in path.iterdir() if one.is_file() and not _BESIDE.search(one.name))
+    files = [path] if loader in (mmlu, trec) else files_of(path)
     items = [item for file in files for item in loader(file)]
     if not items:
         raise InnerjudgeError(

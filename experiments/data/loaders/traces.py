@@ -88,13 +88,17 @@ def lm_eval_samples(path: Path) -> list[Item]:
     filters, the first that finds an answer right counts. A choice's ``answer`` is the target.
     """
     found: dict[str, Item] = {}
-    task = path.name.removeprefix("samples_").partition(".")[0]
     for record in read_table(path):
-        for row in _logged(record, f"{task}/{record.values.get('doc_id')}"):
+        for row in _logged(record, sample_name(path, record)):
             item = item_of(row, record.where)
             if item.id not in found or (row.get("correct") and not getattr(found[item.id], "correct", False)):
                 found[item.id] = item
     return list(found.values())
+
+
+def sample_name(path: Path, record: Record) -> str:
+    """``TASK/doc_id`` of a row that lm-evaluation-harness logged."""
+    return f"{path.name.removeprefix('samples_').partition('.')[0]}/{record.values.get('doc_id')}"
 
 
 def _logged(record: Record, name: str) -> Rows:

@@ -152,7 +152,7 @@ def weak_orders(n: int) -> Signs:
     """
     if not 1 <= n <= MOST_CANDIDATES:
         raise InnerjudgeError(
-            f"given {n} candidates a question, expected 1 to {MOST_CANDIDATES}: draw some, all orders are gone through"
+            f"given {n} candidates per question, expected 1 to {MOST_CANDIDATES}: draw some, all orders are tried"
         )
     levels = np.stack(np.meshgrid(*[np.arange(n, dtype=np.int8)] * n, indexing="ij"), axis=-1).reshape(-1, n)
     used = np.zeros((len(levels), n), dtype=bool)

@@ -27,9 +27,9 @@ OWN = {
 }
 
 
-def conversations(n: int) -> list[tuple[Any, Any]]:
+def conversations(n: int, seed: int | str = 7) -> list[tuple[Any, Any]]:
     """Prompts and responses as texts and messages: system turns, several turns, parts, reasoning apart."""
-    rng = Random(7)
+    rng = Random(seed)
     found: list[tuple[Any, Any]] = [(PROMPT, RIGHT)]
     for k in range(n):
         a, b = rng.randrange(2, 9), rng.randrange(2, 9)

@@ -46,7 +46,7 @@ def test_an_item_has_one_score_under_every_template(
     lm = load(str(folder))
     assert lm.chat_template_hash != reference.chat_template_hash
 
-    pairs = conversations(15)
+    pairs = conversations(15, family)  # other ones for each
     items = [
         Trace(question_id=f"q{k}", candidate_id="0", prompt=prompt, response=response, correct=k % 2 == 0)
         for k, (prompt, response) in enumerate(pairs)

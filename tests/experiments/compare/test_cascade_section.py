@@ -45,7 +45,7 @@ def test_the_curve_by_hand() -> None:
     assert [row[0] for row in plot.behind.rows] == [0.0, 0.25, 0.5, 0.75, 1.0]
     assert section.found[0].startswith("Accuracy of clue alone: 0.75 [")
     assert (
-        "] at 50 tokens an item; with text asked about the half of which it is least sure: 1.00 [" in section.found[0]
+        "] at 50 tokens per item; with text asked about the half of which it is least sure: 1.00 [" in section.found[0]
     )
     assert section.found[0].endswith("It was picked on these items, from 1 cheaper judge of states.")
     assert plot.draw() is not None

@@ -104,7 +104,7 @@ BAD = {
     "preference number": ([PAIR | {"preference": 1}], "field 'preference': given a number, expected a string"),
     "duplicate": ([TRACE, "", TRACE], "data.jsonl line 3: field 'question_id' and 'candidate_id': given the id 'q/0'"),
     "duplicate pair": ([PAIR, PAIR], "line 2: field 'pair_id': given the id 'p' that stands in data.jsonl line 1"),
-    "empty": ([], "data.jsonl: given an empty file, expected one item a line"),
+    "empty": ([], "data.jsonl: given an empty file, expected one item per line"),
     "blank": (["", "  "], "data.jsonl: given an empty file"),
 }
 

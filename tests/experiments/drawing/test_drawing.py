@@ -65,7 +65,7 @@ def test_columns_that_do_not_fit_are_refused(ax: Axes, line: tuple[list[float], 
 def test_bounds_of_reranking_are_thin(ax: Axes) -> None:
     lines = {name: ([1, 2], [0.5, 0.6]) for name in ("top@1", "random candidate", "oracle")}
     assert [h.get_linewidth() for h in drawing.accuracy_against_n(ax, lines)] == [1.6, 0.9, 0.9]
-    assert ax.get_xlabel() == "candidates a question"
+    assert ax.get_xlabel() == "candidates per question"
     rendered(ax)
 
 
