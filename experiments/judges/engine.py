@@ -13,7 +13,7 @@ from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
 from ...models.formats.source import find_source
 from ...models.items import Rating, Trace
-from ...models.positions import Encoding, encode_prompt, encode_trace
+from ...models.positions import Encoding, encode_prompt, encode_sampled, encode_trace
 from ...probes import BaseJudge, Verdict
 from ..reading.passes import prepared
 from . import saved
@@ -94,6 +94,11 @@ class EngineJudge:
             place, reason = next(iter(reasons.items()))
             raise InnerjudgeError(f"given pair {place}, which cannot be encoded ({reason}), expected pairs of strings")
         return [replace(one, id=str(k)) for k, one in zip(places, map(self._encoded, items), strict=True)]
+
+    def encode_sampled(self, prompt: Sequence[int], answer: Sequence[int]) -> Encoding:
+        """An answer, by the ids of its prompt and of its own tokens, as the engine read and sampled them."""
+        how = {"markers": self.made.markers, "roles": roles_of(map(states_of, self.judge.needs))}
+        return encode_sampled(self.tokenizer, prompt, answer, **how)
 
     def verdicts(
         self,
