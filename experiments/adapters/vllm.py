@@ -29,7 +29,7 @@ from vllm.forward_context import get_forward_context
 from vllm.logger import init_logger
 
 from ...extraction.given_states import GivenStates
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ..judges.engine import EngineJudge
 
 _log = init_logger("vllm.innerjudge")
@@ -80,23 +80,26 @@ class BlockHooks:
         self._layers = layers
         self._rows: dict[int, Tensor] = {}
         self._ids: Tensor | None = None
-        for module in (model, *model.children()):  # the model itself is running when it is first seen
-            module.register_forward_pre_hook(self._begin, with_kwargs=True)
+        model.register_forward_pre_hook(self._start, with_kwargs=True)
         for layer in layers:
             if layer == 0:
                 lists[0][0].register_forward_pre_hook(self._enter, with_kwargs=True)
             else:
                 lists[0][layer - 1].register_forward_hook(partial(self._leave, layer))
 
+    def begin(self, given: Sequence[Any]) -> bool:
+        """Note the ids of a pass, the first whole numbers that a module is given; whether there are any."""
+        found = [one for one in given if isinstance(one, Tensor) and not one.is_floating_point()]
+        self._ids = found[0] if found else None
+        return bool(found)
+
     def take(self) -> tuple[Tensor, Tensor] | None:
         """Ids ``[N]`` and states ``[N, rows, D]`` of the newest pass, once."""
         ids, self._ids = self._ids, None
         return None if ids is None else (ids, torch.stack([self._rows.pop(layer) for layer in self._layers], dim=1))
 
-    def _begin(self, _: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        ids = kwargs.get("input_ids", args[0] if args else None)
-        if isinstance(ids, Tensor) and not ids.is_floating_point():
-            self._ids = ids
+    def _start(self, _: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        self.begin((*args, *kwargs.values()))
 
     def _enter(self, _: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         given = [*args, *(kwargs[name] for name in ("hidden_states", "residual") if name in kwargs)]
@@ -145,10 +148,12 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
             _log.info("innerjudge keeps rows %s of %d tokens: %.0f MiB", self._layers, self._shape[0], megabytes)
             self._seen = nn.modules.module.register_module_forward_pre_hook(self._see)
 
-    def _see(self, model: nn.Module, args: Any) -> None:
-        """The engine shows a connector its model only when it first runs it."""
-        self._seen.remove()
-        self._hooks = BlockHooks(model, self._layers, self._n_blocks)
+    def _see(self, module: nn.Module, args: Sequence[Any]) -> None:
+        """The engine shows a connector its model only when it first runs it: the first module that runs."""
+        if self._hooks is None:
+            self._hooks = BlockHooks(module, self._layers, self._n_blocks)
+        if self._hooks.begin(args):  # the model's own hook comes too late for its first pass
+            self._seen.remove()
 
     def shutdown(self) -> None:
         """Remove the files."""
@@ -191,8 +196,11 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
         prompt, answer = list(request.prompt_token_ids), list(request.output_token_ids)
         asked = request.kv_transfer_params or {}
         if "answer_tokens" in asked:
-            cut = len(prompt) - int(asked["answer_tokens"])
-            prompt, answer = prompt[:cut], prompt[cut:]
+            n, most = asked["answer_tokens"], len(prompt) - 1
+            if type(n) is not int or not 0 < n <= most:
+                why = f"given answer_tokens={shown(n)}, expected a whole number from 1 to {most}: those of the answer"
+                return False, {"judges": {name: {"unscored": why} for name in self._judges}}
+            prompt, answer = prompt[:-n], prompt[-n:]
         elif answer and answer[-1] in (request.sampling_params.all_stop_token_ids or ()):
             answer.pop()
         n = min(len(prompt) + len(answer), request.num_computed_tokens)
