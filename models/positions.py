@@ -20,6 +20,9 @@ from .roles import PARTS, Role, Tokens, ranges_within
 from .tokens import LabelTokens, control_tokens, decoded, replayed_spans, tokens
 from .unfit import unfit
 
+#: Tokens that an opening marker and what follows it take at the end of a prompt, at most.
+_NEAR = 24
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
@@ -124,9 +127,12 @@ def encode_sampled(
     Positions are those of :func:`encode_trace`. Where the user's text ends is not known, so the prompt has opened the
     reasoning only if it ends with the opening marker.
     """
-    text, ids = decoded(tokenizer, list(prompt)), [*prompt, *answer]
-    said = replayed_spans(tokenizer, list(answer), len(text))
-    whole = Tokens(text + decoded(tokenizer, list(answer)), replayed_spans(tokenizer, list(prompt), 0) + said)
+    text, said, ids = decoded(tokenizer, list(prompt)), decoded(tokenizer, list(answer)), [*prompt, *answer]
+    # Where the tokens of a long prompt stand takes time; without a role in it, those of a marker at its end will do.
+    near = list(prompt if any(role.startswith("prompt/") for role in roles) else prompt[-_NEAR:])
+    spans = replayed_spans(tokenizer, near, len(text) - len(decoded(tokenizer, near)))
+    spans = [(0, 0)] * (len(prompt) - len(near)) + spans + replayed_spans(tokenizer, list(answer), len(text))
+    whole = Tokens(text + said, spans)
     opened = text.rstrip().endswith(markers[0])
     user_end = len(text.rstrip()) - len(markers[0]) if opened else len(text)
     trace = Trace(question_id=item, candidate_id="", prompt="", response="")

@@ -39,7 +39,7 @@ class StateCache:
     """Rows of hidden states beside a key and value cache: one place a token, whoever owns its block.
 
     The engine's worker writes and its scheduler reads, which are two processes: both map one file, in memory where the
-    system has such a folder.
+    system has such a folder. Whoever maps it second removes its name, so nothing is left when the engine is killed.
 
     Args:
         path: The file; ids are beside it.
@@ -48,9 +48,12 @@ class StateCache:
     """
 
     def __init__(self, path: Path, shape: tuple[int, int, int], dtype: torch.dtype) -> None:
-        self.paths = path, path.with_suffix(".ids")
+        ids, second = path.with_suffix(".ids"), path.exists()
         self._states = torch.from_file(str(path), shared=True, size=math.prod(shape), dtype=dtype).view(shape)
-        self._ids = torch.from_file(str(self.paths[1]), shared=True, size=shape[0], dtype=torch.long)
+        self._ids = torch.from_file(str(ids), shared=True, size=shape[0], dtype=torch.long)
+        if second:
+            path.unlink()
+            ids.unlink()
 
     def keep(self, places: Tensor, ids: Tensor, states: Tensor) -> None:
         """Put states ``[N, rows, D]`` of tokens to their places; below 0 are paddings. An empty place has the id 0."""
@@ -142,7 +145,8 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
         memory = Path("/dev/shm")
         folder = memory if memory.is_dir() else Path(tempfile.gettempdir())
         self._shape = kv_cache_config.num_blocks * self._block, len(self._layers), config.get_hidden_size()
-        self._cache = StateCache(folder / f"innerjudge-{vllm_config.instance_id}", self._shape, config.dtype)
+        rank = vllm_config.parallel_config.data_parallel_rank
+        self._cache = StateCache(folder / f"innerjudge-{vllm_config.instance_id}-{rank}", self._shape, config.dtype)
         if role == base.KVConnectorRole.WORKER:
             megabytes = math.prod(self._shape) * config.dtype.itemsize / 2**20
             _log.info("innerjudge keeps rows %s of %d tokens: %.0f MiB", self._layers, self._shape[0], megabytes)
@@ -154,11 +158,6 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
             self._hooks = BlockHooks(module, self._layers, self._n_blocks)
         if self._hooks.begin(args):  # the model's own hook comes too late for its first pass
             self._seen.remove()
-
-    def shutdown(self) -> None:
-        """Remove the files."""
-        for path in self._cache.paths:
-            path.unlink(missing_ok=True)
 
     # Worker: called around each pass.
 

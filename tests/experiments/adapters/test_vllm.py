@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import torch
@@ -69,8 +70,8 @@ class Engine:
         whole = SimpleNamespace(
             model_config=config,
             kv_transfer_config=extra,
-            parallel_config=SimpleNamespace(world_size=how.get("world_size", 1)),
-            instance_id=f"test-{id(self)}",
+            parallel_config=SimpleNamespace(world_size=how.get("world_size", 1), data_parallel_rank=0),
+            instance_id=f"test-{uuid4()}",
         )
         caches = SimpleNamespace(
             num_blocks=64, kv_cache_groups=[SimpleNamespace(kv_cache_spec=SimpleNamespace(block_size=BLOCK))]
@@ -113,10 +114,6 @@ class Engine:
         assert not freed_later
         return said["judges"]
 
-    def close(self) -> None:
-        self.worker.shutdown()
-        self.scheduler.shutdown()
-
 
 @pytest.fixture
 def judges(reference: LanguageModel, tmp_path: Path) -> tuple[dict[str, Judge], dict[str, str]]:
@@ -136,10 +133,8 @@ def judges(reference: LanguageModel, tmp_path: Path) -> tuple[dict[str, Judge], 
 
 
 @pytest.fixture
-def engine(adapter: Any, reference: LanguageModel, judges: Any) -> Iterator[Engine]:
-    found = Engine(adapter, reference, judges[1])
-    yield found
-    found.close()
+def engine(adapter: Any, reference: LanguageModel, judges: Any) -> Engine:
+    return Engine(adapter, reference, judges[1])
 
 
 def near(said: Any, judges: dict[str, Judge], pair: tuple[str, str]) -> bool:
