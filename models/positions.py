@@ -18,6 +18,9 @@ from .roles import PARTS, Role, Tokens, ranges_within
 from .tokens import FastTokenizer, LabelTokens, control_tokens, decoded, replayed_spans, tokens
 from .unfit import unfit
 
+#: Tokens that an opening marker and what follows it take at the end of a prompt, at most.
+_NEAR = 24
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
@@ -103,14 +106,58 @@ def encode_trace(
     else:
         ids, spans = tokens(tokenizer, text)
         prompt_end = max((i for i, (_, end) in enumerate(spans) if end <= len(prompt)), default=0)
-    positions, missing = marker_positions(spans, text, len(prompt), user_end, markers, prompt_end, sampled=replayed)
+    whole = Tokens(text, spans)
+    return _placed(trace, ids, whole, (len(prompt), prompt_end), user_end, markers, roles, sampled=replayed)
+
+
+def encode_sampled(
+    tokenizer: FastTokenizer,
+    prompt: Sequence[int],
+    answer: Sequence[int],
+    *,
+    markers: Markers = THINK,
+    roles: Sequence[str] = (),
+    item: str = "",
+) -> Encoding:
+    """Encode an answer from token ids alone: of its prompt, as a template rendered it, and of what was sampled.
+
+    Positions are those of :func:`encode_trace`. Where the user's text ends is not known, so the prompt has opened the
+    reasoning only if it ends with the opening marker.
+    """
+    text, said, ids = decoded(tokenizer, list(prompt)), decoded(tokenizer, list(answer)), [*prompt, *answer]
+    # Where the tokens of a long prompt stand takes time; without a role in it, those of a marker at its end will do.
+    near = list(prompt if any(role.startswith("prompt/") for role in roles) else prompt[-_NEAR:])
+    spans = replayed_spans(tokenizer, near, len(text) - len(decoded(tokenizer, near)))
+    spans = [(0, 0)] * (len(prompt) - len(near)) + spans + replayed_spans(tokenizer, list(answer), len(text))
+    whole = Tokens(text + said, spans)
+    opened = text.rstrip().endswith(markers[0])
+    user_end = len(text.rstrip()) - len(markers[0]) if opened else len(text)
+    trace = Trace(question_id=item, candidate_id="", prompt="", response="")
+    return _placed(trace, ids, whole, (len(text), len(prompt) - 1), user_end, markers, roles, sampled=True)
+
+
+def _placed(
+    trace: Trace,
+    ids: Sequence[int],
+    text: Tokens,
+    prompt: tuple[int, int],
+    user_end: int,
+    markers: Markers,
+    roles: Sequence[str],
+    *,
+    sampled: bool,
+) -> Encoding:
+    """Positions and ranges in a whole text; ``prompt`` is its number of characters and its last token."""
+    characters, prompt_end = prompt
+    found = marker_positions(text.spans, text.text, characters, user_end, markers, prompt_end, sampled=sampled)
+    positions, missing = found
     positions["prompt_end"] = (prompt_end,)
     if prompt_end + 1 < len(ids):
         positions["response_end"] = (len(ids) - 1,)
     else:
         missing["response_end"] = "the response is empty"
-    item = Encoding(id=trace.id, group=trace.group, ids=ids, positions=positions, missing=missing)
-    return with_ranges(item, roles, Tokens(text, spans), markers[1]) if roles else item
+    item = Encoding(id=trace.id, group=trace.group, ids=tuple(ids), positions=positions, missing=missing)
+    return with_ranges(item, roles, text, markers[1]) if roles else item
 
 
 def with_ranges(item: Encoding, roles: Sequence[str], tokens: Tokens, closing: str) -> Encoding:

@@ -18,6 +18,8 @@ MODULES = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str) -> None:
+    if name.endswith("adapters.vllm"):
+        pytest.importorskip("vllm", reason="vLLM has an environment of its own, see `make engine`")
     found = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
     assert found.failed == 0
 

@@ -8,6 +8,7 @@ TRL                       ``judge.as_reward()``, which needs nothing of TRL ``tr
 Inspect                   :mod:`.inspect_ai`: a scorer; records for logs    ``inspect``
 sentence-transformers     ``judge.as_cross_encoder()``                      ``sentence-transformers``
 LangChain                 :class:`.langchain.JudgeCrossEncoder`             ``langchain``
+vLLM                      :mod:`.vllm`: a connector that it loads by name   vLLM itself
 rerankers                 :class:`.rerankers.JudgeRanker`                   ``rerankers``
 ========================= ================================================= ===========================
 

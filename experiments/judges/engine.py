@@ -1,19 +1,20 @@
 """A judge behind an inference engine: the engine computes the states, and no model is loaded here."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ...extraction.given_states import GivenStates, Last, features_of_states
-from ...extraction.readouts import roles_of, states_of
+from ...extraction.given_states import GivenStates, Last, features_of_log_probabilities, features_of_states
+from ...extraction.readouts import ResponseLogProb, TokenStats, roles_of, states_of
 from ...models.arguments import checked
 from ...models.checkpoint import read_tokenizer
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
 from ...models.formats.source import find_source
 from ...models.items import Rating, Trace
-from ...models.positions import Encoding, encode_prompt, encode_trace
+from ...models.positions import Encoding, encode_prompt, encode_sampled, encode_trace
 from ...probes import BaseJudge, Verdict
 from ..reading.passes import prepared
 from . import saved
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: ``sampled_by`` of a trace whose ids the engine has sampled.
 _ENGINE = "engine"
+#: What an engine's log-probabilities of tokens are enough for.
+_LOG_PROBABILITIES = {one.name: one for one in (ResponseLogProb(), TokenStats("response", "log_probability"))}
 
 
 class EngineJudge:
@@ -37,11 +40,14 @@ class EngineJudge:
     def __init__(
         self, judge: BaseJudge, made: JudgeRecord, tokenizer: "PreTrainedTokenizerFast", final_norm: FinalNorm | None
     ) -> None:
-        others = [need for need in judge.needs if not need.startswith("hidden/")]
+        others = [need for need in judge.needs if need not in _LOG_PROBABILITIES]
+        if len(others) == len(judge.needs):
+            others = [need for need in judge.needs if not need.startswith("hidden/")]
         if others or judge.provenance_ is None:
             raise InnerjudgeError(
                 f"given {judge!r}, which reads {', '.join(others) or 'features of an unknown model'}, expected a "
-                "fitted judge of hidden states, such as CLUE or a probe: load the model for the others"
+                "fitted judge of hidden states, such as CLUE or a probe, or of log-probabilities: load the model for "
+                "the others, which read verdict logits, attention or whole distributions"
             )
         self.judge, self.made, self.tokenizer, self.final_norm = judge, made, tokenizer, final_norm
         self.kind, self._origin = made.kind or judge.kinds[0], judge.provenance_
@@ -95,6 +101,11 @@ class EngineJudge:
             raise InnerjudgeError(f"given pair {place}, which cannot be encoded ({reason}), expected pairs of strings")
         return [replace(one, id=str(k)) for k, one in zip(places, map(self._encoded, items), strict=True)]
 
+    def encode_sampled(self, prompt: Sequence[int], answer: Sequence[int]) -> Encoding:
+        """An answer, by the ids of its prompt and of its own tokens, as the engine read and sampled them."""
+        how = {"markers": self.made.markers, "roles": roles_of(map(states_of, self.judge.needs))}
+        return encode_sampled(self.tokenizer, prompt, answer, **how)
+
     def verdicts(
         self,
         encoded: Sequence[Encoding],
@@ -121,11 +132,7 @@ class EngineJudge:
         ``InnerjudgeError`` if the model is another, a layer that the judge reads is not there, or the norm convention
         does not fit.
         """
-        if model != self._origin.model:
-            raise InnerjudgeError(
-                f"given states of the model {model!r} for a judge of {self._origin.model!r}, expected those of its own "
-                "model: fit a judge on the other, or name the model as the judge does if it is the same"
-            )
+        self._require(model)
         if not len(encoded):
             return []
         features = features_of_states(
@@ -133,6 +140,30 @@ class EngineJudge:
             provenance=self._origin, last=last, final_norm=self.final_norm, rows=self.judge.rows_read(n_blocks + 2),
         )  # fmt: skip
         return self.judge.verdicts(features)
+
+    def verdicts_of_log_probabilities(
+        self, encoded: Sequence[Encoding], given: Sequence[Sequence[float]], *, model: str
+    ) -> list[Verdict]:
+        """One verdict a text, in order, by the log-probabilities of its tokens but the first (``prompt_logprobs``).
+
+        For a judge of log-probabilities, such as :class:`~innerjudge.TokenLogProb`; ``InnerjudgeError`` for others.
+        """
+        self._require(model)
+        readouts = [_LOG_PROBABILITIES[need] for need in self.judge.needs if need in _LOG_PROBABILITIES]
+        if not readouts:
+            raise InnerjudgeError(
+                f"given {self.judge!r} and log-probabilities, expected states: it reads {', '.join(self.judge.needs)}"
+            )
+        features = features_of_log_probabilities(encoded, given, readouts, provenance=self._origin)
+        return self.judge.verdicts(features)
+
+    def _require(self, model: str) -> None:
+        names = model, self._origin.model
+        if names[0] != names[1] and not (all(map(os.path.exists, names)) and os.path.samefile(*names)):
+            raise InnerjudgeError(
+                f"given states of the model {model!r} for a judge of {self._origin.model!r}, expected those of its own "
+                "model: fit a judge on the other, or name the model as the judge does if it is the same"
+            )
 
     def _encoded(self, item: Any) -> Encoding:
         how = self.made.passes

@@ -48,7 +48,9 @@ def names_something(dotted: str) -> bool:
     for k in range(len(parts), -1, -1):
         try:
             found = importlib.import_module(".".join([innerjudge.__name__, *parts[:k]]))
-        except ModuleNotFoundError:
+        except ModuleNotFoundError as error:
+            if error.name == "vllm":
+                return True  # the module is there; vLLM has an environment of its own
             continue
         for part in parts[k:]:
             if not hasattr(found, part):

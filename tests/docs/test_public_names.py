@@ -18,6 +18,7 @@ SHOWN = [
 ]
 #: Module -> why it is reached by its own path.
 ALLOWED = {
+    "experiments.adapters.vllm": "vLLM loads it by its path",
     "experiments.adapters.service.app": "needs the extra `serve`; an application server is given its path",
     "experiments.adapters.lm_eval": "needs the extra `lm-eval`; a task's YAML names functions by their path",
 }

@@ -1,0 +1,219 @@
+"""Saved judges inside vLLM: each finished answer comes back with their scores. No file, no second pass.
+
+A connector that vLLM loads by name, offline and in its OpenAI-compatible server (extra: vLLM itself)::
+
+    --enforce-eager --kv-transfer-config '{"kv_connector": "JudgeConnector", "kv_role": "kv_both",
+      "kv_connector_module_path": "innerjudge.experiments.adapters.vllm",
+      "kv_connector_extra_config": {"judges": {"clue": "FOLDER OF THE JUDGE"}}}'
+
+Every answer then has ``kv_transfer_params["judges"]["clue"]``: ``{"score": ...}`` or ``{"unscored": reason}``. To judge
+an answer that exists, send it behind its prompt with ``max_tokens=1`` and ``kv_transfer_params={"answer_tokens": n}``:
+its last ``n`` tokens are the answer.
+
+Hooks on the model's blocks keep the rows that the judges read of each token at that token's place in the engine's key
+and value cache. So prefix caching, chunked prefill and many requests at once need nothing, and the memory (told in the
+log) does not grow with answers. Judges of hidden states only, one worker (no tensor parallelism), eager mode.
+"""
+
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from vllm.distributed.kv_transfer.kv_connector.v1 import base
+from vllm.forward_context import get_forward_context
+from vllm.logger import init_logger
+
+from ...extraction.given_states import GivenStates
+from ...models.errors import InnerjudgeError, shown
+from ..judges.engine import EngineJudge
+
+_log = init_logger("vllm.innerjudge")
+
+
+class StateCache:
+    """Rows of hidden states beside a key and value cache: one place a token, whoever owns its block.
+
+    The engine's worker writes and its scheduler reads, which are two processes: both map one file, in memory where the
+    system has such a folder. Whoever maps it second removes its name, so nothing is left when the engine is killed.
+
+    Args:
+        path: The file; ids are beside it.
+        shape: Number of tokens that the cache holds, of rows, and the width.
+        dtype: Type of the states.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int, int], dtype: torch.dtype) -> None:
+        ids, second = path.with_suffix(".ids"), path.exists()
+        self._states = torch.from_file(str(path), shared=True, size=math.prod(shape), dtype=dtype).view(shape)
+        self._ids = torch.from_file(str(ids), shared=True, size=shape[0], dtype=torch.long)
+        if second:
+            path.unlink()
+            ids.unlink()
+
+    def keep(self, places: Tensor, ids: Tensor, states: Tensor) -> None:
+        """Put states ``[N, rows, D]`` of tokens to their places; below 0 are paddings. An empty place has the id 0."""
+        real = places >= 0
+        at = places[real].cpu()
+        self._states[at], self._ids[at] = states[real].cpu(), ids[real].cpu().long() + 1
+
+    def of(self, places: Sequence[int]) -> GivenStates:
+        """Ids and states of the tokens at some places."""
+        at = torch.tensor(places, dtype=torch.long)
+        return GivenStates(tuple((self._ids[at] - 1).tolist()), self._states[at].float().numpy())
+
+
+class BlockHooks:
+    """Keep rows ``layers`` of the newest pass of an engine's model.
+
+    Its blocks are the modules of its one list of ``n_blocks``; each returns the residual stream, or it in two summands.
+    """
+
+    def __init__(self, model: nn.Module, layers: Sequence[int], n_blocks: int) -> None:
+        lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == n_blocks]
+        if len(lists) != 1:
+            raise InnerjudgeError(
+                f"given a {type(model).__name__} with {len(lists)} lists of {n_blocks} modules, expected one, its "
+                "blocks: judge its states in files (innerjudge.extraction.given_states.read_vllm)"
+            )
+        self._layers = layers
+        self._rows: dict[int, Tensor] = {}
+        self._ids: Tensor | None = None
+        model.register_forward_pre_hook(self._start, with_kwargs=True)
+        for layer in layers:
+            if layer == 0:
+                lists[0][0].register_forward_pre_hook(self._enter, with_kwargs=True)
+            else:
+                lists[0][layer - 1].register_forward_hook(partial(self._leave, layer))
+
+    def begin(self, given: Sequence[Any]) -> bool:
+        """Note the ids of a pass, the first whole numbers that a module is given; whether there are any."""
+        found = [one for one in given if isinstance(one, Tensor) and not one.is_floating_point()]
+        self._ids = found[0] if found else None
+        return bool(found)
+
+    def take(self) -> tuple[Tensor, Tensor] | None:
+        """Ids ``[N]`` and states ``[N, rows, D]`` of the newest pass, once."""
+        ids, self._ids = self._ids, None
+        return None if ids is None else (ids, torch.stack([self._rows.pop(layer) for layer in self._layers], dim=1))
+
+    def _start(self, _: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        self.begin((*args, *kwargs.values()))
+
+    def _enter(self, _: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        given = [*args, *(kwargs[name] for name in ("hidden_states", "residual") if name in kwargs)]
+        states, *others = (one for one in given if one is not None and one.is_floating_point())
+        self._rows[0] = states + others[0] if others else states
+
+    def _leave(self, layer: int, _: nn.Module, __: Any, found: Any) -> None:
+        states, rest = found if isinstance(found, tuple) else (found, None)
+        self._rows[layer] = states if rest is None else states + rest
+
+
+class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
+    """The part of :mod:`innerjudge.experiments.adapters.vllm` that vLLM calls."""
+
+    #: A score that is lost with a preempted request is not worth computing the request again.
+    requires_kv_delivery = False
+
+    def __init__(self, vllm_config: Any, role: Any, kv_cache_config: Any) -> None:
+        super().__init__(vllm_config, role, kv_cache_config)
+        folders = self._kv_transfer_config.get_from_extra_config("judges", None)
+        config = vllm_config.model_config
+        wrong = {
+            "no judges": not isinstance(folders, dict) or not folders,
+            "compiled graphs": not config.enforce_eager,
+            "several workers": vllm_config.parallel_config.world_size != 1,
+            "several kinds of caches": len(kv_cache_config.kv_cache_groups) != 1,
+        }
+        if any(wrong.values()):
+            given = ", ".join(name for name, found in wrong.items() if found)
+            raise InnerjudgeError(
+                f"given {given}, expected judges={{name: folder}} in kv_connector_extra_config, --enforce-eager, one "
+                "worker (no tensor or pipeline parallelism) and one kind of cache"
+            )
+        self._judges = {name: EngineJudge.load(folder) for name, folder in folders.items()}
+        self._model, self._n_blocks = config.model, config.get_total_num_hidden_layers()
+        rows = {row for judge in self._judges.values() for row in judge.judge.rows_read(self._n_blocks + 2)}
+        self._layers = sorted({min(row, self._n_blocks) for row in rows})
+        self._block = kv_cache_config.kv_cache_groups[0].kv_cache_spec.block_size
+        self._hooks: BlockHooks | None = None
+        memory = Path("/dev/shm")
+        folder = memory if memory.is_dir() else Path(tempfile.gettempdir())
+        self._shape = kv_cache_config.num_blocks * self._block, len(self._layers), config.get_hidden_size()
+        rank = vllm_config.parallel_config.data_parallel_rank
+        self._cache = StateCache(folder / f"innerjudge-{vllm_config.instance_id}-{rank}", self._shape, config.dtype)
+        if role == base.KVConnectorRole.WORKER:
+            megabytes = math.prod(self._shape) * config.dtype.itemsize / 2**20
+            _log.info("innerjudge keeps rows %s of %d tokens: %.0f MiB", self._layers, self._shape[0], megabytes)
+            self._seen = nn.modules.module.register_module_forward_pre_hook(self._see)
+
+    def _see(self, module: nn.Module, args: Sequence[Any]) -> None:
+        """The engine shows a connector its model only when it first runs it: the first module that runs."""
+        if self._hooks is None:
+            self._hooks = BlockHooks(module, self._layers, self._n_blocks)
+        if self._hooks.begin(args):  # the model's own hook comes too late for its first pass
+            self._seen.remove()
+
+    # Worker: called around each pass.
+
+    def start_load_kv(self, forward_context: Any, **kwargs: Any) -> None:
+        """Nothing is loaded."""
+
+    def wait_for_layer_load(self, layer_name: str) -> None:
+        """Nothing is loaded."""
+
+    def save_kv_layer(self, layer_name: str, kv_layer: Tensor, attn_metadata: Any, **kwargs: Any) -> None:
+        """Keys and values are not kept."""
+
+    def wait_for_save(self) -> None:
+        """After a pass: its states go to their places."""
+        places = next(iter(get_forward_context().slot_mapping.values()), None)
+        newest = self._hooks.take() if self._hooks else None
+        if places is not None and newest is not None:
+            self._cache.keep(places, *(one[: len(places)] for one in newest))
+
+    # Scheduler.
+
+    def get_num_new_matched_tokens(self, request: Any, num_computed_tokens: int) -> tuple[int, bool]:
+        """Nothing is loaded."""
+        return 0, False
+
+    def update_state_after_alloc(self, request: Any, blocks: Any, num_external_tokens: int) -> None:
+        """Nothing is loaded."""
+
+    def build_connector_meta(self, scheduler_output: Any) -> Any:
+        """Nothing is told to the worker."""
+        return base.KVConnectorMetadata()
+
+    def request_finished(self, request: Any, block_ids: list[int]) -> tuple[bool, dict[str, Any]]:
+        """The judges' verdicts of an answer; its blocks may be freed."""
+        prompt, answer = list(request.prompt_token_ids), list(request.output_token_ids)
+        asked = request.kv_transfer_params or {}
+        if "answer_tokens" in asked:
+            n, most = asked["answer_tokens"], len(prompt) - 1
+            if type(n) is not int or not 0 < n <= most:
+                why = f"given answer_tokens={shown(n)}, expected a whole number from 1 to {most}: those of the answer"
+                return False, {"judges": {name: {"unscored": why} for name in self._judges}}
+            prompt, answer = prompt[:-n], prompt[-n:]
+        elif answer and answer[-1] in (request.sampling_params.all_stop_token_ids or ()):
+            answer.pop()
+        n = min(len(prompt) + len(answer), request.num_computed_tokens)
+        places = [block * self._block + k for block in block_ids for k in range(self._block)][:n]
+        states = self._cache.of(places)
+        return False, {
+            "judges": {name: self._said(judge, prompt, answer, states) for name, judge in self._judges.items()}
+        }
+
+    def _said(self, judge: EngineJudge, prompt: list[int], answer: list[int], states: GivenStates) -> dict[str, Any]:
+        try:
+            item = judge.encode_sampled(prompt, answer)
+            how = {"model": self._model, "layers": self._layers, "n_blocks": self._n_blocks}
+            [verdict] = judge.verdicts([item], [states], **how)
+        except InnerjudgeError as error:
+            return {"unscored": str(error)}
+        return {"score": verdict.score} if verdict.unscored is None else {"unscored": verdict.unscored}

@@ -1,0 +1,212 @@
+"""Judges inside vLLM, in front of a small stand-in for its connector interface; ``make engine`` runs the real one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import torch
+from innerjudge import CLUE, InnerjudgeError, Judge, LanguageModel, LogisticProbe, Trace, read
+from innerjudge.experiments.judges.engine import EngineJudge
+from innerjudge.models.positions import encode_sampled, encode_trace
+
+PROMPT = "Start with 7. Add 5. Times 3."
+SAID = ["<think>7+5=12;12*3=36</think>36", "<think>7+5=13;13*3=39</think>39", "<think>7+5=12;12+3=15</think>15"]
+BLOCK = 4
+
+
+class Base:
+    """What the connector takes from vLLM's base class."""
+
+    def __init__(self, vllm_config: Any, role: str, kv_cache_config: Any) -> None:
+        self._kv_transfer_config = vllm_config.kv_transfer_config
+
+
+@pytest.fixture
+def adapter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The module, with stand-ins for what it imports of vLLM; ``adapter.context`` is the pass' context."""
+    base = SimpleNamespace(
+        KVConnectorBase_V1=Base, KVConnectorRole=SimpleNamespace(WORKER="w"), KVConnectorMetadata=object
+    )
+    context = SimpleNamespace(slot_mapping={})
+    parts: dict[str, dict[str, Any]] = {
+        "vllm": {},
+        "vllm.distributed": {},
+        "vllm.distributed.kv_transfer": {},
+        "vllm.distributed.kv_transfer.kv_connector": {},
+        "vllm.distributed.kv_transfer.kv_connector.v1": {"base": base},
+        "vllm.forward_context": {"get_forward_context": lambda: context},
+        "vllm.logger": {"init_logger": lambda _: SimpleNamespace(info=lambda *_: None)},
+    }
+    for name, held in parts.items():
+        module = ModuleType(name)
+        vars(module).update(held)
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.delitem(sys.modules, "innerjudge.experiments.adapters.vllm", raising=False)
+    module = import_module("innerjudge.experiments.adapters.vllm")
+    yield SimpleNamespace(module=module, context=context)
+    sys.modules.pop("innerjudge.experiments.adapters.vllm", None)
+
+
+class Engine:
+    """Two halves of a connector around a model of transformers, and blocks handed out from the highest on."""
+
+    def __init__(self, adapter: Any, lm: LanguageModel, folders: Any, **how: Any) -> None:
+        config = SimpleNamespace(
+            enforce_eager=True,
+            model=lm.name,
+            dtype=torch.float32,
+            get_total_num_hidden_layers=lambda: lm.anatomy.n_blocks,
+            get_hidden_size=lambda: lm.model.config.hidden_size,
+        )
+        vars(config).update({k: v for k, v in how.items() if hasattr(config, k)})
+        extra = SimpleNamespace(get_from_extra_config=lambda name, default: folders)
+        whole = SimpleNamespace(
+            model_config=config,
+            kv_transfer_config=extra,
+            parallel_config=SimpleNamespace(world_size=how.get("world_size", 1), data_parallel_rank=0),
+            instance_id=f"test-{uuid4()}",
+        )
+        caches = SimpleNamespace(
+            num_blocks=64, kv_cache_groups=[SimpleNamespace(kv_cache_spec=SimpleNamespace(block_size=BLOCK))]
+        )
+        self.lm, self.context = lm, adapter.context
+        self.worker = adapter.module.JudgeConnector(whole, "w", caches)
+        self.scheduler = adapter.module.JudgeConnector(whole, "s", caches)
+        self.free = list(range(64))
+
+    def blocks(self, n: int) -> list[int]:
+        return [self.free.pop() for _ in range(-(-n // BLOCK))]
+
+    @torch.inference_mode()
+    def run(self, ids: list[int], blocks: list[int], *, chunk: int = 1000, known: int = 0) -> None:
+        """Passes over the tokens after ``known``, ``chunk`` at a time, each with two paddings at its end."""
+        past: Any = None
+        if known:
+            hooks = self.worker._hooks
+            past = self.lm.model(torch.tensor([ids[:known]]), use_cache=True).past_key_values
+            hooks.take()
+        for start in range(known, len(ids), chunk):
+            part = ids[start : start + chunk]
+            slots = [blocks[k // BLOCK] * BLOCK + k % BLOCK for k in range(start, start + len(part))]
+            self.context.slot_mapping = {"0": torch.tensor(slots)}
+            # transformers has a batch axis, which an engine has not
+            past = self.lm.model(torch.tensor([part]), past_key_values=past, use_cache=True).past_key_values
+            hooks = self.worker._hooks
+            hooks._ids, hooks._rows = hooks._ids.view(-1), {k: v.view(-1, v.shape[-1]) for k, v in hooks._rows.items()}
+            self.worker.wait_for_save()
+
+    def finish(self, prompt: list[int], answer: list[int], blocks: list[int], **how: Any) -> Any:
+        request = SimpleNamespace(
+            prompt_token_ids=prompt,
+            output_token_ids=answer,
+            kv_transfer_params=how.get("params"),
+            sampling_params=SimpleNamespace(all_stop_token_ids=how.get("stops", set())),
+            num_computed_tokens=how.get("computed", len(prompt) + max(len(answer) - 1, 0)),
+        )
+        freed_later, said = self.scheduler.request_finished(request, blocks)
+        assert not freed_later
+        return said["judges"]
+
+
+@pytest.fixture
+def judges(reference: LanguageModel, tmp_path: Path) -> tuple[dict[str, Judge], dict[str, str]]:
+    traces = [Trace(question_id="q", candidate_id=str(k), prompt=PROMPT, response=one) for k, one in enumerate(SAID)]
+    made: dict[str, Any] = {
+        "clue": CLUE(rank_by="margin"),
+        "probe": LogisticProbe(row=3),
+        "end": LogisticProbe(positions=["response_end"], row=-1),
+        "start": LogisticProbe(positions=["prompt_end"], row=0),
+    }
+    found = {}
+    for name, judge in made.items():
+        features = read(reference, traces, judges=[judge])
+        found[name] = Judge(judge.fit(features, [True, False, False]), reference)
+        found[name].save(tmp_path / name)
+    return found, {name: str(tmp_path / name) for name in found}
+
+
+@pytest.fixture
+def engine(adapter: Any, reference: LanguageModel, judges: Any) -> Engine:
+    return Engine(adapter, reference, judges[1])
+
+
+def near(said: Any, judges: dict[str, Judge], pair: tuple[str, str]) -> bool:
+    own = {name: judge.verdicts([pair])[0].score for name, judge in judges.items()}
+    return bool(said == {name: {"score": pytest.approx(score, abs=1e-4)} for name, score in own.items()})
+
+
+@pytest.mark.parametrize("chunk", [1000, 5, 1])
+def test_an_answer_scores_as_in_the_own_pass(engine: Engine, judges: Any, chunk: int) -> None:
+    """Read in one pass, in chunks, or token by token as it is sampled; the model's first pass counts too."""
+    encoded = EngineJudge.load(judges[1]["clue"]).encode([(PROMPT, one) for one in SAID])
+    held = []
+    for one in encoded:
+        ids, cut = list(one.ids), one.positions["prompt_end"][0] + 1
+        blocks = engine.blocks(len(ids))
+        engine.run(ids, blocks, chunk=chunk)
+        held.append((ids[:cut], ids[cut:], blocks))
+    # Others' tokens came between; the last sampled token, here the end of the text, never went through the model.
+    for (prompt, answer, blocks), text in zip(held, SAID, strict=True):
+        assert near(engine.finish(prompt, [*answer, 1], blocks, stops={1}), judges[0], (PROMPT, text))
+        said = engine.finish([*prompt, *answer], [5], blocks, params={"answer_tokens": len(answer)})
+        assert near(said, judges[0], (PROMPT, text))
+
+
+def test_blocks_of_the_prefix_cache_bring_their_states(engine: Engine, judges: Any) -> None:
+    one, other = EngineJudge.load(judges[1]["clue"]).encode([(PROMPT, SAID[0]), (PROMPT, SAID[1])])
+    first = engine.blocks(len(one.ids))
+    engine.run(list(one.ids), first)
+    shared = next(k for k, (a, b) in enumerate(zip(one.ids, other.ids, strict=False)) if a != b) // BLOCK
+    blocks = first[:shared] + engine.blocks(len(other.ids) - shared * BLOCK)
+    engine.run(list(other.ids), blocks, known=shared * BLOCK)
+    cut = other.positions["prompt_end"][0] + 1
+    said = engine.finish(list(other.ids), [5], blocks, params={"answer_tokens": len(other.ids) - cut})
+    assert shared > 1
+    assert near(said, judges[0], (PROMPT, SAID[1]))
+
+
+def test_what_has_no_state_has_a_reason(engine: Engine, judges: Any) -> None:
+    [one] = EngineJudge.load(judges[1]["clue"]).encode([(PROMPT, SAID[0])])
+    ids, cut = list(one.ids), one.positions["prompt_end"][0] + 1
+    blocks = engine.blocks(len(ids))
+    engine.run(ids[:-1], blocks)
+    said = engine.finish(ids[:cut], ids[cut:], blocks)  # cut off by max_tokens: the last token has no state
+    assert "score" in said["clue"]
+    assert "include_output_tokens" in said["end"]["unscored"]
+    other = engine.finish(ids[:cut], [ids[cut] + 1, *ids[cut + 1 :]], blocks)
+    assert "read other tokens" in other["clue"]["unscored"]
+    assert "answer_tokens" in engine.finish(ids, [5], blocks, params={"answer_tokens": 1000})["clue"]["unscored"]
+    assert "answer_tokens" in engine.finish(ids, [5], blocks, params={"answer_tokens": "x"})["clue"]["unscored"]
+
+
+@pytest.mark.parametrize(
+    ("how", "given"), [({"enforce_eager": False}, "compiled graphs"), ({"world_size": 2}, "several workers")]
+)
+def test_what_it_cannot_do_is_refused_at_the_start(
+    adapter: Any, reference: Any, judges: Any, how: Any, given: str
+) -> None:
+    with pytest.raises(InnerjudgeError, match=given):
+        Engine(adapter, reference, judges[1], **how)
+    with pytest.raises(InnerjudgeError, match="no judges"):
+        Engine(adapter, reference, {})
+
+
+@pytest.mark.parametrize("text", [*SAID, "36", "<think>7+5=12", "12</think>36", "the <think> tag is mentioned", ""])
+def test_ids_alone_give_the_positions_of_the_text(reference: LanguageModel, text: str) -> None:
+    roles = ("response", "reasoning/step", "reasoning/segment(4)")
+    trace = Trace(question_id="", candidate_id="", prompt=PROMPT, response=text)
+    ids = encode_trace(reference.tokenizer, trace).ids
+    cut = encode_trace(reference.tokenizer, trace).positions["prompt_end"][0] + 1
+    stored = {"response_ids": list(ids[cut:]), "sampled_by": "m"}
+    sampled = Trace(question_id="", candidate_id="", prompt=PROMPT, response=text, extra=stored)
+    whole = encode_trace(reference.tokenizer, sampled, sampled_by="m", roles=roles)
+    alone = encode_sampled(reference.tokenizer, ids[:cut], ids[cut:], roles=roles)
+    assert (alone.ids, alone.positions, alone.ranges) == (whole.ids, whole.positions, whole.ranges)
+    assert alone.missing == whole.missing
