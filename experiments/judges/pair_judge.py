@@ -53,9 +53,7 @@ class PairJudge:
         return np.array([v.score for v in self._scorable(pairs, batch_size, show_progress_bar)], dtype=np.float64)
 
     @checked
-    def predict(
-        self, pairs: Any, batch_size: int = 32, show_progress_bar: bool | None = None, **as_cross_encoder: Any
-    ) -> Any:
+    def predict(self, pairs: Any, batch_size: int = 32, show_progress_bar: bool | None = None, **more: Any) -> Any:
         """Labels ``[n]`` of pairs: right or wrong, a rating, or the place of the option that is taken.
 
         This is scikit-learn's ``predict``, which the judge itself has too; labels are ``None`` where a judge has scores
@@ -64,9 +62,8 @@ class PairJudge:
 
         ``InnerjudgeError`` if one of them cannot be judged: :meth:`verdicts` returns the reasons.
         """
-        if as_cross_encoder:
-            how: Any = {"batch_size": batch_size, "show_progress_bar": show_progress_bar, **as_cross_encoder}
-            return self.as_cross_encoder().predict(pairs, **how)
+        if more:
+            return self.as_cross_encoder().predict(pairs, None, None, batch_size, show_progress_bar, **more)
         return as_labels([v.label for v in self._scorable(pairs, batch_size, show_progress_bar)])
 
     @checked

@@ -18,17 +18,6 @@ from . import shapes
 from .batcher import AskedPair, Batcher, PairVerdict
 from .limits import Limits, Meters, Refused
 
-_SAID = {
-    400: "The request is wrong; the message says where.",
-    401: "No key, or a wrong one.",
-    404: "No judge of this name.",
-    408: "The request was sent too slowly.",
-    413: "The request is too large.",
-    429: "The queue is full; Retry-After says when to try again.",
-    500: "The judge failed.",
-    503: "The service is stopping.",
-    504: "Not answered in time.",
-}
 _RERANK = ("/v1/rerank", "/rerank", "/v2/rerank")
 _SCORE = ("/v1/score", "/score")
 
@@ -36,7 +25,7 @@ _SCORE = ("/v1/score", "/score")
 def judging_routes(batchers: Mapping[str, Batcher], limits: Limits, gates: Sequence[Gate] = ()) -> APIRouter:
     """``/v1/rerank`` and ``/v1/score`` under all their names, and ``/v1/models``."""
     errors: dict[int | str, dict[str, Any]] = {
-        code: {"model": shapes.ErrorResponse, "description": said} for code, said in _SAID.items()
+        int(code): {"model": shapes.ErrorResponse, "description": said} for code, said in shapes.SAID["errors"].items()
     }
     # "default" keeps FastAPI from promising its own shape and code for requests that are wrong.
     errors["default"] = {"model": shapes.ErrorResponse, "description": "Anything else."}

@@ -1,6 +1,8 @@
 """Requests and answers, field by field as Jina, Cohere and vLLM name them."""
 
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -8,15 +10,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from ....models.conversation import Text as Texts, as_prompt, as_response, plain_text
 from ....models.errors import InnerjudgeError
 
-_PROMPT = "Start with 7. Add 5."
-_GOOD, _BAD = "<think>7+5=12</think>12", "<think>7+5=13</think>13"
+#: Examples of requests and answers by their type, and what the codes of errors mean.
+SAID: dict[str, Any] = tomllib.loads(Path(__file__).with_name("said.toml").read_text("utf-8"))
 _MODEL = "Name of a judge that is served; may be left out if there is only one."
 _UNSCORED = "Why there is no score, such as a gate that is failed; only on unscored results."
 _KEPT = "Whether the judge's promise keeps the verdict, or abstains; only where it has a promise, see /v1/models."
 
 
-def _example(**fields: Any) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [fields]})
+def _example(name: str) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [SAID[name]]})
 
 
 def _whole(text: str) -> str:
@@ -57,7 +59,7 @@ class Document(BaseModel):
 class RerankRequest(BaseModel):
     """Candidates of one prompt."""
 
-    model_config = _example(query=_PROMPT, documents=[_BAD, _GOOD], top_n=2, return_documents=True)
+    model_config = _example("RerankRequest")
 
     model: Text | None = Field(None, description=_MODEL)
     query: Text | Prompt = Field(description="The prompt: a string, or messages.")
@@ -93,13 +95,7 @@ class RerankResult(BaseModel):
 class RerankResponse(BaseModel):
     """Results, best first; unscored ones last."""
 
-    model_config = _example(
-        id="rerank-0f3a", model="judge", usage={"prompt_tokens": 60, "total_tokens": 60},
-        results=[
-            {"index": 1, "relevance_score": 0.42, "document": {"text": _GOOD}},
-            {"index": 0, "relevance_score": -0.17, "document": {"text": _BAD}},
-        ],
-    )  # fmt: skip
+    model_config = _example("RerankResponse")
 
     id: str
     model: str
@@ -110,7 +106,7 @@ class RerankResponse(BaseModel):
 class ScoreRequest(BaseModel):
     """Pairs: one text with each of many, or two lists of one length; texts may be messages."""
 
-    model_config = _example(text_1=_PROMPT, text_2=[_GOOD, _BAD])
+    model_config = _example("ScoreRequest")
 
     model: Text | None = Field(None, description=_MODEL)
     text_1: Text | Prompt | list[Text | Prompt] = Field(
@@ -132,11 +128,7 @@ class ScoreData(BaseModel):
 class ScoreResponse(BaseModel):
     """Scores in the order of the pairs."""
 
-    model_config = _example(
-        id="score-0f3a", object="list", created=1760000000, model="judge",
-        data=[{"index": 0, "object": "score", "score": 0.42}, {"index": 1, "object": "score", "score": -0.17}],
-        usage={"prompt_tokens": 60, "total_tokens": 60},
-    )  # fmt: skip
+    model_config = _example("ScoreResponse")
 
     id: str
     object: str
