@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .... import CLUE, Judge, LogisticProbe, TokenLogProb, Trace, load, read
-from ....extraction.writing.answers import end_ids
+from ....extraction.writing.decoding import end_ids
 from ...judges.engine import EngineJudge
 
 _WORDS = "You are a careful helper who thinks before every answer. "
