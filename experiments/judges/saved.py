@@ -134,8 +134,8 @@ def model_card(judge: BaseJudge, made: JudgeRecord) -> str:
     base = name if name.count("/") == 1 and not name.startswith((".", "/")) and not Path(name).exists() else None
     about: dict[str, Any] = {"library_name": "innerjudge", "tags": ["innerjudge", "judge", "reranking"]}
     header = ModelCardData(base_model=base, pipeline_tag="text-ranking", **about)
-    prompt = None if made.prompt is None else JudgePrompt.of(made.prompt).told
-    shown = {"judge": judge, "shown": repr(judge), "class_name": type(judge).__name__, "made": made, "prompt": prompt}
+    shown: dict[str, Any] = {"judge": judge, "shown": repr(judge), "class_name": type(judge).__name__, "made": made}
+    shown["prompt"] = None if made.prompt is None else JudgePrompt.of(made.prompt).told
     return f"{ModelCard.from_template(header, str(_TEMPLATE), **shown)}\n"
 
 
