@@ -109,7 +109,7 @@ def check_spec(
         )
     rows = rows_of(spec, columns)
     row = next(rows)
-    whole = any(row.values.keys() >= set(names) for names in REQUIRED.values())
+    whole = any(all(map(row.has, names)) for names in REQUIRED.values())
     if whole and not columns and is_file(spec) and is_lines(Path(spec)):
         return "lines", ()
     shape_of(row, columns, kind)
