@@ -92,10 +92,7 @@ class Evaluation(DataItems):
     def _judged(self) -> list[Row]:
         run = self.judging
         outcomes = on_the_question(run, with_costs(run, with_best_text(run, run.outcomes())))
-        curves, maps = curves_of(run)
-        seconds = {one.judge: one.seconds_per_item for one in outcomes}
-        cost = {one.judge: asdict(one.cost) for one in outcomes if one.cost is not None}
-        self.made = found = Byproducts(notes=run.notes, curves=[*curves], maps=[*maps], seconds=seconds, cost=cost)
+        self.made = found = _byproducts(run, outcomes)
         # Kept before the verdicts are written, so that no verdicts are there without them.
         self.store.records(f"beside-{self.name}", self.depends, lambda: [asdict(found)])
         return rows_of(self, outcomes)
@@ -135,6 +132,13 @@ class Evaluation(DataItems):
                     "another name: rename it in the file, or leave ours out with --judges"
                 )
         Table(row for rows in self.imported.values() for row in rows)  # refuses rows that clash
+
+
+def _byproducts(run: Judging, outcomes: Sequence[Outcome]) -> Byproducts:
+    curves, maps = curves_of(run)
+    seconds = {one.judge: one.seconds_per_item for one in outcomes}
+    cost = {one.judge: asdict(one.cost) for one in outcomes if one.cost is not None}
+    return Byproducts(notes=run.notes, curves=[*curves], maps=[*maps], seconds=seconds, cost=cost)
 
 
 def rows_of(one: Evaluation, outcomes: Sequence[Outcome]) -> list[Row]:
