@@ -15,6 +15,8 @@ from .errors import InnerjudgeError, UnreadableError
 
 #: Appended to every multiple-choice question and never correct (QK-score paper, section 3).
 ABSTAIN_OPTIONS = ("None of the above", "I don't know")
+#: How far apart the ends of a scale may be: each whole number between is a label.
+STEPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,20 @@ def rating_prompt(
     reasoned: bool = False,
 ) -> Prompt:
     """Ask for a score of one response."""
-    low, high = scale
-    if high <= low:
-        raise InnerjudgeError(f"given the scale {low}..{high}, expected low < high: pass for example (1, 5)")
+    low, high = require_scale(scale)
     ask = f'Rate the response from {low} to {high}. {reply_with(reasoned)} "Score:" and the number.'
     labels = tuple(str(s) for s in range(low, high + 1))
     return Prompt(_body(prompt, response, reference, criterion, ask), "Score:", labels, asked=prompt)
+
+
+def require_scale(scale: tuple[int, int]) -> tuple[int, int]:
+    """The scale; ``InnerjudgeError`` unless it rises, by no more than can be labels."""
+    low, high = scale
+    if not low < high <= low + STEPS:
+        raise InnerjudgeError(
+            f"given the scale {low}..{high}, expected low < high, at most {STEPS} apart: pass for example (1, 5)"
+        )
+    return low, high
 
 
 def verdict_prompt(prompt: Text, response: Text, *, reference: str | None = None, reasoned: bool = False) -> Prompt:

@@ -137,7 +137,8 @@ def _wants_parts(tokenizer: FastTokenizer) -> bool:
         turn, kept = [{"role": "user", "content": USER}], []
         for given in (turn, _in_parts(turn)):
             try:
-                kept.append(USER in _written(tokenizer, given, True))
+                text = _written(tokenizer, given, True)
+                kept.append(USER in text and not any(f"{quote}type{quote}" in text for quote in "'\""))  # no list
             except EndlessError:
                 raise
             except Exception:  # as in rendered(), where it is told

@@ -122,7 +122,7 @@ class BaseJudge(PromisingReader):
         missing = self.unscored(features)
         part = without(features, missing)
         scores, labels = self._judged(part) if len(part) else (np.zeros(0), [])
-        found = {i: Verdict(i, _plain(s), label, None) for i, s, label in zip(part.ids, scores, labels, strict=True)}
+        found = {i: _verdict(i, s, label) for i, s, label in zip(part.ids, scores, labels, strict=True)}
         return [found.get(i) or Verdict(i, None, None, missing[i]) for i in features.ids]
 
     def save(self, folder: str | Path) -> None:
@@ -203,8 +203,11 @@ def _storage() -> Any:
     return import_module(".storage", __package__)
 
 
-def _plain(score: Any) -> float | list[float]:
-    return [float(s) for s in score if np.isfinite(s)] if np.ndim(score) else float(score)
+def _verdict(name: str, score: Any, label: Any) -> Verdict:
+    plain = [float(s) for s in score if np.isfinite(s)] if np.ndim(score) else float(score)
+    if plain != [] and np.isfinite(plain).all():
+        return Verdict(name, plain, label)
+    return Verdict(name, unscored="its score is no finite number: the judge is damaged, or states are too large")
 
 
 class ThresholdJudge(BaseJudge):

@@ -114,16 +114,17 @@ def _verdict(labels: tuple[str, ...]) -> re.Pattern[str]:
     other = "|".join(f"(?-i:{re.escape(s)})" if len(s) == 1 else re.escape(s) for s in stripped)
     top = re.escape(labels[-1].strip())
     alone = r"(?![^\W_])(?![.,:]\d)(?!\s*%)(?![*_`]+[^\W_])"  # the label ends here, and is no part of a number
-    of = rf"{_SHUT}(?:{_BLANK}*/{_BLANK}*|{_BLANK}+(?:out{_BLANK}+)?of\b{_BLANK}*)"
+    out_of = rf"(?:{_BLANK}+(?:points?|stars?))?{_BLANK}+[(\[]?(?:out{_BLANK}+)?of\b"
+    of = rf"{_SHUT}(?:{_BLANK}*[/\u2044\u2215\uff0f]|{out_of}){_BLANK}*"
     of_top = rf"{of}{top}{alone}" if labels[-1].strip().isdigit() else r"(?!)"
     word = "" if labels[-1].strip().isdigit() else rf"(?!{_BLANK}+\w)"  # "yes, no mistakes" says yes
-    join = rf"(?:[-{_DASHES}~/&+|=<>≈≤≥]|\b(?:or|and|to|vs)\b)+"
+    join = rf"(?:[^\w\s.,;:!?()\[\]{{}}\"'*`“”{_LEFT}{_RIGHT}]|\.\.|\(?\b(?:or|and|to|vs)\b)+"  # A=B, 3..4
     aside = rf"(?:{_BLANK}*\([^()\n]*\))?"  # 1 (worst) to 5 (best)
-    other_number = rf"{_BLANK}+(?!(?P=label)(?!\S))\d|{_BLANK}*[½⅓⅔¼¾]"
-    again = other_number if labels[-1].strip().isdigit() else r"(?!)"  # 4 1/2, 4 5
+    other_number = rf"{_BLANK}+(?!(?P=label)(?!\S))\d|{_BLANK}*[½⅓⅔¼¾]|[\W_]+and[\W_]+a[\W_]+(?:half|quarter|third)"
+    again = other_number if labels[-1].strip().isdigit() else r"(?!)"  # 4 1/2, 4 5, 4 and a half
     second = rf"{_BLANK}*+{_MARKS}(?:{other})(?![^\W_])"
     more = rf"{_SHUT}(?:{again})|{_SHUT}{aside}{_BLANK}*+(?:,?{_BLANK}*+{join}{second}|,{second}{word})"
-    joined = rf"[-{_DASHES}&+'{_RIGHT}~]\w"  # A-level, I'm
+    joined = rf"[-{_DASHES}&+'{_RIGHT}~]\w|{_BLANK}*="  # A-level, I'm, 1=worst
     end = rf"(?:{of_top}(?!{more})|(?!{more})(?!{joined})(?!{of}))"
     return re.compile(rf"{_MARKS}(?P<label>{one}){alone}{end}", re.IGNORECASE)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ...models.errors import InnerjudgeError, shown
-from ..data.jsonl import write_jsonl, writing
+from ..data.jsonl import is_damaged, write_jsonl, writing
 from ..data.loaders import files_of, find
 from ..data.loaders.traces import lm_eval_samples, sample_name
 from ..data.tables import read_table
@@ -30,8 +30,12 @@ def write_samples(spec: str | None, verdicts: Path, out: Path) -> str:
             said = scores.get(sample_name(file, record), [None])
             metrics = [*record.values.get("metrics", ()), "innerjudge"]
             rows.append({**record.values, "metrics": metrics, "innerjudge": said[0], "innerjudge_scores": said})
-        if target.exists() and [dict(record.values) for record in read_table(target)] != rows:
+        if (
+            target.exists()
+            and not is_damaged(target)
+            and [dict(record.values) for record in read_table(target)] != rows
+        ):
             raise InnerjudgeError(f"given --lm-eval {shown(out)}, which has another {shown(target.name)}: name another")
         with writing(out):
-            write_jsonl(target, rows, seal=False)
+            write_jsonl(target, rows)
     return f"The samples with their scores are in {out}."

@@ -1,5 +1,6 @@
 """What the commands share: the words and bounds of their options, and how what was typed is read."""
 
+import re
 import shlex
 import sys
 import tomllib
@@ -8,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.markers import THINK as THINK
 from ..judges.between import positions as positions
 
@@ -54,10 +55,10 @@ def typed() -> str:
 
 def bounds(scale: str) -> tuple[int, int]:
     """Lowest and highest score of a scale such as ``"1-5"``."""
-    low, dash, high = scale.partition("-")
-    if not (dash and low.isdigit() and high.isdigit() and int(low) < int(high)):
-        raise InnerjudgeError(f"given --scale {scale!r}, expected two whole numbers such as 1-5")
-    return int(low), int(high)
+    found = re.fullmatch(r"([0-9]{1,6})-([0-9]{1,6})", scale)
+    if found is None or not int(found[1]) < int(found[2]):
+        raise InnerjudgeError(f"given --scale {shown(scale)!r}, expected two whole numbers such as 1-5")
+    return int(found[1]), int(found[2])
 
 
 def modules(named: list[str] | None) -> dict[str, str]:

@@ -138,7 +138,7 @@ def _byproducts(run: Judging, outcomes: Sequence[Outcome]) -> Byproducts:
     curves, maps = curves_of(run)
     seconds = {one.judge: one.seconds_per_item for one in outcomes}
     cost = {one.judge: asdict(one.cost) for one in outcomes if one.cost is not None}
-    return Byproducts(notes=run.notes, curves=list(curves), maps=list(maps), seconds=seconds, cost=cost)
+    return Byproducts(notes=run.notes, curves=[*curves], maps=[*maps], seconds=seconds, cost=cost)
 
 
 def rows_of(one: Evaluation, outcomes: Sequence[Outcome]) -> list[Row]:

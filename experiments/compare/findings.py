@@ -119,8 +119,3 @@ class Report:
             "figures": [asdict(figure) for figure in self.figures],
             "cost_per_item": {part.name: part.cost for part in self.parts},
         }
-
-    def timings_json(self) -> dict[str, Any]:
-        """The object of ``timings.json``, which alone differs between two runs of one thing."""
-        judges = {part.name: part.seconds for part in self.parts}
-        return {"seconds": self.seconds, "seconds_per_item": judges}

@@ -108,13 +108,9 @@ class Judging(ItemFeatures):
     sample: Index = field(default_factory=lambda: np.zeros(0, dtype=np.intp), init=False)
 
     def outcomes(self) -> list[Outcome]:
-        """What every judge says of the test items."""
-        if self.kind == "pair":
-            return self._of_pairs()
-        return self._of_choices() if self.kind == "choice" else self._of_one_form()
-
-    def _of_one_form(self) -> list[Outcome]:
-        """Traces and ratings: every judge reads the same features."""
+        """What every judge says of the test items; all judges of traces and ratings read the same features."""
+        if self.kind in ("pair", "choice"):
+            return self._of_pairs() if self.kind == "pair" else self._of_choices()
         features = self.without_reasoning("items", self.items)
         choose_turns(self, features)
         opened = opened_items(self, "items-open", self.items, features)

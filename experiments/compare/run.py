@@ -1,5 +1,6 @@
 """A comparison from its data to its figures: judge, evaluate, report; steps are kept, so a killed run can resume."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -121,7 +122,8 @@ class ComparisonRun:
         across: tuple[Section, ...] = (),
     ) -> Report:
         """The report; what only a resumed run would need is deleted."""
-        self.store.forget_features()
+        if self.store.folder is not None:  # features are large; the rows made from them stay
+            shutil.rmtree(self.store.folder / "features", ignore_errors=True)
         return Report(
             name=name,
             command=command,

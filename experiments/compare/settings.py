@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 
 from ...models.errors import InnerjudgeError
 from ...models.markers import THINK
+from ...models.prompts import require_scale
 from ..data.datasets import Dataset, hash_data
 from ..data.kinds import hash_of
 from ..judges.between import Between
@@ -96,6 +97,7 @@ class Settings:
     def __post_init__(self) -> None:
         if self.prompt is not None and self.prompt.kind == "rating":
             object.__setattr__(self, "scale", self.prompt.scale)
+        require_scale(self.scale)
         if not (self.fit > 0 and self.calibrate >= 0 and self.fit + self.calibrate < 1 - 1e-9):
             raise InnerjudgeError(
                 f"given the shares fit={self.fit:g} and calibrate={self.calibrate:g}, expected positive ones that "

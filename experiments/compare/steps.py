@@ -92,11 +92,6 @@ class StepStore:
             begun.write(number, read_part(items[start:stop], shown))
         return begun.features()
 
-    def forget_features(self) -> None:
-        """Delete the features, which are large; the rows made from them stay."""
-        if self.folder is not None:
-            shutil.rmtree(self.folder / "features", ignore_errors=True)
-
     def withdraw(self) -> None:
         """Delete the folder where no step was made: a run that was refused leaves nothing behind."""
         kept = () if self.folder is None else (*self.folder.glob("steps/*"), *self.folder.glob("features/*"))

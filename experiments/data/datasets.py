@@ -14,7 +14,7 @@ from ...models.items import Item, Rating
 from ...models.reference.solve import Problem
 from ...models.reference.words import HELD_OUT_SEED
 from .jsonl import read_items
-from .kinds import REQUIRED, hash_items, hash_of, kind_of
+from .kinds import REQUIRED, hash_items, hash_of, kind_of, kind_of_record, record_to_item
 from .loaders import LOADERS, find, load
 from .mapping import items_from, near, rows_of, shape_of
 from .records import Record
@@ -109,8 +109,9 @@ def check_spec(
         )
     rows = rows_of(spec, columns)
     row = next(rows)
-    whole = any(row.values.keys() >= set(names) for names in REQUIRED.values())
+    whole = any(all(map(row.has, names)) for names in REQUIRED.values())
     if whole and not columns and is_file(spec) and is_lines(Path(spec)):
+        record_to_item(row, kind_of_record(row))
         return "lines", ()
     shape_of(row, columns, kind)
     return "table", chain([row], rows)

@@ -72,7 +72,7 @@ def is_whole(path: Path) -> bool:
     if not path.is_file() or not checksum_of(path).exists():
         return False
     try:
-        return read_file(checksum_of(path), HEADER_LIMIT) == checksum_line(path.name, digest_of_file(path))
+        return checksum_line(path.name, digest_of_file(path)) in read_file(checksum_of(path), HEADER_LIMIT)
     except InnerjudgeError:
         return False
 
@@ -190,21 +190,27 @@ def check_unique(items: Iterable[Item], places: Iterable[str]) -> None:
         seen[item.id] = place
 
 
-def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]], *, seal: bool = True) -> None:
+def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object a line, whole or not at all (a temporary file beside it, then a rename).
 
-    With ``seal``, its checksum stands beside it, and is written first: a run that is killed leaves no file that looks
-    whole and has none. NaN, infinity and what JSON cannot say are an error; the old file then stays as it was.
+    Its checksum stands beside it, and is written first, behind that of a whole old file: a run that is killed leaves
+    one of the two, whole. NaN, infinity and what JSON cannot say are an error; the old file then stays as it was.
     """
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as half:
         with half.open("wb") as out:
             out.writelines(jsonl_lines(rows, file.name))
-        if seal:
-            checksum_of(file).write_bytes(checksum_line(file.name, digest_of_file(half)))
-        else:
-            checksum_of(file).unlink(missing_ok=True)
+        seal(file, *([file] if is_whole(file) else []), half)
+    seal(file, file)
+
+
+def seal(path: Path, *contents: Path) -> None:
+    """Write the checksum of what ``path`` is, and will be; a line that is true stays there at every moment."""
+    checksum_of(path).touch()
+    with checksum_of(path).open("r+b") as out:
+        out.write(b"".join(checksum_line(path.name, digest_of_file(one)) for one in contents))
+        out.truncate()
 
 
 def jsonl_lines(rows: Iterable[Mapping[str, Any]], name: str) -> Iterator[bytes]:

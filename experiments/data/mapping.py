@@ -151,7 +151,7 @@ class Shape:
         for name, value in record.values.items():
             if name not in self.names.values():
                 values[f"{name} (column)" if name in KNOWN[self.kind] else name] = value
-        late = next((name for name in self.made if name in values), None)
+        late = next((name for name in self.made if values.get(name) is not None), None)
         if late is not None:
             raise named.error(late, "an id", f"none as in {self.first}", "give every row its id, or none")
         return values
@@ -187,9 +187,7 @@ def shape_of(first: Record, columns: Mapping[str, str] | None = None, kind: str 
             f"{first.where}: given a column as {odd}, expected a field of a {found}: {FIELDS_OF_KINDS}"
         )
     ids = [name for name in REQUIRED[found] if name.endswith("_id")]
-    there = {
-        name for name, column in names.items() if column in first.values or _inside(first.values, column) is not None
-    }
+    there = {name for name, column in names.items() if _inside(first.values, column) is not None}
     return Shape(found, names, frozenset(ids) - there, first.where)
 
 

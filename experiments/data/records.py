@@ -151,8 +151,8 @@ def _text(record: Record, name: str, read: Callable[[object, str], Text]) -> Tex
 _KNOWN = tomllib.loads(Path(__file__).with_name("known.toml").read_text("utf-8"))
 #: What people call the fields: for the advice only, since nobody but them knows.
 _OFTEN: dict[str, list[str]] = _KNOWN["often"]
-#: First bytes of files that are tables, and no plain lines of JSON -> what they are.
-_FILES: dict[bytes, str] = {start.encode(): what for start, what in _KNOWN["files"].items()}
+#: First bytes of files that are tables, and no plain lines of JSON, and of files that are none -> what they are.
+_FILES, _FOREIGN = ({start.encode(): what for start, what in _KNOWN[name].items()} for name in ("files", "foreign"))
 #: Columns by kind, in words.
 FIELDS_OF_KINDS = (
     "trace: prompt, response, and correct where it is known; rating: prompt, response, scores; choice: question, "
@@ -184,8 +184,13 @@ def not_known(columns: Iterable[str], has: set[str], where: str) -> InnerjudgeEr
 
 def known_file(start: bytes) -> str:
     """What a file with these first bytes is, where it is a table but no plain lines of JSON, and who reads it."""
-    what = next((what for pattern, what in _FILES.items() if re.match(pattern, start)), "")
+    what = begun_as(start, _FILES)
     return what and (
         f"{what}, expected JSONL: items are read from it by --data, load_data and items_from; other rows become "
         "lines by pandas, to_json(FILE, orient='records', lines=True)"
     )
+
+
+def begun_as(start: bytes, known: Mapping[bytes, str] = _FOREIGN) -> str:
+    """What a file with these first bytes is, and what to do; of those that are no tables, or of others."""
+    return next((what for pattern, what in known.items() if re.match(pattern, start)), "")

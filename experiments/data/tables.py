@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ...models.errors import InnerjudgeError, shown
 from ...models.foreign import FILE_LIMIT, HEADER_LIMIT, parse_json, read_file, require_file
 from .jsonl import LINE, START, WIDE, lines_as_records, require_narrow, require_undamaged
-from .records import Record, known_file
+from .records import Record, begun_as, known_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,6 +116,8 @@ def read_table(path: Path) -> Iterator[Record]:
 def _rows(path: Path, name: str) -> Rows:
     require_undamaged(path)
     raw = unpacked(path)
+    if what := begun_as(raw[:START]):
+        raise InnerjudgeError(f"{name}: given {what}")
     if raw.startswith(b"PAR1"):
         return _arrow(path, raw, name)
     is_json = raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{")

@@ -1,16 +1,19 @@
 """Verdicts as JSONL, one row of the table a line, and the rows that verdicts of items make."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from ...models.conversation import Text, plain_text
 from ...models.errors import InnerjudgeError, shown
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...probes import Verdict
-from .jsonl import read_records, require_undamaged
+from .jsonl import is_whole, read_records, require_undamaged, seal, writing
 from .records import Record, describe
 from .verdict_table import Label, Row, Table
 
@@ -86,9 +89,14 @@ def read_table(path: str | Path, *, data: str | None = None) -> Table:
     return Table(_row(record, data or "") for record in read_records(path))
 
 
-def rows_there(path: Path) -> list[Row]:
-    """Rows of a file that more are written into; none where it is empty, or not there yet."""
-    return list(read_table(path)) if path.exists() and path.stat().st_size else []
+@contextmanager
+def shared_rows(path: Path) -> Iterator[list[Row]]:
+    """Rows of a file that several write into, one at a time, in this block; none if it is empty, or not there yet."""
+    with writing(path), FileLock(f"{path}.lock"):
+        require_undamaged(path)
+        if is_whole(path):
+            seal(path, path)  # a killed run may have left the checksums of two
+        yield list(read_table(path)) if path.exists() and path.stat().st_size else []
 
 
 def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:

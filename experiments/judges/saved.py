@@ -16,6 +16,7 @@ from ...models.errors import InnerjudgeError, one_line
 from ...models.final_norm import FinalNorm
 from ...models.foreign import Scratch
 from ...models.markers import THINK
+from ...models.prompts import STEPS
 from ...probes import BaseJudge, storage
 from ..reading.judge_prompt import JudgePrompt
 from ..reading.passes import Passes
@@ -60,7 +61,7 @@ class JudgeRecord:
 
     def __post_init__(self) -> None:
         low, high = self.scale
-        if not (-(10**6) < low < high < 10**6):
+        if not (-(10**6) < low < high <= low + STEPS):
             raise ValueError(f"the scale {low} to {high}")
         if len(set(self.markers)) != 2 or not all(one.strip() for one in self.markers):
             raise ValueError(f"the markers {self.markers!r:.80}")

@@ -11,7 +11,7 @@ from ...models.conversation import Conversation, Message
 from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.markers import THINK
-from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, verdict_prompt
+from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, require_scale, verdict_prompt
 from ...probes.judge import BaseJudge
 from .judge_prompt import JudgePrompt
 from .progress import Steps, silent
@@ -74,6 +74,7 @@ class Passes:
     def __post_init__(self) -> None:
         if self.prompt is not None and self.prompt.kind == "rating":
             object.__setattr__(self, "scale", self.prompt.scale)
+        require_scale(self.scale)
         if len(set(self.markers)) != 2 or not all(one.strip() for one in self.markers):
             raise InnerjudgeError(f"given the markers {self.markers!r:.80}, expected two different ones: {THINK}")
         if self.needs is not None and "reasoned" in self.needs and not self.reasoning_tokens:
@@ -115,18 +116,12 @@ class Passes:
 
 def prepared(tokenizer: "PreTrainedTokenizerFast", items: Sequence[Item], passes: Passes) -> Sequence[Item]:
     """The items, with system turns put before the user's if that is wanted and the template has no system turn."""
-    if not passes.merge_system or takes_system(tokenizer):
-        return items
-    return [_merged(item) for item in items]
-
-
-def takes_system(tokenizer: "PreTrainedTokenizerFast") -> bool:
-    """Whether a chat template shows a system turn."""
-    try:
-        render(tokenizer, Conversation((Message("system", "s"), Message("user", "u"))), thinking=False)
-    except UnreadableError:
-        return False
-    return True
+    if passes.merge_system:
+        try:
+            render(tokenizer, Conversation((Message("system", "s"), Message("user", "u"))), thinking=False)
+        except UnreadableError:
+            return [_merged(item) for item in items]
+    return items
 
 
 def check_prompt(

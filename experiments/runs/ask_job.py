@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...models.items import Item
-from ..data.jsonl import require_room, write_jsonl, writing
+from ..data.jsonl import require_room, write_jsonl
 from ..data.kinds import kind_of
-from ..data.verdict_files import row_json, rows_there, verdict_row
+from ..data.verdict_files import row_json, shared_rows, verdict_row
 from ..data.verdict_table import Row
 from ..judges.openai_judge import OpenAIJudge
 from ..reading.passes import Passes
@@ -16,12 +16,12 @@ from ..reading.passes import Passes
 def ask_job(items: Sequence[Item], typed: str, out: Path, passes: Passes, *, seed: int = 0) -> str:
     """Write the verdicts of the judge ``typed`` (``openai:URL#MODEL``) into the JSONL file ``out``.
 
-    Replies are kept one by one in the folder ``OUT.replies``: the same command asks only for what is not there. Rows
-    of others in ``out`` stay.
+    Replies are kept one by one in the folder ``OUT.replies``: the same command asks only for what is not there. Other
+    rows in ``out`` stay, those too that others write there meanwhile.
     """
     require_room(out)
-    judge, kind = OpenAIJudge.of(typed, folder=out.with_name(f"{out.name}.replies")), kind_of(items[0])
-    others = [row for row in rows_there(out) if row.judge != judge.name]
+    with shared_rows(out):  # what is damaged is refused now, not after the work
+        judge, kind = OpenAIJudge.of(typed, folder=out.with_name(f"{out.name}.replies")), kind_of(items[0])
     rows: list[Row] = []
     for swapped in (False, True)[: 2 if kind == "pair" else 1]:
         said = judge.verdicts(kind, items, passes, swapped=swapped, seed=seed)
@@ -29,8 +29,9 @@ def ask_job(items: Sequence[Item], typed: str, out: Path, passes: Passes, *, see
         # Its score is that of the response shown first; a row's favours a.
         turned = [replace(row, order="swapped", score=None if row.score is None else 1 - row.score) for row in made]
         rows += turned if swapped else made
-    with writing(out):
-        write_jsonl(out, map(row_json, (*others, *rows)), seal=False)
+    mine = {row.key for row in rows}
+    with shared_rows(out) as there:
+        write_jsonl(out, map(row_json, (*(row for row in there if row.key not in mine), *rows)))
     silent = sum(row.unscored is not None for row in rows)
     again = "; the same command asks again where the server gave no answer" if silent else ""
     return (

@@ -77,11 +77,6 @@ def is_damaged(at: Place) -> bool:
     return False
 
 
-def has_items(at: Place) -> bool:
-    """Whether the items of a job are there, as they were written."""
-    return not is_damaged(at) and is_whole(at, ITEMS, read_job(str(at)).get(FILES, {}))
-
-
 def is_whole(at: Place, name: str, files: dict[str, str]) -> bool:
     """Whether a file is there, and is what was written."""
     return name in files and at.size(name) is not None and foreign.digest_of_file(at.local(name)) == files[name]

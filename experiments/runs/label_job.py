@@ -6,12 +6,12 @@ from typing import Any
 
 from ...models.arguments import checked
 from ...models.conversation import plain_text
-from ...models.errors import InnerjudgeError
+from ...models.errors import InnerjudgeError, shown
 from ...models.extra import require
 from ...models.items import Item, Trace
 from ...probes import Verdict
-from ..data.jsonl import require_room, write_jsonl, writing
-from ..data.verdict_files import row_json, rows_there, verdict_row
+from ..data.jsonl import require_room, write_jsonl
+from ..data.verdict_files import row_json, shared_rows, verdict_row
 from ..data.verdict_table import Row
 from ..selection.labelling import NextRule, answers_of, next_to_label
 
@@ -46,7 +46,8 @@ class Labelling:
         self._by_id = {item.id: (item, key) for item, key in zip(traces, keys, strict=True)}
         first = [] if rule is None else next_to_label(traces, [None] * len(traces), rule=rule, seed=seed)
         self._order = dict.fromkeys((*first, *self._by_id))
-        self._look(rows_there(out))
+        with shared_rows(out) as rows:
+            self._look(rows)
 
     def _look(self, rows: list[Row]) -> None:
         self.rows, own = rows, [row for row in rows if row.judge == self.rater]
@@ -70,15 +71,17 @@ class Labelling:
         """``"r"`` right, ``"w"`` wrong, ``"s"`` skip, ``"b"`` takes the last label away; others do nothing."""
         if key not in ("b", *_SAID):
             return
-        self._look(rows_there(self.out))  # others write there as well
-        if key == "b" and self._mine:
-            last = [*self._mine.values()][-1]
-            self.rows = [row for row in self.rows if self._mine.get(row.key) != last]
-        elif key in _SAID and self._left:
-            same = (one for one, its in self._by_id.values() if its == self._left[0][1] and one.id not in self._done)
-            self.rows += [verdict_row(one, _SAID[key], data="", judge=self.rater) for one in same]
-        with writing(self.out):
-            write_jsonl(self.out, map(row_json, self.rows), seal=False)
+        with shared_rows(self.out) as rows:
+            shown = self.item
+            self._look(rows)
+            if key == "b" and self._mine:
+                last = [*self._mine.values()][-1]
+                self.rows = [row for row in self.rows if self._mine.get(row.key) != last]
+            elif key in _SAID and shown is not None:
+                like = self._by_id[shown.id][1]
+                same = (one for one, its in self._by_id.values() if its == like and one.id not in self._done)
+                self.rows += [verdict_row(one, _SAID[key], data="", judge=self.rater) for one in same]
+            write_jsonl(self.out, map(row_json, self.rows))
         self._look(self.rows)
 
 
@@ -89,7 +92,7 @@ def label_job(items: Sequence[Item], out: Path, ask: Callable[[str], str], **how
     """
     labelling = Labelling(items, out, **how)
     while (item := labelling.item) is not None:
-        typed = ask(f"\n--- {item.id} ({labelling.said})\n{labelling.text()}\n\n{_MENU}")
+        typed = ask(f"\n--- {shown(item.id)} ({labelling.said})\n{labelling.text()}\n\n{_MENU}")
         if typed == "q":
             break
         labelling.press(typed)

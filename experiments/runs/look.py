@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...models.checkpoint import read_tokenizer, require_causal
-from ...models.errors import UnreadableError
+from ...models.errors import UnreadableError, shown
 from ...models.formats.source import find_source
 from ...models.inputs import context_of
 from ...models.items import Item, Rating, Trace
@@ -114,7 +114,7 @@ def _marked(tokenizer: "PreTrainedTokenizerFast", found: Encoding) -> str:
     for role, places in found.positions.items():
         for place in places:
             roles.setdefault(place, []).append(role)
-    text, start = f"{found.id}, {len(found.ids)} tokens\n", 0
+    text, start = f"{shown(found.id)}, {len(found.ids)} tokens\n", 0
     for place in sorted({*roles, len(found.ids) - 1}):
         part = str(tokenizer.decode(list(found.ids[start : place + 1])))
         cut = f"{part[:_SHOWN]} [... {len(part)} characters ...] {part[-_SHOWN:]}"

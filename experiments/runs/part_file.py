@@ -63,14 +63,8 @@ class PartFile:
 
 def forget(out: Path) -> None:
     """Delete the rows so far, once all that is made of them is written; also those that a killed run left beside it."""
-    for path in (out.with_name(f"{out.name}.part"), drafts_path(out)):
-        for one in (path, path.with_name(f"{path.name}{HALF}")):
-            one.unlink(missing_ok=True)
-
-
-def drafts_path(out: Path) -> Path:
-    """Where the unfinished texts of an output are kept."""
-    return out.with_name(f"{out.name}.drafts")
+    for end in (".part", f".part{HALF}", ".drafts", f".drafts{HALF}"):
+        out.with_name(f"{out.name}{end}").unlink(missing_ok=True)
 
 
 def _whole(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

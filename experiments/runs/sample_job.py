@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ...extraction.provenance import provenance
 from ...extraction.writing.drafts import Drafts
@@ -20,9 +19,9 @@ from ..data.records import Record
 from ..data.tables import records_of
 from ..data.verdict_files import read_rows
 from ..judges.judge import Judge
-from ..judges.sample_and_judge import Candidates, Sampling, Saved, answer_and_judge, candidates_of
+from ..judges.sample_and_judge import Sampling, Saved, answer_and_judge, candidates_of
 from ..reading.verdict_pass import labelled
-from .part_file import PartFile, drafts_path, forget
+from .part_file import PartFile, forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +92,15 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
         return f"{out} is complete already."
     replayed = 0
     with writing(out):
-        part, drafts = PartFile(out, job, unit), Drafts(drafts_path(out), job)
+        part, drafts = PartFile(out, job, unit), Drafts(out.with_name(f"{out.name}.drafts"), job)
         drafts.forget(answer.id for answer in answers[: len(part.rows)])
         for start in range(len(part.rows), len(answers), unit):
             found = answer_and_judge(lm, answers[start : start + unit], judge.judge, sampling, passes, drafts)
-            part.add(_rows(found, questions.problems, {"judge": judge.name, "sample_id": job}))
+            part.add([
+                item_to_row(labelled(trace, questions.problems))
+                | {"judge": judge.name, "sample_id": job, "score": v.score, "label": v.label, "unscored": v.unscored}
+                for trace, v in zip(found.traces, found.verdicts, strict=True)
+            ])  # fmt: skip
             drafts.forget(trace.id for trace in found.traces)
             replayed += found.replayed
         part.finish()
@@ -110,13 +113,6 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     known = saved.tokens or not saved.stopped + saved.exited  # else there are no others to compare with
     tokens = f", which saved about {saved.tokens:.0f} tokens" if known else ""
     return f"{said} {saved.stopped} of them were stopped{left}{tokens}."
-
-
-def _rows(found: Candidates, problems: dict[str, Problem], more: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        item_to_row(labelled(trace, problems)) | more | {"score": v.score, "label": v.label, "unscored": v.unscored}
-        for trace, v in zip(found.traces, found.verdicts, strict=True)
-    ]
 
 
 def _once(traces: Sequence[Item], limit: int | None, seed: int) -> list[Trace]:

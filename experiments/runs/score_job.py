@@ -48,7 +48,7 @@ def score_features(
     judge.require(store.provenance)  # before what is there already is looked at
     job = _Job(data, name, identity(judge), store.content_hash)
     known = [items[k] for k in rows]
-    if _is_complete(out, [job.row(item, _unasked(item)) for item in known]):
+    if _is_complete(out, [job.row(item) for item in known]):
         return f"{out} is complete already."
     again = remade(out)
     parts = [rows[at : at + PART] for at in range(0, len(rows), PART)]
@@ -65,7 +65,7 @@ def score_items(judge: Judge, items: Sequence[Item], out: Path, *, data: str) ->
     refused.
     """
     job = _Job(data, judge.name, identity(judge.judge), _source(judge))
-    known = [job.row(item, _unasked(item)) for item in items]
+    known = [job.row(item) for item in items]
     if _is_complete(out, known):
         forget(out)
         return f"{out} is complete already."
@@ -97,7 +97,9 @@ class _Job:
     judge_id: str
     source: str
 
-    def row(self, item: Item, verdict: Verdict) -> dict[str, Any]:
+    def row(self, item: Item, verdict: Verdict | None = None) -> dict[str, Any]:
+        """The row of an item; before its verdict is asked for, one that stands for it."""
+        verdict = verdict or Verdict(item.id, unscored="not asked yet")
         made_of = {"judge_id": self.judge_id, "input_id": hash_of([hash_item(item), self.source])[:12]}
         return row_json(verdict_row(item, verdict, data=self.data, judge=self.name, tags=made_of))
 
@@ -118,11 +120,6 @@ def _is_complete(out: Path, known: Sequence[dict[str, Any]]) -> bool:
         f"given --out {out}, which holds something else (other {'; other '.join(words)}), expected a new file or "
         "verdicts of the same job: choose another --out or delete it"
     )
-
-
-def _unasked(item: Item) -> Verdict:
-    """What stands for the verdict of a row before the judge is asked."""
-    return Verdict(item.id, unscored="not asked yet")
 
 
 def require_rankable(kind: str) -> None:
@@ -167,12 +164,10 @@ def ranking_rows(items: Sequence[Item], rows: Sequence[dict[str, Any]]) -> Itera
         scored = sorted((p for p in pairs if p[1]["unscored"] is None), key=lambda p: -float(p[1]["score"]))
         yield {
             "question_id": pairs[0][0].group,
-            "ranking": [_ranked(item, row, place) for place, (item, row) in enumerate(scored, 1)],
+            "ranking": [
+                {"rank": place, "id": item.id, "score": row["score"]}
+                | ({} if (answer := getattr(item, "answer", None)) is None else {"answer": answer})
+                for place, (item, row) in enumerate(scored, 1)
+            ],
             "unscored": [{"id": item.id, "reason": row["unscored"]} for item, row in pairs if row["unscored"]],
         }
-
-
-def _ranked(item: Item, row: dict[str, Any], place: int) -> dict[str, Any]:
-    found = {"rank": place, "id": item.id, "score": row["score"]}
-    answer = getattr(item, "answer", None)
-    return found | ({"answer": answer} if answer is not None else {})

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ...models.errors import InnerjudgeError, quoted, shown
 from ...models.foreign import of_text_file, parse_yaml
 from ...models.markers import THINK
+from ...models.prompts import require_scale
 from ..compare.settings import Seeds, Settings
 from ..judges.between import Between
 from ..reading.judge_prompt import NAMES, JudgePrompt
@@ -162,9 +163,7 @@ class Study(_Part):
     @field_validator("scale")
     @classmethod
     def _rising_scale(cls, given: tuple[int, int]) -> tuple[int, int]:
-        if not given[0] < given[1]:
-            raise ValueError("a second number above the first")
-        return given
+        return require_scale(given)
 
     @model_validator(mode="before")
     @classmethod

@@ -108,8 +108,8 @@ def test_options_that_are_spelled_alike_and_mean_another_thing_are_both_there(pa
     assert len(choice_prompt("q", pair, abstain=False).labels) == 2
 
 
-@pytest.mark.parametrize("scale", [(5, 1), (3, 3)])
-def test_a_scale_must_rise(scale: tuple[int, int]) -> None:
+@pytest.mark.parametrize("scale", [(5, 1), (3, 3), (1, 1002), (0, 10**9)])
+def test_a_scale_must_rise_and_be_of_labels(scale: tuple[int, int]) -> None:
     with pytest.raises(InnerjudgeError, match="expected low < high"):
         rating_prompt("p", "r", scale=scale)
 

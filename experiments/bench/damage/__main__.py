@@ -16,6 +16,7 @@ from typing import Any
 
 from ....extraction.provenance import versions
 from .artefacts import ARTEFACTS, KILLED, typed_of
+from .asked import answering
 from .flips import OUTCOMES
 from .typed import Typist
 from .work import work
@@ -60,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     left = [(where, name) for where, names in wanted.items() for name in names if name not in done[where]]
     free: SimpleQueue[Typist] = SimpleQueue()
     with ExitStack() as typists, ThreadPoolExecutor(given.jobs) as pool:
+        typists.enter_context(answering())
         for _ in range(min(given.jobs, len(left))):
             free.put(typists.enter_context(Typist()))
         running = {pool.submit(work, free, *one, given.flips, given.kills, given.seed): one[0] for one in left}

@@ -2,11 +2,13 @@
 
 import json
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ....models.reference.training.simulated import traces
+from .asked import JUDGE
 from .typed import Typist
 
 Command = tuple[str, ...]
@@ -19,6 +21,7 @@ data: [{source: builtin:choose, limit: 140}]
 judges: [qk-score, letter-logits]
 reasoning_tokens: 0
 """
+_AGREE = ("agree", "--labels", "said.jsonl", "--labels", "labels.jsonl", "--judge", "a-judge", "--people", "me")
 #: What is typed to make something; an output that another command is given is made first.
 MADE: dict[str, Command] = {
     "extract": ("extract", *_CHOOSE, "--limit", "16", "--shard-items", "8", "--out", "store"),
@@ -34,6 +37,11 @@ MADE: dict[str, Command] = {
     "rank items": ("rank", "--data", "traces.jsonl", "--judge", "judge", "--out", "ranked.jsonl"),
     "sample": (*("sample", "--data", "builtin:solve", "--limit", "10", "--judge", "judge", "--n", "2"),
                *("--max-new-tokens", "48", "--batch-size", "1", "--out", "answers.jsonl")),
+    # A draft is written at every step, not every 20 s.
+    "sample with drafts": ("sample", "--data", "builtin:solve", "--limit", "4", "--judge", "judge", "--n", "2",
+                           "--max-new-tokens", "48", "--batch-size", "4", "--out", "drafted.jsonl"),
+    "ask": ("ask", "--data", "traces.jsonl", "--limit", "20", "--text-judge", JUDGE, "--out", "said.jsonl"),
+    "label": ("label", "traces.jsonl", "--limit", "20", "--out", "labels.jsonl"),
     "select": ("select", "--scores", "verdicts.jsonl", "--rule", "weighted", "--temperature", "auto",
                "--out", "picks.jsonl"),
     "curves": ("curves", "--scores", "verdicts.jsonl", "--orders", "20", "--out", "curves"),
@@ -56,10 +64,12 @@ SAID: dict[str, Command] = {
     "models": ("models",),
     "judges": ("judges", "trace"),
     "diff": ("diff", "examination", "examination", "--all"),
+    "agree": _AGREE,
 }
 #: Every command that ends by itself; what another one needs is made before it is killed.
 KILLED = (
-    *("extract", "fit", "score", "score items", "score for Inspect", "rank", "rank items", "sample", "select"),
+    *("extract", "fit", "score", "score items", "score for Inspect", "rank", "rank items", "sample"),
+    *("sample with drafts", "ask", "label", "select"),
     *("curves", "sweep traces", "compare", "study", "doctor", "store merge", "store export", "store export npz"),
     *("bench", *SAID),
 )
@@ -67,6 +77,8 @@ KILLED = (
 TIMED = ("timings.json", "benchmark.json", "benchmark.md")
 #: Files whose names are made of files with times in them, and locks, which may stay.
 UNNAMED = ("index", "lock")
+#: Files whose numbers are the same but for the rounding of other batches, and those with their checksums.
+ROUNDED, _NUMBER = ("drafted.jsonl", "drafted.jsonl.sha256"), re.compile(rb"-?\d+\.\d+(?:e-?\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,11 @@ ARTEFACTS = (
              ("answers.jsonl*",)),
     Artefact("part of score", "score items", ("scored.jsonl.part",), (), ("scored.jsonl*",), begun="scored.jsonl.part"),
     Artefact("part of sample", "sample", ("answers.jsonl.part",), (), ("answers.jsonl*",), begun="answers.jsonl.part"),
+    Artefact("drafts of sample", "sample with drafts", ("drafted.jsonl.drafts",), (), ("drafted.jsonl",),
+             begun="drafted.jsonl.drafts"),
+    Artefact("replies", "ask", ("said.jsonl.replies/*",), (), ("said.jsonl*",), at_once=True),
+    Artefact("verdicts of a server", "ask", ("said.jsonl", "said.jsonl.sha256"), (_AGREE,), ("said.jsonl*",)),
+    Artefact("labels of a person", "label", ("labels.jsonl", "labels.jsonl.sha256"), (_AGREE,), ("labels.jsonl*",)),
     Artefact("part of sweep", "sweep traces", ("sweep-traces/sweep.json.part",), (), ("sweep-traces/*",),
              begun="sweep-traces/sweep.json.part"),
     *_kept("comparison", "compare"),
@@ -166,6 +183,7 @@ def make(folder: Path, typist: Typist, names: Sequence[str]) -> None:
     """In a folder, what these commands make, and all that they are given."""
     folder.mkdir()
     (folder / "study.yaml").write_text(_STUDY, encoding="utf-8")
+    (folder / "keys.txt").write_text("r\n" * 20, encoding="utf-8")  # the same, wherever a killed run goes on
     draw = random.Random(0)
     rows = [{"question": f"q{k // 5}", "candidate": k % 5, "label": draw.random() < 0.4} for k in range(200)]
     scored = [
@@ -191,6 +209,13 @@ def _make(name: str, folder: Path, typist: Typist, done: set[str]) -> None:
     if ended.code:
         raise SystemExit(f"innerjudge {' '.join(MADE[name])}\n{ended.err}")
     done.add(name)
+
+
+def content_of(path: Path) -> bytes:
+    """What a file says: its bytes, numbers rounded where they may differ by that."""
+    if path.name not in ROUNDED:
+        return path.read_bytes()
+    return b"" if path.suffix == ".sha256" else _NUMBER.sub(lambda one: b"%.4g" % float(one[0]), path.read_bytes())
 
 
 def matching(folder: Path, patterns: Sequence[str]) -> list[Path]:

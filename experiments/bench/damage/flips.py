@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .artefacts import MADE, Artefact, matching
+from .artefacts import MADE, Artefact, content_of, matching
 from .typed import Ended, Typist
 
 #: How a round may end.
@@ -36,7 +36,7 @@ def flip(artefact: Artefact, base: Path, typist: Typist, flips: int, seed: int) 
     finals = _finals(artefact, base)
     found = Flipped(artefact.name)
     if artefact.begun:
-        output = artefact.begun.split("/")[0].removesuffix(".part")
+        output = artefact.begun.split("/")[0].removesuffix(".part").removesuffix(".drafts")
         for path in (base / output, base / f"{output}.sha256"):
             if path.exists():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -104,7 +104,7 @@ def _read(artefact: Artefact, base: Path, typist: Typist) -> list[object]:
 
 
 def _finals(artefact: Artefact, base: Path) -> _Tree:
-    return {str(path.relative_to(base)): path.read_bytes() for path in matching(base, artefact.outcome)}
+    return {str(path.relative_to(base)): content_of(path) for path in matching(base, artefact.outcome)}
 
 
 def _flip(path: Path, draw: random.Random) -> int | None:

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .artefacts import MADE, SAID, TIMED, UNNAMED, inputs_of, output_of, typed_of
+from .artefacts import MADE, SAID, TIMED, UNNAMED, content_of, inputs_of, output_of, typed_of
 from .typed import Ended, Typist
 
 #: What is printed of a plan: seconds, and the room on the disk.
@@ -74,7 +74,7 @@ def _folder(folder: Path, base: Path, name: str) -> Path:
     outputs = [output_of(MADE[one]) for one in inputs_of(typed_of(name))]
     ours = {output for one in outputs for output in (one, f"{one}.sha256")}
     for path in base.iterdir():
-        if path.name in {"study.yaml", "scores.jsonl", "traces.jsonl"} | ours:
+        if path.name in {"study.yaml", "scores.jsonl", "traces.jsonl", "keys.txt"} | ours:
             (folder / path.name).symlink_to(path)
     return folder
 
@@ -87,8 +87,8 @@ def left_by(name: str, folder: Path, ended: Ended) -> _Left:
     found = {}
     for path in sorted(folder.rglob("*")):
         at = path.relative_to(folder)
-        if path.name.startswith(".") or path.name.endswith((".tmp", ".part")):
+        if path.name.startswith(".") or path.name.endswith((".tmp", ".part", ".drafts")):
             found[str(at)] = b""
         elif path.is_file() and not {*UNNAMED, "kept"} & {*at.parts}:
-            found[str(at)] = b"" if path.name in TIMED else path.read_bytes()
+            found[str(at)] = b"" if path.name in TIMED else content_of(path)
     return found, ended.out if name in SAID and name not in _MEASURED else ""

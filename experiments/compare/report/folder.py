@@ -73,7 +73,8 @@ def write(
         if rows is not None:  # the checksum goes before the file that it is of
             verdicts = b"".join(jsonl_lines(map(row_json, rows), _VERDICTS))
             made[checksum_of(Path(_VERDICTS)).name] = checksum_line(_VERDICTS, digest_of_parts([verdicts]))
-            made |= {_VERDICTS: verdicts, _TIMINGS: _dump(report.timings_json(), _TIMINGS)}
+            timings = {"seconds": report.seconds, "seconds_per_item": {one.name: one.seconds for one in report.parts}}
+            made |= {_VERDICTS: verdicts, _TIMINGS: _dump(timings, _TIMINGS)}
         made |= {f"{_PLOTS}/{plot}.png": image for plot, image in images.items()}
         made |= {name: text.encode("utf-8", "replace") for name, text in (more or {}).items()}
         made["report.md"] = markdown(report).encode("utf-8", "replace")

@@ -42,7 +42,7 @@ def one_of(record: Record, name: str, known: Sequence[str]) -> int:
     """Which of these strings a field is, from 0."""
     value = record.text(name)
     if value not in known:
-        raise record.error(name, repr(shown(value)), f"one of {', '.join(known)}", "correct the value")
+        raise record.error(name, repr(shown(value)), f"one of {shown(', '.join(known))}", "correct the value")
     return known.index(value)
 
 

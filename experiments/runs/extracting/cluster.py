@@ -23,7 +23,7 @@ from ...data.jsonl import parse_item, writing
 from ...drawing.style import are_in, counted
 from ...reading.passes import Passes
 from ...reading.progress import silent, whole
-from ..job import Job, claim, has_items, inside, items_file, items_of, pointwise
+from ..job import HEADER, Job, claim, damaged_files, inside, items_file, items_of, pointwise
 from ..loading import Model
 from .extract_job import Source, holding
 from .summary import Meter, bytes_to_come, disk_of, log_summary, require_room
@@ -123,7 +123,7 @@ def extract_on_ray(
         def on_a_worker(work: Callable[..., Any], *given: Any) -> Any:
             return ray.get(ray.remote(**cluster.resources)(work).remote(*given))
 
-        sampled = source.sampled and not has_items(at)
+        sampled = source.sampled and (at.size(HEADER) is None or damaged_files(str(at)) != {})
         known = on_a_worker(prepare, model, str(at) if sampled else None, job, quiet)
         held = claim(at, job | {"provenance": known}, lambda: pointwise(source.open()).items)
         lacking = {inner: held.store(inner).missing() for inner in held.stores}

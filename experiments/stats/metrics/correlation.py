@@ -90,11 +90,10 @@ def _moments(weights: Floats, x: Floats, y: Floats, varies: npt.NDArray[np.bool_
 def _kendall(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
     """By scipy, under one row of weights after the other: faster than pairs of rows as a matrix."""
 
-    def over(weights: Floats) -> Floats:
-        return np.array([stats.kendalltau(np.repeat(x, w), np.repeat(y, w))[0] if w.sum() > 1 else np.nan
-                         for w in weights.astype(np.intp)])  # fmt: skip
+    def tau(w: npt.NDArray[np.intp]) -> float:
+        return float(stats.kendalltau(np.repeat(x, w), np.repeat(y, w))[0]) if w.sum() > 1 else np.nan
 
-    return over
+    return lambda weights: np.array(list(map(tau, weights.astype(np.intp))))
 
 
 Rank = Literal["kendall", "spearman"]

@@ -80,7 +80,7 @@ def test_an_item_has_one_score(name: str, reference: LanguageModel, tmp_path: Pa
         Trace(question_id=f"q{k}", candidate_id="0", prompt=prompt, response=response)
         for k, (prompt, response) in enumerate(pairs)
     ]
-    write_jsonl(tmp_path / "items.jsonl", map(item_to_row, items), seal=False)
+    write_jsonl(tmp_path / "items.jsonl", map(item_to_row, items))
     assert read_items(tmp_path / "items.jsonl") == items
     judge.save(tmp_path / "judge")
     said = cli(
@@ -156,7 +156,7 @@ def test_features_of_a_prompt_are_told(reference: LanguageModel, tmp_path: Path,
         Trace(question_id=f"q{k}", candidate_id="0", prompt=asked, response=response, correct=k % 2 == 0)
         for k, (asked, response) in enumerate(conversations(7))
     ]
-    write_jsonl(tmp_path / "items.jsonl", map(item_to_row, items), seal=False)
+    write_jsonl(tmp_path / "items.jsonl", map(item_to_row, items))
     (tmp_path / "own.yaml").write_text(json.dumps(OWN))
     data = ("--data", tmp_path / "items.jsonl")
     for name, more in (("own", ("--prompt", tmp_path / "own.yaml")), ("ours", ())):

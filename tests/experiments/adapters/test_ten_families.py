@@ -66,7 +66,7 @@ def test_an_item_has_one_score_under_every_template(
     named = [item.question_id for item in items]
     rewards = judge.as_reward()(prompts=[prompt for prompt, _ in pairs], completions=[said for _, said in pairs])
     same(dict(zip(named, rewards, strict=True)))
-    write_jsonl(tmp_path / "items.jsonl", map(item_to_row, items), seal=False)
+    write_jsonl(tmp_path / "items.jsonl", map(item_to_row, items))
     judge.save(tmp_path / "judge")
     out = tmp_path / "v.jsonl"
     run = cli("score", "--judge", tmp_path / "judge", "--data", tmp_path / "items.jsonl", "--out", out)

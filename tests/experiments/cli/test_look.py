@@ -174,3 +174,10 @@ def test_the_scale_on_the_command_line(cli, tmp_path: Path) -> None:  # type: ig
 def test_a_field_called_scale_of_another_kind_of_item_is_the_users_own(scale: list[object]) -> None:
     item = Trace(question_id="q", candidate_id="0", prompt="Hi?", response="hi", correct=True, extra={"scale": scale})
     assert "scores" not in look_at([item]).facts
+
+
+def test_an_id_forges_no_line(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    row = {"question_id": "q\nkind: 9 pairs", "candidate_id": "\x1b[2J", "prompt": "?", "response": "!"}
+    (tmp_path / "r.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+    said = cli("look", tmp_path / "r.jsonl", "--items", 1).out
+    assert "--- q\\nkind: 9 pairs/\\x1b[2J, " in said

@@ -154,3 +154,14 @@ def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"\xff\xfe")
     with pytest.raises(InnerjudgeError, match="f: given bytes that are not UTF-8"):
         load(f"llmbar:{tmp_path / 'f'}")
+
+
+def test_labels_of_a_file_are_cut_before_they_are_said(tmp_path: Path) -> None:
+    """What fuzzing found: the labels that an answer may be are the file's own."""
+    labels = ["9" * 4000, "\x1b[2J"]
+    row = {"id": "q", "question": "?", "choices": {"text": ["x", "y"], "label": labels}, "answerKey": "A"}
+    (tmp_path / "f.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+    with pytest.raises(InnerjudgeError, match="field 'answerKey'") as error:
+        load(f"arc:{tmp_path / 'f.jsonl'}")
+    assert len(str(error.value)) < 400
+    assert "\x1b" not in str(error.value)

@@ -69,3 +69,74 @@ def test_rows_of_elsewhere_are_named(tmp_path: Path, row: dict[str, object], wha
     (tmp_path / "r.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
     with pytest.raises(InnerjudgeError, match=f"line 1: given .*{what}.*: write "):
         load_data(str(tmp_path / "r.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ({"custom_id": "r", "result": {"type": "succeeded"}}, "a batch of requests (Anthropic)"),
+        ({"doc_id": 0, "doc": {}, "arguments": [["a", "b"]], "resps": [["c"]]}, "write lm-eval-samples:PATH"),
+        ({"source": "s", "instruction": "?", "completions": []}, "write ultrafeedback:PATH"),
+        ({"question_id": "q", "model_a": "x", "model_b": "y", "winner": "tie"}, "a battle of Chatbot Arena"),
+        ({"history": "h", "human_ref_A": "a", "human_ref_B": "b", "labels": 1}, "a row of SHP"),
+        ({"instance": {}, "result": {}}, "a request of HELM"),
+    ],
+)
+def test_more_rows_of_elsewhere_are_named(tmp_path: Path, row: dict[str, object], what: str) -> None:
+    (tmp_path / "r.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+    with pytest.raises(InnerjudgeError) as error:
+        load_data(str(tmp_path / "r.jsonl"))
+    assert what in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "what"),
+    [
+        (b"PK\x03\x04[Content_Types].xml", "a zip archive (or a sheet of Excel, or a log of Inspect)"),
+        (b"<!DOCTYPE html><html>404</html>", "a page of HTML or XML"),
+        (b'\n<?xml version="1.0"?><a/>', "a page of HTML or XML"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 5\n", "a pointer of Git LFS"),
+        (b"\x80\x04\x95\x05", "a pickle, which is never read"),
+        (b"SQLite format 3\0\x10\0", "an SQLite database"),
+        (b"ARROW1\0\0", "an Arrow or Feather file"),
+        ("question_id,prompt\nq,a\n".encode("utf-16"), "bytes that are not UTF-8 (they begin as UTF-16)"),
+        (b"\x93NUMPY\x01\0", "an array of numpy"),
+        (b"BZh91AY&SY", "a compressed file"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"\x89HDF\r\n", "an HDF5 file"),
+    ],
+)
+def test_files_that_are_no_tables_are_named(tmp_path: Path, raw: bytes, what: str) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(raw)
+    with pytest.raises(InnerjudgeError) as error:
+        load_data(str(tmp_path / "rows.jsonl"))
+    assert str(error.value).startswith(f"rows.jsonl: given {what}"), error.value
+    assert ", expected " in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["trace", "rating", "choice", "pair"])
+def test_ids_that_are_null_are_absent(tmp_path: Path, kind: str) -> None:
+    """As pandas writes them: the same items as without the columns, and no question called None."""
+    fields = {
+        "trace": ({"prompt": "?", "response": "!"}, ("question_id", "candidate_id")),
+        "rating": ({"prompt": "?", "response": "!", "scores": [1]}, ("item_id", "question_id")),
+        "choice": ({"question": "?", "options": ["x", "y"]}, ("question_id",)),
+        "pair": ({"prompt": "?", "response_a": "x", "response_b": "y"}, ("pair_id", "question_id")),
+    }
+    said, ids = fields[kind]
+    name = "question" if kind == "choice" else "prompt"
+    rows = [said | {name: f"{k}?"} for k in (1, 1, 2)]
+    found = []
+    for more in ({}, dict.fromkeys(ids)):
+        path = tmp_path / f"{len(more)}.jsonl"
+        path.write_text("".join(json.dumps(row | more) + "\n" for row in rows), "utf-8")
+        found.append([(item.id, item.group) for item in load_data(str(path)).items])
+    assert found[0] == found[1]
+    assert len({group for _, group in found[0]}) == (3 if kind == "choice" else 2)
+
+
+def test_ids_in_some_rows_only_are_refused(tmp_path: Path) -> None:
+    rows = [{"question_id": q, "prompt": "?", "response": "!"} for q in (None, "q")]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    with pytest.raises(InnerjudgeError, match="line 2: field 'question_id': given an id, expected none as"):
+        load_data(str(tmp_path / "r.jsonl"))

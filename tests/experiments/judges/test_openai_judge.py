@@ -322,6 +322,28 @@ def test_rows_of_others_stay(tmp_path: Path) -> None:
     assert Counter(row.judge for row in read_table(out)) == {"anna": 1, "big/model": 12}
 
 
+def test_what_others_write_meanwhile_stays_and_so_do_other_items(tmp_path: Path) -> None:
+    """Another command writes into the file while the server is asked; and the same judge is asked about more data."""
+    out = tmp_path / "said.jsonl"
+    late = '{"question": "q0", "candidate": "0", "judge": "anna", "label": true}\n'
+
+    def serve(body: dict[str, Any], times: int, handler: BaseHTTPRequestHandler) -> None:
+        if not out.exists():
+            out.write_text(late, encoding="utf-8")
+        yes_if_odd(body, times, handler)
+
+    with server(serve) as (typed, _):
+        ask_job(TRACES[:8], typed, out, Passes())
+        ask_job(TRACES[4:], typed, out, Passes())
+    table = read_table(out)
+    assert Counter(row.judge for row in table) == {"anna": 1, "big/model": 12}
+    assert len({row.key for row in table}) == 13
+    out.write_text(out.read_text("utf-8").replace("true", "false", 1), "utf-8")
+    with server(serve) as (typed, seen), pytest.raises(InnerjudgeError, match="is not what its checksum"):
+        ask_job(TRACES, typed, out, Passes())
+    assert not seen, "refused before anything is asked"
+
+
 def test_a_text_that_is_too_long_is_a_reason() -> None:
     def serve(body: dict[str, Any], times: int, handler: BaseHTTPRequestHandler) -> None:
         if " 4?" in f" {body['messages'][-1]['content']}":
@@ -353,7 +375,7 @@ def test_the_key_is_in_no_file(tmp_path: Path) -> None:
     with server(yes_if_odd) as (typed, _):
         ask_job(TRACES, typed, tmp_path / "said.jsonl", Passes())
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(files) == 13
+    assert len(files) == 12 + len(["said.jsonl", "said.jsonl.sha256", "said.jsonl.lock"])
     assert not any(KEY in path.read_text(encoding="utf-8") for path in files)
 
 

@@ -24,5 +24,6 @@ def test_choices_that_cannot_be_lettered(reference: LanguageModel, sizes: tuple[
 
 
 def test_a_wrong_scale_still_ends_the_run(reference: LanguageModel) -> None:
-    with pytest.raises(InnerjudgeError, match="expected low < high"):
-        read(reference, [Rating(item_id="r", prompt="p", response="r")], Passes(scale=(5, 1)))
+    for scale in ((5, 1), (1, 10**8)):  # before a label of it is made
+        with pytest.raises(InnerjudgeError, match="expected low < high"):
+            read(reference, [Rating(item_id="r", prompt="p", response="r")], Passes(scale=scale))

@@ -10,13 +10,16 @@ import subprocess
 import sys
 import termios
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from innerjudge import InnerjudgeError, Rating, Trace
+from innerjudge.experiments.data.jsonl import checksum_of, is_whole
 from innerjudge.experiments.data.verdict_files import read_table
-from innerjudge.experiments.runs.label_job import label_job
+from innerjudge.experiments.runs.label_job import Labelling, label_job
 
 ANSWERS = {"q1": ["2", "3", "2.0"], "q2": ["5", "5", None]}
 TRACES = [
@@ -170,3 +173,51 @@ def test_labels_are_fitted_on(cli, data: Path, tmp_path: Path, monkeypatch: pyte
     typed = ("fit", "--features", tmp_path / "f", "--judge", "clue", "--labels-from", tmp_path / "l.jsonl")
     done = cli(*typed, "--between", "response", "--out", tmp_path / "judge")
     assert (done.code, "fitted on 6 items" in done.out) == (0, True), done.err
+
+
+def test_a_label_is_of_the_trace_that_was_shown(tmp_path: Path) -> None:
+    """Two type under one name into one file: what the other has labelled meanwhile is not what this key is about."""
+    out = tmp_path / "l.jsonl"
+    mine = Labelling(TRACES, out)
+    assert (mine.item.id if mine.item else "") == "q1/0"
+    label_job(TRACES, out, Typist("rrq"))  # q1/0 and q1/1, by the other
+    mine.press("w")
+    assert labels(out) == {"q1/0": True, "q1/1": True}
+    assert (mine.item.id if mine.item else "") == "q1/2"
+    mine.press("w")
+    assert labels(out) == {"q1/0": True, "q1/1": True, "q1/2": False}
+
+
+def test_labels_are_sealed_and_whole_after_any_kill(tmp_path: Path) -> None:
+    """The checksum holds for the old labels until the new ones are there: no person's work is ever called damaged."""
+    out = tmp_path / "l.jsonl"
+    label_job(TRACES, out, Typist("rwq"))
+    before, seal = out.read_bytes(), checksum_of(out).read_bytes()
+    seen = []
+
+    def look(event: str, args: tuple[object, ...]) -> None:
+        if event in ("open", "os.rename") and str(args[0]).startswith(str(tmp_path)) and watching:
+            watching.clear()  # what it opens itself is of no interest
+            seen.append(is_whole(out))
+            watching.append(True)
+
+    watching = [True]
+    sys.addaudithook(look)
+    label_job(TRACES, out, Typist("wq"))
+    watching.clear()
+    assert len(seen) > 3
+    assert all(seen)
+    assert len(checksum_of(out).read_bytes()) == len(seal)
+    out.write_bytes(before)
+    with pytest.raises(InnerjudgeError, match="is not what its checksum"):
+        label_job(TRACES, out, Typist("r"))
+    with pytest.raises(InnerjudgeError, match="is not what its checksum"):
+        read_table(out)
+
+
+def test_many_who_label_at_once_lose_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "l.jsonl"
+    traces = [Trace(question_id=f"q{k}", candidate_id="0", prompt="?", response="!") for k in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda who: label_job(traces, out, lambda _: "r", rater=who), "abcd"))
+    assert Counter(row.judge for row in read_table(out)) == dict.fromkeys("abcd", 12)
