@@ -50,7 +50,7 @@ class EngineJudge:
                 "the others, which read verdict logits, attention or whole distributions"
             )
         self.judge, self.made, self.tokenizer, self.final_norm = judge, made, tokenizer, final_norm
-        self.kind, self._origin = made.kind or judge.kinds[0], judge.provenance_
+        self.kind, self.origin = made.kind or judge.kinds[0], judge.provenance_
 
     @classmethod
     @checked
@@ -99,12 +99,14 @@ class EngineJudge:
         if reasons:
             place, reason = next(iter(reasons.items()))
             raise InnerjudgeError(f"given pair {place}, which cannot be encoded ({reason}), expected pairs of strings")
-        return [replace(one, id=str(k)) for k, one in zip(places, map(self._encoded, items), strict=True)]
+        return [
+            replace(one, id=str(k)) for k, one in zip(places, (_encoded(self, item) for item in items), strict=True)
+        ]
 
     def encode_sampled(self, prompt: Sequence[int], answer: Sequence[int]) -> Encoding:
         """An answer, by the ids of its prompt and of its own tokens, as the engine read and sampled them."""
-        how = {"markers": self.made.markers, "roles": roles_of(map(states_of, self.judge.needs))}
-        return encode_sampled(self.tokenizer, prompt, answer, **how)
+        roles = roles_of(map(states_of, self.judge.needs))
+        return encode_sampled(self.tokenizer, prompt, answer, markers=self.made.markers, roles=roles)
 
     def verdicts(
         self,
@@ -132,12 +134,12 @@ class EngineJudge:
         ``InnerjudgeError`` if the model is another, a layer that the judge reads is not there, or the norm convention
         does not fit.
         """
-        self._require(model)
+        _require(model, self.origin.model)
         if not len(encoded):
             return []
         features = features_of_states(
             encoded, given, list(map(states_of, self.judge.needs)), layers=layers, n_blocks=n_blocks,
-            provenance=self._origin, last=last, final_norm=self.final_norm, rows=self.judge.rows_read(n_blocks + 2),
+            provenance=self.origin, last=last, final_norm=self.final_norm, rows=self.judge.rows_read(n_blocks + 2),
         )  # fmt: skip
         return self.judge.verdicts(features)
 
@@ -148,32 +150,33 @@ class EngineJudge:
 
         For a judge of log-probabilities, such as :class:`~innerjudge.TokenLogProb`; ``InnerjudgeError`` for others.
         """
-        self._require(model)
+        _require(model, self.origin.model)
         readouts = [_LOG_PROBABILITIES[need] for need in self.judge.needs if need in _LOG_PROBABILITIES]
         if not readouts:
             raise InnerjudgeError(
                 f"given {self.judge!r} and log-probabilities, expected states: it reads {', '.join(self.judge.needs)}"
             )
-        features = features_of_log_probabilities(encoded, given, readouts, provenance=self._origin)
+        features = features_of_log_probabilities(encoded, given, readouts, provenance=self.origin)
         return self.judge.verdicts(features)
 
-    def _require(self, model: str) -> None:
-        names = model, self._origin.model
-        if names[0] != names[1] and not (all(map(os.path.exists, names)) and os.path.samefile(*names)):
-            raise InnerjudgeError(
-                f"given states of the model {model!r} for a judge of {self._origin.model!r}, expected those of its own "
-                "model: fit a judge on the other, or name the model as the judge does if it is the same"
-            )
 
-    def _encoded(self, item: Any) -> Encoding:
-        how = self.made.passes
-        [item] = prepared(self.tokenizer, [item], how)
-        if isinstance(item, Rating) and "hidden/score" in self.judge.needs:
-            return encode_prompt(self.tokenizer, item.id, item.group, how.ask(item), markers=how.markers)
-        trace = item
-        if isinstance(item, Rating):
-            trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
-        # Ids that the same model has sampled elsewhere are as good; those of any other are not.
-        sampled_by = _ENGINE if trace.extra.get("sampled_by") == _ENGINE else self._origin.fingerprint
-        roles = roles_of(map(states_of, self.judge.needs))
-        return encode_trace(self.tokenizer, trace, markers=self.made.markers, sampled_by=sampled_by, roles=roles)
+def _require(model: str, own: str) -> None:
+    if model != own and not (all(map(os.path.exists, (model, own))) and os.path.samefile(model, own)):
+        raise InnerjudgeError(
+            f"given states of the model {model!r} for a judge of {own!r}, expected those of its own model: fit a judge "
+            "on the other, or name the model as the judge does if it is the same"
+        )
+
+
+def _encoded(judge: EngineJudge, item: Any) -> Encoding:
+    how = judge.made.passes
+    [item] = prepared(judge.tokenizer, [item], how)
+    if isinstance(item, Rating) and "hidden/score" in judge.judge.needs:
+        return encode_prompt(judge.tokenizer, item.id, item.group, how.ask(item), markers=how.markers)
+    trace = item
+    if isinstance(item, Rating):
+        trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
+    # Ids that the same model has sampled elsewhere are as good; those of any other are not.
+    sampled_by = _ENGINE if trace.extra.get("sampled_by") == _ENGINE else judge.origin.fingerprint
+    roles = roles_of(map(states_of, judge.judge.needs))
+    return encode_trace(judge.tokenizer, trace, markers=judge.made.markers, sampled_by=sampled_by, roles=roles)

@@ -77,6 +77,8 @@ NOT_FUZZED: dict[str, str] = {
     "experiments/cli/plan.py:label.ask": "a key that a person types, of which one letter is looked at",
     "experiments/compare/report/folder.py:write": "our own dump",
     "experiments/compare/steps.py:made_with": "our own source files, hashed",
+    "experiments/drawing/options.py:attention_over_text": "a template of ours",
+    "experiments/runs/fit_job.py:_typed": "what a person types, by the parser of JSON that all readers have",
     "experiments/runs/job.py:claim": "our own dump",
     "experiments/runs/job.py:Job.begun": "likewise",
     "experiments/runs/job.py:_require_same": "likewise",

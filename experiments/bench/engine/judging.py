@@ -32,12 +32,12 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Two lists of scores, ``None`` where there is none."""
+    """Two lists of scores, numbers, or ``None`` where there is none."""
 
     what: str
     judge: str
-    own: Sequence[float | None]
-    engine: Sequence[float | None]
+    own: Sequence[Any]
+    engine: Sequence[Any]
 
     def alike(self, tolerance: float) -> bool:
         """Whether both scored the same answers, some at least, and alike."""
@@ -83,7 +83,7 @@ def fitted(model: str, folder: Path) -> Own:
     judges, folders = {}, {}
     for name, judge in made.items():
         features = read(lm, seen, judges=[judge])
-        right = [trace.correct for trace in seen]
+        right = [bool(trace.correct) for trace in seen]
         judges[name] = Judge(judge.fit(features, right), lm)
         folders[name] = str(folder / name.replace(" ", "-"))
         judges[name].save(folders[name])
