@@ -114,6 +114,21 @@ class BlockHooks:
         self._rows[layer] = states if rest is None else states + rest
 
 
+def _parts(request: Any) -> tuple[list[int], list[int]]:
+    """Ids of a request's prompt and of the answer to judge, without a token that ended it."""
+    prompt, answer = list(request.prompt_token_ids or ()), list(request.output_token_ids)
+    if not prompt:
+        raise InnerjudgeError("given a prompt without token ids, as embeddings are, expected token ids or text")
+    if "answer_tokens" in (asked := request.kv_transfer_params or {}):
+        n, most = asked["answer_tokens"], len(prompt) - 1
+        if type(n) is not int or not 0 < n <= most:
+            raise InnerjudgeError(f"given answer_tokens={shown(n)}, expected a whole number from 1 to {most}")
+        return prompt[:-n], prompt[-n:]
+    if answer and answer[-1] in (request.sampling_params.all_stop_token_ids or ()):
+        answer.pop()
+    return prompt, answer
+
+
 class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
     """The part of :mod:`innerjudge.experiments.adapters.vllm` that vLLM calls."""
 
@@ -192,16 +207,10 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
 
     def request_finished(self, request: Any, block_ids: list[int]) -> tuple[bool, dict[str, Any]]:
         """The judges' verdicts of an answer; its blocks may be freed."""
-        prompt, answer = list(request.prompt_token_ids), list(request.output_token_ids)
-        asked = request.kv_transfer_params or {}
-        if "answer_tokens" in asked:
-            n, most = asked["answer_tokens"], len(prompt) - 1
-            if type(n) is not int or not 0 < n <= most:
-                why = f"given answer_tokens={shown(n)}, expected a whole number from 1 to {most}: those of the answer"
-                return False, {"judges": {name: {"unscored": why} for name in self._judges}}
-            prompt, answer = prompt[:-n], prompt[-n:]
-        elif answer and answer[-1] in (request.sampling_params.all_stop_token_ids or ()):
-            answer.pop()
+        try:
+            prompt, answer = _parts(request)
+        except InnerjudgeError as error:
+            return False, {"judges": {name: {"unscored": str(error)} for name in self._judges}}
         n = min(len(prompt) + len(answer), request.num_computed_tokens)
         places = [block * self._block + k for block in block_ids for k in range(self._block)][:n]
         states = self._cache.of(places)

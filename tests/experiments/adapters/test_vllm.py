@@ -184,6 +184,7 @@ def test_what_has_no_state_has_a_reason(engine: Engine, judges: Any) -> None:
     assert "read other tokens" in other["clue"]["unscored"]
     assert "answer_tokens" in engine.finish(ids, [5], blocks, params={"answer_tokens": 1000})["clue"]["unscored"]
     assert "answer_tokens" in engine.finish(ids, [5], blocks, params={"answer_tokens": "x"})["clue"]["unscored"]
+    assert "embeddings" in engine.finish([], [5], blocks)["clue"]["unscored"]
 
 
 @pytest.mark.parametrize(
