@@ -30,6 +30,7 @@ from vllm.logger import init_logger
 
 from ...extraction.given_states import GivenStates
 from ...models.errors import InnerjudgeError, shown
+from ...models.positions import Encoding
 from ..judges.engine import EngineJudge
 
 _log = init_logger("vllm.innerjudge")
@@ -214,15 +215,20 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
         n = min(len(prompt) + len(answer), request.num_computed_tokens)
         places = [block * self._block + k for block in block_ids for k in range(self._block)][:n]
         states = self._cache.of(places)
-        return False, {
-            "judges": {name: self._said(judge, prompt, answer, states) for name, judge in self._judges.items()}
-        }
+        items: dict[Any, Encoding] = {}
+        said = {name: self._said(judge, prompt, answer, states, items) for name, judge in self._judges.items()}
+        return False, {"judges": said}
 
-    def _said(self, judge: EngineJudge, prompt: list[int], answer: list[int], states: GivenStates) -> dict[str, Any]:
+    def _said(
+        self, judge: EngineJudge, prompt: list[int], answer: list[int], states: GivenStates, items: dict[Any, Encoding]
+    ) -> dict[str, Any]:
+        """One judge's verdict; judges that look at the same places share ``items``, what the ids were read as."""
+        places = judge.made.markers, judge.roles
         try:
-            item = judge.encode_sampled(prompt, answer)
+            if places not in items:
+                items[places] = judge.encode_sampled(prompt, answer)
             how = {"model": self._model, "layers": self._layers, "n_blocks": self._n_blocks}
-            [verdict] = judge.verdicts([item], [states], **how)
+            [verdict] = judge.verdicts([items[places]], [states], **how)
         except InnerjudgeError as error:
             return {"unscored": str(error)}
         return {"score": verdict.score} if verdict.unscored is None else {"unscored": verdict.unscored}

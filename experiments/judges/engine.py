@@ -51,6 +51,7 @@ class EngineJudge:
             )
         self.judge, self.made, self.tokenizer, self.final_norm = judge, made, tokenizer, final_norm
         self.kind, self.origin = made.kind or judge.kinds[0], judge.provenance_
+        self.roles = roles_of(map(states_of, judge.needs))
 
     @classmethod
     @checked
@@ -105,8 +106,7 @@ class EngineJudge:
 
     def encode_sampled(self, prompt: Sequence[int], answer: Sequence[int]) -> Encoding:
         """An answer, by the ids of its prompt and of its own tokens, as the engine read and sampled them."""
-        roles = roles_of(map(states_of, self.judge.needs))
-        return encode_sampled(self.tokenizer, prompt, answer, markers=self.made.markers, roles=roles)
+        return encode_sampled(self.tokenizer, prompt, answer, markers=self.made.markers, roles=self.roles)
 
     def verdicts(
         self,
@@ -178,5 +178,4 @@ def _encoded(judge: EngineJudge, item: Any) -> Encoding:
         trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
     # Ids that the same model has sampled elsewhere are as good; those of any other are not.
     sampled_by = _ENGINE if trace.extra.get("sampled_by") == _ENGINE else judge.origin.fingerprint
-    roles = roles_of(map(states_of, judge.judge.needs))
-    return encode_trace(judge.tokenizer, trace, markers=judge.made.markers, sampled_by=sampled_by, roles=roles)
+    return encode_trace(judge.tokenizer, trace, markers=judge.made.markers, sampled_by=sampled_by, roles=judge.roles)
