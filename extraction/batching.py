@@ -1,6 +1,7 @@
 """Put items into batches, padded or end to end in one row; only their positions change."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Literal
@@ -94,19 +95,6 @@ def collate(items: Sequence[Encoding], *, pad_id: int, side: PaddingSide, device
     return Batch(ids.to(device), mask.to(device), (before - skip).to(device))
 
 
-def by_length(items: Sequence[Encoding], most: Callable[[int], int]) -> Iterator[list[int]]:
-    """Indices of items in batches of similar length, longest first so that memory runs out early or never.
-
-    ``most(length)`` is how many items fit into a batch whose longest has ``length`` tokens; at least 1.
-    """
-    order = sorted(range(len(items)), key=lambda i: -len(items[i].ids))
-    start = 0
-    while start < len(order):
-        end = start + most(len(items[order[start]].ids))
-        yield order[start:end]
-        start = end
-
-
 def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> list[list[int]]:
     """Indices of texts in the cheapest batches, longest first; a batch costs its tokens, padding and ``fixed`` more.
 
@@ -127,13 +115,13 @@ def by_cost(lengths: Sequence[int], most: Callable[[int], int], fixed: int) -> l
     return batches
 
 
-def by_tokens(lengths: Sequence[int], most: Callable[[int], int], tokens: int) -> list[list[int]]:
-    """Indices of texts in packed batches of at most ``tokens`` tokens, longest first; there is no padding.
+def by_length(lengths: Sequence[int], most: Callable[[int], int], tokens: float = math.inf) -> list[list[int]]:
+    """Indices of texts in batches of at most ``tokens`` tokens, longest first so that memory runs out early or never.
 
-    ``most`` as in :func:`by_cost`; a text of more than ``tokens`` gets a batch of its own.
+    ``most`` as in :func:`by_cost`; a text of more than ``tokens`` gets a batch of its own. Padding is not counted.
     """
     batches: list[list[int]] = []
-    left = 0
+    left = tokens
     for place in sorted(range(len(lengths)), key=lambda k: -lengths[k]):
         if not batches or lengths[place] > left or len(batches[-1]) >= most(lengths[batches[-1][0]]):
             batches.append([])

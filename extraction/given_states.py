@@ -125,11 +125,9 @@ def features_of_states(
     # A few tokens tell which norm convention it is.
     tops = [given[k].states[-_TELLING:, layers.index(n_blocks)] for k in kept] if n_blocks in layers else []
     held = _convention(tops, last, final_norm)
-    available = set(layers) - {n_blocks}
-    if n_blocks in layers:
-        available |= {n_blocks + 1} if held == "normed" else {n_blocks}
-    if held == "raw" and n_blocks in layers and final_norm is not None:
-        available.add(n_blocks + 1)
+    norm = final_norm if held == "raw" and n_blocks in layers else None
+    own = [layer + (layer == n_blocks and held == "normed") for layer in layers]  # the row of each layer
+    available = {*own, n_blocks + 1} if norm else {*own}
     lacking = sorted((set(range(n_blocks + 2)) if rows is None else set(rows)) - available)
     if lacking:
         raise InnerjudgeError(_lacking(lacking, layers, n_blocks, held))
@@ -137,10 +135,9 @@ def features_of_states(
     def all_rows(states: npt.NDArray[Any]) -> Array:
         """Rows ``h[0..L], final-normed`` of some tokens, ``[P, L + 2, D]``."""
         rows = np.zeros((len(states), n_blocks + 2, width), dtype=np.float32)
-        for place, layer in enumerate(layers):
-            rows[:, layer + (layer == n_blocks and held == "normed")] = states[:, place]
-        if held == "raw" and n_blocks in layers and final_norm is not None:
-            rows[:, n_blocks + 1] = final_norm(states[:, layers.index(n_blocks)])
+        rows[:, own] = states
+        if norm:
+            rows[:, -1] = norm(states[:, -1])
         return rows
 
     arrays: dict[str, Array] = {}

@@ -60,10 +60,6 @@ class Provenance:
     remote_code: bool = False
     origin: str = ""
 
-    def covers(self, block: int) -> bool:
-        """Whether the pass ran ``block``."""
-        return self.last_block is None or block <= self.last_block
-
     def binding(self) -> dict[str, str | int | None]:
         """The fields that must agree between features that one judge reads, by name."""
         return {name: getattr(self, name) for name in _BINDING}

@@ -13,7 +13,7 @@ from ..models.errors import UnreadableError
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
 from ..models.tokens import shared_start
-from .batching import Room, by_cost, by_tokens, is_memory
+from .batching import Room, by_cost, by_length, is_memory
 from .one_pass import Prompt, Values, read_prompt
 from .reader import BatchReader
 from .readouts import Paired, ResponseLogProb, States, TokenStats
@@ -222,7 +222,7 @@ class Sweep:
         for group in mixing.groups(length):
             own = [length[place] - skip for place in group]
             if self.reader.packs and prompt is None:
-                cut = by_tokens(own, lambda n: min(self.room.learned(n, size), texts(n)), longest_row)
+                cut = by_length(own, lambda n: min(self.room.learned(n, size), texts(n)), longest_row)
             else:
                 cut = by_cost(own, lambda n: min(size, most(n + skip, skip), texts(n + skip)), self.room.fixed)
             batches += [[rows[group[place]] for place in places] for places in cut]

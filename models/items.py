@@ -157,5 +157,9 @@ class Pair(_Named):
     preference: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def sides(self, swapped: bool = False) -> tuple[Text, Text]:
+        """Both responses, b first if they are ``swapped``."""
+        return (self.response_b, self.response_a) if swapped else (self.response_a, self.response_b)
+
 
 Item = Trace | Rating | Choice | Pair

@@ -12,6 +12,7 @@ from string import ascii_uppercase
 
 from .conversation import Conversation, Message, Text, plain_text
 from .errors import InnerjudgeError, UnreadableError
+from .items import Choice, Item, Pair, Rating, Trace
 
 #: Appended to every multiple-choice question and never correct (QK-score paper, section 3).
 ABSTAIN_OPTIONS = ("None of the above", "I don't know")
@@ -168,35 +169,24 @@ def _body(prompt: Text, response: Text, reference: str | None, criterion: str | 
     return "\n\n".join([*parts, ask])
 
 
-def plain_choice(question: Text, options: Sequence[str]) -> Prompt:
-    """A question, its lettered options, and ``Answer:``."""
-    letters = tuple(ascii_uppercase[: len(options)])
-    lines = [f"{letter}. {text}" for letter, text in zip(letters, options, strict=True)]
-    return _asked(question, [plain_text(question).strip(), *lines], letters)
-
-
-def plain_verdict(prompt: Text, response: Text) -> Prompt:
-    """A question, a response, and whether it is correct."""
-    return _asked(prompt, [*_shown(prompt, response), "Is the response correct, yes or no?"], ("no", "yes"))
-
-
-def plain_rating(prompt: Text, response: Text, *, criterion: str | None, scale: tuple[int, int]) -> Prompt:
-    """A question, a response, and its rating."""
-    low, high = scale
-    about = [f"Criterion: {criterion}"] if criterion else []
-    lines = [*_shown(prompt, response), *about, f"Rating of the response from {low} to {high}"]
-    return _asked(prompt, lines, tuple(str(value) for value in range(low, high + 1)))
-
-
-def plain_pair(prompt: Text, first: Text, second: Text) -> Prompt:
-    """A question, two responses, and which is better."""
-    lines = [f"Question: {plain_text(prompt)}", f"A. {plain_text(first)}", f"B. {plain_text(second)}"]
-    return _asked(prompt, [*lines, "Which response is better, A or B?"], ("A", "B"))
-
-
-def _shown(prompt: Text, response: Text) -> list[str]:
-    return [f"Question: {plain_text(prompt)}", f"Response: {plain_text(response)}"]
-
-
-def _asked(prompt: Text, lines: Sequence[str], labels: tuple[str, ...]) -> Prompt:
-    return Prompt("\n".join([*lines, "Answer:"]), labels=labels, asked=prompt)
+def plain_prompt(item: Item, *, scale: tuple[int, int] = (1, 5), swapped: bool = False) -> Prompt:
+    """A question, what is judged of it, and ``Answer:``; ``swapped`` shows response b of a pair first."""
+    asked = item.question if isinstance(item, Choice) else item.prompt
+    question = f"Question: {plain_text(asked)}"
+    labels: tuple[str, ...] = ("A", "B")
+    match item:
+        case Choice():
+            labels = tuple(ascii_uppercase[: len(item.options)])
+            lines = [plain_text(asked).strip(), *map("{}. {}".format, labels, item.options)]
+        case Pair():
+            sides = map(plain_text, item.sides(swapped))
+            lines = [question, *map("{}. {}".format, labels, sides), "Which response is better, A or B?"]
+        case Rating(criterion=criterion):
+            labels = tuple(str(value) for value in range(scale[0], scale[1] + 1))
+            about = [f"Criterion: {criterion}"] if criterion else []
+            ask = f"Rating of the response from {scale[0]} to {scale[1]}"
+            lines = [question, f"Response: {plain_text(item.response)}", *about, ask]
+        case Trace():
+            labels, ask = ("no", "yes"), "Is the response correct, yes or no?"
+            lines = [question, f"Response: {plain_text(item.response)}", ask]
+    return Prompt("\n".join([*lines, "Answer:"]), labels=labels, asked=asked)

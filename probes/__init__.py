@@ -7,7 +7,8 @@ and ``penalised.py`` (on ``regression.py`` and ``row_judge.py``), ``counted.py``
 ``aspect_fit.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``, ``text_only.py`` and
 ``embedding.py``; many states are read by ``pooled.py`` (on ``pooled_fit.py``) and ``trajectory.py``. ``promise.py``
 finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge. ``registry.py``
-knows the classes, those of other packages too; ``storage.py`` saves and loads them.
+knows the classes, those of other packages too; ``storage.py`` saves and loads them. What probes of weak labels
+(counts, orders, aspects, centred, without length) are worth is measured by ``bench/weak``: see ``results/weak.md``.
 """
 
 from .aspects import AspectProbes

@@ -29,15 +29,11 @@ class AspectProbes(RowJudge):
     for an aspect leaves its fit, or counts as negative. Where all that is not recorded may be positive, ``observed``
     says which share of the positives is, and EM takes a negative for right with probability :math:`(1-c)p/(1-cp)`;
     ``correct`` is the paper's correction. Its focal loss, and its head and tail networks (commented out in the release)
-    are not built. In a simulation of six aspects with gaps: F1 .34 with the gaps masked, .17 with them as negatives; of
-    hidden gaps .31 by EM, .19 by the correction, .17 without. On real states .70 masked, .45 as negatives, .67 by EM.
+    are not built.
 
     *Routes* (DMoERM, arXiv 2403.01197: a router, and an expert a capability and task): where items have a route, there
     are probes of each, and a router on the state at the end of the prompt. The released code starts from random weights
-    and keeps the checkpoint that reverses most pairs. In a simulation with 60 overall labels, the plain mean of the
-    aspects was right in .65 of the cases, one probe on the overall labels in .57; from 2,400 overall labels a probe a
-    route (.71) was better than aspects with any head (.67). On real states (``bench/weak``) routes gained nothing, and
-    ``head="linear"`` .14 from 60 overall labels where an aspect tells what is right, elsewhere nothing.
+    and keeps the checkpoint that reverses most pairs.
 
     Args:
         aspects: Their names; empty for all that the labels have, in alphabetical order.

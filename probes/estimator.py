@@ -207,7 +207,7 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
         if self.provenance_ is None:
             return
         expected, until = self.provenance_, self._reads_until
-        if until is not None and given.covers(until):
+        if until is not None and (given.last_block is None or until <= given.last_block):
             expected = replace(expected, last_block=given.last_block)
         expected.require(given, type(self).__name__)
 

@@ -138,14 +138,10 @@ class LogisticProbe(PenalisedProbe):
         centre: ``"question"`` subtracts from the states the mean of all items of their question, unlabelled ones
             (``sample_weight`` 0) too, and leaves out questions that are all right or all wrong: it cannot learn which
             are easy. It judges raw states and ranks the answers of a question: a score of zero means the best balanced
-            accuracy in training, not even odds. No paper; in simulated worlds with difficulty in the states, AUROC
-            within questions rose from .81 to .87 at 40 questions of 8, else by .01; from 40 labels in all, each shared
-            by the answers that say the same, from .70 to .83.
+            accuracy in training, not even odds. No paper.
         nuisance: ``"length"`` regresses the states on the number of the response's tokens and fits what is left. For
             labels of a judge that likes long answers: a probe copies its errors that follow length, and averages those
-            away that do not. TnT-LLM (arXiv 2403.12173) trains on a model's labels as they are; in a simulation with
-            errors that follow length, .76 of a plain probe's labels were right, .87 without length, the judge's .78; on
-            real states (``bench/weak``) .62, .72 and .78, as even probes of true labels were below the judge.
+            away that do not. TnT-LLM (arXiv 2403.12173) trains on a model's labels as they are.
 
     Attributes:
         coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).

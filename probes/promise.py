@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ..models.arguments import checked
+from ..models.arguments import checked, checked_fields
 from ..models.errors import InnerjudgeError
 from ..models.roles import checked_roles
 from .risk import Bound, RiskName, Scored, few_wrong_kept, highest_below, lowest_above
@@ -22,6 +22,7 @@ _SAID = {
 }
 
 
+@checked_fields
 @dataclass(frozen=True, slots=True)
 class Promise:
     """A threshold and what it promises; :func:`calibrate` and :meth:`.BaseJudge.promise` make it.
@@ -95,19 +96,13 @@ class Promise:
         given = {field.name: given[field.name] for field in fields(cls)}
         if given["refused"] is not None:
             given["threshold"] = _never(given["risk"])
-        for name, value in given.items():
-            right = (str,) if name in _TEXTS else (int,) if name in ("questions", "unscored") else (float, int)
-            if type(value) not in right and not (value is None and name in _OPTIONAL):
-                raise ValueError(f"the field {name} of a promise")
         try:
-            _check(given["risk"], given["level"], given["confidence"])
-            checked_roles([given["along"]] if given["along"] else [])
+            found = cls(**given)
+            _check(found.risk, found.level, found.confidence)
+            checked_roles([found.along] if found.along else [])
         except InnerjudgeError as error:
             raise ValueError(f"a promise with {error}") from None
-        return cls(**given)
-
-
-_TEXTS, _OPTIONAL = ("risk", "refused", "along", "fit", "model"), ("confidence", "achieved", "refused", "border")
+        return found
 
 
 @checked

@@ -34,10 +34,7 @@ class RankedProbe(Linear):
       puts one true class first and takes the teacher's logits as they are. Its authors report gains on images.
     * ``"list-mle"``: the same with every :math:`\alpha` equal to 1.
 
-    Answers of equal quality are not compared. In simulated worlds, where the level of a teacher's scores differs by
-    question, Spearman's correlation within questions was .58 (pairs and PLD), .57 (ridge on scores standardised within
-    the question), .37 (ridge on raw scores); PLD was better than pairs by .01 where a teacher's lower half was noise,
-    and worse by .05 where its scores were noisy there.
+    Answers of equal quality are not compared.
 
     Args:
         positions: CLUE's two tokens by default.

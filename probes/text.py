@@ -13,7 +13,7 @@ from .choices import mask_options
 from .description import Task, derived
 from .estimator import parameters
 from .judge import Scores
-from .value_judge import Answer, ScaleJudge, checked_values, default_answers
+from .value_judge import Answer, ScaleJudge, checked_values
 from .verdict_text import find_verdict
 
 
@@ -129,6 +129,5 @@ class TextJudge(ScaleJudge):
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         if self.values is None:
             return [int(k) for k in scores.argmax(axis=-1)]
-        values, given = checked_values(self.values, self.answers)
-        answers = dict(zip(values, given or default_answers(values), strict=True))
+        answers = dict(zip(*self._scale, strict=True))
         return [answers[s] for s in scores]

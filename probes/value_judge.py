@@ -21,6 +21,12 @@ class ScaleJudge(BaseJudge):
     values: Sequence[float] | None
     answers: Sequence[Answer] | None
 
+    @property
+    def _scale(self) -> tuple[tuple[float, ...], tuple[Answer, ...]]:
+        """Values and the answers that they stand for: by default the values, or booleans for ``(0, 1)``."""
+        values, answers = checked_values(self.values or (), self.answers)
+        return values, answers or ((False, True) if values == (0, 1) else values)
+
     # Option letters have no values.
     kinds = derived(lambda self: ("choice",) if self.values is None else kinds_of_values(self.values, self.answers))
     pointwise = derived(lambda self: self.kinds not in (("choice",), ("pair",)))
@@ -69,12 +75,6 @@ class ValueJudge(ScaleJudge, ThresholdJudge):
             return [high if s > self.threshold_ else low for s in scores]
         return [answers[k] for k in np.abs(scores[:, None] - np.array(values)).argmin(axis=-1)]
 
-    @property
-    def _scale(self) -> tuple[tuple[float, ...], tuple[Answer, ...]]:
-        """Values and the answers that they stand for."""
-        values, answers = checked_values(self.values, self.answers)
-        return values, answers or default_answers(values)
-
 
 def checked_values(
     values: Sequence[float], answers: Sequence[Answer] | None
@@ -87,11 +87,6 @@ def checked_values(
             f"given values={plain} and answers={names}, expected at least two different numbers and one answer each"
         )
     return plain, names
-
-
-def default_answers(values: tuple[float, ...]) -> tuple[Answer, ...]:
-    """The labels of verdicts if none were given: the values, or booleans for ``(0, 1)``."""
-    return (False, True) if values == (0, 1) else values
 
 
 def kinds_of_values(values: Sequence[float], answers: Sequence[Answer] | None) -> tuple[str, ...]:

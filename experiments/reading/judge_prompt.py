@@ -191,7 +191,7 @@ def _shown(item: Item, swapped: bool) -> dict[str, Any]:
     assert not isinstance(item, Choice)
     found: dict[str, Any] = {"prompt": plain_text(item.prompt), "extra": item.extra}
     if isinstance(item, Pair):
-        sides = (item.response_b, item.response_a) if swapped else (item.response_a, item.response_b)
+        sides = item.sides(swapped)
         return found | dict(zip(("response_a", "response_b"), map(plain_text, sides), strict=True))
     if isinstance(item, Rating):
         found |= {"criterion": item.criterion, "reference": item.reference}

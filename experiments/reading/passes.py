@@ -110,8 +110,7 @@ class Passes:
             case Choice():
                 return choice_prompt(item.question, item.options, abstain=self.abstain, reasoned=reasoned)
             case Pair():
-                a, b = (item.response_b, item.response_a) if swapped else (item.response_a, item.response_b)
-                return pair_prompt(item.prompt, a, b, reasoned=reasoned)
+                return pair_prompt(item.prompt, *item.sides(swapped), reasoned=reasoned)
 
 
 def prepared(tokenizer: "PreTrainedTokenizerFast", items: Sequence[Item], passes: Passes) -> Sequence[Item]:

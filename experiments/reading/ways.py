@@ -19,10 +19,10 @@ from ...extraction.readouts import LabelLogits, Readout
 from ...models.chat import render, require_unrendered
 from ...models.conversation import plain_text
 from ...models.errors import UnreadableError
-from ...models.items import Choice, Item, Pair, Rating, Trace
+from ...models.items import Choice, Item, Pair, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, Encoding, encode_stem, unreadable
-from ...models.prompts import Prompt, plain_choice, plain_pair, plain_rating, plain_verdict
+from ...models.prompts import Prompt, plain_prompt
 from ...models.tokens import tokens
 from ...models.unfit import unfit
 from ...probes.judge import Verdict
@@ -210,21 +210,11 @@ def questions_of(items: Sequence[Item], turn: Turn, passes: Passes, *, swapped: 
 def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False) -> Question:
     """The words in which an item is asked in one turn; ``UnreadableError`` if it cannot be (one option only)."""
     prompt = passes.ask(item, swapped=swapped)  # refuses too many options or too few
-    plain = turn == "plain"
-    options: tuple[str, ...] = ()
-    match item:
-        case Choice():
-            options = item.options
-            prompt = plain_choice(item.question, options) if plain else prompt
-        case Trace():
-            prompt = plain_verdict(item.prompt, item.response) if plain else prompt
-        case Rating():
-            made = plain_rating(item.prompt, item.response, criterion=item.criterion, scale=passes.scale)
-            prompt = made if plain else prompt
-        case Pair():
-            a, b = (item.response_b, item.response_a) if swapped else (item.response_a, item.response_b)
-            prompt = plain_pair(item.prompt, a, b) if plain else prompt
-            options = (plain_text(a), plain_text(b))
+    options = item.options if isinstance(item, Choice) else ()
+    if isinstance(item, Pair):
+        options = tuple(map(plain_text, item.sides(swapped)))
+    if turn == "plain":
+        prompt = plain_prompt(item, scale=passes.scale, swapped=swapped)
     prompt = prompt if turn == "cue" else replace(prompt, cue="")
     return Question(item=item, prompt=prompt, options=options, quotes=isinstance(item, Pair))
 

@@ -76,30 +76,27 @@ class StoreReading(RaggedShards):
     def features(self, names: Sequence[str] | None = None, rows: npt.ArrayLike | None = None) -> Features:
         """Items as :class:`Features` in memory; only the readouts and texts ``names``, if given, and only ``rows``."""
         wanted = self._wanted(rows)
-        tables = {n: self._rows(n).to_pydict() for n, _, _ in self._by_shard(wanted)}
-        order: list[tuple[int, int]] = [(0, 0)] * (len(self) if wanted is None else len(wanted))
-        for number, into, inside in self._by_shard(wanted):
-            places = np.arange(self.entries[number].rows)[inside]
-            for at, k in zip(np.arange(len(order))[into], places, strict=True):
-                order[at] = (number, int(k))
-        said = [key[5:] for key in next(iter(tables.values()), {}) if key.startswith("text/")]
-        keep = None if names is None else set(names)
+        count = len(self) if wanted is None else len(wanted)
+        spans = list(self._by_shard(wanted)) or [(min(self.entries), slice(0, 0), slice(0, 0))]
+        tables = [self._rows(n).take(np.arange(self.entries[n].rows)[inside]) for n, _, inside in spans]
+        held = [row for table in tables for row in table.to_pylist()]
+        items = [held[k] for k in np.argsort(np.concatenate([np.arange(count)[into] for _, into, _ in spans]))]
+        said = [key.removeprefix("text/") for key in tables[0].column_names if key.startswith("text/")]
+        keep = {*self.shapes, *self.ragged_names, *said} if names is None else set(names)
         missing: dict[str, dict[str, str]] = {}
-        for number, k in order:
-            for name, reason in tables[number]["missing"][k]:
-                if keep is None or name in keep:
-                    missing.setdefault(name, {})[tables[number]["id"][k]] = reason
-        arrays = {n: self.layer(n, None, wanted) for n in self.shapes if keep is None or n in keep}
-        share = len(order) / len(self)
+        for item in items:
+            for name, reason in item["missing"]:
+                if names is None or name in keep:
+                    missing.setdefault(name, {})[item["id"]] = reason
         return Features(
-            ids=tuple(tables[n]["id"][k] for n, k in order),
-            groups=tuple(tables[n]["group"][k] for n, k in order),
+            ids=tuple(item["id"] for item in items),
+            groups=tuple(item["group"] for item in items),
             provenance=self.provenance,
-            arrays=arrays,
-            ragged={n: self.ragged(n, wanted) for n in self.ragged_names if keep is None or n in keep},
-            texts={t: tuple(tables[n][f"text/{t}"][k] for n, k in order) for t in said if keep is None or t in keep},
+            arrays={n: self.layer(n, None, wanted) for n in self.shapes if n in keep},
+            ragged={n: self.ragged(n, wanted) for n in self.ragged_names if n in keep},
+            texts={t: tuple(item[f"text/{t}"] for item in items) for t in said if t in keep},
             missing=missing,
-            seconds={n: s * share for n, s in self.seconds.items()},
+            seconds={n: s * count / len(self) for n, s in self.seconds.items()},
         )
 
     def parts(self, names: Sequence[str] | None = None, *, size: int | None = None) -> Iterator[Features]:

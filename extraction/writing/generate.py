@@ -114,7 +114,8 @@ def in_batches(
     budget, new = Budget(lm), limits.max_new_tokens
     groups = lm.mixing.groups([len(items[k].ids) for k in open_rows], limits.max_new_tokens)
     for group in ([open_rows[k] for k in places] for places in groups):
-        for rows in by_length([items[k] for k in group], lambda n: budget.rows(n, new, limits.batch_size)):
+        lengths = [len(items[k].ids) for k in group]
+        for rows in by_length(lengths, lambda n: budget.rows(n, new, limits.batch_size)):
             waiting = [[group[k] for k in rows]]
             while waiting:
                 batch = waiting.pop()

@@ -171,7 +171,8 @@ def _shares_most(lm: LanguageModel, items: Sequence[Encoding], limits: Limits) -
         return sum((len(family.rows) - 1) * family.shared for family in found)
 
     budget = Budget(lm)
-    batches = by_length(items, lambda n: budget.rows(n, limits.max_new_tokens, limits.batch_size))
+    lengths = [len(item.ids) for item in items]
+    batches = by_length(lengths, lambda n: budget.rows(n, limits.max_new_tokens, limits.batch_size))
     within = sum(saved([items[k] for k in rows]) for rows in batches)
     return within + saved(items) > sum(len(item.ids) for item in items) and lm.shares_prompts
 

@@ -12,19 +12,11 @@ from innerjudge.models.final_norm import FinalNorm
 from innerjudge.models.fingerprint import named_state
 from innerjudge.models.foreign import sealed, unsealed
 from innerjudge.models.inputs import Mixing, positions
+from innerjudge.models.items import Choice, Pair, Rating, Trace
 from innerjudge.models.markers import in_format, reasons
 from innerjudge.models.observation import multiple
 from innerjudge.models.positions import Encoding
-from innerjudge.models.prompts import (
-    choice_prompt,
-    pair_prompt,
-    plain_choice,
-    plain_pair,
-    plain_rating,
-    plain_verdict,
-    rating_prompt,
-    verdict_prompt,
-)
+from innerjudge.models.prompts import choice_prompt, pair_prompt, plain_prompt, rating_prompt, verdict_prompt
 from innerjudge.models.roles import Role, Tokens, checked_roles, ranges_within
 from torch import nn
 
@@ -116,22 +108,23 @@ def test_rating_prompt() -> None:
 
 
 def test_plain_verdict() -> None:
-    found = plain_verdict("2+2?", "4").user
+    found = plain_prompt(Trace(question_id="q", candidate_id="0", prompt="2+2?", response="4")).user
     assert found == "Question: 2+2?\nResponse: 4\nIs the response correct, yes or no?\nAnswer:"
 
 
 def test_plain_rating() -> None:
-    found = plain_rating("2+2?", "4", criterion=None, scale=(1, 5)).user
+    found = plain_prompt(Rating(item_id="r", prompt="2+2?", response="4"), scale=(1, 5)).user
     assert found == "Question: 2+2?\nResponse: 4\nRating of the response from 1 to 5\nAnswer:"
 
 
 def test_plain_pair() -> None:
-    found = plain_pair("Say hi.", "hi", "no").user
-    assert found == "Question: Say hi.\nA. hi\nB. no\nWhich response is better, A or B?\nAnswer:"
+    pair = Pair(pair_id="p", prompt="Say hi.", response_a="hi", response_b="no")
+    assert plain_prompt(pair).user == "Question: Say hi.\nA. hi\nB. no\nWhich response is better, A or B?\nAnswer:"
+    assert "A. no\nB. hi\n" in plain_prompt(pair, swapped=True).user
 
 
 def test_plain_choice() -> None:
-    found = plain_choice("Which is a fruit?", ["iron", "pear"]).user
+    found = plain_prompt(Choice(question_id="c", question="Which is a fruit?", options=("iron", "pear"))).user
     assert found == "Which is a fruit?\nA. iron\nB. pear\nAnswer:"
 
 
