@@ -6,70 +6,58 @@ only at the end of its line, which is where the heads that QK-score looks for mu
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from random import Random
 
 from ..conversation import plain_text
 from ..items import Choice
-from .words import ALL_WORDS, CAPITALS, DECOR, KINDS, OPPOSITES, YOUNG, belongs
+from .words import ALL_WORDS, CAPITALS, DECOR, KINDS, ODDS, OPPOSITES, QUESTIONS, YOUNG, belongs
 
-Keyed = tuple[str, str]
-"""What a question names, and the option that is right for it."""
-
-Drawn = tuple[str, list[Keyed]]
-"""A question, and the keyed options it can be asked with, the right one first."""
+#: Options that a question can be asked with, the right one first: what it would have to name, and the option.
+Keyed = list[tuple[str, str]]
 
 
-def _kind(rng: Random) -> Drawn:
-    kinds = rng.sample(sorted(KINDS), 9)
-    return f"Which is a kind of {kinds[0]}?", [(kind, rng.choice(KINDS[kind])) for kind in kinds]
+def _kind(rng: Random) -> Keyed:
+    return [(kind, rng.choice(KINDS[kind])) for kind in rng.sample(sorted(KINDS), 9)]
 
 
-def _listed(table: Mapping[str, str], question: str) -> Callable[[Random], Drawn]:
-    def draw(rng: Random) -> Drawn:
-        keys = rng.sample(sorted(table), 9)
-        return question.format(keys[0]), [(key, table[key]) for key in keys]
-
-    return draw
+def _listed(table: Mapping[str, str], rng: Random) -> Keyed:
+    return [(key, table[key]) for key in rng.sample(sorted(table), 9)]
 
 
-def _opposite(rng: Random) -> Drawn:
-    pairs = [pair if rng.random() < 0.5 else pair[::-1] for pair in rng.sample(sorted(OPPOSITES.items()), 9)]
-    return f"What is the opposite of {pairs[0][0]}?", pairs
+def _opposite(rng: Random) -> Keyed:
+    return [pair if rng.random() < 0.5 else pair[::-1] for pair in rng.sample(sorted(OPPOSITES.items()), 9)]
 
 
-def _sum(rng: Random) -> Drawn:
+def _sum(rng: Random) -> Keyed:
     made: dict[str, str] = {}
     while len(made) < 9:
         a, b, times = rng.randint(2, 9), rng.randint(2, 9), rng.random() < 0.6
         made.setdefault(str(a * b if times else a + b), f"{a} {'times' if times else 'plus'} {b}")
-    pairs = [(key, result) for result, key in made.items()]
-    return f"What is {pairs[0][0]}?", pairs
+    return [(key, result) for result, key in made.items()]
 
 
-def _named(rng: Random) -> Drawn:
-    words = rng.sample(ALL_WORDS, 24)
-    return f"Which option is the word {words[0]}?", [(word, word) for word in words]
+def _named(rng: Random) -> Keyed:
+    return [(word, word) for word in rng.sample(ALL_WORDS, 24)]
 
 
-def _phrase(rng: Random) -> Drawn:
+def _phrase(rng: Random) -> Keyed:
     """Options that share words."""
     one, two, three, four = rng.sample(ALL_WORDS, 4)
     wrong = [one, two, f"{two} {one}", f"{one} {three}", f"{three} {two}"]
     wrong += [f"{one} {two} {three}", f"{four} {one} {two}"]
-    texts = [f"{one} {two}", *rng.sample(wrong, len(wrong))]
-    return f"Which option is exactly {one} {two}?", [(text, text) for text in texts]
+    return [(text, text) for text in (f"{one} {two}", *rng.sample(wrong, len(wrong)))]
 
 
-KNOWLEDGE: dict[str, Callable[[Random], Drawn]] = {
+KNOWLEDGE: dict[str, Callable[[Random], Keyed]] = {
     "kind": _kind,
-    "capital": _listed(CAPITALS, "What is the capital of {}?"),
+    "capital": partial(_listed, CAPITALS),
     "opposite": _opposite,
-    "young": _listed(YOUNG, "What is a young {} called?"),
+    "young": partial(_listed, YOUNG),
     "sum": _sum,
     "phrase": _phrase,
+    "synthetic": _named,
 }
-#: How often each kind of question is drawn.
-ODDS = {"kind": 8, "capital": 4, "opposite": 4, "young": 2, "sum": 2, "phrase": 3}
 
 #: Odds that options are single words, have one word before them, or are compounds of one to three words.
 _STYLES = {"plain": 4, "decorated": 2, "compound": 4}
@@ -93,7 +81,8 @@ def _dressed(words: Sequence[str], rng: Random) -> list[str]:
 
 
 def _build(task: str, seed: int, name: str, rng: Random, n_options: int) -> Choice | None:
-    question, pairs = (_named if task == "synthetic" else KNOWLEDGE[task])(rng)
+    pairs = KNOWLEDGE[task](rng)
+    question = QUESTIONS[task].format(pairs[0][0])
     keys, texts = [key for key, _ in pairs[:n_options]], [text for _, text in pairs[:n_options]]
     if task not in ("sum", "synthetic", "phrase"):
         texts = _dressed(texts, rng)

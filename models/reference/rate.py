@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 
 from ..items import Rating
-from .solve import ENDS, Problem, Step, problems, work, write
+from .solve import ENDS, Problem, Step, apply, problems, work, write
 
 #: Standard deviation of one rater around the noiseless quality, and of a rater's own severity.
 RATER_NOISE, RATER_BIAS = 0.6, 0.3
@@ -41,7 +41,7 @@ def worked(problem: Problem, rng: Random) -> tuple[list[Step], int]:
 
 def _truth(step: Step) -> int:
     """What a slipped step's own equation gives; a wrong operand or operation counts as gross."""
-    value = {"+": step.left + step.right, "-": step.left - step.right, "*": step.left * step.right}[step.op]
+    value = apply(step.left, step.op, step.right)
     return value if value != step.result else step.result + 10
 
 

@@ -5,18 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from .words import belongs
+from .words import PROBLEMS, belongs
 
 #: Largest number that a trace may write; larger results are drawn again.
 LIMIT = 199
 #: What may stand after a step.
 ENDS = ";,\n./"
 _END_ODDS = (9, 4, 3, 2, 1)
-_GOODS = ("pens", "cups", "hats", "bags", "nuts", "keys", "figs", "maps")
-_ADD = ("Add {}.", "Plus {}.", "Then add {}.")
-_TAKE = ("Take {}.", "Minus {}.", "Then take away {}.")
-_TIMES = ("Times {}.", "Multiply by {}.")
-_OPENERS = ("Start with {}.", "Begin at {}.", "Take the number {}.")
 #: Share of traces that take the steps in an order of their own.
 FREE_ORDER = 0.3
 
@@ -74,7 +69,7 @@ class Problem:
 
 def _chain(rng: Random) -> tuple[str, int, list[list[tuple[str, int]]]] | None:
     value = start = rng.randint(2, 15)
-    parts = [rng.choice(_OPENERS).format(start)]
+    parts = [rng.choice(PROBLEMS["begin"]).format(start)]
     groups: list[list[tuple[str, int]]] = []
     for _ in range(rng.randint(2, 5)):
         op = rng.choice("+++---*")
@@ -82,8 +77,7 @@ def _chain(rng: Random) -> tuple[str, int, list[list[tuple[str, int]]]] | None:
         value = apply(value, op, right)
         if not 0 <= value <= 40:
             return None
-        kind = _TIMES if op == "*" else _ADD if op == "+" else _TAKE
-        parts.append(rng.choice(kind).format(right))
+        parts.append(rng.choice(PROBLEMS[op]).format(right))
         if groups and (groups[-1][0][0] == "*") == (op == "*"):
             groups[-1].append((op, right))
         else:
@@ -112,7 +106,7 @@ def problems(n: int, *, seed: int) -> list[Problem]:
 def _draw(rng: Random, name: str) -> Problem | None:
     shape = rng.random()
     if shape < 0.1:
-        goods = rng.sample(_GOODS, rng.randint(2, 3))
+        goods = rng.sample(PROBLEMS["goods"], rng.randint(2, 3))
         products = tuple((rng.randint(2, 4), rng.randint(2, 5)) for _ in goods)
         listed = [f"{n} {good} at {price}" for good, (n, price) in zip(goods, products, strict=True)]
         prompt = f"Buy {', '.join(listed[:-1])} and {listed[-1]}. What is the total?"

@@ -13,6 +13,10 @@ CAPITALS: dict[str, str] = _WORLD["capitals"]
 OPPOSITES: dict[str, str] = _WORLD["opposites"]
 #: Young of each animal.
 YOUNG: dict[str, str] = _WORLD["young"]
+#: What each kind of question asks, and how often it is drawn; how problems and each of their operations are worded.
+QUESTIONS: dict[str, str] = _WORLD["questions"]
+ODDS: dict[str, int] = _WORLD["odds"]
+PROBLEMS: dict[str, list[str]] = _WORLD["problems"]
 #: Words that may stand before an option's word and say nothing about it.
 DECOR = ("the", "a certain", "that old", "some new", "this", "one small", "my", "any plain")
 #: Training never uses seeds from here on.

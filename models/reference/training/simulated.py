@@ -3,8 +3,9 @@
 from random import Random
 
 from ...items import Choice, Trace
-from ..choose import ODDS, collect
+from ..choose import collect
 from ..solve import ENDS, Step, problems, work, write
+from ..words import ODDS
 
 #: Chance of a slip at a step of difficulty 1.
 SLIP_RATE = 0.27
