@@ -17,7 +17,15 @@ from .errors import InnerjudgeError, one_line
 from .heads import Heads, find_heads, find_spread
 from .inputs import context_of, find_position_offset
 from .observation import TOKENS, Chain, Observation, follow, observe
-from .unembedding import IN_CODE, AttentionResiduals, Postprocessing, after_blocks, find_postprocessing, find_transform
+from .unembedding import (
+    IN_CODE,
+    AttentionResiduals,
+    Postprocessing,
+    after_blocks,
+    find_postprocessing,
+    find_transform,
+    known_logits,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -157,7 +165,9 @@ def find_anatomy(
         raise InnerjudgeError(
             f"given {family} with {type(head).__name__} as output embedding, expected one: {NAME_THEM}"
         )
-    seen = observe(model)
+    with known_logits(head):
+        seen = observe(model)
+    seen.logits, known = seen.logits[:-1], seen.logits[-1]
     stream, states = find_stream(model, seen, head, named[blocks] if blocks else None)
     inside, outside = after_blocks(seen, stream, head)
     residuals = next((AttentionResiduals(m) for m in model.modules() if type(m).__name__ == "Inkling2TextModel"), None)
@@ -177,11 +187,11 @@ def find_anatomy(
         residuals=residuals,
         transform=find_transform(final.all_rows(chain.end, TOKENS), outside, seen, head),
         unembedding=head,
-        post=find_postprocessing(model, head, seen.ids),
+        post=find_postprocessing(model, known),
         heads=heads,
         width=stream.width,
         context=context_of(model.config.get_text_config(decoder=True)),
-        position_offset=find_position_offset(model, stream, seen, states[-1]),
+        position_offset=find_position_offset(model, stream, seen, states),
         spread=find_spread(model, heads),
     )
     _check(anatomy, end, seen, family)
@@ -207,7 +217,8 @@ def _check(anatomy: Anatomy, end: Tensor, seen: Observation, family: str) -> Non
             "again from where the model came from, or load them in another dtype"
         )
     try:
-        lens = anatomy.logits(anatomy.normed(anatomy.stream.layout.all_rows(end, TOKENS))).to(logits.device)
+        rows = anatomy.stream.layout.all_rows(end, TOKENS)[: len(logits)]
+        lens = anatomy.logits(anatomy.normed(rows)).to(logits.device)
     except (RuntimeError, ValueError, TypeError, IndexError):
         lens = logits[..., :0]
     scale = float(finite.abs().max().clamp(min=1.0))

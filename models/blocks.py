@@ -5,7 +5,7 @@ import math
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -19,6 +19,8 @@ NAME_THEM = (
     "name them: load(..., blocks='model.layers', final_norm='model.norm', unembedding='lm_head'), with the paths that "
     "print(model) shows"
 )
+#: What the number of a block is called among its settings.
+_NUMBERS = ("layer_idx", "layer_id", "layer_index", "block_idx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,32 @@ class Stream:
     def width(self) -> int:
         """Size of the stream at one token."""
         return math.prod(n for k, n in enumerate(self.shape) if k not in (self.layout.items, self.layout.tokens))
+
+    def until(self, n: int) -> "Stream":
+        """The stream of the first ``n`` blocks."""
+        return replace(self, blocks=self.blocks[:n], leaves=self.blocks[n - 1])
+
+
+def leading(blocks: Sequence[nn.Module], config: Any) -> int:
+    """How many blocks from the first contain one of every kind (by module settings and ``config``), plus one.
+
+    All blocks, where their settings hold the block number under a name that is not known.
+
+    Example:
+        >>> leading([nn.Linear(2, n) for n in (2, 2, 3, 2, 2, 3)], None)
+        4
+    """
+    types = getattr(config, "layer_types", None) or [None] * len(blocks)
+    kinds = [
+        (repr([(name, type(one), *sorted(_settings(one).items())) for name, one in block.named_modules()]), kind)
+        for block, kind in zip(blocks, types, strict=False)
+    ]
+    return min(2 + max(map(kinds.index, kinds)), len(blocks)) if len(kinds) == len(blocks) else len(blocks)
+
+
+def _settings(module: nn.Module) -> dict[str, Any]:
+    plain = (bool, int, float, str, tuple, list)
+    return {name: value for name, value in vars(module).items() if isinstance(value, plain) and name not in _NUMBERS}
 
 
 def find_stream(

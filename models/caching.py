@@ -4,7 +4,6 @@ import copy
 import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,12 +11,10 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from .blocks import Stream
+from .blocks import Stream, leading
 from .inputs import alike, apart, last_states, position_inputs, positions
 from .observation import probe_ids
 
-#: What the number of a block is called among its settings.
-_NUMBERS = ("layer_idx", "layer_id", "layer_index", "block_idx")
 #: What a model that cannot go on after a cache of this kind may raise.
 CANNOT_SHARE = (TypeError, ValueError, RuntimeError, IndexError, AssertionError, AttributeError, KeyError)
 
@@ -79,7 +76,7 @@ class Probe:
         n, idle = leading(stream.blocks, model.config.get_text_config(decoder=True)), set[nn.Module]()
         if n < len(stream.blocks):
             idle = {*stream.blocks[n:]} - {*stream.blocks[:n]}
-            stream = replace(stream, blocks=stream.blocks[:n], leaves=stream.blocks[n - 1])
+            stream = stream.until(n)
         self._model, self._stream, self._noise = model, stream, 0.0
         self._ids = probe_ids(model)
         if model.dtype in (torch.float16, torch.bfloat16):
@@ -163,28 +160,6 @@ class Probe:
         ids = self._ids if ids is None else ids
         mask = torch.ones_like(ids) if mask is None else mask
         return last_states(self._model, self._stream, ids, mask, **position_inputs(mask, self._offset))
-
-
-def leading(blocks: Sequence[nn.Module], config: Any) -> int:
-    """How many blocks from the first contain one of every kind (by module settings and ``config``), plus one.
-
-    All blocks, where their settings hold the block number under a name that is not known.
-
-    Example:
-        >>> leading([nn.Linear(2, n) for n in (2, 2, 3, 2, 2, 3)], None)
-        4
-    """
-    types = getattr(config, "layer_types", None) or [None] * len(blocks)
-    kinds = [
-        (repr([(name, type(one), *sorted(_settings(one).items())) for name, one in block.named_modules()]), kind)
-        for block, kind in zip(blocks, types, strict=False)
-    ]
-    return min(2 + max(map(kinds.index, kinds)), len(blocks)) if len(kinds) == len(blocks) else len(blocks)
-
-
-def _settings(module: nn.Module) -> dict[str, Any]:
-    plain = (bool, int, float, str, tuple, list)
-    return {name: value for name, value in vars(module).items() if isinstance(value, plain) and name not in _NUMBERS}
 
 
 def _in_float32(

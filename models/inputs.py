@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig
 
-from .blocks import StopAfter, Stream
+from .blocks import StopAfter, Stream, leading
 from .observation import TOKENS, Observation, states_given
 
 #: Difference of states, relative to their size, that float error explains.
@@ -111,18 +111,22 @@ def context_of(config: Any) -> int | None:
 
 
 @torch.no_grad()
-def find_position_offset(model: Any, stream: Stream, seen: Observation, end: Tensor) -> int | None:
+def find_position_offset(model: Any, stream: Stream, seen: Observation, states: Sequence[Tensor]) -> int | None:
     """The number from which the model counts positions, found by comparison with a pass without position ids.
 
     0 for nearly all, ``padding_idx + 1`` for RoBERTa's kind, ``None`` for models without ``position_ids`` of this kind.
     """
     if "position_ids" not in inspect.signature(model.forward).parameters:
         return None
-    padding = getattr(model.config.get_text_config(decoder=True), "pad_token_id", None)
+    config = model.config.get_text_config(decoder=True)
+    padding, n = getattr(config, "pad_token_id", None), len(stream.blocks)
+    if not stream.by_input and (first := leading(stream.blocks, config)) < n:
+        n, stream = first, stream.until(first)
+    end = stream.layout.all_rows(states[n], TOKENS)
     for offset in dict.fromkeys((0, padding + 1 if isinstance(padding, int) else 0)):
         positions = (torch.arange(TOKENS, device=seen.ids.device) + offset).expand_as(seen.ids)
         found = last_states(model, stream, seen.ids, torch.ones_like(seen.ids), position_ids=positions)
-        if found is not None and alike(found, stream.layout.all_rows(end, TOKENS)):
+        if found is not None and alike(found, end):
             return offset
     return None
 

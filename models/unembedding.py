@@ -1,7 +1,8 @@
 """From the last block to logits: the final norm, the unembedding, and what the model does around them."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,22 +38,28 @@ class Postprocessing:
         return logits if self.softcap is None else self.softcap * torch.tanh(logits / self.softcap)
 
 
-def find_postprocessing(model: Any, unembedding: nn.Module, ids: Tensor) -> Postprocessing:
-    """What the model does to known logits; ``InnerjudgeError`` unless it is a factor, a bias and a soft-cap."""
-    size = 0
+@contextmanager
+def known_logits(unembedding: nn.Module) -> Iterator[None]:
+    """While open, a pass of ``[ITEMS, TOKENS]`` ids has known logits for its last text, one number a token."""
 
-    def replace(_module: nn.Module, _args: tuple[Any, ...], output: Tensor) -> Tensor:
-        nonlocal size
-        size = output.shape[-1]
-        grid = torch.tensor(_PROBES, device=output.device)  # fp32 whatever the model's type: the factor is read exactly
-        return grid.view(1, -1, 1).expand(output.shape[0], -1, size).clone()
+    def replace(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
+        if not isinstance(output, Tensor) or output.ndim != 3 or output.shape[1] != len(_PROBES):
+            return output
+        wide = output.float()  # whatever the model's type: the factor is read exactly
+        known = torch.tensor(_PROBES, device=output.device)[:, None].expand(wide[-1].shape)
+        return torch.cat((wide[:-1], known[None]))
 
     with unembedding.register_forward_hook(replace):
-        returned = model(input_ids=ids[:1], attention_mask=torch.ones_like(ids[:1]), use_cache=False).logits
-    if returned.shape[1] != len(_PROBES) or not size:
-        raise _refusal(model)
+        yield
+
+
+def find_postprocessing(model: Any, returned: Tensor) -> Postprocessing:
+    """What the model did to :func:`known_logits`, ``[TOKENS, size]``.
+
+    ``InnerjudgeError`` unless it is a factor, a bias and a soft-cap.
+    """
     tolerance = 1e-5 if returned.dtype == torch.float32 else 1e-2
-    found = returned[0].double()  # [probes, kept entries]
+    found = returned.double()  # [probes, kept entries]
     zero, one, large = found[0], found[2], found[-1]
     straight = torch.allclose(large, 1e6 * one - (1e6 - 1) * zero, atol=tolerance, rtol=tolerance)
     cap = None if straight else float(large.abs().max())

@@ -22,10 +22,11 @@ def models(on: Model) -> None:
 
     innerjudge models --model Qwen/Qwen3-0.6B
     """
+    lm = on.load()
     from ...models.description import describe
 
     table = Table(show_header=False, box=None)
-    for name, value in describe(on.load()).items():
+    for name, value in describe(lm).items():
         table.add_row(name, "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value))
     PlainConsole().print(table)
 

@@ -1,8 +1,10 @@
 """The model that a command names, and a saved judge with it; heavy imports wait until one is loaded."""
 
+import gc
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,22 @@ if TYPE_CHECKING:
 log = logging.getLogger("innerjudge")
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage is looked for while packages are imported and a model is loaded, which makes none to speak of.
+
+    Looking through all that torch and transformers define would take a large part of the start (``bench/start``).
+    """
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.freeze()  # what was imported stays
+            gc.enable()
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """The arguments of :func:`innerjudge.load`; without a name it is the judge's own model."""
@@ -29,6 +47,7 @@ class Model:
     trust_remote_code: bool = False
     memory: float | None = None
 
+    @uncollected()
     def load(self) -> "LanguageModel":
         """The model, without the notes and bars of transformers, on as many threads as physical cores; says so."""
         quieten()
@@ -39,6 +58,7 @@ class Model:
         own |= {"trust_remote_code": self.trust_remote_code, "memory": self.memory}
         return say_how(load(self.name, **own))
 
+    @uncollected()
     def load_judge(self, folder: Path, kind: str) -> "Judge":
         """A saved judge with this model; options that only a named model can have are refused without a name."""
         quieten()

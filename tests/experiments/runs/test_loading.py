@@ -1,0 +1,22 @@
+"""While a model is loaded no garbage is looked for, and after it as before."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+from innerjudge.experiments.runs.loading import uncollected
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_collector_is_as_it_was(before: bool) -> None:
+    was = gc.isenabled()
+    (gc.enable if before else gc.disable)()
+    try:
+        with pytest.raises(ValueError, match="no such model"), uncollected():
+            assert not gc.isenabled()
+            raise ValueError("no such model")
+        assert gc.isenabled() is before
+    finally:
+        gc.unfreeze()
+        (gc.enable if was else gc.disable)()
