@@ -23,9 +23,15 @@ def inspect_records(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for name, row in zip(names, rows, strict=True):
         if row.get("scores") is not None:
             raise InnerjudgeError(f"given a judge of choices ({name}), expected one score a sample for Inspect")
-        epoch = {"epoch": _epoch(name, row)} if several else {}
+        given = str(row.get("candidate", ""))
+        if several and not (given.isascii() and given.isdigit() and int(given) > 0):
+            raise InnerjudgeError(
+                f"given the candidate {given!r} of {name!r}, expected the number of an epoch, from 1: Inspect knows "
+                "several answers to one sample by it (the loader inspect-log numbers them so)"
+            )
         if row["score"] is not None:
             about = {"judge": row["judge"], "label": row["label"]}
+            epoch = {"epoch": int(given)} if several else {}
             records.append({"id": name, "value": row["score"], **epoch, "metadata": about})
     return records
 
@@ -47,13 +53,3 @@ def write_records(verdicts: Path, out: Path) -> str:
     return (
         f"{len(records)} records{missing} are in {out}: inspect score LOG --scorer precomputed_scores -S scores={out}"
     )
-
-
-def _epoch(name: str, row: Mapping[str, Any]) -> int:
-    given = str(row.get("candidate", ""))
-    if not (given.isascii() and given.isdigit() and int(given) > 0):
-        raise InnerjudgeError(
-            f"given the candidate {given!r} of {name!r}, expected the number of an epoch, from 1: Inspect knows "
-            "several answers to one sample by it (the loader inspect-log numbers them so)"
-        )
-    return int(given)

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import typer
 from rich.filesize import decimal
@@ -12,9 +12,6 @@ from ...models.errors import InnerjudgeError
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
 from . import options as o, say
-
-if TYPE_CHECKING:
-    from ..runs.extracting.summary import Disk
 
 
 def models(on: Model) -> None:
@@ -129,6 +126,10 @@ def plan(
     planned = make_plan(lm, items, passes, seed=seed, copies=2 if found.kind == "choice" else 1)
     console = PlainConsole()
     disk, size = disk_of(out), planned.total(store_dtype)
+    room = "unknown: an object store does not say how much it can hold"
+    if disk is not None:
+        tight = "yes, but it leaves too little: `extract` will ask" if disk.holds(size) else "no"
+        room = "yes" if disk.spares(size) else tight
     for name, value in {
         "items": f"{planned.items:,} (measured on {planned.sample})",
         "tokens": f"{planned.tokens:,}",
@@ -136,7 +137,7 @@ def plan(
         "peak memory": decimal(planned.memory)
         + (f", on the GPU {decimal(planned.gpu_memory)}" if planned.gpu_memory else ""),
         "free on disk": "unknown" if disk is None else f"{decimal(disk.free)} of {decimal(disk.total)}",
-        f"room for {decimal(size)} as {store_dtype}": _verdict(disk, size),
+        f"room for {decimal(size)} as {store_dtype}": room,
     }.items():
         console.print(f"{name}: {value}", highlight=False)
     table = Table("bytes of", *DTYPES)
@@ -149,11 +150,3 @@ def plan(
         console.print(f"about {share:.0%} without {names}: {' '.join(reason.split())}", markup=False, highlight=False)
     if disk is not None and not disk.holds(size):
         raise no_room(size, out, disk)
-
-
-def _verdict(disk: "Disk | None", size: int) -> str:
-    if disk is None:
-        return "unknown: an object store does not say how much it can hold"
-    if disk.spares(size):
-        return "yes"
-    return "yes, but it leaves too little: `extract` will ask" if disk.holds(size) else "no"

@@ -113,7 +113,12 @@ def compare(
     how = settings or Settings()
     how = replace(how, judges=how.judges if judges is None else tuple(judges))
     how = how if prompt is None else replace(how, prompt=JudgePrompt.of(prompt))
-    data = _named(items, columns, limit, how.seeds.data)
+    seed = how.seeds.data
+    if isinstance(items, str):
+        data = load_data(items, limit=limit, seed=seed, columns=columns)
+    else:
+        made = items_from(items, columns, seed=seed)
+        data = Dataset(name="items", kind=kind_of(made[0]), items=tuple(made))
     return compare_data(lm, [Source(data=data, candidates=how.candidates)], how, out=out, steps=steps)
 
 
@@ -142,11 +147,3 @@ def compare_data(
     if out is not None:
         write(out, report, rows)
     return Comparison(found=report, verdicts=Table(rows))
-
-
-def _named(data: Any, columns: Mapping[str, str] | None, limit: int | None, seed: int) -> Dataset:
-    """The data set of what was given."""
-    if isinstance(data, str):
-        return load_data(data, limit=limit, seed=seed, columns=columns)
-    items = items_from(data, columns, seed=seed)
-    return Dataset(name="items", kind=kind_of(items[0]), items=tuple(items))

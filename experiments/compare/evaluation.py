@@ -1,6 +1,6 @@
 """From one data set to the table of verdicts: items are split by question and judged by the panel; steps are kept."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from .results import Byproducts, Outcome
 from .settings import Settings
 from .steps import ReadPart
 from .text_side import with_best_text, with_costs
-from .trace_blind import RANDOM, agreement_rows, on_the_question
+from .trace_blind import RANDOM, agreement_rows, of_the_question
 
 
 @dataclass(kw_only=True)
@@ -54,7 +54,9 @@ class Evaluation(DataItems):
         """The machinery on these sides; its features are kept."""
         require_classes(self.items, self.sides.fit)
         needs = frozenset(need for seat in self.seats.values() for need in seat.judge.needs)
-        needs |= _needs_of_selection(self.kind, self.settings)
+        if self.settings.selection:  # what the look at the luck of a pick reads, whatever judges there are
+            states = [f"hidden/{p}" for p in positions(self.settings.between)]
+            needs |= {*{"trace": states, "choice": ["qk/before", "labels"]}.get(self.kind, ())}
         needs |= {"logits/score", "labels"} if TEXT in self.seats else set()  # ways of asking, of the same pass
         passes, how, own = replace(self.passes, needs=needs), self.settings, self.settings.prompt
         told = [how.reasoning_tokens, how.abstain, list(how.scale), how.merge_system, own and own.told, how.markers]
@@ -80,8 +82,15 @@ class Evaluation(DataItems):
         found = self.store.rows(f"judged-{self.name}", self.depends, self._judged, [f"beside-{self.name}"])
         side = {row.item: row.tags["split"] for row in found}
         found = [*found, *elsewhere(self)]
-        if self.kind == "rating":
-            found = [*found, *on_sides(_people(self), side)]
+        if self.kind == "rating":  # people's grades, on the scale that is asked for
+            grades = [
+                Row(**columns_of(self, item, "test"), judge=f"human-{number}", score=value, label=value)
+                for item in self.items
+                if isinstance(item, Rating) and item.scores and len(item.scores) > 1
+                for number, grade in enumerate(item.scores, start=1)
+                for value in [float(label_to_fit(replace(item, scores=(grade,)), self.settings.scale))]
+            ]
+            found = [*found, *on_sides(grades, side)]
         if self.kind == "trace":
             found = [*found, *agreement_rows(found)]
         for imported in self.imported.values():
@@ -91,15 +100,25 @@ class Evaluation(DataItems):
 
     def _judged(self) -> list[Row]:
         run = self.judging
-        outcomes = on_the_question(run, with_costs(run, with_best_text(run, run.outcomes())))
-        self.made = found = _byproducts(run, outcomes)
+        outcomes = with_costs(run, with_best_text(run, run.outcomes()))
+        if self.kind == "trace":  # also what each judge says of the question alone
+            read = run.features["items"], run.labels, run.fit, run.test
+            outcomes = [replace(o, random=of_the_question(run.seats[o.judge].judge, *read)) for o in outcomes]
+        curves, maps = curves_of(run)
+        seconds = {one.judge: one.seconds_per_item for one in outcomes}
+        cost = {one.judge: asdict(one.cost) for one in outcomes if one.cost is not None}
+        self.made = found = Byproducts(notes=run.notes, curves=[*curves], maps=[*maps], seconds=seconds, cost=cost)
         # Kept before the verdicts are written, so that no verdicts are there without them.
         self.store.records(f"beside-{self.name}", self.depends, lambda: [asdict(found)])
         return rows_of(self, outcomes)
 
     def notes(self) -> list[str]:
         """What the items are, what the judges chose, and imported rows that fit no item."""
-        return [_about(self), *self.beside.notes, *(note for path in self.imported for note in _unmatched(self, path))]
+        known = [item.correct for item in self.items if isinstance(item, Trace) and item.correct is not None]
+        sampled = " sampled from the model at temperature 1" if self.source.data.problems else ""
+        share = f", {sum(known)} of {len(known)} right" if known else ""
+        unmatched = (note for path in self.imported for note in _unmatched(self, path))
+        return [f"{len(self.items)} items{sampled}{share}.", *self.beside.notes, *unmatched]
 
     @property
     def beside(self) -> Byproducts:
@@ -132,13 +151,6 @@ class Evaluation(DataItems):
                     "another name: rename it in the file, or leave ours out with --judges"
                 )
         Table(row for rows in self.imported.values() for row in rows)  # refuses rows that clash
-
-
-def _byproducts(run: Judging, outcomes: Sequence[Outcome]) -> Byproducts:
-    curves, maps = curves_of(run)
-    seconds = {one.judge: one.seconds_per_item for one in outcomes}
-    cost = {one.judge: asdict(one.cost) for one in outcomes if one.cost is not None}
-    return Byproducts(notes=run.notes, curves=[*curves], maps=[*maps], seconds=seconds, cost=cost)
 
 
 def rows_of(one: Evaluation, outcomes: Sequence[Outcome]) -> list[Row]:
@@ -223,33 +235,6 @@ def _unmatched(one: Evaluation, path: str) -> list[str]:
             "its questions and candidates: write them as in verdicts.jsonl of a study"
         )
     return [f"{file}: {len(odd)} of {len(rows)} rows are of no item here and were left out (first: {first})."]
-
-
-def _people(one: Evaluation) -> Iterator[Row]:
-    """People's grades, on the scale that is asked for."""
-    for item in one.items:
-        if not isinstance(item, Rating):
-            continue
-        grades = item.scores or ()
-        for number, grade in enumerate(grades if len(grades) > 1 else (), start=1):
-            value = float(label_to_fit(replace(item, scores=(grade,)), one.settings.scale))
-            yield Row(**columns_of(one, item, "test"), judge=f"human-{number}", score=value, label=value)
-
-
-def _needs_of_selection(kind: str, settings: Settings) -> frozenset[str]:
-    """What the look at the luck of a pick reads, whatever judges there are."""
-    if not settings.selection:
-        return frozenset()
-    if kind == "trace":
-        return frozenset(f"hidden/{p}" for p in positions(settings.between))
-    return frozenset({"qk/before", "labels"}) if kind == "choice" else frozenset()
-
-
-def _about(one: Evaluation) -> str:
-    known = [item.correct for item in one.items if isinstance(item, Trace) and item.correct is not None]
-    share = f", {sum(known)} of {len(known)} right" if known else ""
-    sampled = " sampled from the model at temperature 1" if one.source.data.problems else ""
-    return f"{len(one.items)} items{sampled}{share}."
 
 
 def with_score(row: Row) -> Row:

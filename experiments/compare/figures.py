@@ -3,8 +3,11 @@
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from jinja2 import Environment, StrictUndefined
 
 from ..drawing.style import number
 
@@ -103,9 +106,11 @@ class Section:
         return list({f.key: f for grid in grids for f in grid.figures}.values())
 
 
-_QUESTIONS = Path(__file__).parent / "report" / "templates" / "questions.toml"
+_TEMPLATES = Path(__file__).parent / "report" / "templates"
 #: Key of a section -> the question that it answers, where that is one for all kinds of items, else for each of them.
-QUESTIONS: dict[str, str] = tomllib.loads(_QUESTIONS.read_text("utf-8"))
+QUESTIONS: dict[str, str] = tomllib.loads((_TEMPLATES / "questions.toml").read_text("utf-8"))
+#: Key of a section -> the template of what it says.
+SENTENCES: dict[str, str] = tomllib.loads((_TEMPLATES / "sentences.toml").read_text("utf-8"))
 
 
 def section(
@@ -162,6 +167,18 @@ def spelt(figure: Figure, *, sign: bool = False) -> str:
     """A figure in a sentence: value and interval."""
     ends = "" if figure.low is None else f" [{number(figure.low)}, {number(figure.high)}]"
     return number(figure.value, sign=sign) + ends
+
+
+def sentences(key: str, **known: Any) -> list[str]:
+    """What a section says of what is ``known``: the template of its key in :data:`SENTENCES`, a sentence a line."""
+    made = Environment(
+        undefined=StrictUndefined,
+        finalize=lambda v: " ".join(v.split("\n")) if isinstance(v, str) else v,  # a name is of one line
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"spelt": spelt, "signed": partial(spelt, sign=True), "number": number}
+    return [line for line in made.from_string(SENTENCES[key]).render(known).split("\n") if line.strip()]
 
 
 def split_of_auroc(pooled: float, within: float | None, between: float | None, share: float) -> str:

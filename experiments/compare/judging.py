@@ -120,7 +120,6 @@ class Judging(ItemFeatures):
         ]
 
     def _of_choices(self) -> list[Outcome]:
-        """Choices, as given and with options permuted."""
         choices, seed = cast(Sequence[Choice], self.items), self.settings.seeds.split
         self.sample = permuted_sample((self.fit, self.test), seed)
         moved, orders = permuted([choices[k] for k in self.sample], seed=seed)
@@ -137,7 +136,12 @@ class Judging(ItemFeatures):
         for name, seat in self.seats.items():
             is_open = self.turns.get(name) == "open"
             read, again = (opened, without) if is_open else (features, self.permuted)
-            outcomes.append(_as_given(self._outcome(name, seat, read, permuted=again), order, self.test))
+            found = self._outcome(name, seat, read, permuted=again)
+            if found.again is not None:  # labels of the options as given, None outside of the sample
+                said = zip(found.again, self.test.tolist(), strict=True)
+                given = [moved_back(v, order[k]) if v is not None and k in order else None for v, k in said]
+                found = replace(found, again=given)
+            outcomes.append(found)
         return outcomes
 
     def _of_pairs(self) -> list[Outcome]:
@@ -182,14 +186,6 @@ class Judging(ItemFeatures):
         spent = time.perf_counter() - started + _pass_seconds(part, seat.judge)
         again = seat.judge.verdicts(permuted[0].take(self.test)) if permuted else None
         return Outcome(judge=name, verdicts=verdicts, again=again, seconds_per_item=spent / max(len(part), 1))
-
-
-def _as_given(outcome: Outcome, order: Mapping[int, tuple[int, ...]], rows: Index) -> Outcome:
-    """The verdicts on permuted options as labels of the options as given; ``None`` outside of the sample."""
-    if outcome.again is None:
-        return outcome
-    said = zip(outcome.again, rows.tolist(), strict=True)
-    return replace(outcome, again=[moved_back(v, order[k]) if v is not None and k in order else None for v, k in said])
 
 
 def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:

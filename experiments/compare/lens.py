@@ -164,18 +164,11 @@ def differences(
     found = {}
     for (judge, other), one in zip(others.items(), made, strict=True):
         mine, theirs = ([s and e for s, e in zip(scored[name], every, strict=True)] for name in (judge, other))
-        if one.interval.value is None and (why := _without_pairs(mine, theirs, other)):
+        if one.interval.value is None and not any(a and b for a, b in zip(mine, theirs, strict=True)):
+            why = f"no item is scored by both it and {other}"
+            if not (any(mine) and any(theirs)):
+                why = f"{f'the judge {other}' if not any(theirs) else 'this judge'} scored none of these items"
             one = replace(one, interval=replace(one.interval, reason=why))
         lost = sum(e and not b for e, b in zip(every, both[judge], strict=True))
         found[judge] = lens.gap(part, judge, metric, one, against=other, unscored=lost)
     return found
-
-
-def _without_pairs(mine: Sequence[bool], theirs: Sequence[bool], other: str) -> str | None:
-    """Why there is nothing to take a difference on; ``None`` where some item is scored by both."""
-    if not any(theirs):
-        return f"the judge {other} scored none of these items"
-    if not any(mine):
-        return "this judge scored none of these items"
-    shared = any(a and b for a, b in zip(mine, theirs, strict=True))
-    return None if shared else f"no item is scored by both it and {other}"

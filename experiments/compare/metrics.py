@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import chain, count
 from typing import Any
 
@@ -68,15 +69,8 @@ def criteria(lens: Lens) -> dict[str, list[bool]]:
 
 def _once(metric: Metric) -> Metric:
     """Each judge's metric is made once, for its figure and for the differences that it is part of."""
-    known: dict[tuple[str, tuple[bool, ...]], Statistic] = {}
-
-    def of(judge: str, mask: Sequence[bool]) -> Statistic:
-        key = judge, tuple(mask)
-        if key not in known:
-            known[key] = metric(judge, mask)
-        return known[key]
-
-    return of
+    kept = cache(metric)
+    return lambda judge, mask: kept(judge, tuple(mask))
 
 
 def _trace(lens: Lens) -> dict[str, Metric]:

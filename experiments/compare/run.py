@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -19,7 +20,7 @@ from ..judges.panel import EVERY
 from ..reading.passes import Passes
 from ..reading.progress import Steps, silent
 from .evaluation import Evaluation, every_seat
-from .figures import Section
+from .figures import Section, sentences
 from .findings import DataReport, Report, unscored_reasons
 from .lens import Lens
 from .report.browse import shown_items
@@ -83,8 +84,12 @@ class ComparisonRun:
             passes.prompt.check(self.lm.tokenizer)
         for one in every:
             one.check()
-        if note := _left_out(every):
-            self.say(note)
+        kinds = {one.kind: {*every_seat(one.kind, self.settings)} - {*one.seats} for one in every}
+        if left_out := sorted({*self.settings.judges} & set().union(*kinds.values())):
+            self.say(
+                f"Named, but left out: {', '.join(left_out)} (verdicts after reasoning need reasoning_tokens above 0, "
+                "judges that leave the abstain lines out need abstain)."
+            )
         return every
 
     def lens(self, one: Evaluation) -> Lens:
@@ -93,14 +98,22 @@ class ComparisonRun:
             rows = one.rows()
         self.rows += rows
         table = Table(rows)
+        families = {name: seat.family for name, seat in one.seats.items()} | dict.fromkeys(one.cost_elsewhere, "text")
+        for name in table.judges:
+            others = "baseline" if name == AGREEMENT else "people" if name.startswith("human") else "imported"
+            families.setdefault(name, others)
+        kin = dict.fromkeys(one.seats, frozenset(self.settings.own))
+        for row in rows:
+            if row.judge not in one.seats and "family" in row.tags:
+                kin[row.judge] = kin.get(row.judge, frozenset()) | {row.tags["family"]}
         return Lens(
             data=one.name,
             kind=one.kind,
             table=table.where(split="test"),
             calibration=table.where(split="calibrate"),
-            families=_families(one, table),
+            families=families,
             settings=self.settings,
-            kin=_kin(one, rows),
+            kin=kin,
         )
 
     def report(self, sources: Sequence[Source], *, command: str) -> Report:
@@ -208,57 +221,27 @@ def _summary(
     lens: Lens, sections: Sequence[Section], cost: Mapping[str, Mapping[str, float]], notes: Sequence[str]
 ) -> tuple[str, ...]:
     """The answer in words: the best judge and its opponents, its cost, what other sections add, what to distrust."""
-    first = {s.key: s for s in sections}
-    if "opponents" not in first:
-        said = [*first["accuracy"].found, *(first["candidates"].found[:1] if "candidates" in first else ())]
-    else:
-        said = list(first["opponents"].found)
-        best = str(first["opponents"].grids[0].rows[0][0])
-        pair = {judge: cost[judge] for judge in (best, lens.settings.against) if judge in cost}
-        each = "; ".join(f"{judge} {c['prompts']:.3g} ({c['tokens']:,.0f} tokens)" for judge, c in pair.items())
-        said += [f"Prompts for an item: {each}." if each else ""]
-    for key in ("prompts", "bias", "panels", "asked", "steadiness", "labels", "selection"):
-        said += list(first[key].found[:1]) if key in first else []
+    first, names = defaultdict[str, tuple[str, ...]](tuple, {s.key: s.found for s in sections}), list[str]()
+    if "opponents" in first:
+        (stands,) = (s.grids[0] for s in sections if s.key == "opponents")
+        names = [str(stands.rows[0][0]), lens.settings.against]
+    keys = ("prompts", "bias", "panels", "asked", "steadiness", "labels", "selection", "confounds")
+    more = [one for key in keys for one in first[key][:1]]
     doubts = [note.removeprefix(WARNING) for note in notes if note.startswith(WARNING)]
-    for one in first["confounds"].found[:1] if "confounds" in first else ():
-        (said if one.startswith("No ") else doubts).append(one)
-    if lens.n_groups < FEW_QUESTIONS:
-        doubts.append(f"all of this rests on {counted(lens.n_groups, 'question')}: read the intervals, not the values.")
-    if lens.kind == "trace" and n_mixed(lens) < FEW_MIXED:
-        doubts.append(
-            f"only {n_mixed(lens)} of {lens.n_groups} reported questions have both a right and a wrong answer; "
-            "figures within questions rest on those alone."
-        )
-    return (*filter(None, said), *(f"To distrust: {doubt[:1].lower()}{doubt[1:]}" for doubt in doubts))
+    doubts += [one for one in first["confounds"][:1] if not one.startswith("No ")]
+    mixed = (n_mixed(lens), lens.n_groups)
+    made = sentences(
+        "summary",
+        said=first["opponents"] or (*first["accuracy"], *first["candidates"][:1]),
+        cost={judge: cost[judge] for judge in names if judge in cost},
+        more=[one for one in more if one not in doubts],
+        doubts=doubts,
+        questions=counted(lens.n_groups, "question") if lens.n_groups < FEW_QUESTIONS else None,
+        mixed=mixed if lens.kind == "trace" and mixed[0] < FEW_MIXED else None,
+    )
+    return tuple(made)
 
 
 def n_mixed(lens: Lens) -> int:
     """Reported questions with both a right and a wrong answer: what figures within questions rest on."""
     return sum({True, False} <= {lens.truths[k] for k in rows} for rows in rows_by_group(lens.groups))
-
-
-def _families(one: Evaluation, table: Table) -> dict[str, str]:
-    """Family of every judge: of ours as the panel says, of others ``people`` or ``imported``."""
-    found = {name: seat.family for name, seat in one.seats.items()} | dict.fromkeys(one.cost_elsewhere, "text")
-    for name in table.judges:
-        found |= {name: "baseline"} if name == AGREEMENT else {}
-        found.setdefault(name, "people" if name.startswith("human") else "imported")
-    return found
-
-
-def _left_out(every: Sequence[Evaluation]) -> str:
-    """Which judges were named and cannot be asked with these settings, as a sentence; empty without any."""
-    left_out = sorted({
-        name for one in every for name in {*one.settings.judges} & {*every_seat(one.kind, one.settings)} - {*one.seats}
-    })  # fmt: skip
-    why = "verdicts after reasoning need reasoning_tokens above 0, judges that leave the abstain lines out need abstain"
-    return f"Named, but left out: {', '.join(left_out)} ({why})." if left_out else ""
-
-
-def _kin(one: Evaluation, rows: Sequence[Row]) -> dict[str, frozenset[str]]:
-    """Writers of each judge's own family: ``own`` for the model's judges, the tag ``family`` of imported rows."""
-    kin = dict.fromkeys(one.seats, frozenset(one.settings.own))
-    for row in rows:
-        if row.judge not in one.seats and "family" in row.tags:
-            kin[row.judge] = kin.get(row.judge, frozenset()) | {row.tags["family"]}
-    return kin

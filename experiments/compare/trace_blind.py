@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,6 @@ from ..data.splits import Index, rows_by_group
 from ..data.verdict_table import Row
 from ..judges.fitting import fit_seat
 from ..stats.statistic import Values, finite
-
-if TYPE_CHECKING:
-    from .judging import Judging
-    from .results import Outcome
 
 #: The opponent that takes an answer for right where many candidates agree on it.
 AGREEMENT = "majority agreement"
@@ -82,14 +78,6 @@ def of_another(scores: Values, groups: Sequence[Hashable]) -> list[float | None]
         for k, other in zip(known, known[1:] + known[:1], strict=True):
             found[k] = scores[other] if other != k else None
     return found
-
-
-def on_the_question(run: "Judging", outcomes: Sequence["Outcome"]) -> list["Outcome"]:
-    """The outcomes, on traces with what each judge says of the question alone."""
-    if run.kind != "trace":
-        return list(outcomes)
-    read = run.features["items"], run.labels, run.fit, run.test
-    return [replace(o, random=of_the_question(run.seats[o.judge].judge, *read)) for o in outcomes]
 
 
 def of_the_question(

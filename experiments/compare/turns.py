@@ -24,6 +24,7 @@ from ..reading.passes import VERDICT_NEEDS, Passes
 from ..reading.read import VERDICT_READOUTS
 from ..reading.verdict_pass import wanted_of
 from ..reading.ways import Turn, ask
+from .figures import sentences
 
 if TYPE_CHECKING:
     from .judging import Judging
@@ -73,7 +74,10 @@ def choose_turns(run: "Judging", features: Features) -> None:
     )
     found = try_turns(run.kind, run.seats, some, [run.labels[k] for k in rows], features.take(rows), opened)
     run.turns = {one.judge: one.turn for one in found}
-    run.notes.append(note_of(run.kind, found, len(rows)))
+    tried = [one for one in found if one.cue is not None or one.opened is not None]
+    moved = [one.judge for one in tried if one.turn == "open"]
+    told: Any = {"n": len(rows), "measure": MEASURE[run.kind], "trials": tried, "moved": moved}
+    run.notes += sentences("turns", **told, error=max((one.error for one in tried), default=0.0))
 
 
 def opened_items(run: "Judging", name: str, items: Sequence[Any], cued: Features, *, swapped: bool = False) -> Features:
@@ -130,21 +134,3 @@ def held_out_quality(
             return None
         verdicts |= dict(zip(test.tolist(), fold.verdicts(features[test]), strict=True))
     return quality(kind, items, [verdicts[k] for k in range(len(items))]) if verdicts else None
-
-
-def note_of(kind: str, trials: Sequence[TurnTrial], n: int) -> str:
-    """What was chosen, as a sentence for the report."""
-
-    def shown(value: float | None) -> str:
-        return "not fitted" if value is None else f"{value:.2f}"
-
-    trials = [one for one in trials if one.cue is not None or one.opened is not None]
-    moved = [one.judge for one in trials if one.turn == "open"]
-    error = max((one.error for one in trials), default=0.0)
-    chosen = f"no cue for {', '.join(moved)}; the cue for the rest" if moved else "the cue for all of them"
-    each = "; ".join(f"{one.judge} {shown(one.cue)} and {shown(one.opened)}" for one in trials)
-    return (
-        f"Judges that read the place of the verdict were tried with the cue in the turn and without one on {n} items "
-        f"of the fitting half ({MEASURE[kind]}, by judges fitted on other questions; only a lead of more than two "
-        f"standard errors, {2 * error:.2f}, counts): {each}. Taken: {chosen}."
-    )

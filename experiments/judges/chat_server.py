@@ -146,7 +146,6 @@ def _hidden(text: str) -> str:
 
 
 def _read(raw: bytes) -> dict[str, Any]:
-    """A reply; an error where it is none."""
     reply = parse_json(raw)
     choice = reply["choices"][0]
     text = choice["message"]["content"] or ""

@@ -13,10 +13,10 @@ from ...models.checkpoint import read_tokenizer
 from ...models.errors import InnerjudgeError
 from ...models.final_norm import FinalNorm
 from ...models.formats.source import find_source
-from ...models.items import Rating, Trace
+from ...models.items import Rating
 from ...models.positions import Encoding, encode_prompt, encode_sampled, encode_trace
 from ...probes import BaseJudge, Verdict
-from ..reading.passes import prepared
+from ..reading.passes import as_trace, prepared
 from . import saved
 from .pairs import items_of_pairs
 from .saved import NORM, JudgeRecord, find_folder
@@ -173,9 +173,7 @@ def _encoded(judge: EngineJudge, item: Any) -> Encoding:
     [item] = prepared(judge.tokenizer, [item], how)
     if isinstance(item, Rating) and "hidden/score" in judge.judge.needs:
         return encode_prompt(judge.tokenizer, item.id, item.group, how.ask(item), markers=how.markers)
-    trace = item
-    if isinstance(item, Rating):
-        trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
+    trace = as_trace(item)
     # Ids that the same model has sampled elsewhere are as good; those of any other are not.
     sampled_by = _ENGINE if trace.extra.get("sampled_by") == _ENGINE else judge.origin.fingerprint
     return encode_trace(judge.tokenizer, trace, markers=judge.made.markers, sampled_by=sampled_by, roles=judge.roles)

@@ -6,11 +6,11 @@ from functools import cached_property
 
 from ...extraction.features import Features
 from ...extraction.readouts import range_readout
-from ...models.items import Item, Pair, Rating, Trace
+from ...models.items import Item, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, encode_trace
 from ...models.tokens import tokens
-from .passes import TEXT_NEEDS, Passes, prepared
+from .passes import TEXT_NEEDS, Passes, as_trace, prepared
 from .ways import Turn, encode_question, questions_of
 
 #: What is read of the response itself, in a pass of its own.
@@ -77,7 +77,7 @@ class CostCounter:
     @cached_property
     def _text(self) -> Cost:
         """What a pass over the response itself costs an item."""
-        tokenizer, markers, texts = self._lm.tokenizer, self._passes.markers, map(_as_trace, self._items)
+        tokenizer, markers, texts = self._lm.tokenizer, self._passes.markers, map(as_trace, self._items)
         alike = Alike(tokenizer)
         lengths = [len(encode_trace(tokenizer, one, markers=markers, alike=alike).ids) for one in texts]
         return Cost(1.0, sum(lengths) / len(self._items))
@@ -86,12 +86,3 @@ class CostCounter:
 def _written(lm: LanguageModel, features: Features, name: str) -> Cost:
     texts = [text for text in features.texts.get(name, ()) if text]
     return Cost(0.0, sum(len(tokens(lm.tokenizer, text)[0]) for text in texts) / max(len(features), 1))
-
-
-def _as_trace(item: Item) -> Trace:
-    if isinstance(item, Trace):
-        return item
-    assert not isinstance(item, Pair)
-    response = item.response if isinstance(item, Rating) else ""
-    prompt = item.prompt if isinstance(item, Rating) else item.question
-    return Trace(question_id=item.id, candidate_id="", prompt=prompt, response=response)

@@ -123,6 +123,15 @@ def prepared(tokenizer: "PreTrainedTokenizerFast", items: Sequence[Item], passes
     return items
 
 
+def as_trace(item: Item) -> Trace:
+    """The item's own text: its prompt with its response, of a choice the question alone."""
+    if isinstance(item, Trace):
+        return item
+    prompt = item.question if isinstance(item, Choice) else item.prompt
+    response = item.response if isinstance(item, Rating) else ""
+    return Trace(question_id=item.id, candidate_id="", prompt=prompt, response=response)
+
+
 def check_prompt(
     tokenizer: "PreTrainedTokenizerFast", passes: Passes, kind: str, judges: Sequence[BaseJudge] = ()
 ) -> None:

@@ -35,8 +35,6 @@ def silent(_description: str, _total: int) -> Callable[[int], None]:
 
 
 class _Speed(ProgressColumn):
-    """Items per second."""
-
     def render(self, task: Task) -> Text:
         """Speed so far; a dash before the first item. A step of one batch has the speed of the whole."""
         speed = task.finished_speed or task.speed

@@ -32,7 +32,7 @@ from ...models.loading import LanguageModel
 from ...models.positions import Alike, encode_trace
 from ...probes.judge import BaseJudge
 from .judge_prompt import JudgePrompt
-from .passes import Passes, check_prompt, prepared
+from .passes import Passes, as_trace, check_prompt, prepared
 from .verdict_pass import ask_for_verdicts, extracted, wanted_of
 
 #: By kind, what is read of the prompt that asks for a verdict, beside the logits of its labels.
@@ -210,8 +210,6 @@ def _of_own_texts(
     how: Any = {"markers": passes.markers, "sampled_by": lm.fingerprint, "roles": roles_of(readouts)}
     alike, encoded = Alike(lm.tokenizer), []
     for item in items:
-        as_trace = Trace(question_id=item.id, candidate_id="", prompt=item.prompt, response=item.response)
-        trace = item if isinstance(item, Trace) else as_trace
-        found = encode_trace(lm.tokenizer, trace, **how, alike=alike)
+        found = encode_trace(lm.tokenizer, as_trace(item), **how, alike=alike)
         encoded.append(replace(found, id=item.id, group=item.group))
     return [extracted(lm, encoded, wanted_of(readouts, passes), passes, what)]

@@ -215,7 +215,6 @@ def _written(at: Place, name: str, lines: Iterable[bytes]) -> str:
 
 
 def _lines(items: Iterable[Item], header: dict[str, Any], name: str) -> Iterator[bytes]:
-    """The items of one of the stores of a job, as lines."""
     if name == ITEMS:
         return jsonl_lines(map(item_to_row, items), name)
     moved = permutations(cast(Iterable[Choice], items), seed=int(header["seed"]))

@@ -64,7 +64,10 @@ def score_items(judge: Judge, items: Sequence[Item], out: Path, *, data: str) ->
     The first line of ``out.part`` says whose rows these are; those of another judge, model, data or settings are
     refused.
     """
-    job = _Job(data, judge.name, identity(judge.judge), _source(judge))
+    passes = judge.passes
+    reasoned = passes.reasoning_tokens if "reasoned" in judge.judge.needs else None
+    how = [provenance(judge.lm).binding(), passes.scale, passes.told(judge.kind), passes.markers, reasoned]
+    job = _Job(data, judge.name, identity(judge.judge), hash_of([json.dumps(how, sort_keys=True)]))
     known = [job.row(item) for item in items]
     if _is_complete(out, known):
         forget(out)
@@ -78,14 +81,6 @@ def score_items(judge: Judge, items: Sequence[Item], out: Path, *, data: str) ->
             part.add([job.row(item, verdict) for item, verdict in verdicts])
         part.finish()
     return are_in(len(items), "verdict", out) + again
-
-
-def _source(judge: Judge) -> str:
-    """Hash of what an item's verdict depends on beside the item and the judge."""
-    passes = judge.passes
-    reasoned = passes.reasoning_tokens if "reasoned" in judge.judge.needs else None
-    how = [provenance(judge.lm).binding(), passes.scale, passes.told(judge.kind), passes.markers, reasoned]
-    return hash_of([json.dumps(how, sort_keys=True)])
 
 
 @dataclass(frozen=True, slots=True)

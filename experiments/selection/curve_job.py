@@ -14,7 +14,7 @@ from ..data.jsonl import check_new, checksum_of, write_jsonl, writing
 from ..drawing.style import number
 from .columns import Columns, Spelling, judges_of, read_columns
 from .curve_plot import draw
-from .curves import Discrimination, Point, curve_rows, discrimination
+from .curves import Point, curve_rows, discrimination
 from .representatives import load_vectors
 from .rules import Rule
 from .select_job import held_out, temperature_of
@@ -79,7 +79,10 @@ def curve_job(files: Sequence[Path], out: Path, how: CurveSettings, *, command: 
             if figure is not None:
                 figure.savefig(out / f"{name}.png", dpi=150)
         rows = [asdict(point) | {"judge": point.judge or None} for point in points]
-        write_jsonl(out / ROWS, rows + [_said(one) for one in found])
+        for one in found:
+            told = {"within_question_pairs": one.pooled.told(), "within_question_auroc": one.per_question.told()}
+            rows.append({"judge": one.judge, "unscored": one.unscored, **told})
+        write_jsonl(out / ROWS, rows)
     return text
 
 
@@ -100,25 +103,17 @@ def _judges(files: Sequence[Path], how: CurveSettings) -> dict[str, Columns]:
             f"given --judge {shown(', '.join(how.judges))}, expected judges with verdicts in a file: check the names"
         )
     first_name, first = next(iter(judges.items()))
-    return {name: _alike(name, columns, first_name, first) for name, columns in judges.items()}
-
-
-def _alike(name: str, columns: Columns, first_name: str, first: Columns) -> Columns:
-    """The rows of one judge in the order of another's."""
-    places = {key: k for k, key in enumerate(zip(columns.questions, columns.candidates, strict=True))}
     wanted = list(zip(first.questions, first.candidates, strict=True))
-    odd = next(iter(set(places).symmetric_difference(wanted)), None)
-    if odd is not None:
-        raise InnerjudgeError(
-            f"given candidate {shown(odd[1])!r} of question {shown(odd[0])!r} in one of {shown(first_name)} and "
-            f"{shown(name)} only, expected the same candidates of all judges: score the same file with each"
-        )
-    return columns.take([places[key] for key in wanted])
-
-
-def _said(one: Discrimination) -> dict[str, Any]:
-    named = {"within_question_pairs": one.pooled, "within_question_auroc": one.per_question}
-    return {"judge": one.judge, "unscored": one.unscored} | {name: interval.told() for name, interval in named.items()}
+    for name, columns in judges.items():  # all in the order of the first
+        places = {key: k for k, key in enumerate(zip(columns.questions, columns.candidates, strict=True))}
+        odd = next(iter(set(places).symmetric_difference(wanted)), None)
+        if odd is not None:
+            raise InnerjudgeError(
+                f"given candidate {shown(odd[1])!r} of question {shown(odd[0])!r} in one of {shown(first_name)} and "
+                f"{shown(name)} only, expected the same candidates of all judges: score the same file with each"
+            )
+        judges[name] = columns.take([places[key] for key in wanted])
+    return judges
 
 
 def _page(points: Sequence[Point], **known: Any) -> str:
@@ -126,22 +121,10 @@ def _page(points: Sequence[Point], **known: Any) -> str:
     made = Environment(
         loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters |= {"cell": _cell, "number": number, "figure": _figure}
+    made.filters |= {"cell": lambda text: shown(text, len(text)).replace("|", "\\|"), "number": number}
     largest, lines = max(point.n for point in points), dict[tuple[str, str], dict[int, Point]]()
     for point in points:
         lines.setdefault((point.rule, point.judge), {})[point.n] = point
     sizes = [n for n in sorted({point.n for point in points}) if n & (n - 1) == 0 or n == largest]
     known |= {"made_with": ", ".join(f"{name} {one}" for name, one in versions()), "questions": points[0].questions}
     return made.get_template("curves.md").render(lines=lines, sizes=sizes, largest=largest, **known) + "\n"
-
-
-def _cell(text: str) -> str:
-    return shown(text, len(text)).replace("|", "\\|")
-
-
-def _figure(found: Any) -> str:
-    if found.value is None:
-        return f"- ({found.reason})"
-    if found.low is None:
-        return number(found.value)
-    return f"{number(found.value)} [{number(found.low)}, {number(found.high)}]"

@@ -1,6 +1,5 @@
 """Figures of reranking: how often the candidate that a rule picks is right, over random subsets of a question too."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,21 +32,22 @@ def selection_accuracy(answers: Answers, scores: Scores, correct: Labels, groups
         read = finite([scores[i] for i in known])
         if known and not (rule.name in READ_SCORES and np.isnan(read).all()):
             counted[rows[0]] = 1.0
-            won[rows[0]] = _expected(rule, [answers[i] for i in known], read, [bool(correct[i]) for i in known])
+            right = np.array([bool(correct[i]) for i in known])
+            won[rows[0]] = _expected(rule, [answers[i] for i in known], read, right)
     any_known = any(c is not None for c in correct)
     reason = "no candidate is scored" if any_known else "no candidate is known to be right or wrong"
     return ratio(won, counted, reason=reason, limits=SHARE)
 
 
-def _expected(rule: Rule, answers: Answers, scores: Floats, correct: Sequence[bool]) -> float:
+def _expected(rule: Rule, answers: Answers, scores: Floats, correct: npt.NDArray[np.bool_]) -> float:
     """Credit for one question, expected over random orders of its candidates."""
     if rule.name == "best-of-n":
-        return float(np.asarray(correct)[scores == np.nanmax(scores)].mean())
+        return float(correct[scores == np.nanmax(scores)].mean())
     if rule.name in ("random", "oracle"):
-        return rule.credit(answers, scores, correct)
-    orders = np.random.default_rng(0).permuted(np.tile(np.arange(len(answers)), (ORDERS, 1)), axis=1).tolist()
-    each = [rule.credit([answers[i] for i in o], scores[o], [correct[i] for i in o]) for o in orders]
-    return float(np.mean(each))
+        return float(correct.mean() if rule.name == "random" else correct.any())
+    orders = np.random.default_rng(0).permuted(np.tile(np.arange(len(answers)), (ORDERS, 1)), axis=1)
+    picked = _pick(_codes(answers)[orders], scores[orders], rule)
+    return float(correct[orders][np.arange(ORDERS), picked].mean())
 
 
 class Curve(NamedTuple):

@@ -1,15 +1,16 @@
 """Rules that pick a candidate, by name and with their parameters; and what one picks, and why, in words."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ...models.errors import InnerjudgeError, shown
 from ..stats.statistic import finite
 from . import votes
-from .votes import REWARDS, Answers, MajorityPick, Scores, best_of_majority
+from .votes import REWARDS, Answers, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +51,10 @@ class Rule:
             return f"{self.name} ({', '.join(least)})" if least else self.name
         return f"top-maj@{self.k}" if self.name == "top-maj" else self.name
 
-    def credit(self, answers: Answers, scores: Scores, correct: Sequence[bool]) -> float:
-        """Credit for one question: 1 or 0, a share for ``"random"``."""
-        return float(RULES[self.name](self, answers, scores, correct))
 
-    def gated(self, answers: Answers, scores: Scores, k: int = 1) -> MajorityPick:
-        """What Best-of-Majority picks."""
-        return best_of_majority(answers, scores, alpha=self.alpha, min_count=self.min_count, k=k, reward=self.reward)
-
-
-RULES: dict[str, Callable[[Rule, Answers, Scores, Sequence[bool]], float]] = {
-    "best-of-n": lambda rule, a, s, c: c[votes.best_of_n(s)],
-    "majority": lambda rule, a, s, c: c[votes.majority(a)],
-    "top-maj": lambda rule, a, s, c: c[votes.top_maj_at_k(a, s, k=rule.k)],
-    "weighted": lambda rule, a, s, c: c[votes.weighted_vote(a, s, temperature=rule.temperature)],
-    "best-of-majority": lambda rule, a, s, c: c[rule.gated(a, s).picks[0]],
-    "oracle": lambda rule, a, s, c: votes.oracle(c),
-    "random": lambda rule, a, s, c: votes.random_expectation(c),
-}
-#: The rules that read scores.
+#: The rules that read scores, and all of them.
 READ_SCORES = ("best-of-n", "top-maj", "weighted", "best-of-majority")
+RULES = (*READ_SCORES, "majority", "oracle", "random")
 
 _UNREADABLE = "no answer can be read: the first candidate was taken"
 _SILENT = "no candidate with an answer is scored: plain majority"
@@ -120,9 +105,17 @@ def pick(
             silent = np.isnan(read).all()
             return Pick(index, found.why, "no candidate is scored: the first ones voted" if silent else found.fallback)
         case "weighted":
-            return _weighted(rule, answers, scores)
+            index = votes.weighted_vote(answers, scores, temperature=rule.temperature)
+            voting = [k for k, answer in enumerate(answers) if answer is not None and np.isfinite(read[k])]
+            if not voting:
+                found = _voted(index, answers, range(len(answers)), "votes")
+                return _one(index, found.why, found.fallback or _SILENT)
+            weights, degrees = votes.softmax_weights(read[voting], rule.temperature), rule.temperature
+            mine = float(weights[[answers[k] == answers[index] for k in voting]].sum() / weights.sum())
+            return _one(index, f"{shown(answers[index])!r} has {mine:.3g} of the weight at temperature {degrees:.3g}")
         case "best-of-majority":
-            gated = rule.gated(answers, scores, k)
+            gate: Any = {"alpha": rule.alpha, "min_count": rule.min_count, "reward": rule.reward}
+            gated = votes.best_of_majority(answers, scores, **gate, k=k)
             why = f"{rule.reward} score is best among the {gated.passed} answers that passed the gate"
             return Pick(gated.picks[0], gated.fallback or why, gated.fallback, gated.picks)
         case "oracle":
@@ -146,14 +139,3 @@ def _voted(index: int, answers: Answers, voters: Sequence[int], what: str) -> Pi
     ties = [repr(shown(a)) for a, n in counts.items() if n == counts[mine] and a != mine]
     tied = f"; so has {', '.join(ties)}, which comes later" if ties else ""
     return _one(index, f"{shown(mine)!r} has {counts[mine]} of {len(voters)} {what}{tied}")
-
-
-def _weighted(rule: Rule, answers: Answers, scores: Scores) -> Pick:
-    read, index = finite(scores), votes.weighted_vote(answers, scores, temperature=rule.temperature)
-    voting = [k for k, answer in enumerate(answers) if answer is not None and np.isfinite(read[k])]
-    if not voting:
-        found = _voted(index, answers, range(len(answers)), "votes")
-        return _one(index, found.why, found.fallback or _SILENT)
-    weights = votes.softmax_weights(read[voting], rule.temperature)
-    mine = float(weights[[answers[k] == answers[index] for k in voting]].sum() / weights.sum())
-    return _one(index, f"{shown(answers[index])!r} has {mine:.3g} of the weight at temperature {rule.temperature:.3g}")

@@ -99,22 +99,8 @@ def softmax_weights(scores: npt.NDArray[np.float64], temperature: float) -> npt.
     return np.asarray(np.exp(gap / temperature), dtype=np.float64)
 
 
-def oracle(correct: Sequence[bool]) -> bool:
-    """Whether any candidate is right: pass@n, the ceiling of every rule."""
-    return any(correct)
-
-
-def random_expectation(correct: Sequence[bool]) -> float:
-    """Expected accuracy of a candidate drawn at random: mean@n, the floor."""
-    return sum(correct) / len(correct)
-
-
 #: How the scores of the candidates with one answer become the answer's score.
-REWARDS: dict[str, Callable[[Sequence[float]], float]] = {
-    "max": max,
-    "mean": lambda scores: sum(scores) / len(scores),
-    "sum": sum,
-}
+REWARDS: dict[str, Callable[[Sequence[float]], float]] = {"max": max, "mean": lambda s: sum(s) / len(s), "sum": sum}
 
 
 class MajorityPick(NamedTuple):

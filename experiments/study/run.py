@@ -53,7 +53,14 @@ class StudyRun(ComparisonRun):
             lens = self.lens(one)
             lenses.append(lens)
             parts.append(self._part(one, lens))
-        across = self._across(every, lenses)
+        across: tuple[Section, ...] = ()
+        if self.study.audits.transfer and len(every) > 1:
+            with self.timed("judging"):
+                rows = transfer_rows(every)
+            self.rows.extend(rows)
+            with self.timed("figures"):
+                found = transfer(lenses, rows)
+            across = () if found is None else (found,)
         spec = self.study.model_dump(mode="json")
         return self.finished(parts, name=self.study.name, command=command, spec=spec, across=across)
 
@@ -88,16 +95,6 @@ class StudyRun(ComparisonRun):
         own = on.model_dump(exclude={"name", "modules", "batch_size"})
         how: Any = {**own, **on.modules, "dtype": "bfloat16"}
         return load(on.name, **how)
-
-    def _across(self, every: Sequence[Evaluation], lenses: Sequence[Lens]) -> tuple[Section, ...]:
-        if not self.study.audits.transfer or len(every) < 2:
-            return ()
-        with self.timed("judging"):
-            rows = transfer_rows(every)
-        self.rows.extend(rows)
-        with self.timed("figures"):
-            found = transfer(lenses, rows)
-        return () if found is None else (found,)
 
 
 def sources_of(study: Study) -> list[Source]:

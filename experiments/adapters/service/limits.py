@@ -152,8 +152,7 @@ class Guard:
             await send(message)
 
         try:
-            self._check_host(scope)
-            self._check_key(scope)
+            self._check(scope)
             body = await self._body(scope, receive)
         except Refused as refused:
             await refused.response()(scope, receive, counting)
@@ -161,20 +160,17 @@ class Guard:
         if body is not None:
             await self.app(scope, _replayed(body, receive), counting)
 
-    def _check_host(self, scope: Scope) -> None:
-        if self.hosts is None:
-            return
-        given = Headers(scope=scope).get("host", "").lower()
-        name = given.partition("]")[0].lstrip("[") if given.startswith("[") else given.partition(":")[0]
-        if name not in self.hosts:
+    def _check(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "").lower()
+        name = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+        if self.hosts is not None and name not in self.hosts:
             raise Refused(
                 421, f"given the host {shown(name, 80)!r}, expected one that this service has: see --allow-host"
             )
-
-    def _check_key(self, scope: Scope) -> None:
         if self._expected is None or scope["path"].startswith(OPEN):
             return
-        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+        scheme, _, given = headers.get("authorization", "").partition(" ")
         known = hmac.compare_digest(given.strip().encode("latin-1"), self._expected)
         if scheme.lower() != "bearer" or not known:
             raise Refused(401, "given no key or a wrong one, expected the header 'Authorization: Bearer KEY'")

@@ -186,7 +186,7 @@ def markdown(found: Benchmark) -> str:
     template = Template(_TEMPLATE.read_text("utf-8"), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     on_gpu = found.options.device.startswith("cuda")
     command = readable(found.command)
-    return str(template.render(found=found, o=found.options, command=command, on_gpu=on_gpu, cells=line_cells))
+    return str(template.render(found=found, o=found.options, command=command, on_gpu=on_gpu))
 
 
 def write(found: Benchmark, folder: Path) -> None:
@@ -195,22 +195,3 @@ def write(found: Benchmark, folder: Path) -> None:
     text = json.dumps(asdict(found), indent=1, ensure_ascii=False, allow_nan=False)
     (folder / RESULTS).write_text(text + "\n", encoding="utf-8")
     (folder / DOCUMENT).write_text(markdown(found), encoding="utf-8")
-
-
-def line_cells(line: Line, on_gpu: bool, *, memory: bool) -> list[str]:
-    """The cells of one row: name, ratio of time, asked, seconds, and memory where it was measured."""
-    if line.cpu is None or line.wall is None:
-        cells = [line.name, f"not run: {line.reason}", "", ""]
-        return [*cells, "", ""] if memory else cells
-    ratio = line.wall if on_gpu else line.cpu
-    spread = f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
-    cells = [line.name, spread, _asked(line.expected, ratio.median), f"{line.seconds:.2f}"]
-    if not memory:
-        return cells
-    if line.peak is None or line.memory is None:
-        return [*cells, "not measured", ""]
-    return [*cells, f"{line.memory:.2f} ({line.peak / 1e6:.0f} MB)", _asked(line.expected_memory, line.memory)]
-
-
-def _asked(expected: float | None, found: float) -> str:
-    return "" if expected is None else f"{expected:.2f}, {'met' if found <= expected else 'NOT met'}"

@@ -12,34 +12,24 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, SplineTransformer
 
 from ....probes.text_only import tfidf
-from ..figures import Cell, Section, grid, section
+from ..figures import Cell, Section, grid, section, sentences
 from ..trace_blind import PASS_RATE, pass_rate
 from .scores import Scores
 
 
 def checks(given: Scores) -> Section:
     """Leaks in the data themselves, independent of the scores."""
-    found, rows = [], list[list[Cell]]()
-    leaked = given.leaked
-    if leaked is not None:
-        right = np.array(given.labels)
-        shares = [float(leaked[right].mean()), float(leaked[~right].mean())]
-        rows.append(["answer in the prompt, of right ones", f"{shares[0]:.0%}"])
-        rows.append(["answer in the prompt, of wrong ones", f"{shares[1]:.0%}"])
-        if leaked.any():
-            found.append(
-                f"The answer stands in the prompt for {shares[0]:.0%} of the right and {shares[1]:.0%} of the wrong "
-                "rows."
-            )
+    rows, leaked, right = list[list[Cell]](), given.leaked, np.array(given.labels)
+    shares = [] if leaked is None else [f"{leaked[side].mean():.0%}" for side in (right, ~right)]
+    for kind, share in zip(("right", "wrong"), shares, strict=False):
+        rows.append([f"answer in the prompt, of {kind} ones", share])
+    twice: dict[str, int] = {}
     if "split" in given.more:
-        for field, of in (("prompt", "prompts"), ("text", "texts")):
-            if field in given.more:
-                twice = _on_both_sides([" ".join(t.casefold().split()) for t in given.more[field]], given.more["split"])
-                rows.append([f"{of} on both sides of the split", twice])
-                found += [f"{twice} {of} stand on both sides of the split."] if twice else []
-        both = _on_both_sides(given.questions, given.more["split"])
-        rows.append(["questions on both sides of the split", both])
-        found += [f"{both} questions have candidates on both sides of the split."] if both else []
+        for field in ("prompt", "text"):
+            texts = [" ".join(t.casefold().split()) for t in given.more.get(field, ())]
+            twice |= {f"{field}s": _on_both_sides(texts, given.more["split"])} if texts else {}
+        twice["questions"] = _on_both_sides(given.questions, given.more["split"])
+        rows += [[f"{of} on both sides of the split", n] for of, n in twice.items()]
     if "text" in given.more:
         repeated = sum(n - 1 for n in Counter(zip(given.questions, given.more["text"], strict=True)).values())
         rows.append(["candidates that repeat another of their question", repeated])
@@ -47,13 +37,9 @@ def checks(given: Scores) -> Section:
     rows.append(["candidates per question", f"{min(sizes.values())} to {max(sizes.values())}"])
     mixed = _on_both_sides(given.questions, given.labels)
     rows.append(["questions with a right and a wrong candidate", mixed])
-    if mixed < 20:
-        found.append(
-            f"Only {mixed} questions have a right and a wrong candidate: figures within questions rest on those."
-        )
     absent = [name for name in ("text", "prompt", "answer", "source", "split") if name not in given.more]
-    if absent:
-        found.append(f"Not examined, as not every row has them: {', '.join(absent)}.")
+    any_leaked = leaked is not None and leaked.any()
+    found = sentences("checks", leaked=shares if any_leaked else [], twice=twice, mixed=mixed, absent=absent)
     return section("checks", "The data", found, [grid("Checks of the table", ["check", "found"], rows)])
 
 
@@ -89,7 +75,12 @@ def opponents(given: Scores) -> dict[str, Floats]:
         if field in more and len(set(more[field])) > 1:
             found[name] = _held_out(given, np.array(more[field], dtype=object), lambda: _logistic(tfidf()))
     if {"text", "prompt"} <= more.keys():
-        found["similarity to the prompt"] = _similarity(given)
+        near = np.zeros(len(given))
+        with suppress(ValueError):  # no word is left in any text
+            made = tfidf().fit([*more["text"], *more["prompt"]])
+            products = made.transform(more["text"]).multiply(made.transform(more["prompt"]))
+            near = np.asarray(products.sum(axis=1)).reshape(-1)
+        found["similarity to the prompt"] = near
     if len(set(given.questions)) < len(given):
         found[PASS_RATE] = pass_rate(given.labels, given.questions)
     return found
@@ -108,12 +99,3 @@ def _held_out(given: Scores, rows: npt.NDArray[np.generic], make: Callable[[], P
             with suppress(ValueError):  # no word is left in any text
                 found[test] = make().fit(rows[train], y[train]).decision_function(rows[test])
     return found
-
-
-def _similarity(given: Scores) -> Floats:
-    texts, prompts = given.more["text"], given.more["prompt"]
-    try:
-        made = tfidf().fit([*texts, *prompts])
-    except ValueError:
-        return np.zeros(len(given))
-    return np.asarray(made.transform(texts).multiply(made.transform(prompts)).sum(axis=1)).reshape(-1)

@@ -1,5 +1,6 @@
 """The verdict on a method by its scores alone: what it knows, what explains it, what it is worth for choosing."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,12 +11,12 @@ from scipy.stats import norm
 
 from ....extraction.provenance import versions
 from ....models.errors import InnerjudgeError
-from ...data.splits import rows_by_group
 from ...data.verdict_table import Row, Table
+from ...selection.reranking import selection_accuracy
+from ...selection.rules import Rule
 from ...stats.intervals import cluster_interval, difference, holm
 from ...stats.metrics.accuracy import auroc, decomposition, within_question_auroc
-from ...stats.statistic import SHARE, ratio
-from ..figures import Cell, Section, grid, section, split_of_auroc
+from ..figures import Cell, Section, grid, section, sentences, split_of_auroc
 from ..findings import DataReport, Reason, Report
 from ..lens import Lens
 from ..report.folder import SPECS, claim, write
@@ -26,13 +27,6 @@ from ..trace_blind import PASS_RATE, pass_rate
 from .checks import checks, opponents
 from .explanations import LEVEL, Explained, explain
 from .scores import Scores, read_scores
-
-_SAID = {
-    "question": "knowing the question: among candidates of one question it does not tell right from wrong",
-    "length": "the length of the text",
-    "source": "who or what wrote the text",
-    "leak": "the answer standing in the prompt",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,25 +138,15 @@ def label_ceiling(labels: Sequence[bool], again: Sequence[bool | None]) -> float
 
 def _verdict(given: Scores, lens: Lens, explained: Explained) -> Section:
     """The page's first lines: what the method knows."""
-    alone, named = explained.alone, explained.named
+    alone = explained.alone
     shown: list[list[Cell]] = []
     blind = pass_rate(given.labels, given.questions).tolist()
     for name, values in {"score": given.scores, PASS_RATE: blind}.items():
         whole = lens.figure("verdict", name, "AUROC", auroc(given.labels, values), null=0.5)
         inside = within_question_auroc(given.labels, values, given.questions)
         shown.append([name, whole, lens.figure("verdict", name, "AUROC within questions", inside, null=0.5)])
-    if "signal" in named:
-        said = f"The scores say more than all that was held against them: AUROC within questions {cell(shown[0][2])}."
-    elif named:
-        said = f"What the scores know is explained by {'; and by '.join(_SAID[one] for one in named)}."
-    elif alone.p >= LEVEL:
-        said = "The scores do not go with the labels: no effect at this size."
-    elif explained.left is None:
-        said = "No question has a right and a wrong candidate, so the scores may know the question alone."
-    else:
-        said = "The scores go with the labels, but not beyond all causes together; no single cause explains them."
-    if alone.p < LEVEL and alone.value < 0:
-        said += " They point the wrong way: higher scores are wrong more often."
+    known = {"alone": alone, "named": explained.named, "left": explained.left, "level": LEVEL}
+    said = sentences("verdict", **known, within=cell(shown[0][2]))
     parts = decomposition(given.labels, given.scores, given.questions)
     split = "" if parts is None else split_of_auroc(*parts)
     rows: list[list[Cell]] = [["nothing", None, round(alone.value, 3), _p(alone.p)]]
@@ -174,7 +158,7 @@ def _verdict(given: Scores, lens: Lens, explained: Explained) -> Section:
     causes = "Correlation of the score's rank with the labels, with each cause held fixed (tests by question)"
     columns = ["held fixed", "p of the cause", "correlation of the score", "p of the score"]
     grids = [grid(pooled, ["", "pooled", "within questions"], shown), grid(causes, columns, rows)]
-    return section("verdict", "What the scores know", [said, split], grids)
+    return section("verdict", "What the scores know", [*said, split], grids)
 
 
 def _seen(given: Scores) -> Lens:
@@ -195,31 +179,25 @@ def _seen(given: Scores) -> Lens:
 
 def _choosing(given: Scores, lens: Lens, tried: int) -> Section:
     """The choice among candidates, the luck of a pick, the ceiling of noisy labels."""
-    right, score = np.array(given.labels, dtype=np.float64), np.array(given.scores, dtype=np.float64)
-    parts = np.zeros((4, len(right)))  # chosen by score, at random, by the truth; whether it counts
-    for held in rows_by_group(given.questions):
-        if len(held) > 1:
-            top = held[score[held] == score[held].max()]
-            parts[:, held[0]] = right[top].mean(), right[held].mean(), right[held].max(), 1.0
+    sizes, nothing = Counter(given.questions), [None] * len(given)
+    of_several = [y if sizes[q] > 1 else None for y, q in zip(given.labels, given.questions, strict=True)]
+    rules = {"the highest score": "best-of-n", "at random": "random", "the right one, where there is one": "oracle"}
+    made = {
+        name: selection_accuracy(nothing, given.scores, of_several, given.questions, rule=Rule(rule))
+        for name, rule in rules.items()
+    }
     rows: list[list[Cell]] = []
-    found = []
-    if parts[3].any():
-        made = [ratio(one, parts[3], limits=SHARE) for one in parts[:3]]
-        names = ("the highest score", "at random", "the right one, where there is one")
-        rows = [[n, lens.figure("choosing", n, "right choice", m)] for n, m in zip(names, made, strict=True)]
-        (gain,) = holm([difference(made[0], made[1], given.questions)])
+    if made["at random"].value is not None:
+        rows = [[n, lens.figure("choosing", n, "right choice", m)] for n, m in made.items()]
+        (gain,) = holm([difference(made["the highest score"], made["at random"], given.questions)])
         gained = lens.gap("choosing", "score", "right choice", gain, against="at random")
         rows.append(["gain over a random choice", gained])
     pooled = cluster_interval(auroc(given.labels, given.scores), given.questions)
+    luck = None
     if tried > 1 and pooled.error is not None and pooled.value is not None:
         luck = pooled.error * float(norm.ppf((tried - 0.375) / (tried + 0.25)))  # Blom 1958
-        found.append(
-            f"The best of {tried} methods that know nothing would show an AUROC of about {0.5 + luck:.3f} on these "
-            f"rows; this one shows {pooled.value:.3f}. Pick on other questions than you report on."
-        )
     ceiling = label_ceiling(given.labels, given.again)
-    if ceiling is not None:
-        found.append(f"Two people label these rows differently so often that a perfect score would show {ceiling:.3f}.")
+    found = sentences("choosing", luck=luck, tried=tried, pooled=pooled.value, ceiling=ceiling)
     caption = "Share of questions whose chosen candidate is right (questions of several candidates)"
     return section("choosing", "Choosing among candidates", found, [grid(caption, ["choice", "right"], rows)])
 

@@ -73,7 +73,14 @@ def read_scores(source: "str | Path | pd.DataFrame") -> Scores:
     names the place and the field: no such file, a missing or wrong field, a candidate twice, fewer than two questions,
     or labels of one class.
     """
-    records, name = _records(source)
+    if not isinstance(source, str | Path) and not hasattr(source, "to_dict"):
+        raise InnerjudgeError(
+            f"given a {type(source).__name__}, expected a pandas frame, or the path of a JSONL or Parquet file"
+        )
+    name = shown(Path(source).name) if isinstance(source, str | Path) else "the frame"
+    records = list(records_of(source))
+    if not records:
+        raise InnerjudgeError(f"{name}: given no row, expected one a candidate")
     found = [_row(record) for record in records]
     more = {key: [row[key] for row in found] for key in OPTIONAL}
     whole = {key: tuple(column) for key, column in more.items() if None not in column}
@@ -95,18 +102,6 @@ def read_scores(source: "str | Path | pd.DataFrame") -> Scores:
         )
     again, scores = (tuple(row[key] for row in found) for key in ("label_again", "score"))
     return Scores(name=name, questions=questions, scores=scores, labels=labels, again=again, more=whole)
-
-
-def _records(source: Any) -> tuple[list[Record], str]:
-    if not isinstance(source, str | Path) and not hasattr(source, "to_dict"):
-        raise InnerjudgeError(
-            f"given a {type(source).__name__}, expected a pandas frame, or the path of a JSONL or Parquet file"
-        )
-    name = shown(Path(source).name) if isinstance(source, str | Path) else "the frame"
-    records = list(records_of(source))
-    if not records:
-        raise InnerjudgeError(f"{name}: given no row, expected one a candidate")
-    return records, name
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..figures import Cell, Figure, Grid, Section, grid, section
+from ..figures import Cell, Figure, Section, grid, section
 from ..lens import Lens
 from ..report.judge_plots import accuracy_by_block, head_maps
 from ..results import Curve, HeadMap
@@ -21,16 +21,13 @@ def by_block(lens: Lens, curves: Sequence[Curve], maps: Sequence[HeadMap]) -> Se
     made = {curve.label: _figures(lens, curve, measure) for curve in found}
     tops = [max(held.values(), key=lambda f: -1.0 if f.value is None else f.value) for held in made.values()]
     said = "; ".join(f"{top.judge}, at {top.metric.rsplit('[', 1)[-1].rstrip(']')}" for top in tops)
-    plots = (accuracy_by_block(lens, found, measure, _behind(made, measure)), head_maps(lens, maps))
-    found_at = f"Highest by block: {said}. The highest of several blocks flatters it."
-    return section(KEY, "By depth", [found_at], plots=plots)
-
-
-def _behind(made: dict[str, dict[int, Figure]], measure: str) -> Grid:
     blocks = sorted({block for held in made.values() for block in held})
     rows: list[list[Cell]] = [[f"block {b}", *(held.get(b) for held in made.values())] for b in blocks]
     caption = f"{measure} by block (0 is the embedding), on all questions but those fitted on"
-    return grid(caption, ["block", *made], rows)
+    behind = grid(caption, ["block", *made], rows)
+    plots = (accuracy_by_block(lens, found, measure, behind), head_maps(lens, maps))
+    found_at = f"Highest by block: {said}. The highest of several blocks flatters it."
+    return section(KEY, "By depth", [found_at], plots=plots)
 
 
 def _figures(lens: Lens, curve: Curve, measure: str) -> dict[int, Figure]:

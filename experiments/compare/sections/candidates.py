@@ -11,7 +11,7 @@ from ...drawing.style import counted
 from ...selection.cascade import cost_curve
 from ...selection.reranking import accuracy_against_n, interval, selection_accuracy
 from ...selection.rules import Rule
-from ..figures import Figure, Section, grid, section, spelt
+from ..figures import Figure, Section, grid, section, sentences, spelt
 from ..lens import Lens
 from ..report.draw import curves
 from ..report.judge_plots import accuracy_by_candidates
@@ -98,16 +98,9 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
     line = {f"{judge}, then {dear}": [table[name].tolist() for name in columns[1:]]}
     heading, axes = f"Accuracy against cost: {judge}, then {dear}", {"x": "tokens per item", "y": "accuracy"}
     plot = curves(lens.data, CASCADE, heading, line, **axes, behind=behind)
-    alone, half, every = (
-        f"{value:.2f}{'' if low is None else f' [{low:.2f}, {high:.2f}]'} at {tokens:.0f} tokens per item"
-        for _, tokens, value, low, high in (rows[k] for k in (0, 2, 4))
-    )
-    said = (
-        f"Accuracy of {judge} alone: {alone}; with {dear} asked about the half of which it is least sure: {half}; "
-        f"about all: {every}. It was picked on these items, from {counted(len(best), 'cheaper judge')} of states."
-    )
+    said = sentences(CASCADE, judge=judge, dear=dear, rows=rows, counted=counted(len(best), "cheaper judge"))
     question = f"What is gained by asking {dear} only where a cheaper judge is not sure?"
-    return section(CASCADE, "A cheap judge first", [said], plots=[plot], question=question)
+    return section(CASCADE, "A cheap judge first", said, plots=[plot], question=question)
 
 
 def border_of(rows: Sequence[Row]) -> tuple[bool, float | None]:

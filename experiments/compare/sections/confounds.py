@@ -3,7 +3,7 @@
 from ...stats.biases.confounds import centred_auroc, length_matched_pairs, residual
 from ...stats.biases.preferences import length_beyond_labels, length_correlation
 from ...stats.metrics.accuracy import auroc, within_question_auroc
-from ..figures import Cell, Figure, Section, grid, section
+from ..figures import Cell, Figure, Section, grid, section, sentences
 from ..lens import Lens, as_floats, standing
 from ..report.draw import bars
 from .headline import holds
@@ -51,19 +51,8 @@ def _said(shown: dict[str, dict[str, Figure]]) -> list[str]:
         if within.low is not None and within.low > 0.5 and holds(matched, 0.5):
             length.append(judge)
     known = [f for figures in shown.values() for f in (figures["pooled"], figures["within questions"])]
-    if not any(f.low is not None and f.low > 0.5 for f in known):
-        return ["No judge is shown to be above chance, pooled or within questions: there is nothing to take out."]
-    said = []
-    if difficulty:
-        said.append(
-            f"Above chance pooled but not within questions, so they may read difficulty: {', '.join(difficulty)}."
-        )
-    if length:
-        said.append(
-            "Above chance within questions, but not shown to be on pairs of like length (which are fewer): "
-            f"{', '.join(length)}."
-        )
-    return said or ["No judge falls to chance when difficulty or length is taken out."]
+    above = any(f.low is not None and f.low > 0.5 for f in known)
+    return sentences(KEY, above=above, difficulty=difficulty, length=length)
 
 
 def _ratings(lens: Lens) -> Section:
@@ -80,11 +69,6 @@ def _ratings(lens: Lens) -> Section:
         rows.append([judge, raw, lens.zero(KEY, judge, "correlation with length at equal grade", left)])
     columns = ["judge", "Spearman with length", "the same among responses of one human grade"]
     found, tested = standing([row[2] for row in rows if isinstance(row[2], Figure)])
-    said = (
-        f"Grades go with length beyond what people's grades do, after correction for {tested} judges: "
-        f"{', '.join(f.judge for f in found)}."
-        if found
-        else "No judge's grades are shown to go with length beyond what people's grades do."
-    )
+    said = sentences("confounds of grades", found=found, tested=tested)
     question = "Do longer responses get higher grades than people give them?"
-    return section(KEY, "Length", [said], [grid("Grades and length", columns, rows)], question=question)
+    return section(KEY, "Length", said, [grid("Grades and length", columns, rows)], question=question)

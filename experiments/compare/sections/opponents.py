@@ -15,7 +15,7 @@ from ...selection.rules import Rule
 from ...stats.intervals import Difference, difference, holm
 from ...stats.metrics.accuracy import auroc, decomposition
 from ...stats.statistic import Statistic
-from ..figures import Cell, Figure, Grid, Section, grid, section, spelt, split_of_auroc
+from ..figures import Cell, Figure, Grid, Section, grid, section, sentences, split_of_auroc
 from ..lens import Lens, Metric
 from ..metrics import metrics, scored_by
 from ..trace_blind import PASS_RATE, RANDOM, of_another, pass_rate
@@ -46,13 +46,18 @@ def opponents(lens: Lens) -> Section | None:
             break  # else no question has a right and a wrong answer, and the next metric is the pooled one
     if not stands:
         return None
-    found = [*_said(stands, theirs)]
+    better = [one.own.judge for one in stands if one.gap.verdict == "better"]
+    found = sentences(KEY, best=stands[0], better=better, n=len(stands), theirs=len(theirs))
     rows: list[list[Cell]] = [[one.own.judge, one.own, one.closest.judge, one.closest, one.gap] for one in stands]
     caption = "Each judge against its closest opponent; p tests the claim that it is better than every opponent"
     grids = [grid(caption, ["judge", main, "closest opponent", "its figure", "difference"], rows)]
     if lens.kind == "trace":
         best = stands[0].own.judge
-        found += [_split(lens, best), _choosing(lens, best)]
+        scores = lens.table.scores(best)
+        parts, (other, blind) = decomposition(lens.truths, scores, lens.groups), _shuffled(lens, best, scores)
+        split = None if parts is None else split_of_auroc(*parts)
+        found += sentences(f"{KEY} of traces", judge=best, split=split, other=other, blind=blind)
+        found += _choosing(lens, best)
         grids.append(_made_of(lens, [one.own.judge for one in stands] + theirs))
     return section(KEY, "Against its opponents", found, grids)
 
@@ -82,31 +87,6 @@ def standings(
     return sorted(found, key=lambda one: -(one.own.value or 0.0))
 
 
-def _said(stands: Sequence[Standing], theirs: Sequence[str]) -> list[str]:
-    best, metric = stands[0], stands[0].own.metric
-    better = [one.own.judge for one in stands if one.gap.verdict == "better"]
-    against = f"the closest, {best.closest.judge}, has {spelt(best.closest)}; paired difference "
-    against += spelt(best.gap, sign=True)
-    corrected = f"after correction for {len(stands)} {'judge' if len(stands) == 1 else 'judges'}"
-    if best.own.judge in better:
-        said = f"{best.own.judge} judges best: {metric} {spelt(best.own)}, better than all {len(theirs)} opponents "
-        said += f"{corrected} ({against})."
-        return [said, f"So are {', '.join(better[1:])}." if better[1:] else ""]
-    claim = f"Better than all {len(theirs)} opponents" if better else "No judge is better than all its opponents"
-    who = f": {', '.join(better)}" if better else ""
-    return [f"{claim} {corrected}{who}. The best, {best.own.judge}, has {metric} {spelt(best.own)}; {against}."]
-
-
-def _split(lens: Lens, judge: str) -> str:
-    """What the pooled AUROC of a judge is made of, and what it would be with states of another answer."""
-    scores = lens.table.scores(judge)
-    parts = decomposition(lens.truths, scores, lens.groups)
-    said = f"{judge}: {'its scored answers are all of one kind.' if parts is None else split_of_auroc(*parts)}"
-    other, blind = _shuffled(lens, judge, scores)
-    said += "" if other.value is None else f" Given the score of another answer instead: {spelt(other)}."
-    return said if blind.value is None else f"{said} Fitted on random projections of the question: {spelt(blind)}."
-
-
 def _shuffled(lens: Lens, judge: str, scores: Sequence[float | None]) -> list[Figure]:
     """The AUROC of a judge on what is not about the answer: another one's score, the question's state at random."""
     tags = [row and row.tags.get(RANDOM) for row in lens.table.column(judge)]
@@ -117,7 +97,7 @@ def _shuffled(lens: Lens, judge: str, scores: Sequence[float | None]) -> list[Fi
     return [lens.describe(KEY, judge, f"AUROC, {name}", auroc(lens.truths, one)) for name, one in some.items()]
 
 
-def _choosing(lens: Lens, judge: str) -> str:
+def _choosing(lens: Lens, judge: str) -> list[str]:
     """Whether picking by a judge among the answers of a question does better than no judge."""
     answers = [normalise(answer) for answer in lens.table.answers]
 
@@ -126,18 +106,16 @@ def _choosing(lens: Lens, judge: str) -> str:
 
     own = picked("best-of-n", lens.table.scores(judge))
     if own.value is None or lens.n_groups == len(lens.groups):
-        return ""
+        return []
     told, shown = [], 0
     rules = {"random": "one at random", "majority": "the majority's"}
     for rule, words in rules.items() if any(answers) else [("random", rules["random"])]:
         other = picked(rule, [None] * len(answers))
         gain = lens.gap(KEY, judge, "top@1", difference(own, other, lens.groups), against=rule)
-        told.append(f"{words} for {spelt(lens.figure(KEY, rule, 'top@1', other))}, gain {spelt(gain, sign=True)}")
+        told.append((words, lens.figure(KEY, rule, "top@1", other), gain))
         shown += gain.low is not None and gain.low > 0
-    promise = "What its AUROC promises shows there." if shown == len(told) else "It shows no gain over a vote."
-    right = spelt(lens.figure(KEY, judge, "top@1", own))
-    said = f"Picking the answer that {judge} scores highest is right for {right} of the questions"
-    return f"{said} ({'; '.join(told)}). {promise if shown else 'What its AUROC promises does not show there.'}"
+    right = lens.figure(KEY, judge, "top@1", own)
+    return sentences(f"{KEY} at choosing", judge=judge, own=right, told=told, shown=shown)
 
 
 def _made_of(lens: Lens, judges: Sequence[str]) -> Grid:

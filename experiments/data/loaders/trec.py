@@ -117,7 +117,6 @@ class _Texts:
 
 
 def _texts(path: Path) -> Iterator[tuple[str, str]]:
-    """Ids and texts."""
     if is_lines(path):
         for record in read_table(path):
             name, text = (next((k for k in keys if record.has(k)), keys[0]) for keys in (_IDS, _TEXTS))

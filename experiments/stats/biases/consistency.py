@@ -172,9 +172,13 @@ def inconsistent_pairs(verdicts: npt.ArrayLike) -> float:
     Source:
         Sage (arXiv 2512.16041), intra-pair instability.
     """
-    y = _square(verdicts)
+    y = np.asarray(verdicts)
+    if y.ndim != 2 or y.shape[0] != y.shape[1] or len(y) < 2 or not np.isin(y, (-1, 0, 1)).all():
+        raise InnerjudgeError(
+            f"given verdicts of shape {y.shape}, expected [n, n] of -1, 0 and 1 for at least two candidates"
+        )
     i, j = np.triu_indices(len(y), 1)
-    return float((y[i, j] != -y[j, i]).mean())
+    return float((y[i, j] != -y[j, i].astype(np.int8)).mean())
 
 
 def sage_statistics(table: Table, judge: str) -> tuple[Statistic, Statistic, int]:
@@ -233,12 +237,3 @@ def order_violations(squares: npt.NDArray[np.int8]) -> Floats:
         change = (forward != value).astype(np.float32) + (backward != -value)
         cost += (signs == value).astype(np.float32) @ change.T
     return np.asarray(cost.min(axis=0), dtype=np.float64)
-
-
-def _square(verdicts: npt.ArrayLike) -> Signs:
-    y = np.asarray(verdicts)
-    if y.ndim != 2 or y.shape[0] != y.shape[1] or len(y) < 2 or not np.isin(y, (-1, 0, 1)).all():
-        raise InnerjudgeError(
-            f"given verdicts of shape {y.shape}, expected [n, n] of -1, 0 and 1 for at least two candidates"
-        )
-    return y.astype(np.int8)

@@ -1,9 +1,14 @@
 """Responses rewritten with distractors or faults: how often a change that adds nothing changes the verdict."""
 
 import re
-from collections.abc import Callable, Sequence
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import cycle
+from pathlib import Path
 from random import Random
+from typing import Any
 
 from ....models.errors import InnerjudgeError
 from ....models.loading import LanguageModel
@@ -111,37 +116,16 @@ _NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.]*\d)")
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?\s*")
 
 
-def assertive(response: str) -> str:
-    """The same response, sure of itself."""
-    return f"I am absolutely certain of this answer. {response} There is no doubt whatsoever that this is right."
-
-
-def prolix(response: str) -> str:
-    """The same response with words that say nothing, at least half as long again."""
-    filler = (
-        "Let us look at the question with care before giving an answer to it. ",
-        " To put the above in other words, the answer that was given above is the answer to the question.",
-        " It is worth noting that the answer follows from what was said before it.",
-        " Having gone through all of this, one can go through it once more and find the same.",
-    )
-    text = filler[0] + response + filler[1]
-    k = 2
-    while len(text) < 1.5 * len(response):
-        text += filler[k]
-        k = 2 + (k - 1) % 2
+def _rewritten(words: Mapping[str, Any], response: str) -> str:
+    text, more = f"{words['before']}{response}{words['after']}", cycle(words.get("more", ()))
+    while "more" in words and len(text) < 1.5 * len(response):
+        text += next(more)
     return text
 
 
-def sycophantic(response: str) -> str:
-    """The same response, flattering whoever asks."""
-    return (
-        "What a brilliant question! It shows how deeply you understand the matter. "
-        f"{response} With your insight you surely saw this already."
-    )
-
-
-#: Distractors by name.
-DISTRACTORS: dict[str, Callable[[str], str]] = {"assertive": assertive, "prolix": prolix, "sycophantic": sycophantic}
+_WORDS = tomllib.loads(Path(__file__).with_name("distractors.toml").read_text("utf-8"))
+#: Distractors by name: each gives the same response in words that add nothing to it.
+DISTRACTORS: dict[str, Callable[[str], str]] = {name: partial(_rewritten, words) for name, words in _WORDS.items()}
 
 
 def with_faults(response: str, *, severity: int, seed: int) -> str | None:

@@ -90,14 +90,14 @@ def pointwise(
     Only given ``references`` are shown, whatever the candidates hold.
     """
     shown = references if references is not None else [None] * len(candidates)
-    return [_asked(c, r, reasoned) for c, r in zip(candidates, shown, strict=True)]
-
-
-def _asked(one: Candidate, reference: str | None, reasoned: bool) -> Question:
-    if one.scale is None:
-        prompt = verdict_prompt(one.prompt, one.response, reference=reference, reasoned=reasoned)
-        return Question(prompt=prompt, values=(0, 1), answers=(False, True), columns=one.columns)
-    about: Any = {"criterion": one.criterion, "reference": reference, "scale": one.scale}
-    prompt = rating_prompt(one.prompt, one.response, **about, reasoned=reasoned)
-    grades = tuple(range(one.scale[0], one.scale[1] + 1))
-    return Question(prompt=prompt, values=grades, answers=grades, columns=one.columns)
+    found = []
+    for one, reference in zip(candidates, shown, strict=True):
+        told: Any = {"reference": reference, "reasoned": reasoned}
+        if one.scale is None:
+            prompt = verdict_prompt(one.prompt, one.response, **told)
+            found.append(Question(prompt=prompt, values=(0, 1), answers=(False, True), columns=one.columns))
+        else:
+            prompt = rating_prompt(one.prompt, one.response, criterion=one.criterion, scale=one.scale, **told)
+            grades = tuple(range(one.scale[0], one.scale[1] + 1))
+            found.append(Question(prompt=prompt, values=grades, answers=grades, columns=one.columns))
+    return found

@@ -211,7 +211,9 @@ def _comparisons(audit: Auditing) -> list[Question]:
 
 def distractors(audit: Auditing) -> list[Row]:
     """Good responses against rewritten ones, point-wise and pair-wise."""
-    chosen = [c for c in audit.candidates if _is_good(c)][: max(audit.wanted.items // 2, 4)]
+    known = [(c, *(c.scale or (0, 1))) for c in audit.candidates if isinstance(c.truth, int | float)]
+    good = [c for c, low, high in known if float(c.truth or 0) >= low + 0.6 * (high - low)]
+    chosen = good[: max(audit.wanted.items // 2, 4)]
 
     def made() -> list[Row]:
         seed = audit.study.seeds.sampling
@@ -273,9 +275,3 @@ def _flip_rows(
         )
         for (x, y), verdict in zip(pairs, verdicts, strict=True)
     ]
-
-
-def _is_good(one: Candidate) -> bool:
-    if one.scale is None:
-        return one.truth is True
-    return isinstance(one.truth, int | float) and one.truth >= one.scale[0] + 0.6 * (one.scale[1] - one.scale[0])

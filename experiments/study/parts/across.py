@@ -12,7 +12,7 @@ from ....probes.choices import head_credits
 from ....probes.row_judge import each_row
 from ...compare.by_block import labelled
 from ...compare.evaluation import Evaluation, columns_of
-from ...compare.figures import Cell, Figure, Plot, Section, grid, section
+from ...compare.figures import Cell, Figure, Plot, Section, grid, section, sentences
 from ...compare.judging import by_difference
 from ...compare.lens import Lens
 from ...compare.metrics import metrics
@@ -77,12 +77,8 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
                             x="tested on", y="fitted on"))  # fmt: skip
     if not table:
         return None
-    said = (
-        "On the diagonal a judge meets its own data; one that learnt the data and not the task does worse off it. "
-        "Judges read the prompts with the cue here."
-    )
     whole = grid("Fitted on the row's data, tested on the column's", ["judge", "fitted on", *every], table)
-    return section(KEY, "Transfer between data sets", [said], [whole], plots)
+    return section(KEY, "Transfer between data sets", sentences(KEY), [whole], plots)
 
 
 def selection(judged: Evaluation) -> Section | None:
@@ -91,21 +87,17 @@ def selection(judged: Evaluation) -> Section | None:
     if not found:
         return None
     table: list[list[Cell]] = []
-    said = []
     for what, noise, name, reported in found:
         low, high = (number(v, decimals=3) for v in (noise.low, noise.high))
         table.append([what, noise.n_candidates, name, round(noise.seen, 3),
                       f"{number(noise.optimism, decimals=3, sign=True)} [{low}, {high}]", round(noise.honest, 3),
                       f"{noise.stability:.0%}", None if reported is None else round(reported, 3)])  # fmt: skip
-        said.append(
-            f"{what}: the best of {noise.n_candidates} ({name}) shows {noise.seen:.2f} where it was picked; picks "
-            f"{'lose' if noise.optimism >= 0 else 'gain'} {abs(noise.optimism):.2f} on questions that they were not "
-            "picked on."
-        )
     columns = ["what", "candidates", "pick", "figure where picked", "optimism [range over halves]", "honest figure",
                "same pick on a half", "pick on reported questions"]  # fmt: skip
     caption = "Nested selection on the questions that picks are made on (200 random halves)"
-    return section("selection", "The luck of a pick", said, [grid(caption, columns, table)])
+    return section(
+        "selection", "The luck of a pick", sentences("selection", found=found), [grid(caption, columns, table)]
+    )
 
 
 _Found = tuple[str, SelectionNoise, str, float | None]

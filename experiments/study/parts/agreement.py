@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ...compare.figures import Cell, Grid, Section, grid, section
+from ...compare.figures import Cell, Grid, Section, grid, section, sentences
 from ...compare.lens import Lens, as_floats, within
-from ...drawing.style import number
 from ...stats.agreement.confusion import cohen_kappa, p_criterion, p_lenient, percent_agreement, scott_pi
 from ...stats.agreement.juries import MOST_RATERS, addition, replacement
 from ...stats.agreement.reliability import icc3k, krippendorff_alpha
@@ -32,22 +31,11 @@ def _said(grids: list[Grid]) -> list[str]:
     raw = {f.judge: f for f in figures if f.metric == "plain agreement" and f.value is not None}
     pi = {f.judge: f for f in figures if f.metric == "Scott's pi" and f.value is not None}
     gaps = {j: (raw[j].value or 0.0) - (pi[j].value or 0.0) for j in raw if j in pi}
-    said = []
-    if gaps:
-        widest = max(gaps, key=lambda j: gaps[j])
-        said.append(
-            f"Plain agreement flatters most for {widest}: {number(raw[widest].value)}, and {number(pi[widest].value)} "
-            "when chance is taken off (Scott's pi)."
-        )
-    better = [f for f in figures if f.metric == "alpha with a person replaced, change" and f.low is not None]
-    if better:
-        worse = [f.judge for f in better if f.high is not None and f.high < 0]
-        said.append(
-            f"In a person's place, these lower the agreement of the panel: {', '.join(worse)}."
-            if worse
-            else "No judge is shown to lower the agreement of the panel when it takes a person's place."
-        )
-    return said
+    widest = max(gaps, key=lambda j: gaps[j], default=None)
+    both = {"raw": raw[widest].value, "pi": pi[widest].value} if widest is not None else {}
+    replaced = [f for f in figures if f.metric == "alpha with a person replaced, change" and f.low is not None]
+    worse = [f.judge for f in replaced if f.high is not None and f.high < 0]
+    return sentences(KEY, widest=widest, **both, replaced=replaced, worse=worse)
 
 
 def _with_labels(lens: Lens) -> Grid:
@@ -131,5 +119,4 @@ def on_scale(lens: Lens, scores: Sequence[float | None]) -> bool:
 
 
 def _rounded(lens: Lens, scores: Sequence[float | None]) -> list[float | None]:
-    """The nearest grades of the scale."""
     return [None if s is None else float(np.clip(np.floor(s + 0.5), *lens.settings.scale)) for s in scores]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...compare.figures import Cell, Figure, Good, Grid, Plot, Section, grid, section, spelt
+from ...compare.figures import Cell, Figure, Good, Grid, Plot, Section, grid, section, sentences
 from ...compare.lens import Lens, differences
 from ...compare.metrics import metrics
 from ...compare.report.draw import bars, forest
@@ -50,14 +50,9 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
     grids = [grid(caption, columns, table), _rankings(small, ways), _requirements(small, checks)]
     plot = forest(small, "asked", main, figures, heading=f"{main} by way of asking")
     known = [f for f in figures if f.judge in ways and f.value is not None]
-    said = []
-    if known:
-        best = max(known, key=lambda f: f.value or 0.0)
-        said.append(f"Of the ways of asking, {best.judge} has the highest {main}: {spelt(best)}.")
+    best = max(known, key=lambda f: f.value or 0.0, default=None)
     ahead = [g.judge for g in gaps.values() if g.verdict == "better" and g.judge in ways]
-    if gaps:
-        after = f"than {lens.settings.against} after correction for {len(gaps)} judges"
-        said.append(f"Better {after}: {', '.join(ahead)}." if ahead else f"No way of asking is better {after}.")
+    said = sentences(KEY, best=best, main=main, gaps=len(gaps), ahead=ahead, against=lens.settings.against)
     return section(KEY, "Ways of asking", said, grids, [plot])
 
 
@@ -120,13 +115,9 @@ def with_references(lens: Lens, rows: Sequence[Row]) -> Section | None:
     plot = bars(lens.data, "references", "With a reference, and without", shown, y=pooled)
     n = {name: sum(mask) for name, mask in parts.items()}
     known = n["could answer"] + n["could not"]
-    said = (
-        f"The model's own answer is the reference on {n['could answer']} of {known} items."
-        if known
-        else "The items have no reference answers: only the model's own could be shown."
-    )
+    said = sentences("references", known=known, n=n)
     whole = grid(f"{pooled} by reference condition (point-wise, logits)", ["condition", *parts], table)
-    return section("references", "With a reference", [said], [whole], [plot])
+    return section("references", "With a reference", said, [whole], [plot])
 
 
 DISTRACTORS = "distractors"
@@ -136,19 +127,15 @@ def distracted(lens: Lens, trials: Sequence[Row], flips: Sequence[Row], dummies:
     """How often a rewritten response is preferred, by distractor and severity; flips; scores of dummy answers."""
     grids: list[Grid] = []
     plots: list[Plot | None] = []
-    said: list[str] = []
     if trials:
         made, shown = _trials(lens, trials)
         grids.append(made)
         heading = "Preference for the rewritten response"
         plots.append(bars(lens.data, "distractors", heading, shown, y="share preferring it"))
-        said.append(
-            "Severity 0 leaves quality as it is, so a steady judge ties; from severity 1 on the rewritten response has "
-            "planted faults, and every preference for it is a mistake."
-        )
     grids += [_flips(lens, flips)] if flips else []
     grids += [_dummies(lens, dummies)] if dummies else []
     question = "Can a judge be talked round by assurance, length or flattery, or won by an answer that says nothing?"
+    said = sentences(DISTRACTORS, trials=trials)
     found = section(DISTRACTORS, "Distractors and dummy answers", said, grids, plots, question=question)
     return found if found.grids else None
 
@@ -163,9 +150,8 @@ def _trials(lens: Lens, rows: Sequence[Row]) -> tuple[Grid, dict[str, dict[str, 
             groups = [(row.data, row.question) for row in here]
             metric = f"rewritten preferred [{form}]"
             won = lens.figure(DISTRACTORS, judge, metric, verdict_rate(here, "b"), groups=groups, good="lower")
-            tied = lens.figure(
-                DISTRACTORS, judge, f"tie [{form}]", verdict_rate(here, "tie"), groups=groups, good="none"
-            )
+            tie = verdict_rate(here, "tie")
+            tied = lens.figure(DISTRACTORS, judge, f"tie [{form}]", tie, groups=groups, good="none")
             name, severity = form.rsplit("-", 1)
             found.append([judge.removeprefix("distractors, "), name, int(severity), won, tied, won.n])
             shown.setdefault(judge.removeprefix("distractors, "), {})[form.replace("-", " ")] = won

@@ -1,9 +1,8 @@
 """Biases that the judged rows show by themselves: position, length, use of the scale, groups, own writing."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid, section, spelt
+from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid, section, sentences
 from ...compare.lens import Lens, as_floats, standing
 from ...compare.report.draw import forest
 from ...stats.biases.confounds import grades_used, over_scoring, tied_share
@@ -28,17 +27,9 @@ def bias(lens: Lens) -> Section | None:
         grids += _groups(lens, tag)
     if lens.settings.system and lens.settings.own:
         grids.append(_own(lens))
-    found = section(KEY, "Biases", _said(grids), grids, plots)
-    return found if found.grids else None
-
-
-def _said(grids: Sequence[Grid]) -> list[str]:
-    """Biases whose test against 0 stands after Holm's correction over all of them."""
     found, tested = standing([f for g in grids for f in g.figures])
-    if not tested:
-        return []
-    said = [f"{f.judge}: {f.metric} of {spelt(f, sign=True)}." for f in found]
-    return [f"Of {tested} biases tested against 0, {len(found) or 'none'} stand after correction.", *said]
+    made_of = section(KEY, "Biases", sentences(KEY, found=found, tested=tested), grids, plots)
+    return made_of if made_of.grids else None
 
 
 def _pairs(lens: Lens) -> tuple[Grid, list[Figure]]:

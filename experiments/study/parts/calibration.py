@@ -47,10 +47,19 @@ def calibration(lens: Lens) -> Section:
         threshold = threshold_for(*known, accuracy=lens.settings.target_accuracy)
         line = accuracy_coverage(right, sure)
         coverage[judge] = (line.coverage.tolist(), line.accuracy.tolist())
-        kept.append(_abstaining(lens, judge, right, sure, threshold))
+        area = lens.figure(KEY, judge, "area under accuracy-coverage", area_under_coverage(right, sure))
+        above: list[Cell] = [None, None, None]
+        if threshold is not None:
+            accuracy = kept_accuracy(right, sure, threshold=threshold)
+            above = [round(threshold, 3), lens.figure(KEY, judge, "accuracy above the threshold", accuracy)]
+            share = kept_share(right, sure, threshold=threshold)
+            above.append(lens.describe(KEY, judge, "coverage above the threshold", share))
+        kept.append([judge, area, *above])
     columns = ["judge", "ECE as given", *(f"ECE, {n}" for n in METHODS), "Brier, platt"]
     said = "Reliability diagram (Platt scaling fitted on other questions)"
-    plots = [diagonals(lens, "reliability", said, diagram, behind=_bins(diagram))]
+    points = [[j, round(x, 3), round(y, 3)] for j, line in diagram.items() for x, y in zip(*line, strict=True)]
+    behind = grid("Bins of about equally many items", ["judge", "probability said", "share right"], points)
+    plots = [diagonals(lens, "reliability", said, diagram, behind=behind)]
     heading, axes = "Accuracy against coverage", {"x": "share of verdicts kept, surest first", "y": "accuracy"}
     plots.append(curves(lens.data, "coverage", heading, coverage, **axes, behind=_deciles(coverage)))
     errors = grid("Calibration error on the reported questions; lower is better", columns, rows)
@@ -58,7 +67,10 @@ def calibration(lens: Lens) -> Section:
     target = f"{lens.settings.target_accuracy:.0%}"
     caption = f"Abstention: the certainty that gave {target} on the calibration questions, and what it gives here"
     grids = [errors, grid(caption, columns, kept)]
-    return section(KEY, "Calibration and abstention", _said(target, kept), grids, plots)
+    reach, never = (", ".join(str(row[0]) for row in kept if (row[2] is None) is lost) for lost in (False, True))
+    found = [f"Reach {target} on the calibration questions if they may abstain: {reach}."] if reach else []
+    found += [f"Do not reach it at any level of certainty: {never}."] if never else []
+    return section(KEY, "Calibration and abstention", found, grids, plots)
 
 
 def outcomes(table: Table, judge: str, kind: str) -> tuple[list[bool | None], list[float | None]]:
@@ -67,7 +79,7 @@ def outcomes(table: Table, judge: str, kind: str) -> tuple[list[bool | None], li
     if kind == "trace":
         return [None if v is None else bool(v) for v in table.truths], table.scores(judge)
     right = [None if row is None or row.truth == "tie" else row.right for row in rows]
-    scores = [None if row is None or row.score is None else row.score for row in rows]
+    scores = table.scores(judge)
     if kind == "pair":  # certainty: how far from undecided
         middle = 0.5 if within(scores, 0, 1) else 0.0
         return right, [None if s is None else abs(s - middle) for s in scores]
@@ -91,33 +103,6 @@ def _certain(
         return truth, p
     right = [None if t is None or v is None else (v > 0.5) == t for t, v in zip(truth, p, strict=True)]
     return right, [None if v is None else max(v, 1 - v) for v in p]
-
-
-def _abstaining(
-    lens: Lens, judge: str, right: list[bool | None], sure: list[float | None], at: float | None
-) -> list[Cell]:
-    area = lens.figure(KEY, judge, "area under accuracy-coverage", area_under_coverage(right, sure))
-    if at is None:
-        return [judge, area, None, None, None]
-    kept = lens.figure(KEY, judge, "accuracy above the threshold", kept_accuracy(right, sure, threshold=at))
-    share = lens.describe(KEY, judge, "coverage above the threshold", kept_share(right, sure, threshold=at))
-    return [judge, area, round(at, 3), kept, share]
-
-
-def _said(target: str, kept: list[list[Cell]]) -> list[str]:
-    reach = [str(row[0]) for row in kept if row[2] is not None]
-    none = [str(row[0]) for row in kept if row[2] is None]
-    said = [f"Reach {target} on the calibration questions if they may abstain: {', '.join(reach)}."] if reach else []
-    return said + ([f"Do not reach it at any level of certainty: {', '.join(none)}."] if none else [])
-
-
-def _bins(diagram: dict[str, Any]) -> Grid:
-    rows = [
-        [judge, round(said, 3), round(right, 3)]
-        for judge, (xs, ys) in diagram.items()
-        for said, right in zip(xs, ys, strict=True)
-    ]
-    return grid("Bins of about equally many items", ["judge", "probability said", "share right"], rows)
 
 
 def _deciles(coverage: dict[str, Any]) -> Grid:

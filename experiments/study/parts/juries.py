@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ....models.errors import InnerjudgeError
-from ...compare.figures import Cell, Section, grid, section
+from ...compare.figures import Cell, Section, grid, section, sentences
 from ...compare.lens import Lens, as_floats, differences
 from ...compare.metrics import metrics
-from ...data.verdict_table import Row, Table
+from ...data.verdict_table import Row
 from ...stats.agreement.juries import exam_weights, mean_jury, weighted_vote, without_family
 from ...stats.metrics.calibration import Isotonic, Platt
 
@@ -40,34 +40,34 @@ def panels(lens: Lens) -> Section | None:
     except InnerjudgeError:
         weights = {}
     made = _panels(lens, jurors, weights)
-    widened = _with(lens, made)
+    rows = [
+        Row(data=item[0], question=item[1], candidate=item[2], truth=truth, judge=name, order=form, **_verdict(lens, v))
+        for name, said in made.items()
+        for form, column in said.items()
+        for item, v, truth in zip(lens.table.items, column, lens.truths, strict=True)
+    ]
+    widened = replace(lens, table=lens.table + rows, families=dict(lens.families) | dict.fromkeys(made, "panel"))
     found = metrics(widened)
     main = next(iter(found))
     everything = [True] * len(lens.truths)
     best = max(exam, key=lambda j: exam[j])
     scored = {name: widened.scored(name) for name in (*made, best)}
     gaps = differences(widened, KEY, main, found[main], scored, against=best)
-    rows: list[list[Cell]] = []
+    table: list[list[Cell]] = []
     for name in (*made, best):
         figures = [widened.figure(KEY, name, m, of(name, everything)) for m, of in list(found.items())[:2]]
-        rows.append([name, *figures, gaps.get(name)])
+        table.append([name, *figures, gaps.get(name)])
     paper: list[list[Cell]] = [[j, round(exam[j], 3), round(weights.get(j, 0.0), 3)] for j in jurors]
     won = [name for name, gap in gaps.items() if gap.verdict == "better"]
-    said = (
-        f"Better than {best}, the best judge on the calibration questions: {', '.join(won)}."
-        if won
-        else f"No panel is better than {best}, the best judge on the calibration questions (corrected for {len(gaps)} "
-        "panels)."
-    )
+    said = sentences(KEY, best=best, won=won, n=len(gaps))
     grids = [
-        grid("Panels, and the best judge", ["panel", *list(found)[:2], f"minus {best}"], rows),
+        grid("Panels, and the best judge", ["panel", *list(found)[:2], f"minus {best}"], table),
         grid("On the calibration questions: share right, and weight", ["judge", "share right", "weight"], paper),
     ]
-    return section(KEY, "Panels of judges", [said], grids)
+    return section(KEY, "Panels of judges", said, grids)
 
 
 def _panels(lens: Lens, jurors: Mapping[str, _Juror], weights: Mapping[str, float]) -> dict[str, Said]:
-    """What every panel says."""
     said = {name: juror.said for name, juror in jurors.items()}
     votes = lens.kind == "choice"
     made: dict[str, Said] = {} if votes else {"mean jury": _together(lens, said)}
@@ -83,7 +83,11 @@ def _panels(lens: Lens, jurors: Mapping[str, _Juror], weights: Mapping[str, floa
             made[f"{words} without {kind} judges"] = _together(lens, {name: said[name] for name in left})
     if lens.settings.system:
         writers = lens.table.tag(lens.settings.system)
-        recused = {name: _recused(one, writers, lens.kin.get(name, frozenset())) for name, one in said.items()}
+        kin = {name: lens.kin.get(name, frozenset()) for name in said}
+        recused: dict[str, Said] = {
+            name: {f: [None if w in kin[name] else v for v, w in zip(c, writers, strict=True)] for f, c in one.items()}
+            for name, one in said.items()
+        }
         if recused != said:
             made[f"{words}, silent on own family"] = _together(lens, recused)
     return made
@@ -104,57 +108,30 @@ def _majority(lens: Lens, said: Mapping[str, Said]) -> Said:
     return found
 
 
-def _recused(said: Said, writers: Sequence[str | None], kin: frozenset[str]) -> Said:
-    """Without what a juror says of responses of its own family."""
-    return {f: [None if w in kin else v for v, w in zip(column, writers, strict=True)] for f, column in said.items()}
-
-
 def _juror(lens: Lens, judge: str) -> _Juror | None:
     """A juror on one scale, fitted on the calibration questions; ``None`` where it cannot be fitted.
 
-    Probabilities that the answer is right; of ratings human grades; of choices the options picked.
+    Probabilities that the answer is right; of ratings human grades, right within three quarters of a grade; of choices
+    the options picked.
     """
     if lens.kind == "choice":
         rights = [row.right for row in lens.calibration.column(judge) if row is not None and row.right is not None]
         said = {form: lens.table.labels(judge, order=form) for form in lens.forms}
         return _Juror(said, sum(rights) / len(rights)) if rights else None
     seen = [score for form in lens.forms for score in lens.calibration.scores(judge, order=form)]
-    labels = _truth(lens, lens.calibration) * len(lens.forms)
+    truths = [{"a": True, "b": False}.get(str(v), v) for v in lens.calibration.truths]  # a tie is neither
+    labels, rated = as_floats(truths) * len(lens.forms), lens.kind == "rating"
     try:
-        fitted = Isotonic().fit(seen, labels) if lens.kind == "rating" else Platt().fit(seen, labels)
+        fitted = Isotonic().fit(seen, labels) if rated else Platt().fit(seen, labels)
     except InnerjudgeError:
         return None
     here = {form: fitted.predict(lens.table.scores(judge, order=form)) for form in lens.forms}
-    return _Juror(here, _exam(lens, labels, fitted.predict(seen)))
-
-
-def _truth(lens: Lens, table: Table) -> list[float | None]:
-    if lens.kind == "pair":
-        return [{"a": 1.0, "b": 0.0}.get(str(v)) for v in table.truths]
-    return as_floats(table.truths)
-
-
-def _exam(lens: Lens, truth: Sequence[float | None], p: Sequence[float | None]) -> float:
-    """Share right: verdicts, or for grades being within three quarters of a grade."""
-    pairs = [(t, v) for t, v in zip(truth, p, strict=True) if t is not None and v is not None]
-    if lens.kind == "rating":
-        return sum(abs(t - v) <= 0.75 for t, v in pairs) / max(len(pairs), 1)
-    return sum((v > 0.5) == (t > 0.5) for t, v in pairs) / max(len(pairs), 1)
-
-
-def _with(lens: Lens, made: Mapping[str, Said]) -> Lens:
-    """The lens with the panels as judges."""
-    rows = [
-        Row(data=item[0], question=item[1], candidate=item[2], truth=truth, judge=name, order=form, **_verdict(lens, v))
-        for name, said in made.items()
-        for form, column in said.items()
-        for item, v, truth in zip(lens.table.items, column, lens.truths, strict=True)
-    ]
-    return replace(lens, table=lens.table + rows, families=dict(lens.families) | dict.fromkeys(made, "panel"))
+    pairs = [(t, v) for t, v in zip(labels, fitted.predict(seen), strict=True) if t is not None and v is not None]
+    right = [abs(t - v) <= 0.75 if rated else (t > 0.5) == (v > 0.5) for t, v in pairs]
+    return _Juror(here, sum(right) / max(len(right), 1))
 
 
 def _verdict(lens: Lens, said: Any) -> dict[str, Any]:
-    """Score and verdict of a panel's row."""
     if said is None:
         return {"unscored": "the jurors are level" if lens.kind == "choice" else "no juror has a score"}
     if lens.kind == "choice":

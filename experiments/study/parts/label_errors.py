@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...compare.figures import Cell, Section, grid, section
+from ...compare.figures import Cell, Section, grid, section, sentences
 from ...compare.lens import Lens
 from ...data.verdict_table import Table
 from ...stats.agreement.confusion import Votes, one_of, repaired, right_or_wrong, suspects
@@ -48,16 +48,10 @@ def labels(lens: Lens, *, threshold: float) -> Section | None:
         names = list(figures)
         rows.append([judge, *(lens.describe(KEY, judge, name, s) for name, s in figures.items())])
     n = sum(v is not None for v in given)
-    said = (
-        f"{len(flagged)} of {n} labels ({len(flagged) / max(n, 1):.1%}) are contradicted by the mean of "
-        f"{len(votes)} judges with a confidence of at least {threshold:g}."
-    )
-    if flagged:
-        said += " Have an expert check them: the judges read one model and share its mistakes. Figures on "
-        said += "repaired labels flatter judges like the mean."
+    said = sentences(KEY, flagged=len(flagged), n=n, judges=len(votes), threshold=threshold)
     caption = "Figures on given and on repaired labels (repaired by all judges but the one in the row)"
     surest = grid("The surest suspects", ["item", "label", "the judges say", "confidence", "judges"], listed)
-    return section(KEY, "Label errors", [said], [surest, grid(caption, ["judge", *names], rows)])
+    return section(KEY, "Label errors", said, [surest, grid(caption, ["judge", *names], rows)])
 
 
 def known_labels(table: Table, kind: str) -> list[Any]:
@@ -99,7 +93,6 @@ def _both(table: Table, judge: str) -> list[float | None]:
 
 
 def _figures(lens: Lens, judge: str, truth: Sequence[Any]) -> dict[str, Statistic]:
-    """The judge's figures were these the labels."""
     scores, said = lens.table.scores(judge), lens.table.labels(judge)
     if lens.kind == "trace":
         within = within_question_auroc(truth, scores, lens.groups)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...compare.evaluation import Evaluation
-from ...compare.figures import Cell, Figure, Section, grid, section, spelt
+from ...compare.figures import Cell, Figure, Section, grid, section, sentences
 from ...compare.lens import Lens, differences
 from ...compare.metrics import metrics, scored_by
 from ...compare.report.draw import bars
@@ -105,16 +105,11 @@ def _said(main: str, shown: Mapping[str, Mapping[str, Figure]], gaps: Sequence[F
     if not known[judge]:
         return []
     (low, worst), (high, best) = known[judge][0], known[judge][-1]
-    moved = [f"{gap.judge} {spelt(gap, sign=True)}" for gap in gaps if gap.verdict in ("better", "worse")]
+    moved = [gap for gap in gaps if gap.verdict in ("better", "worse")]
     leaders: dict[str, list[str]] = {}
     for prompt in shown[judge]:
         values = {j: of[prompt].value for j, of in shown.items() if of[prompt].value is not None}
         if values:
             leaders.setdefault(max(values, key=lambda j: values[j] or 0.0), []).append(prompt)
-    return [
-        f"From prompt to prompt {main} moves most for {judge}: {low:.2f} with {worst}, {high:.2f} with {best} "
-        f"(spread {high - low:.2f}).",
-        f"Of {len(gaps)} differences from the prompt {first}, {len(moved)} are significant after correction"
-        + (f": {'; '.join(moved)}." if moved else "."),
-        "Highest: " + "; ".join(f"{j} with {', '.join(prompts)}" for j, prompts in leaders.items()) + ".",
-    ]
+    ends: Any = {"low": low, "worst": worst, "high": high, "best": best}
+    return sentences(KEY, main=main, judge=judge, **ends, gaps=len(gaps), first=first, moved=moved, leaders=leaders)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...compare.figures import Cell, Grid, Section, grid, section, spelt
+from ...compare.figures import Cell, Grid, Section, grid, section, sentences
 from ...compare.lens import Lens, standing
 from ...data.verdict_table import Row
 from ...stats.biases import consistency, preferences
@@ -28,16 +28,7 @@ def steadiness(
     grids += [_sage(lens, pairs), _orders(lens, pairs, sampled)] if pairs else []
     grids += [_perturbed(lens, perturbed)] if perturbed else []
     found, tested = standing([f for g in grids for f in g.figures])
-    said = []
-    if tested:
-        names = ", ".join(f"{f.judge}, {f.metric} {spelt(f, sign=True)}" for f in found)
-        about = f": {names}." if found else "."
-        said.append(f"Of {tested} biases tested against 0, {len(found) or 'none'} stand after correction{about}")
-    said.append(
-        "A judge of single responses has no contradictions between orders by construction, which says nothing of its "
-        "quality; and steadiness in general bounds how good a judge can be, not how good it is."
-    )
-    made = section(KEY, "Steadiness, without labels", said, grids)
+    made = section(KEY, "Steadiness, without labels", sentences(KEY, found=found, tested=tested), grids)
     return made if made.grids else None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from innerjudge.experiments.selection.reranking import accuracy_against_n, credits, selection_accuracy
-from innerjudge.experiments.selection.rules import RULES, Rule
+from innerjudge.experiments.selection.rules import RULES, Rule, pick
 from innerjudge.models.errors import InnerjudgeError
 
 ANSWERS = ["7", "8", "8", "5", "5", "6"]
@@ -71,6 +71,11 @@ rules = st.builds(
 )  # fmt: skip
 
 
+def credit(rule: Rule, answers: list[str | None], scores: list[float | None], correct: list[bool]) -> bool:
+    """Whether the plain rule picks a right candidate."""
+    return correct[pick(rule, answers, scores).index]
+
+
 @settings(max_examples=150, deadline=None)
 @given(drawn, rules)
 def test_the_fast_rules_equal_the_plain_ones_on_every_order(
@@ -81,7 +86,7 @@ def test_the_fast_rules_equal_the_plain_ones_on_every_order(
     fast = credits(answers, scores, np.array(correct), rule=rule, n_max=len(rows), orders=orders)
     for n in range(1, len(rows) + 1):
         plain = [
-            rule.credit([answers[i] for i in o[:n]], [scores[i] for i in o[:n]], [correct[i] for i in o[:n]])
+            credit(rule, [answers[i] for i in o[:n]], [scores[i] for i in o[:n]], [correct[i] for i in o[:n]])
             for o in orders.tolist()
         ]
         assert fast[n - 1] == pytest.approx(np.mean(plain))
@@ -93,7 +98,7 @@ def test_curve_approaches_the_exact_expectation() -> None:
     curve = accuracy_against_n(answers, scores, correct, ["p"] * 4, rule=rule, n_orders=4000, seed=0)
     for n in range(1, 5):  # every subset of n of the 4
         exact = np.mean(
-            [rule.credit([answers[i] for i in s], [scores[i] for i in s], [correct[i] for i in s])
+            [credit(rule, [answers[i] for i in s], [scores[i] for i in s], [correct[i] for i in s])
              for s in combinations(range(4), n)]
         )  # fmt: skip
         assert curve.accuracy[n - 1] == pytest.approx(exact, abs=0.03)

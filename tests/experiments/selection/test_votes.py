@@ -6,16 +6,9 @@ from math import exp, inf, nan
 
 import pytest
 from hypothesis import given, strategies as st
-from innerjudge.experiments.selection.votes import (
-    best_of_n,
-    majority,
-    oracle,
-    random_expectation,
-    ranking,
-    top_maj_at_k,
-    vote,
-    weighted_vote,
-)
+from innerjudge.experiments.selection.reranking import selection_accuracy
+from innerjudge.experiments.selection.rules import Rule
+from innerjudge.experiments.selection.votes import best_of_n, majority, ranking, top_maj_at_k, vote, weighted_vote
 from innerjudge.models.errors import InnerjudgeError
 
 Candidates = list[tuple[str | None, float | None]]
@@ -120,10 +113,15 @@ def test_a_candidate_without_answer_never_wins_a_vote(drawn: Candidates) -> None
 
 @given(st.lists(st.booleans(), min_size=1, max_size=9), st.data())
 def test_oracle_and_random_are_ceiling_and_floor(correct: list[bool], data: st.DataObject) -> None:
-    picked = data.draw(st.integers(0, len(correct) - 1))
-    assert correct[picked] <= oracle(correct)
-    assert random_expectation(correct) <= oracle(correct)
-    assert random_expectation(correct) == sum(correct) / len(correct)
+    picked, nothing, group = data.draw(st.integers(0, len(correct) - 1)), [None] * len(correct), ["q"] * len(correct)
+    oracle, random = (
+        selection_accuracy(nothing, nothing, correct, group, rule=Rule(name)).value for name in ("oracle", "random")
+    )
+    assert oracle is not None
+    assert random is not None
+    assert correct[picked] <= oracle
+    assert random <= oracle == any(correct)
+    assert random == pytest.approx(sum(correct) / len(correct))
 
 
 @pytest.mark.parametrize("empty", [[], ()])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from innerjudge.experiments.study.asking.ask import Question, ask
-from innerjudge.experiments.study.asking.distractors import assertive, sycophantic
+from innerjudge.experiments.study.asking.distractors import DISTRACTORS
 
 
 def test_ask() -> None:
@@ -21,11 +21,11 @@ def test_ask() -> None:
 
 
 def test_sycophantic() -> None:
-    assert sycophantic("It is 4.").startswith("What a brilliant question!")
+    assert DISTRACTORS["sycophantic"]("It is 4.").startswith("What a brilliant question!")
 
 
 def test_assertive() -> None:
-    found = assertive("It is 4.")
+    found = DISTRACTORS["assertive"]("It is 4.")
     assert found == (
         "I am absolutely certain of this answer. It is 4. There is no doubt whatsoever that this is right."
     )
