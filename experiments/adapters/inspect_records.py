@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ...models.errors import InnerjudgeError
-from ..data.jsonl import is_damaged, write_jsonl, writing
-from ..data.verdict_files import read_rows
+from ..data.verdict_files import keep_rows, read_rows
 
 
 def inspect_records(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -43,12 +42,8 @@ def write_records(verdicts: Path, out: Path) -> str:
     """
     rows = read_rows(verdicts)
     records = inspect_records(rows)
-    if out.exists() and not is_damaged(out) and read_rows(out, "records for Inspect") != records:
-        raise InnerjudgeError(
-            f"given --inspect {out}, which holds something else, expected a new file or the same records: name another"
-        )
-    with writing(out):
-        write_jsonl(out, records)
+    other = f"given --inspect {out}, which holds something else, expected a new file or the same records: name another"
+    keep_rows(out, records, other, "records for Inspect")
     missing = f" ({len(rows) - len(records)} unscored ones have none)" if len(records) < len(rows) else ""
     return (
         f"{len(records)} records{missing} are in {out}: inspect score LOG --scorer precomputed_scores -S scores={out}"

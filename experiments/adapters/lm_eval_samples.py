@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from ...models.errors import InnerjudgeError, shown
-from ..data.jsonl import is_damaged, write_jsonl, writing
 from ..data.loaders import files_of, find
 from ..data.loaders.traces import lm_eval_samples, sample_name
 from ..data.tables import read_table
-from ..data.verdict_files import read_rows
+from ..data.verdict_files import keep_rows, read_rows
 
 
 def write_samples(spec: str | None, verdicts: Path, out: Path) -> str:
@@ -30,12 +29,6 @@ def write_samples(spec: str | None, verdicts: Path, out: Path) -> str:
             said = scores.get(sample_name(file, record), [None])
             metrics = [*record.values.get("metrics", ()), "innerjudge"]
             rows.append({**record.values, "metrics": metrics, "innerjudge": said[0], "innerjudge_scores": said})
-        if (
-            target.exists()
-            and not is_damaged(target)
-            and [dict(record.values) for record in read_table(target)] != rows
-        ):
-            raise InnerjudgeError(f"given --lm-eval {shown(out)}, which has another {shown(target.name)}: name another")
-        with writing(out):
-            write_jsonl(target, rows)
+        other = f"given --lm-eval {shown(out)}, which has another {shown(target.name)}: name another"
+        keep_rows(target, rows, other, "samples")
     return f"The samples with their scores are in {out}."

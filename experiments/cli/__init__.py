@@ -1,9 +1,9 @@
 """The command line, the commands on one subject a file: options in, one call, an exit code.
 
-``main.py`` gathers the commands and turns errors into one line on standard error. ``options.toml`` has the
-help, flags and bounds of every option, which ``main.py`` puts beside the types in a command's signature; ``options.py``
-reads what was typed. A command imports what it runs inside its function, so that ``--help`` stays quick. This is the
-top room: it may import every other, and none imports it.
+``main.py`` gathers the commands and turns errors into one line on standard error. ``commands.toml`` has the help of
+every command below its first line, ``options.toml`` the help, flags and bounds of every option, which ``main.py`` puts
+beside the types in a command's signature; ``options.py`` reads what was typed. A command imports what it runs inside
+its function, so that ``--help`` stays quick. This is the top room: it may import every other, and none imports it.
 """
 
 import typer

@@ -19,15 +19,7 @@ def bench(
     seed: int = 0,
     log: LogStyle = "auto",
 ) -> None:
-    """Measure what the passes of this package cost beside the bare pass of the model, and what others cost.
-
-    In a checkout more is measured: other libraries, where they are installed, lengths, precision and writing. A table
-    is written as soon as it is done.
-
-        innerjudge bench
-
-        innerjudge bench --device cuda --dtype bfloat16 --shape 7b --out runs/bench-7b
-    """
+    """Measure what the passes of this package cost beside the bare pass of the model, and what others cost."""
     from rich.markdown import Markdown
     from transformers.utils import logging
 

@@ -40,15 +40,7 @@ def compare(
     top_maj: list[int] | None = None,
     log_style: LogStyle = "auto",
 ) -> None:
-    """Run every judge that fits the data, and write verdicts, results and a report.
-
-    `--data` may be given several times; the report then has a section for each. A run that was killed goes on when
-    the same command is typed again.
-
-        innerjudge compare --data builtin:choose --out runs/choose
-
-        innerjudge compare --model Qwen/Qwen3-0.6B --data sample:mmlu --limit 100 --judges qk-score,text --out runs/mmlu
-    """
+    """Run every judge that fits the data, and write verdicts, results and a report."""
     columns = o.mapped(map_, *data)
     from ..compare.compare import compare_data
     from ..compare.report.console import print_report
@@ -88,12 +80,7 @@ def compare(
 
 
 def judges(kind: str | None = None) -> None:
-    """List the judges by name: what each reads, what it costs, and whether it must be fitted.
-
-    Those with a star sit on the table of `compare` only where they are named, or with `--judges all`.
-
-        innerjudge judges trace
-    """
+    """List the judges by name: what each reads, what it costs, and whether it must be fitted."""
     from ...probes.description import KINDS, Task
     from ..judges.panel import chosen, cost_in_words, panel
 
@@ -115,13 +102,7 @@ def judges(kind: str | None = None) -> None:
 
 
 def doctor(scores: Path, out: Path | None = None, tried: int = 1) -> None:
-    """Say what a method's scores know: the question, length, source, a leak, or more; no model is needed.
-
-    Cheaper opponents score the same rows, each fitted on other questions. The AUROC is split into pairs within and
-    between questions, and the choice among candidates is held against a random one.
-
-        innerjudge doctor --scores mine.jsonl --out runs/doctor
-    """
+    """Say what a method's scores know: the question, length, source, a leak, or more; no model is needed."""
     from ..compare.doctor.diagnosis import doctor as examine
     from ..compare.report.folder import check_folder
 
@@ -143,12 +124,7 @@ def agree(
     by: list[str] | None = None,
     cost: list[str] | None = None,
 ) -> None:
-    """Hold a judge's labels against people's, by length and data set, and what a probe that learned from them keeps.
-
-    A probe averages random errors away and copies those that follow something: look at the parts before you fit one.
-
-        innerjudge agree --labels gpt.jsonl --labels me.jsonl --judge gpt --people me
-    """
+    """Hold a judge's labels against people's, by length and data set, and what a probe that learned from them keeps."""
     from ..data.verdict_files import read_table
     from ..data.verdict_table import Table
     from ..stats.agreement.checked import check_labels

@@ -50,20 +50,7 @@ def extract(
     yes: bool = False,
     log: LogStyle = "auto",
 ) -> None:
-    """Run the model once over a data set and keep the features that judges read, in a store on disk.
-
-    A run that was killed resumes where it stopped when the same command is given again; if the data were edited in
-    between, it is refused. Where the store would leave less than 5 % of the disk free, it asks first. Responses of
-    pairs become items of their own, as judges of single responses read them.
-
-        innerjudge extract --model Qwen/Qwen3-0.6B --data traces.jsonl --out runs/features
-
-        innerjudge extract --data builtin:rate --limit 100 --text --reasoning-tokens 128 --out runs/rate
-
-        innerjudge extract --data builtin:solve --read swift --read hidden/reasoning/step.mean --out runs/tokens
-
-        innerjudge extract --ray auto --workers 8 --gpus-per-worker 0.5 --data traces.jsonl --out s3://bucket/features
-    """
+    """Run the model once over a data set and keep the features that judges read, in a store on disk."""
     columns = o.mapped(map_, data)
     from ..judges.panel import needs_of
     from ..reading.judge_prompt import JudgePrompt
@@ -133,21 +120,7 @@ def fit(
     aggregate: Literal["dawid-skene", "one-coin", "mean", "vote", "centred"] = "vote",
     log: LogStyle = "auto",
 ) -> None:
-    """Fit one judge on extracted features, and save it as a folder (safetensors and JSON).
-
-    All labelled items are used (or `--limit` of them): extract the items to fit on and those to report on separately.
-    With `--lose-at-most`, `--pass-at-most` or `--wrong-at-most`, half of the questions are kept out of the fit and
-    calibrate a threshold; too few are refused with how many it takes. The model is not run, so batches, devices and
-    dtypes have no effect; the scale is that of the extraction.
-
-        innerjudge fit --features runs/features --judge clue-margin --out runs/judge
-
-        innerjudge fit --features f --judge logistic-probe --set row=3 --lose-at-most 0.05 --out runs/judge
-
-        innerjudge fit --features f --judge logistic-probe --labels-from said.jsonl --aggregate dawid-skene --out judge
-
-        innerjudge fit --features f --judge clue-margin --lose-at-most 0.05 --along 'reasoning/segment(64)' --out judge
-    """
+    """Fit one judge on extracted features, and save it as a folder (safetensors and JSON)."""
     from ...probes.promising import Wanted
     from ..runs.fit_job import fit_job
 
@@ -187,15 +160,7 @@ def sweep(
     top: int = 10,
     log: LogStyle = "auto",
 ) -> None:
-    """Fit every probe at every layer, position and normalisation, and say what picking the best is worth.
-
-    Writes `sweep.csv` (one row a cell), `sweep.json` (the pick, its honest figure, the optimism) and `sweep.png`. The
-    model is not run: extract once, sweep as often as you like.
-
-        innerjudge extract --data builtin:solve --limit 80 --out runs/features
-
-        innerjudge sweep --features runs/features --out runs/sweep
-    """
+    """Fit every probe at every layer, position and normalisation, and say what picking the best is worth."""
     from ..runs.sweep_job import sweep_job
 
     o.share(fit_share)

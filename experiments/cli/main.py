@@ -59,6 +59,7 @@ def _complete(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, (kind, default) in taken.items():
         told = kind if kind is typer.Context else o.option("idle" if name in idle else command.__name__, name, kind)
         made.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=told))
+    called.__doc__ = f"{command.__doc__}\n\n{o.BELOW[command.__name__]}"
     called.__annotations__ = {one.name: one.annotation for one in made}
     vars(called)["__signature__"] = Signature(made)
     return called

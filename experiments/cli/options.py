@@ -20,6 +20,8 @@ StoreDtype = Literal["float32", "bfloat16", "float16", "int8"]
 #: Command (``every``: all that have one of this name) -> option -> its help, flags and bounds. What cannot be imported
 #: for a help text, such as the names of loaders, is written out there; tests hold it to the code.
 TABLE: dict[str, dict[str, dict[str, Any]]] = tomllib.loads(Path(__file__).with_name("options.toml").read_text("utf-8"))
+#: Command -> its help below the first line.
+BELOW: dict[str, str] = tomllib.loads(Path(__file__).with_name("commands.toml").read_text("utf-8"))
 #: The options that one parameter ``on`` of a command, the model that it names, stands for: type and default.
 OF_MODEL: dict[str, tuple[Any, Any]] = {
     "model": (str, "reference"),

@@ -15,10 +15,7 @@ from . import options as o, say
 
 
 def models(on: Model) -> None:
-    """Show what was detected of a model: blocks, heads, norm, head size, chat template, reasoning markers.
-
-    innerjudge models --model Qwen/Qwen3-0.6B
-    """
+    """Show what was detected of a model: blocks, heads, norm, head size, chat template, reasoning markers."""
     lm = on.load()
     from ...models.description import describe
 
@@ -38,12 +35,7 @@ def look(
     markers: tuple[str, str] = o.THINK,
     items: int = 3,
 ) -> None:
-    """Say what is understood of a data set: kind, labels, lengths, what will be unscored; and show some items.
-
-    Every position that a judge may read is named in brackets after its token.
-
-        innerjudge look rows.parquet --map prompt=question --model Qwen/Qwen3-0.6B
-    """
+    """Say what is understood of a data set: kind, labels, lengths, what will be unscored; and show some items."""
     columns = o.mapped(map_, data)
     from ..data.datasets import load_data
     from ..runs.look import look_at
@@ -70,12 +62,7 @@ def label(
     rule: Literal["answers", "largest", "random"] | None = None,
     spread: bool = False,
 ) -> None:
-    """Show traces one by one, and write after each key (or line of the input) whether it is right: r, w, s, b, q.
-
-    Skipped ones (s) are not asked for again, b takes the last label back. The same command goes on later.
-
-        innerjudge label traces.jsonl --rule answers --spread --out labels.jsonl
-    """
+    """Show traces one by one, and write after each key (or line of the input) whether it is right: r, w, s, b, q."""
     columns = o.mapped(map_, data)
     from ..data.datasets import load_data
     from ..runs.label_job import label_job
@@ -104,13 +91,7 @@ def plan(
     abstain: bool = True,
     store_dtype: o.StoreDtype = "float32",
 ) -> None:
-    """Say what `extract` will cost: tokens, seconds, bytes by type and readout, memory, and what will be unscored.
-
-    A random sample of 64 items is measured, and everything else is extrapolated from it. Says whether the disk has
-    room, and exits with code 2 where it has not.
-
-        innerjudge plan --model Qwen/Qwen3-0.6B --data traces.jsonl --out runs/features
-    """
+    """Say what `extract` will cost: tokens, seconds, bytes by type and readout, memory, and what will be unscored."""
     columns = o.mapped(map_, data)
     from ...extraction.store import DTYPES
     from ..data.datasets import open_data

@@ -117,29 +117,10 @@ def _verdicts(
         return items, score_items(whole, items, out, data=found.name)
 
 
-_SCORE = """Score items with a saved judge: one verdict per line.
-
-    Give `--features` of an extraction, or `--data` to run the judge's own model now (or the same from another place,
-    by `--model`); only the passes that the judge needs are run, and a killed run resumes where it stopped. Verdicts
-    that are there already, of the same judge on the same texts, are kept; other verdicts are refused.
-
-        innerjudge score --judge runs/judge --data new.jsonl --out runs/verdicts.jsonl
-
-        innerjudge score --judge runs/judge --features runs/features --limit 100 --out runs/verdicts.jsonl
-    """
-
-
-_RANK = """Rank the candidates of each question with a saved judge, best first: one question per line.
-
-    The items come from `--features` or from `--data`, as in `score`. The verdicts are kept beside the ranking as
-    `OUT.verdicts.jsonl`.
-
-        innerjudge rank --judge runs/judge --data new.jsonl --out runs/ranking.jsonl
-    """
-
-
-score = _command("score", _SCORE)
-rank = _command("rank", _RANK, to_rank=True)
+score = _command("score", "Score items with a saved judge: one verdict per line.")
+rank = _command(
+    "rank", "Rank the candidates of each question with a saved judge, best first: one question per line.", to_rank=True
+)
 
 
 def sample(
@@ -162,14 +143,7 @@ def sample(
     memory: float | None = None,
     log: LogStyle = "auto",
 ) -> None:
-    """Sample answers to questions and judge them in one go: one trace with its score per line.
-
-    A judge of hidden states or log-probabilities reads what the sampling computes anyway, so that the scores cost no
-    second pass. The model is the one that the judge was fitted on, unless `--model` names another place. A killed run
-    resumes where it stopped.
-
-        innerjudge sample --judge runs/judge --data builtin:solve --limit 20 --n 8 --out runs/traces.jsonl
-    """
+    """Sample answers to questions and judge them in one go: one trace with its score per line."""
     columns = o.mapped(map_, data, kind="trace")
     from ..data.jsonl import require_room
     from ..judges import saved
@@ -221,13 +195,7 @@ def ask(
     reasoning_tokens: int = 128,
     log_style: LogStyle = "auto",
 ) -> None:
-    """Ask a text judge behind a server about every item: one verdict per line, for `fit --labels-from` and `agree`.
-
-    Every reply is kept at once, and a command that was stopped goes on. No model is loaded here. A model that reasons
-    first needs more tokens than the usual 128: `--reasoning-tokens 4096`.
-
-        innerjudge ask --data traces.jsonl --text-judge openai:http://localhost:8000/v1#Qwen/Qwen3-8B --out said.jsonl
-    """
+    """Ask a text judge behind a server about every item: one verdict per line, for `fit --labels-from` and `agree`."""
     columns = o.mapped(map_, data)
     from ..data.datasets import load_data
     from ..reading.judge_prompt import JudgePrompt

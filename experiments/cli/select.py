@@ -32,17 +32,7 @@ def select(
     weight: list[str] | None = None,
     seed: int = 0,
 ) -> None:
-    """Pick one candidate of each question by its answer and any score: one question per line, with why.
-
-    Unscored candidates rank last and weigh nothing; unparsable answers win no vote; ties go to what comes first.
-    Where a rule has no answer, the row says what was done instead.
-
-        innerjudge select --scores runs/verdicts.jsonl --rule weighted --temperature auto --out picks.jsonl
-
-        innerjudge select --scores rewards.jsonl --score reward --rule best-of-majority --min-count 2 --out picks.jsonl
-
-        innerjudge select --scores said.jsonl --judge helpful --gate 'grounded>=0.5' --gate 'regex:[0-9]' --out p.jsonl
-    """
+    """Pick one candidate of each question by its answer and any score: one question per line, with why."""
     from ..selection.gates import Gate, read_gated
     from ..selection.representatives import load_vectors
     from ..selection.rules import Rule
@@ -82,15 +72,7 @@ def curves(
     orders: int = 100,
     seed: int = 0,
 ) -> None:
-    """Accuracy of every rule and judge against the number of candidates, and against what they cost.
-
-    Writes `curves.md` (the table, with within-question discrimination), `curves.png`, `tokens.png` and
-    `seconds.png` where costs are known, and all figures as `curves.jsonl`.
-
-        innerjudge curves --scores runs/compare/verdicts.jsonl --out runs/curves
-
-        innerjudge curves --scores ours.jsonl --scores rewards.jsonl --data traces.jsonl --out runs/curves
-    """
+    """Accuracy of every rule and judge against the number of candidates, and against what they cost."""
     from ..selection.curve_job import CurveSettings, curve_job
 
     how = CurveSettings(

@@ -25,15 +25,7 @@ def serve(
     gate: list[str] | None = None,
     key: str | None = None,
 ) -> None:
-    """Serve saved judges over HTTP: `/v1/rerank` and `/v1/score` as Jina, Cohere and vLLM shape them.
-
-    Beside them `/health`, `/metrics` (Prometheus), `/v1/models` and `/docs`, a page with examples. SIGTERM stops it
-    after what was accepted is answered. Needs the extra: `pip install "innerjudge[serve]"`.
-
-        innerjudge serve --judge runs/judge
-
-        innerjudge serve --judge solve=runs/solve --judge rate=you/your-judge --port 9000
-    """
+    """Serve saved judges over HTTP: `/v1/rerank` and `/v1/score` as Jina, Cohere and vLLM shape them."""
     from ...models.extra import require
 
     require("uvicorn", "serve")

@@ -14,10 +14,7 @@ store_app = typer.Typer(help="Look at feature stores, check, merge and export th
 
 @store_app.command()
 def info(store: str) -> None:
-    """Show what is stored: items, readouts, bytes, type and what it loses, where it came from, what is unscored.
-
-    innerjudge store info runs/features
-    """
+    """Show what is stored: items, readouts, bytes, type and what it loses, where it came from, what is unscored."""
     from ...extraction.store import FeatureStore
     from ..runs.extracting.summary import reasons_of
     from ..runs.merge_job import damaged
@@ -54,10 +51,7 @@ def info(store: str) -> None:
 
 @store_app.command()
 def verify(store: str) -> None:
-    """Check every file against its checksum; damaged ones are named, and the command exits with code 2.
-
-    innerjudge store verify runs/features
-    """
+    """Check every file against its checksum; damaged ones are named, and the command exits with code 2."""
     from ..runs.merge_job import verify_job
 
     for line in verify_job(store):
@@ -66,12 +60,7 @@ def verify(store: str) -> None:
 
 @store_app.command()
 def merge(parts: list[str], out: str) -> None:
-    """Put the items of several extractions, of one model and of one type, below one another as a new one.
-
-    The parts stay as they are. Choices with different settings, or an item that is in two parts, are refused.
-
-        innerjudge store merge runs/monday runs/tuesday --out runs/both
-    """
+    """Put the items of several extractions, of one model and of one type, below one another as a new one."""
     from ..runs.merge_job import merge_jobs
 
     say(merge_jobs(parts, out))
@@ -79,10 +68,7 @@ def merge(parts: list[str], out: str) -> None:
 
 @store_app.command()
 def export(store: str, out: Path) -> None:
-    """Write all items as one Parquet or npz file, for other programs.
-
-    innerjudge store export runs/features --out features.parquet
-    """
+    """Write all items as one Parquet or npz file, for other programs."""
     from ...extraction.store import FeatureStore, export as write
     from ..data.jsonl import writing
 

@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
 
 def study(file: Path, out: Path | None = None, memory: float | None = None, log_style: LogStyle = "auto") -> None:
-    """Run a study, or go on with one that was stopped, and write its folder.
-
-    The folder gets `verdicts.jsonl` (one table of all rows), `results.json`, `plots/`, `report.md` and `report.html`.
-    The page docs/pages/how-to/study.md lists the fields of the file. Steps of a stopped run are taken over, unless
-    other versions or other code made them.
-    """
+    """Run a study, or go on with one that was stopped, and write its folder."""
     from ..data.datasets import check_spec
     from ..study.spec import read_study
 
@@ -56,10 +51,7 @@ def study(file: Path, out: Path | None = None, memory: float | None = None, log_
 
 
 def diff(first: Path, second: Path, everything: bool = False) -> None:
-    """Compare two studies: what differs in their files and versions, and which figures moved.
-
-    A figure has moved where its change is beyond the two intervals, corrected for the number of figures.
-    """
+    """Compare two studies: what differs in their files and versions, and which figures moved."""
     from ..compare.report.folder import read_results
     from ..study.diff import compare_studies
 

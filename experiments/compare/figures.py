@@ -169,7 +169,7 @@ def spelt(figure: Figure, *, sign: bool = False) -> str:
     return number(figure.value, sign=sign) + ends
 
 
-def sentences(key: str, **known: Any) -> list[str]:
+def worded(key: str, **known: Any) -> list[str]:
     """What a section says of what is ``known``: the template of its key in :data:`SENTENCES`, a sentence a line."""
     made = Environment(
         undefined=StrictUndefined,

@@ -20,7 +20,7 @@ from ..judges.panel import EVERY
 from ..reading.passes import Passes
 from ..reading.progress import Steps, silent
 from .evaluation import Evaluation, every_seat
-from .figures import Section, sentences
+from .figures import Section, worded
 from .findings import DataReport, Report, unscored_reasons
 from .lens import Lens
 from .report.browse import shown_items
@@ -230,7 +230,7 @@ def _summary(
     doubts = [note.removeprefix(WARNING) for note in notes if note.startswith(WARNING)]
     doubts += [one for one in first["confounds"][:1] if not one.startswith("No ")]
     mixed = (n_mixed(lens), lens.n_groups)
-    made = sentences(
+    made = worded(
         "summary",
         said=first["opponents"] or (*first["accuracy"], *first["candidates"][:1]),
         cost={judge: cost[judge] for judge in names if judge in cost},

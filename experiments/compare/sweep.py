@@ -23,6 +23,7 @@ from ..stats.metrics.accuracy import within_question_auroc
 from ..stats.metrics.correlation import spearman
 from ..stats.selection_noise import SelectionNoise, auroc_by_question, selection_noise
 from ..stats.statistic import SHARE, Floats, ratio
+from .figures import worded
 
 #: Takes what makes a part of a sweep, and gives what it made, just now or in an earlier run.
 Keep = Callable[[Callable[[], Floats]], Floats]
@@ -132,18 +133,9 @@ def sweep(
 @checked
 def sentences(found: Sweep) -> tuple[str, ...]:
     """What was picked, what it is worth, and what picking on the reported questions would have claimed."""
-    noise, honest = found.noise, found.honest
-    there = "" if honest.low is None else f" [{honest.low:.3f}, {honest.high:.3f}]"
-    value = "undefined" if honest.value is None else f"{honest.value:.3f}{there}"
-    how = "" if found.metric == "accuracy" else " (each item by a probe that had not seen its question)"
-    return (
-        f"Picked on the fitting questions: {_name(found, found.picked)}, {found.table['fit'][found.picked]:.3f} there"
-        f"{how}. On the other questions: {value}.",
-        f"The best of {noise.n_candidates} cells on the reported questions themselves shows {noise.seen:.3f} "
-        f"({_name(found, noise.pick)}). Picking and reporting on the same questions flatters by {noise.optimism:+.3f} "
-        f"[{noise.low:+.3f}, {noise.high:+.3f}] ({noise.n_splits} halvings); honest would be {noise.honest:.3f}. "
-        f"The same cell is picked on {noise.stability:.0%} of the halves.",
-    )
+    picked, best = (_name(found, cell) for cell in (found.picked, found.noise.pick))
+    told = {"honest": found.honest, "noise": found.noise, "metric": found.metric, "picked": picked, "best": best}
+    return tuple(worded("sweep", **told, fit=found.table["fit"][found.picked]))
 
 
 def _name(found: Sweep, cell: int) -> str:

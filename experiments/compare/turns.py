@@ -24,7 +24,7 @@ from ..reading.passes import VERDICT_NEEDS, Passes
 from ..reading.read import VERDICT_READOUTS
 from ..reading.verdict_pass import wanted_of
 from ..reading.ways import Turn, ask
-from .figures import sentences
+from .figures import worded
 
 if TYPE_CHECKING:
     from .judging import Judging
@@ -77,7 +77,7 @@ def choose_turns(run: "Judging", features: Features) -> None:
     tried = [one for one in found if one.cue is not None or one.opened is not None]
     moved = [one.judge for one in tried if one.turn == "open"]
     told: Any = {"n": len(rows), "measure": MEASURE[run.kind], "trials": tried, "moved": moved}
-    run.notes += sentences("turns", **told, error=max((one.error for one in tried), default=0.0))
+    run.notes += worded("turns", **told, error=max((one.error for one in tried), default=0.0))
 
 
 def opened_items(run: "Judging", name: str, items: Sequence[Any], cued: Features, *, swapped: bool = False) -> Features:

@@ -1,7 +1,7 @@
 """Verdicts as JSONL, one row of the table a line, and the rows that verdicts of items make."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -13,7 +13,7 @@ from ...models.conversation import Text, plain_text
 from ...models.errors import InnerjudgeError, shown
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...probes import Verdict
-from .jsonl import is_whole, read_records, require_undamaged, seal, writing
+from .jsonl import is_damaged, is_whole, read_records, require_undamaged, seal, write_jsonl, writing
 from .records import Record, describe
 from .verdict_table import Label, Row, Table
 
@@ -109,6 +109,17 @@ def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:
             f"given --out {shown(path)}, which holds no {what} ({shown(error)}), expected a new file: choose another "
             "--out"
         ) from None
+
+
+def keep_rows(out: Path, rows: Sequence[Mapping[str, Any]], other: str, what: str = "verdicts") -> bool:
+    """Write rows into a file, and say whether it held them already; ``other`` is the refusal of a file of others."""
+    there = out.exists() and not is_damaged(out)
+    if there and read_rows(out, what) != rows:
+        raise InnerjudgeError(other)
+    if not there:
+        with writing(out):
+            write_jsonl(out, rows)
+    return there
 
 
 def _row(record: Record, data: str) -> Row:

@@ -15,7 +15,7 @@ from ...probes.promising import identity
 from ..data.jsonl import is_damaged, remade, write_jsonl, writing
 from ..data.kinds import hash_item, hash_of
 from ..data.splits import rows_by_group
-from ..data.verdict_files import read_rows, row_json, verdict_row
+from ..data.verdict_files import keep_rows, read_rows, row_json, verdict_row
 from ..drawing.style import are_in
 from ..judges.judge import Judge
 from .part_file import PartFile, forget
@@ -139,17 +139,9 @@ def write_ranking(items: Sequence[Item], verdicts: Path, out: Path) -> str:
     ``InnerjudgeError`` if ``out`` holds another ranking, or something else.
     """
     require_ranking(out)
-    rows = list(ranking_rows(items, read_rows(verdicts)))
-    if out.exists() and not is_damaged(out):
-        if read_rows(out) == rows:
-            return f"{out} is complete already."
-        raise InnerjudgeError(
-            f"given --out {out}, which holds another ranking than {verdicts} gives, expected a new file: choose "
-            "another --out or delete it"
-        )
-    with writing(out):
-        write_jsonl(out, rows)
-    return f"The ranking is in {out}, the verdicts in {verdicts}."
+    other = f"given --out {out}, which holds another ranking than {verdicts} gives, expected a new file: choose "
+    there = keep_rows(out, list(ranking_rows(items, read_rows(verdicts))), f"{other}another --out or delete it")
+    return f"{out} is complete already." if there else f"The ranking is in {out}, the verdicts in {verdicts}."
 
 
 def ranking_rows(items: Sequence[Item], rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:

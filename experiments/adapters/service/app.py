@@ -19,12 +19,7 @@ from ...selection.gates import Gate  # noqa: E402
 from .batcher import Batcher  # noqa: E402
 from .limits import Guard, Limits, Meters, register_refusals  # noqa: E402
 from .routes import judging_routes, service_routes  # noqa: E402
-
-_ABOUT = """
-Judges that read a language model's hidden states, with the request formats of Jina, Cohere and vLLM. Higher is better,
-on each judge's own scale. What cannot be scored has the score `null` and the reason as `unscored`. Fields that these
-services know and a judge does not (truncation, say) are ignored: a text is never cut.
-"""
+from .shapes import SAID  # noqa: E402
 
 
 def create_app(
@@ -73,7 +68,7 @@ def create_app(
             await batcher.stop()
 
     app: FastAPI = FastAPIOffline(
-        title="innerjudge", version=metadata.version("innerjudge"), description=_ABOUT, lifespan=working
+        title="innerjudge", version=metadata.version("innerjudge"), description=SAID["about"], lifespan=working
     )
     asking_key = [Depends(HTTPBearer(auto_error=False))] if key is not None else []  # for the page; Guard checks it
     app.include_router(judging_routes(batchers, limits, read), dependencies=asking_key)

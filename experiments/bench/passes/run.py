@@ -93,7 +93,11 @@ def run_benchmark(
         raise InnerjudgeError(f"given --only {', '.join(sorted(unknown))}, expected some of {known}")
     threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
-    found = Benchmark(command=command, options=options, machine=_machine(options), versions=dict(versions()), tables=())
+    machine = {"architecture": platform.machine(), "cores": str(os.cpu_count())}
+    machine["vector instructions"] = torch.backends.cpu.get_cpu_capability()
+    if options.device.startswith("cuda") and torch.cuda.is_available():
+        machine["GPU"] = torch.cuda.get_device_name(options.device)
+    found = Benchmark(command=command, options=options, machine=machine, versions=dict(versions()), tables=())
     try:
         for section in sections:
             if not options.only or section.key in options.only:
@@ -163,17 +167,6 @@ def _lines(
         line = replace(line, cpu=cpu, wall=wall, seconds=Spread.of(times[name].cpu).median, peak=peak, memory=memory)
         lines.append(replace(line, expected=variant.expected, expected_memory=variant.expected_memory))
     return lines
-
-
-def _machine(options: Options) -> dict[str, str]:
-    found = {
-        "architecture": platform.machine(),
-        "cores": str(os.cpu_count()),
-        "vector instructions": torch.backends.cpu.get_cpu_capability(),
-    }
-    if options.device.startswith("cuda") and torch.cuda.is_available():
-        found["GPU"] = torch.cuda.get_device_name(options.device)
-    return found
 
 
 #: Files of a run in its folder.

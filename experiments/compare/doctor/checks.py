@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, SplineTransformer
 
 from ....probes.text_only import tfidf
-from ..figures import Cell, Section, grid, section, sentences
+from ..figures import Cell, Section, grid, section, worded
 from ..trace_blind import PASS_RATE, pass_rate
 from .scores import Scores
 
@@ -39,7 +39,7 @@ def checks(given: Scores) -> Section:
     rows.append(["questions with a right and a wrong candidate", mixed])
     absent = [name for name in ("text", "prompt", "answer", "source", "split") if name not in given.more]
     any_leaked = leaked is not None and leaked.any()
-    found = sentences("checks", leaked=shares if any_leaked else [], twice=twice, mixed=mixed, absent=absent)
+    found = worded("checks", leaked=shares if any_leaked else [], twice=twice, mixed=mixed, absent=absent)
     return section("checks", "The data", found, [grid("Checks of the table", ["check", "found"], rows)])
 
 

@@ -16,7 +16,7 @@ from ...selection.reranking import selection_accuracy
 from ...selection.rules import Rule
 from ...stats.intervals import cluster_interval, difference, holm
 from ...stats.metrics.accuracy import auroc, decomposition, within_question_auroc
-from ..figures import Cell, Section, grid, section, sentences, split_of_auroc
+from ..figures import Cell, Section, grid, section, split_of_auroc, worded
 from ..findings import DataReport, Reason, Report
 from ..lens import Lens
 from ..report.folder import SPECS, claim, write
@@ -146,7 +146,7 @@ def _verdict(given: Scores, lens: Lens, explained: Explained) -> Section:
         inside = within_question_auroc(given.labels, values, given.questions)
         shown.append([name, whole, lens.figure("verdict", name, "AUROC within questions", inside, null=0.5)])
     known = {"alone": alone, "named": explained.named, "left": explained.left, "level": LEVEL}
-    said = sentences("verdict", **known, within=cell(shown[0][2]))
+    said = worded("verdict", **known, within=cell(shown[0][2]))
     parts = decomposition(given.labels, given.scores, given.questions)
     split = "" if parts is None else split_of_auroc(*parts)
     rows: list[list[Cell]] = [["nothing", None, round(alone.value, 3), _p(alone.p)]]
@@ -197,7 +197,7 @@ def _choosing(given: Scores, lens: Lens, tried: int) -> Section:
     if tried > 1 and pooled.error is not None and pooled.value is not None:
         luck = pooled.error * float(norm.ppf((tried - 0.375) / (tried + 0.25)))  # Blom 1958
     ceiling = label_ceiling(given.labels, given.again)
-    found = sentences("choosing", luck=luck, tried=tried, pooled=pooled.value, ceiling=ceiling)
+    found = worded("choosing", luck=luck, tried=tried, pooled=pooled.value, ceiling=ceiling)
     caption = "Share of questions whose chosen candidate is right (questions of several candidates)"
     return section("choosing", "Choosing among candidates", found, [grid(caption, ["choice", "right"], rows)])
 

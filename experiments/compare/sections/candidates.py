@@ -11,7 +11,7 @@ from ...drawing.style import counted
 from ...selection.cascade import cost_curve
 from ...selection.reranking import accuracy_against_n, interval, selection_accuracy
 from ...selection.rules import Rule
-from ..figures import Figure, Section, grid, section, sentences, spelt
+from ..figures import Figure, Section, grid, section, spelt, worded
 from ..lens import Lens
 from ..report.draw import curves
 from ..report.judge_plots import accuracy_by_candidates
@@ -98,7 +98,7 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
     line = {f"{judge}, then {dear}": [table[name].tolist() for name in columns[1:]]}
     heading, axes = f"Accuracy against cost: {judge}, then {dear}", {"x": "tokens per item", "y": "accuracy"}
     plot = curves(lens.data, CASCADE, heading, line, **axes, behind=behind)
-    said = sentences(CASCADE, judge=judge, dear=dear, rows=rows, counted=counted(len(best), "cheaper judge"))
+    said = worded(CASCADE, judge=judge, dear=dear, rows=rows, counted=counted(len(best), "cheaper judge"))
     question = f"What is gained by asking {dear} only where a cheaper judge is not sure?"
     return section(CASCADE, "A cheap judge first", said, plots=[plot], question=question)
 

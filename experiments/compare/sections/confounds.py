@@ -3,7 +3,7 @@
 from ...stats.biases.confounds import centred_auroc, length_matched_pairs, residual
 from ...stats.biases.preferences import length_beyond_labels, length_correlation
 from ...stats.metrics.accuracy import auroc, within_question_auroc
-from ..figures import Cell, Figure, Section, grid, section, sentences
+from ..figures import Cell, Figure, Section, grid, section, worded
 from ..lens import Lens, as_floats, standing
 from ..report.draw import bars
 from .headline import holds
@@ -52,7 +52,7 @@ def _said(shown: dict[str, dict[str, Figure]]) -> list[str]:
             length.append(judge)
     known = [f for figures in shown.values() for f in (figures["pooled"], figures["within questions"])]
     above = any(f.low is not None and f.low > 0.5 for f in known)
-    return sentences(KEY, above=above, difficulty=difficulty, length=length)
+    return worded(KEY, above=above, difficulty=difficulty, length=length)
 
 
 def _ratings(lens: Lens) -> Section:
@@ -69,6 +69,6 @@ def _ratings(lens: Lens) -> Section:
         rows.append([judge, raw, lens.zero(KEY, judge, "correlation with length at equal grade", left)])
     columns = ["judge", "Spearman with length", "the same among responses of one human grade"]
     found, tested = standing([row[2] for row in rows if isinstance(row[2], Figure)])
-    said = sentences("confounds of grades", found=found, tested=tested)
+    said = worded("confounds of grades", found=found, tested=tested)
     question = "Do longer responses get higher grades than people give them?"
     return section(KEY, "Length", said, [grid("Grades and length", columns, rows)], question=question)

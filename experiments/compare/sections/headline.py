@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ...drawing.style import number
-from ..figures import QUESTIONS, Cell, Figure, Grid, Section, grid, section, sentences
+from ..figures import QUESTIONS, Cell, Figure, Grid, Section, grid, section, worded
 from ..lens import Lens, differences
 from ..metrics import CHANCE, UNSCORED_WRONG, chance_of, criteria, metrics, scored_by
 from ..report.draw import forest
@@ -69,7 +69,7 @@ def _said(lens: Lens, main: str, figures: Mapping[str, Figure], gaps: Mapping[st
     known, why = [f for f in figures.values() if f.value is not None], lens.table.unscored(lens.settings.against)
     levels = {f.judge: chance_of(lens, main, f.judge) for f in known}
     held = [judge for judge, level in levels.items() if level is not None and holds(figures[judge], level)]
-    return sentences(
+    return worded(
         KEY,
         main=main,
         figures=list(figures.values()),

@@ -15,7 +15,7 @@ from ...selection.rules import Rule
 from ...stats.intervals import Difference, difference, holm
 from ...stats.metrics.accuracy import auroc, decomposition
 from ...stats.statistic import Statistic
-from ..figures import Cell, Figure, Grid, Section, grid, section, sentences, split_of_auroc
+from ..figures import Cell, Figure, Grid, Section, grid, section, split_of_auroc, worded
 from ..lens import Lens, Metric
 from ..metrics import metrics, scored_by
 from ..trace_blind import PASS_RATE, RANDOM, of_another, pass_rate
@@ -47,7 +47,7 @@ def opponents(lens: Lens) -> Section | None:
     if not stands:
         return None
     better = [one.own.judge for one in stands if one.gap.verdict == "better"]
-    found = sentences(KEY, best=stands[0], better=better, n=len(stands), theirs=len(theirs))
+    found = worded(KEY, best=stands[0], better=better, n=len(stands), theirs=len(theirs))
     rows: list[list[Cell]] = [[one.own.judge, one.own, one.closest.judge, one.closest, one.gap] for one in stands]
     caption = "Each judge against its closest opponent; p tests the claim that it is better than every opponent"
     grids = [grid(caption, ["judge", main, "closest opponent", "its figure", "difference"], rows)]
@@ -56,7 +56,7 @@ def opponents(lens: Lens) -> Section | None:
         scores = lens.table.scores(best)
         parts, (other, blind) = decomposition(lens.truths, scores, lens.groups), _shuffled(lens, best, scores)
         split = None if parts is None else split_of_auroc(*parts)
-        found += sentences(f"{KEY} of traces", judge=best, split=split, other=other, blind=blind)
+        found += worded(f"{KEY} of traces", judge=best, split=split, other=other, blind=blind)
         found += _choosing(lens, best)
         grids.append(_made_of(lens, [one.own.judge for one in stands] + theirs))
     return section(KEY, "Against its opponents", found, grids)
@@ -115,7 +115,7 @@ def _choosing(lens: Lens, judge: str) -> list[str]:
         told.append((words, lens.figure(KEY, rule, "top@1", other), gain))
         shown += gain.low is not None and gain.low > 0
     right = lens.figure(KEY, judge, "top@1", own)
-    return sentences(f"{KEY} at choosing", judge=judge, own=right, told=told, shown=shown)
+    return worded(f"{KEY} at choosing", judge=judge, own=right, told=told, shown=shown)
 
 
 def _made_of(lens: Lens, judges: Sequence[str]) -> Grid:

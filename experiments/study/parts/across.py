@@ -12,7 +12,7 @@ from ....probes.choices import head_credits
 from ....probes.row_judge import each_row
 from ...compare.by_block import labelled
 from ...compare.evaluation import Evaluation, columns_of
-from ...compare.figures import Cell, Figure, Plot, Section, grid, section, sentences
+from ...compare.figures import Cell, Figure, Plot, Section, grid, section, worded
 from ...compare.judging import by_difference
 from ...compare.lens import Lens
 from ...compare.metrics import metrics
@@ -78,7 +78,7 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
     if not table:
         return None
     whole = grid("Fitted on the row's data, tested on the column's", ["judge", "fitted on", *every], table)
-    return section(KEY, "Transfer between data sets", sentences(KEY), [whole], plots)
+    return section(KEY, "Transfer between data sets", worded(KEY), [whole], plots)
 
 
 def selection(judged: Evaluation) -> Section | None:
@@ -95,9 +95,7 @@ def selection(judged: Evaluation) -> Section | None:
     columns = ["what", "candidates", "pick", "figure where picked", "optimism [range over halves]", "honest figure",
                "same pick on a half", "pick on reported questions"]  # fmt: skip
     caption = "Nested selection on the questions that picks are made on (200 random halves)"
-    return section(
-        "selection", "The luck of a pick", sentences("selection", found=found), [grid(caption, columns, table)]
-    )
+    return section("selection", "The luck of a pick", worded("selection", found=found), [grid(caption, columns, table)])
 
 
 _Found = tuple[str, SelectionNoise, str, float | None]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ...compare.figures import Cell, Grid, Section, grid, section, sentences
+from ...compare.figures import Cell, Grid, Section, grid, section, worded
 from ...compare.lens import Lens, as_floats, within
 from ...stats.agreement.confusion import cohen_kappa, p_criterion, p_lenient, percent_agreement, scott_pi
 from ...stats.agreement.juries import MOST_RATERS, addition, replacement
@@ -35,7 +35,7 @@ def _said(grids: list[Grid]) -> list[str]:
     both = {"raw": raw[widest].value, "pi": pi[widest].value} if widest is not None else {}
     replaced = [f for f in figures if f.metric == "alpha with a person replaced, change" and f.low is not None]
     worse = [f.judge for f in replaced if f.high is not None and f.high < 0]
-    return sentences(KEY, widest=widest, **both, replaced=replaced, worse=worse)
+    return worded(KEY, widest=widest, **both, replaced=replaced, worse=worse)
 
 
 def _with_labels(lens: Lens) -> Grid:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...compare.figures import Cell, Figure, Good, Grid, Plot, Section, grid, section, sentences
+from ...compare.figures import Cell, Figure, Good, Grid, Plot, Section, grid, section, worded
 from ...compare.lens import Lens, differences
 from ...compare.metrics import metrics
 from ...compare.report.draw import bars, forest
@@ -52,7 +52,7 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
     known = [f for f in figures if f.judge in ways and f.value is not None]
     best = max(known, key=lambda f: f.value or 0.0, default=None)
     ahead = [g.judge for g in gaps.values() if g.verdict == "better" and g.judge in ways]
-    said = sentences(KEY, best=best, main=main, gaps=len(gaps), ahead=ahead, against=lens.settings.against)
+    said = worded(KEY, best=best, main=main, gaps=len(gaps), ahead=ahead, against=lens.settings.against)
     return section(KEY, "Ways of asking", said, grids, [plot])
 
 
@@ -115,7 +115,7 @@ def with_references(lens: Lens, rows: Sequence[Row]) -> Section | None:
     plot = bars(lens.data, "references", "With a reference, and without", shown, y=pooled)
     n = {name: sum(mask) for name, mask in parts.items()}
     known = n["could answer"] + n["could not"]
-    said = sentences("references", known=known, n=n)
+    said = worded("references", known=known, n=n)
     whole = grid(f"{pooled} by reference condition (point-wise, logits)", ["condition", *parts], table)
     return section("references", "With a reference", said, [whole], [plot])
 
@@ -135,7 +135,7 @@ def distracted(lens: Lens, trials: Sequence[Row], flips: Sequence[Row], dummies:
     grids += [_flips(lens, flips)] if flips else []
     grids += [_dummies(lens, dummies)] if dummies else []
     question = "Can a judge be talked round by assurance, length or flattery, or won by an answer that says nothing?"
-    said = sentences(DISTRACTORS, trials=trials)
+    said = worded(DISTRACTORS, trials=trials)
     found = section(DISTRACTORS, "Distractors and dummy answers", said, grids, plots, question=question)
     return found if found.grids else None
 

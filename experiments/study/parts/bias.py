@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid, section, sentences
+from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid, section, worded
 from ...compare.lens import Lens, as_floats, standing
 from ...compare.report.draw import forest
 from ...stats.biases.confounds import grades_used, over_scoring, tied_share
@@ -28,7 +28,7 @@ def bias(lens: Lens) -> Section | None:
     if lens.settings.system and lens.settings.own:
         grids.append(_own(lens))
     found, tested = standing([f for g in grids for f in g.figures])
-    made_of = section(KEY, "Biases", sentences(KEY, found=found, tested=tested), grids, plots)
+    made_of = section(KEY, "Biases", worded(KEY, found=found, tested=tested), grids, plots)
     return made_of if made_of.grids else None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ....models.errors import InnerjudgeError
-from ...compare.figures import Cell, Section, grid, section, sentences
+from ...compare.figures import Cell, Section, grid, section, worded
 from ...compare.lens import Lens, as_floats, differences
 from ...compare.metrics import metrics
 from ...data.verdict_table import Row
@@ -59,7 +59,7 @@ def panels(lens: Lens) -> Section | None:
         table.append([name, *figures, gaps.get(name)])
     paper: list[list[Cell]] = [[j, round(exam[j], 3), round(weights.get(j, 0.0), 3)] for j in jurors]
     won = [name for name, gap in gaps.items() if gap.verdict == "better"]
-    said = sentences(KEY, best=best, won=won, n=len(gaps))
+    said = worded(KEY, best=best, won=won, n=len(gaps))
     grids = [
         grid("Panels, and the best judge", ["panel", *list(found)[:2], f"minus {best}"], table),
         grid("On the calibration questions: share right, and weight", ["judge", "share right", "weight"], paper),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...compare.figures import Cell, Section, grid, section, sentences
+from ...compare.figures import Cell, Section, grid, section, worded
 from ...compare.lens import Lens
 from ...data.verdict_table import Table
 from ...stats.agreement.confusion import Votes, one_of, repaired, right_or_wrong, suspects
@@ -48,7 +48,7 @@ def labels(lens: Lens, *, threshold: float) -> Section | None:
         names = list(figures)
         rows.append([judge, *(lens.describe(KEY, judge, name, s) for name, s in figures.items())])
     n = sum(v is not None for v in given)
-    said = sentences(KEY, flagged=len(flagged), n=n, judges=len(votes), threshold=threshold)
+    said = worded(KEY, flagged=len(flagged), n=n, judges=len(votes), threshold=threshold)
     caption = "Figures on given and on repaired labels (repaired by all judges but the one in the row)"
     surest = grid("The surest suspects", ["item", "label", "the judges say", "confidence", "judges"], listed)
     return section(KEY, "Label errors", said, [surest, grid(caption, ["judge", *names], rows)])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...compare.evaluation import Evaluation
-from ...compare.figures import Cell, Figure, Section, grid, section, sentences
+from ...compare.figures import Cell, Figure, Section, grid, section, worded
 from ...compare.lens import Lens, differences
 from ...compare.metrics import metrics, scored_by
 from ...compare.report.draw import bars
@@ -112,4 +112,4 @@ def _said(main: str, shown: Mapping[str, Mapping[str, Figure]], gaps: Sequence[F
         if values:
             leaders.setdefault(max(values, key=lambda j: values[j] or 0.0), []).append(prompt)
     ends: Any = {"low": low, "worst": worst, "high": high, "best": best}
-    return sentences(KEY, main=main, judge=judge, **ends, gaps=len(gaps), first=first, moved=moved, leaders=leaders)
+    return worded(KEY, main=main, judge=judge, **ends, gaps=len(gaps), first=first, moved=moved, leaders=leaders)

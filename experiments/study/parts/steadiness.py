@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...compare.figures import Cell, Grid, Section, grid, section, sentences
+from ...compare.figures import Cell, Grid, Section, grid, section, worded
 from ...compare.lens import Lens, standing
 from ...data.verdict_table import Row
 from ...stats.biases import consistency, preferences
@@ -28,7 +28,7 @@ def steadiness(
     grids += [_sage(lens, pairs), _orders(lens, pairs, sampled)] if pairs else []
     grids += [_perturbed(lens, perturbed)] if perturbed else []
     found, tested = standing([f for g in grids for f in g.figures])
-    made = section(KEY, "Steadiness, without labels", sentences(KEY, found=found, tested=tested), grids)
+    made = section(KEY, "Steadiness, without labels", worded(KEY, found=found, tested=tested), grids)
     return made if made.grids else None
 
 
