@@ -52,30 +52,7 @@ class Evaluation(DataItems):
     @cached_property
     def judging(self) -> Judging:
         """The machinery on these sides; its features are kept."""
-        require_classes(self.items, self.sides.fit)
-        needs = frozenset(need for seat in self.seats.values() for need in seat.judge.needs)
-        if self.settings.selection:  # what the look at the luck of a pick reads, whatever judges there are
-            states = [f"hidden/{p}" for p in positions(self.settings.between)]
-            needs |= {*{"trace": states, "choice": ["qk/before", "labels"]}.get(self.kind, ())}
-        needs |= {"logits/score", "labels"} if TEXT in self.seats else set()  # ways of asking, of the same pass
-        passes, how, own = replace(self.passes, needs=needs), self.settings, self.settings.prompt
-        told = [how.reasoning_tokens, how.abstain, list(how.scale), how.merge_system, own and own.told, how.markers]
-        told += [sorted(needs)]
-
-        def keep(name: str, items: Sequence[Any], read_part: ReadPart) -> Features:
-            return self.store.features(f"{self.name}-{name}", [*told, self.name], items, read_part, passes.steps)
-
-        return Judging(
-            lm=self.lm,
-            kind=self.kind,
-            items=self.items,
-            fit=self.sides.fit,
-            test=np.sort(np.concatenate([self.sides.calibrate, self.sides.test])),
-            seats=self.seats,
-            settings=self.settings,
-            passes=passes,
-            keep=keep,
-        )
+        return _judging(self)
 
     def rows(self) -> list[Row]:
         """Rows of every judge on the items that it was not fitted on, of people, and of imported judges."""
@@ -151,6 +128,33 @@ class Evaluation(DataItems):
                     "another name: rename it in the file, or leave ours out with --judges"
                 )
         Table(row for rows in self.imported.values() for row in rows)  # refuses rows that clash
+
+
+def _judging(one: Evaluation) -> Judging:
+    require_classes(one.items, one.sides.fit)
+    needs = frozenset(need for seat in one.seats.values() for need in seat.judge.needs)
+    if one.settings.selection:  # what the look at the luck of a pick reads, whatever judges there are
+        states = [f"hidden/{p}" for p in positions(one.settings.between)]
+        needs |= {*{"trace": states, "choice": ["qk/before", "labels"]}.get(one.kind, ())}
+    needs |= {"logits/score", "labels"} if TEXT in one.seats else set()  # ways of asking, of the same pass
+    passes, how, own = replace(one.passes, needs=needs), one.settings, one.settings.prompt
+    told = [how.reasoning_tokens, how.abstain, list(how.scale), how.merge_system, own and own.told, how.markers]
+    told += [sorted(needs)]
+
+    def keep(name: str, items: Sequence[Any], read_part: ReadPart) -> Features:
+        return one.store.features(f"{one.name}-{name}", [*told, one.name], items, read_part, passes.steps)
+
+    return Judging(
+        lm=one.lm,
+        kind=one.kind,
+        items=one.items,
+        fit=one.sides.fit,
+        test=np.sort(np.concatenate([one.sides.calibrate, one.sides.test])),
+        seats=one.seats,
+        settings=one.settings,
+        passes=passes,
+        keep=keep,
+    )
 
 
 def rows_of(one: Evaluation, outcomes: Sequence[Outcome]) -> list[Row]:

@@ -137,11 +137,9 @@ class Judging(ItemFeatures):
             is_open = self.turns.get(name) == "open"
             read, again = (opened, without) if is_open else (features, self.permuted)
             found = self._outcome(name, seat, read, permuted=again)
-            if found.again is not None:  # labels of the options as given, None outside of the sample
-                said = zip(found.again, self.test.tolist(), strict=True)
-                given = [moved_back(v, order[k]) if v is not None and k in order else None for v, k in said]
-                found = replace(found, again=given)
-            outcomes.append(found)
+            said = zip(found.again or (), self.test.tolist(), strict=False)  # as given, and nothing outside the sample
+            given = [moved_back(v, order[k]) if v is not None and k in order else None for v, k in said]
+            outcomes.append(replace(found, again=given or None))
         return outcomes
 
     def _of_pairs(self) -> list[Outcome]:

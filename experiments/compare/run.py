@@ -97,24 +97,7 @@ class ComparisonRun:
         with self.timed("judging"):
             rows = one.rows()
         self.rows += rows
-        table = Table(rows)
-        families = {name: seat.family for name, seat in one.seats.items()} | dict.fromkeys(one.cost_elsewhere, "text")
-        for name in table.judges:
-            others = "baseline" if name == AGREEMENT else "people" if name.startswith("human") else "imported"
-            families.setdefault(name, others)
-        kin = dict.fromkeys(one.seats, frozenset(self.settings.own))
-        for row in rows:
-            if row.judge not in one.seats and "family" in row.tags:
-                kin[row.judge] = kin.get(row.judge, frozenset()) | {row.tags["family"]}
-        return Lens(
-            data=one.name,
-            kind=one.kind,
-            table=table.where(split="test"),
-            calibration=table.where(split="calibrate"),
-            families=families,
-            settings=self.settings,
-            kin=kin,
-        )
+        return lens_of(one, rows)
 
     def report(self, sources: Sequence[Source], *, command: str) -> Report:
         """Run every step that is not kept, and make the figures."""
@@ -154,6 +137,28 @@ class ComparisonRun:
         started = time.perf_counter()
         yield
         self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - started
+
+
+def lens_of(one: Evaluation, rows: Sequence[Row]) -> Lens:
+    """What the sections of a report look through: families of judges, and what is of their own model's family."""
+    table = Table(rows)
+    families = {name: seat.family for name, seat in one.seats.items()} | dict.fromkeys(one.cost_elsewhere, "text")
+    for name in table.judges:
+        others = "baseline" if name == AGREEMENT else "people" if name.startswith("human") else "imported"
+        families.setdefault(name, others)
+    kin = dict.fromkeys(one.seats, frozenset(one.settings.own))
+    for row in rows:
+        if row.judge not in one.seats and "family" in row.tags:
+            kin[row.judge] = kin.get(row.judge, frozenset()) | {row.tags["family"]}
+    return Lens(
+        data=one.name,
+        kind=one.kind,
+        table=table.where(split="test"),
+        calibration=table.where(split="calibrate"),
+        families=families,
+        settings=one.settings,
+        kin=kin,
+    )
 
 
 def check_data(sources: Sequence[Source], settings: Settings) -> None:

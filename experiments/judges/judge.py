@@ -5,13 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from huggingface_hub import HfApi
-
 from ...extraction.provenance import provenance
 from ...models.arguments import checked
-from ...models.errors import InnerjudgeError, html_table, one_line
+from ...models.errors import InnerjudgeError, html_table
 from ...models.final_norm import find_final_norm
-from ...models.foreign import Scratch
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge
 from ..data.jsonl import writing
@@ -20,11 +17,11 @@ from ..reading.passes import Passes, check_prompt
 from . import saved
 from .pair_judge import PairJudge
 from .panel import passes_for, require_kind_of_judge, require_model, scale_of
-from .saved import FILES, JudgeRecord, find_folder
+from .saved import HubUpload, JudgeRecord, find_folder
 from .shared_models import shared_model
 
 
-class Judge(PairJudge):
+class Judge(PairJudge, HubUpload):
     """A judge, its model and how it is asked.
 
     It may be used from many threads; one at a time runs the model. Judges of one model that are loaded in one process
@@ -163,38 +160,6 @@ class Judge(PairJudge):
             saved.save(judge, made, Path(folder), norm)
 
     save_pretrained = save
-
-    @checked
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        private: bool | None = None,
-        token: str | None = None,
-        revision: str | None = None,
-        commit_message: str = "Judge of innerjudge",
-        create_pr: bool = False,
-    ) -> str:
-        """Put the judge's folder on the hub, model card and all; returns the address.
-
-        The repository ``"you/name"`` is made where it does not exist, ``private`` or not (``None``: the hub's default
-        for you). The ``token`` is of an account that may write there, ``None`` for the one of ``hf auth login``. The
-        commit goes to the branch ``revision``; ``create_pr`` proposes it instead of making it. ``InnerjudgeError`` if
-        the hub refuses, with its reason.
-        """
-        api = HfApi(token=token)
-        with Scratch(repo_id) as folder:
-            self.save(folder)
-            try:
-                made = api.create_repo(repo_id, private=private, exist_ok=True)
-                how: dict[str, Any] = {"revision": revision, "commit_message": commit_message, "create_pr": create_pr}
-                api.upload_folder(repo_id=made.repo_id, folder_path=folder, allow_patterns=list(FILES), **how)
-            except Exception as error:  # the hub's client has no one class for what goes wrong on the way
-                raise InnerjudgeError(
-                    f"given {repo_id!r} to push to, expected a repository of yours and a token that may write to it "
-                    f"(`hf auth login`): {one_line(error)}"
-                ) from None
-        return str(made)
 
 
 def _read_as(kind: str) -> str:

@@ -88,16 +88,7 @@ class PairJudge:
         if batch_size < 1:
             raise InnerjudgeError(f"given batch_size={batch_size}, expected at least 1")
         asked = [pairs] if is_single(pairs) else as_list(pairs, "pairs of strings")
-        context = self.lm.anatomy.context
-        items, places, why = items_of_pairs(asked, self.kind, context=context, criterion=self.criterion)
-        found = {place: Verdict(str(place), unscored=reason) for place, reason in why.items()}
-        if items:  # only those that can be judged are put to the model
-            passes = replace(self.passes, batch_size=batch_size)
-            bar = shown(PlainConsole(stderr=True)) if show_progress_bar else nullcontext(passes.steps)
-            with bar as steps, turn(self.lm):
-                features = read(self.lm, items, replace(passes, steps=steps))
-            found |= dict(zip(places, self.judge.verdicts(features), strict=True))
-        return [replace(found[k], id=getattr(one, "id", str(k))) for k, one in enumerate(asked)]
+        return ask(self, asked, batch_size, show_progress_bar)
 
     def rank(
         self,
@@ -201,3 +192,16 @@ def refuse_options(judge: PairJudge, method: str) -> None:
             f"given {judge.judge!r}, which compares the options of a question, expected a judge of responses for "
             f"{method}(pairs): use rank(question, options)"
         )
+
+
+def ask(judge: PairJudge, asked: list[Any], batch_size: int, show_progress_bar: bool | None) -> list[Verdict]:
+    """One verdict a pair or item, in order; only those that can be judged are put to the model."""
+    items, places, why = items_of_pairs(asked, judge.kind, context=judge.lm.anatomy.context, criterion=judge.criterion)
+    found = {place: Verdict(str(place), unscored=reason) for place, reason in why.items()}
+    if items:
+        passes = replace(judge.passes, batch_size=batch_size)
+        bar = shown(PlainConsole(stderr=True)) if show_progress_bar else nullcontext(passes.steps)
+        with bar as steps, turn(judge.lm):
+            features = read(judge.lm, items, replace(passes, steps=steps))
+        found |= dict(zip(places, judge.judge.verdicts(features), strict=True))
+    return [replace(found[k], id=getattr(one, "id", str(k))) for k, one in enumerate(asked)]

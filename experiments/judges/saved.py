@@ -1,17 +1,20 @@
 """A fitted judge as a folder, here or on the hub: it and how it was made, so that it is asked in the same way."""
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
-from huggingface_hub import ModelCard, ModelCardData, snapshot_download
+from huggingface_hub import HfApi, ModelCard, ModelCardData, snapshot_download
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ...models import foreign
+from ...models.arguments import checked
 from ...models.errors import InnerjudgeError, one_line
 from ...models.final_norm import FinalNorm
+from ...models.foreign import Scratch
 from ...models.markers import THINK
 from ...models.prompts import STEPS
 from ...probes import BaseJudge, storage
@@ -154,3 +157,43 @@ def find_folder(name: str | Path, revision: str | None) -> Path:
             f"given the judge {str(name)!r}, expected a folder that `innerjudge fit` or Judge.save wrote, or a name on "
             f"the hub that can be reached: check the spelling and the network ({one_line(error)})"
         ) from None
+
+
+class HubUpload(ABC):
+    """Puts on the hub what ``save`` writes into a folder."""
+
+    @abstractmethod
+    def save(self, folder: str | Path) -> None:
+        """Write everything into a folder."""
+
+    @checked
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        revision: str | None = None,
+        commit_message: str = "Judge of innerjudge",
+        create_pr: bool = False,
+    ) -> str:
+        """Put the judge's folder on the hub, model card and all; returns the address.
+
+        The repository ``"you/name"`` is made where it does not exist, ``private`` or not (``None``: the hub's default
+        for you). The ``token`` is of an account that may write there, ``None`` for the one of ``hf auth login``. The
+        commit goes to the branch ``revision``; ``create_pr`` proposes it instead of making it. ``InnerjudgeError`` if
+        the hub refuses, with its reason.
+        """
+        api = HfApi(token=token)
+        with Scratch(repo_id) as folder:
+            self.save(folder)
+            try:
+                made = api.create_repo(repo_id, private=private, exist_ok=True)
+                how: dict[str, Any] = {"revision": revision, "commit_message": commit_message, "create_pr": create_pr}
+                api.upload_folder(repo_id=made.repo_id, folder_path=folder, allow_patterns=list(FILES), **how)
+            except Exception as error:  # as above
+                raise InnerjudgeError(
+                    f"given {repo_id!r} to push to, expected a repository of yours and a token that may write to it "
+                    f"(`hf auth login`): {one_line(error)}"
+                ) from None
+        return str(made)
