@@ -66,10 +66,9 @@ class FeatureArrays:
         for array in arrays.values():
             array.flags.writeable = False
         missing = {name: Fixed(reasons) for name, reasons in self.missing.items()}
-        for name in ("ragged", "texts", "seconds"):
-            object.__setattr__(self, name, Fixed(getattr(self, name)))
-        object.__setattr__(self, "arrays", Fixed(arrays))
-        object.__setattr__(self, "missing", Fixed(missing))
+        plain = {name: getattr(self, name) for name in ("ragged", "texts", "seconds")}
+        for name, value in (plain | {"arrays": arrays, "missing": missing}).items():
+            object.__setattr__(self, name, Fixed(value))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickling, as the processes of ``n_jobs`` need it: an array that was pickled can be written into again."""

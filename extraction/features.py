@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Array", "Features", "Mask", "require_unique"]
 
-#: The fields of features that are mappings by name.
-_BY_NAME = ("arrays", "ragged", "texts", "missing", "seconds")
 #: What names some of the items.
 Rows: TypeAlias = int | slice | Sequence[int] | npt.NDArray[np.intp] | Mask
 
@@ -135,7 +133,8 @@ class Features(FeatureArrays):
         odd = [k for k in both if not np.array_equal(self.arrays.get(k, 0.0), other.arrays.get(k, 1.0), equal_nan=True)]
         if odd:
             raise InnerjudgeError(f"given {sorted(odd)} on both sides, expected distinct names: rename a readout")
-        joined: dict[str, Any] = {name: {**getattr(self, name), **getattr(other, name)} for name in _BY_NAME}
+        of_names = ("arrays", "ragged", "texts", "missing", "seconds")
+        joined: dict[str, Any] = {name: {**getattr(self, name), **getattr(other, name)} for name in of_names}
         return replace(self, **joined)
 
     @classmethod

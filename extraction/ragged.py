@@ -12,6 +12,12 @@ from ..models.errors import InnerjudgeError
 Array = npt.NDArray[np.float32]
 
 
+def finite_rows(rows: Array) -> npt.NDArray[np.bool_]:
+    """Which rows ``[N, ...]`` have finite numbers only."""
+    # A float64 sum of float32 values is finite exactly when all of them are; no mask of the array's size.
+    return np.asarray(np.isfinite(rows.sum(axis=tuple(range(1, rows.ndim)), dtype=np.float64)))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Ragged:
     """Rows of ``n`` items, one item after another, without padding: ``values [N, ...]``, float32.
@@ -83,9 +89,7 @@ class Ragged:
 
     def finite(self) -> npt.NDArray[np.bool_]:
         """Which items have finite numbers only, ``[n]``."""
-        axes = tuple(range(1, self.values.ndim))
-        total = self.values.sum(axis=axes, dtype=np.float64) if axes else self.values
-        bad = np.add.reduceat(np.append(~np.isfinite(total), False).astype(int), self.offsets[:-1]) > 0
+        bad = np.add.reduceat(np.append(~finite_rows(self.values), False).astype(int), self.offsets[:-1]) > 0
         return np.asarray(~bad | (self.counts == 0))
 
     def __reduce__(self) -> tuple[Any, ...]:

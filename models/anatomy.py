@@ -123,9 +123,11 @@ class Anatomy:
 
     def label_logits(self, states: Tensor, ids: Tensor) -> Tensor:
         """Logits of a few tokens per item, in fp32: states ``[B, ..., D]``, ids ``[B, M]`` -> ``[B, ..., M]``."""
-        weight = self._plain_weight
+        weight = getattr(self.unembedding, "weight", None)
         wide = ids.view(ids.shape[0], *[1] * (states.ndim - 2), ids.shape[1]).to(states.device)
-        if weight is None:  # quantised, adapted or offloaded: only the module knows its rows
+        plain = type(self.unembedding) is nn.Linear and type(weight) in (nn.Parameter, Tensor)
+        offloaded = hasattr(self.unembedding, "_hf_hook")  # by accelerate: the weight comes when the module runs
+        if not plain or weight is None or not weight.is_floating_point() or offloaded:  # only the module knows its rows
             every = self.logits(states)
             return every.gather(-1, wide.to(every.device).expand(*states.shape[:-1], -1))
         states = self.transform(states.to(self._dtype)).to(weight.device)
@@ -135,14 +137,6 @@ class Anatomy:
         if bias is not None:
             logits = logits + bias[wide].float()
         return self.post(logits, wide)
-
-    @property
-    def _plain_weight(self) -> Tensor | None:
-        """The rows of the unembedding, if it is a plain linear map of floats."""
-        weight = getattr(self.unembedding, "weight", None)
-        plain = type(self.unembedding) is nn.Linear and type(weight) in (nn.Parameter, Tensor)
-        offloaded = hasattr(self.unembedding, "_hf_hook")  # by accelerate: the weight comes when the module runs
-        return weight if plain and weight is not None and weight.is_floating_point() and not offloaded else None
 
     @property
     def _dtype(self) -> torch.dtype:

@@ -49,11 +49,10 @@ class AttentionCall:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-Listener = Callable[[AttentionCall], None]
 _reports: Reports[AttentionCall] = Reports()
 
 
-def listening(tell: Listener) -> AbstractContextManager[None]:
+def listening(tell: Callable[[AttentionCall], None]) -> AbstractContextManager[None]:
     """While open, in this thread, ``tell`` is called with every call of a registered attention function."""
     look_ups = [(AttentionInterface, name) for name in ("get_interface", "__getitem__")]
     return _reports.listening(tell, look_ups, _handing_out)

@@ -155,11 +155,6 @@ def say_meaning(name: str) -> None:
     )
 
 
-def is_remote(made: object) -> bool:
-    """Whether the class of a model, config or tokenizer came with the model."""
-    return any(one.__module__.split(".")[0] == "transformers_modules" for one in type(made).__mro__)
-
-
 def require_trust(error: BaseException, name: str, *, trust: bool) -> None:
     """Refuse a model where transformers failed for want of trust in its code."""
     if not trust and "trust_remote_code" in str(error):

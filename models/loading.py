@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from .anatomy import Anatomy, find_anatomy
 from .arguments import checked
 from .caching import Probe
-from .checkpoint import is_remote, read_tokenizer, read_weights, require_causal, say_meaning
+from .checkpoint import read_tokenizer, read_weights, require_causal, say_meaning
 from .errors import InnerjudgeError, html_table, one_line
 from .fingerprint import fingerprint_of
 from .formats.source import adapted, find_source
@@ -123,7 +123,8 @@ class LanguageModel:
     @property
     def remote_code(self) -> bool:
         """Whether Python code that came with the model runs: its own class, config or tokenizer."""
-        return any(map(is_remote, (self.model, self.model.config, self.tokenizer)))
+        classes = (one for made in (self.model, self.model.config, self.tokenizer) for one in type(made).__mro__)
+        return any(one.__module__.split(".")[0] == "transformers_modules" for one in classes)
 
     @property
     def pad_id(self) -> int:

@@ -1,6 +1,8 @@
 """Where the reasoning of a rendered text begins and ends, by the marks around it."""
 
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 
 #: Characters ``[start, end)`` of a text.
 Span = tuple[int, int]
@@ -8,17 +10,9 @@ Span = tuple[int, int]
 Markers = tuple[str, str]
 #: Reasoning markers, as Qwen3, DeepSeek-R1 and the built-in model write them.
 THINK = ("<think>", "</think>")
-#: Reasoning formats by name: a chat template that names both markers of one has that. Channels (gpt-oss) are as the
-#: template writes them.
-FORMATS: dict[str, Markers] = {
-    "magistral": ("[THINK]", "[/THINK]"),
-    "granite": ("Here is my thought process:", "Here is my response:"),
-    "seed": ("<seed:think>", "</seed:think>"),
-    "exaone": ("<thought>", "</thought>"),
-    "command-a": ("<|START_THINKING|>", "<|END_THINKING|>"),
-    "kimi": ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
-    "think": THINK,
-}
+_WRITTEN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+#: Reasoning formats by name.
+FORMATS: dict[str, Markers] = {name: (opening, closing) for name, (opening, closing) in _WRITTEN.items()}
 
 
 def reasons(response: str, markers: Markers) -> bool:

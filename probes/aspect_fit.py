@@ -17,7 +17,6 @@ from .regression import Regression, checked_candidates, fit_logistic, unscaled
 if TYPE_CHECKING:
     from .aspects import AspectProbes
 
-Unknown = Literal["mask", "negative"]
 Head = Literal["mean", "linear", "linear-by-route"]
 #: An aspect needs so many positives, a route so many items.
 FEWEST, FEWEST_OF_ROUTE = 5, 20

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
-from .aspect_fit import OVERALL, ROUTE, Head, Unknown, columns_of, fit_aspects, fit_router, joined
+from .aspect_fit import OVERALL, ROUTE, Head, columns_of, fit_aspects, fit_router, joined
 from .estimator import parameters
 from .fitted_arrays import Array, Forms, Number, Tuple
 from .judge import Scores
@@ -33,12 +33,10 @@ class AspectProbes(RowJudge):
 
     *Routes* (DMoERM, arXiv 2403.01197: a router, and an expert a capability and task): where items have a route, there
     are probes of each, and a router on the state at the end of the prompt. The released code starts from random weights
-    and keeps the checkpoint that reverses most pairs.
+    and keeps the checkpoint that reverses most pairs. ``positions`` and ``combine`` are as in :class:`.LogisticProbe`.
 
     Args:
         aspects: Their names; empty for all that the labels have, in alphabetical order.
-        positions: CLUE's two tokens by default.
-        combine: ``"concat"`` of the positions, or ``"delta"``, last minus first.
         row: Row of the states, a number.
         unknown: ``"mask"`` leaves an item without a label for an aspect out of its fit, ``"negative"`` counts it.
         observed: Share of the positives that are recorded as such, below 1; ``None`` if negatives are negative.
@@ -71,7 +69,7 @@ class AspectProbes(RowJudge):
 
     aspects: Sequence[str] = ()
     row: int = -1
-    unknown: Unknown = "mask"
+    unknown: Literal["mask", "negative"] = "mask"
     observed: float | None = None
     correct: float | None = None
     balance: bool = False

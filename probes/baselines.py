@@ -20,8 +20,6 @@ from .regression import Target
 from .row_judge import ChooseRow
 
 _KINDS: dict[str, tuple[str, ...]] = {"correct": ("trace", "rating", "pair"), "rating": ("rating", "pair", "trace")}
-Statistic = Literal["log_probability", "perplexity", "entropy", "certainty", "confidence"]
-Aggregate = Literal["mean", "tail", "lowest_group", "bottom_groups"]
 #: Which readout a statistic is made of, and how: higher is better.
 _MADE: dict[str, tuple[str, Callable[[Floats], Floats]]] = {
     "log_probability": ("log_probability", lambda rows: rows),
@@ -86,8 +84,8 @@ class TokenConfidence(ThresholdJudge):
         array([-2.379])
     """
 
-    statistic: Statistic = "certainty"
-    aggregate: Aggregate = "mean"
+    statistic: Literal["log_probability", "perplexity", "entropy", "certainty", "confidence"] = "certainty"
+    aggregate: Literal["mean", "tail", "lowest_group", "bottom_groups"] = "mean"
     window: int = 2048
 
     family = "baseline"

@@ -28,11 +28,9 @@ class CountedProbe(Linear):
     posterior given their count is exact here, and the learner is a shared shift: states are
     :math:`m_q + \delta y + e` with a free mean of each question and noise :math:`e \sim N(0, \Sigma)`, fitted by
     expectation maximisation from a logistic regression on shares and from its negative; the likelier result is kept. It
-    ranks the answers of a question.
+    ranks the answers of a question. ``positions`` and ``combine`` are as in :class:`.LogisticProbe`.
 
     Args:
-        positions: CLUE's two tokens by default.
-        combine: ``"concat"`` of the positions, or ``"delta"``, last minus first.
         row: Row of the states, a number: there are no labels to choose it by.
         shrinkage: Shrinkage of the covariance towards the unit matrix: Ledoit and Wolf's, or a number in (0, 1].
         rounds: Most rounds of expectation maximisation.

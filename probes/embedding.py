@@ -28,18 +28,14 @@ class EmbeddingClassifier(TextClassifier):
     """:class:`TextClassifier` on sentence embeddings of length 1 instead of TF-IDF.
 
     It needs an extra: ``pip install "innerjudge[sentence-transformers]"``. The embedder runs on the CPU; code that
-    comes with its weights is not run. It cuts off texts that are longer than its own context.
+    comes with its weights is not run. It cuts off texts that are longer than its own context; prompt and response are
+    one text.
 
     Args:
         embedder: Folder or hub name of a model that sentence-transformers loads.
-        target: As in :class:`TextClassifier`.
-        texts: What is embedded; prompt and response are one text.
-        candidates: Values of ``C`` (``"rating"``: of ``1 / alpha``) to choose from.
 
     Attributes:
         coef_: ``[width of the embedding]`` float64.
-        intercept_: Score of a vector of zeros.
-        penalty_: The chosen candidate.
         told_: The vector of one sentence, by which an embedder with other weights is recognised and refused.
 
     Source:

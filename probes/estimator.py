@@ -15,14 +15,12 @@ from sklearn.utils import ClassifierTags, RegressorTags, Tags
 
 from ..extraction.features import Features
 from ..extraction.provenance import Provenance
+from ..extraction.ragged import finite_rows
 from ..models.arguments import checked, checked_fields, require_type
 from ..models.errors import InnerjudgeError, html_table
 from .description import JudgeDescription, derived
 from .fitted_arrays import Forms, Number, check_fitted, sizes_of
 from .labels import TAKE_SOFT
-
-_INFINITE = "{} holds infinite values or NaN: extract with --dtype bfloat16 or float32"
-
 
 _Judge = TypeVar("_Judge")
 
@@ -246,15 +244,12 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
         names = (*self.needs, *also)
         reasons = features.reasons(*names)
         for name in names:
-            if name in features.arrays and len(features):
-                array = features.arrays[name]
-                # A float64 sum of float32 values is finite exactly when all of them are; no mask of the array's size.
-                total = array.sum(axis=tuple(range(1, array.ndim)), dtype=np.float64) if array.ndim > 1 else array
-                for row in np.flatnonzero(~np.isfinite(total)):
-                    reasons.setdefault(features.ids[row], _INFINITE.format(name))
-            elif name in features.ragged:
-                bad = np.flatnonzero(~features.ragged[name].finite())
-                reasons |= {features.ids[k]: _INFINITE.format(name) for k in bad if features.ids[k] not in reasons}
+            if name in features.texts:
+                continue
+            held = features.ragged.get(name)
+            for row in np.flatnonzero(~(finite_rows(features[name]) if held is None else held.finite())):
+                why = f"{name} holds infinite values or NaN: extract with --dtype bfloat16 or float32"
+                reasons.setdefault(features.ids[row], why)
         return reasons | self._unreadable(without(features, reasons))
 
     def unscored(self, features: Features) -> dict[str, str]:

@@ -16,14 +16,12 @@ from .fitted_arrays import Array, Forms, Tuple
 from .judge import LearningJudge, Scores
 from .labels import Floats, answers
 
-Select = Literal["accuracy", "permutation", "unlabelled"]
-
 
 @parameters
 class ChosenHeads(ChoiceJudge, LearningJudge):
     """A judge of options by attention heads, and the heads that it chose."""
 
-    select: Select = "accuracy"
+    select: Literal["accuracy", "permutation", "unlabelled"] = "accuracy"
     n_heads: int = 1
     prefer: Prefer = "best"
     heads_: tuple[tuple[int, int], ...] = field(init=False)

@@ -15,7 +15,6 @@ from .judge import Scores
 from .labels import Floats
 from .value_judge import Answer, ValueJudge, checked_values
 
-Entries = Literal["all", "drop_last", "last"] | int
 Aggregate = Literal["logits", "probabilities", "probabilities_twice"]
 
 
@@ -64,7 +63,7 @@ class LAGER(ValueJudge):
 
     values: Sequence[float] = (1, 2, 3, 4, 5)
     answers: Sequence[Answer] | None = None
-    entries: Entries = "all"
+    entries: Literal["all", "drop_last", "last"] | int = "all"
     norm: bool = False
     aggregate: Aggregate = "logits"
     readout: Literal["expectation", "argmax"] = "expectation"

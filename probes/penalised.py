@@ -127,12 +127,10 @@ class LogisticProbe(PenalisedProbe):
 
     ``C`` is the candidate with the lowest cross-validated log-loss, the smallest in a tie, with folds that never split
     a question (``GroupKFold``, 5 folds or as many as there are questions). With fewer than two questions, or if no fold
-    has both classes on its training side, the smallest candidate is taken.
+    has both classes on its training side, the smallest candidate is taken. ``positions``, ``combine`` and ``row`` are
+    as in :class:`DifferenceOfMeans`, with the positions side by side by default.
 
     Args:
-        positions: CLUE's two tokens by default.
-        combine: ``"concat"`` of the positions, or ``"delta"``, last minus first.
-        row: See :class:`DifferenceOfMeans`.
         C: Inverse strength of the penalty, as in scikit-learn; ``None`` chooses among ``candidates``.
         candidates: Values of ``C`` to choose from.
         centre: ``"question"`` subtracts from the states the mean of all items of their question, unlabelled ones
@@ -177,12 +175,10 @@ class LogisticProbe(PenalisedProbe):
 class RidgeProbe(PenalisedProbe):
     """Ridge regression (scikit-learn) of the mean human score on standardised states; the label is the score.
 
-    The penalty is chosen as in :class:`LogisticProbe`, by squared error; the largest in a tie or without folds.
+    The penalty is chosen as in :class:`LogisticProbe`, by squared error; the largest in a tie or without folds. So are
+    ``combine`` and ``row``; the position is the token before the score by default.
 
     Args:
-        positions: The token before the score by default.
-        combine: See :class:`LogisticProbe`.
-        row: See :class:`DifferenceOfMeans`.
         candidates: Values of the penalty ``alpha``.
         centre: See :class:`LogisticProbe`; the scores of a question are taken less their mean as well.
 
@@ -216,20 +212,14 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
 
     Means and deviations are those of all items seen so far, so the first batches are standardised by few; a second
     round over the items mends that. A loaded judge has only its coefficients, and learns nothing more. With all states
-    in memory use :class:`LogisticProbe`, which chooses its penalty.
+    in memory use :class:`LogisticProbe`, which chooses its penalty; the other parameters, ``coef_`` and ``intercept_``
+    are as there.
 
     Args:
-        positions: CLUE's two tokens by default.
-        combine: ``"concat"`` of the positions, or ``"delta"``, last minus first.
-        row: See :class:`DifferenceOfMeans`.
         alpha: Strength of the penalty.
         rounds: How often :meth:`fit` goes over its items.
         batch: Items per step of :meth:`fit`.
         seed: Seed for the order of items, in :meth:`fit` and within a batch.
-
-    Attributes:
-        coef_: ``[F]`` float64, on the states as they are (the standardisation is folded in).
-        intercept_: Log-odds at the origin.
 
     Example:
         >>> end = np.repeat(np.linspace(-1, 1, 8)[:, None, None], 3, axis=1)

@@ -34,11 +34,9 @@ class RankedProbe(Linear):
       puts one true class first and takes the teacher's logits as they are. Its authors report gains on images.
     * ``"list-mle"``: the same with every :math:`\alpha` equal to 1.
 
-    Answers of equal quality are not compared.
+    Answers of equal quality are not compared. ``positions`` and ``combine`` are as in :class:`.LogisticProbe`.
 
     Args:
-        positions: CLUE's two tokens by default.
-        combine: ``"concat"`` of the positions, or ``"delta"``, last minus first.
         row: Row of the states, a number.
         loss: One of the four above.
         tau: Temperature of ``"plackett-luce"``: the lower, the more only the best answers count.

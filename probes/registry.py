@@ -7,44 +7,28 @@ entry point in the group ``innerjudge.judges``. A name in a file is looked up he
 import warnings
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import isabstract
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ..models.errors import InnerjudgeError, one_line
-from .aspects import AspectProbes
-from .baselines import Length, QuestionOnly, TokenConfidence, TokenLogProb
-from .choices import LetterLogits
-from .clue import CLUE
-from .counted import CountedProbe
-from .embedding import EmbeddingClassifier
-from .heads import AttentionScore, QKScore
+from .description import PRESETS
 from .judge import BaseJudge
-from .lager import LAGER, EScore, VScore
-from .linear import DifferenceOfMeans
-from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
-from .pooled import PooledProbe
-from .ranked import RankedProbe
-from .text import TextJudge
-from .text_only import PromptSimilarity, TextClassifier
-from .trajectory import Trajectory
-from .tuned_lager import TunedLAGER
 
 #: Entry points of other packages: ``my-judge = my_package.my_module:MyJudge``.
 GROUP = "innerjudge.judges"
 
 _Judge = TypeVar("_Judge", bound=type[BaseJudge])
-#: In the order of reports.
-_OURS: dict[str, type[BaseJudge]] = {
-    judge.__name__: judge
-    for judge in (
-        CLUE, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, CountedProbe, RankedProbe, AspectProbes, PooledProbe,
-        Trajectory, LAGER, TunedLAGER, RidgeProbe, QKScore, AttentionScore, EScore, VScore, LetterLogits, TextJudge,
-        TokenLogProb, TokenConfidence, Length, QuestionOnly, TextClassifier, EmbeddingClassifier, PromptSimilarity,
-    )
-}  # fmt: skip
 _theirs: dict[str, type[BaseJudge]] = {}
+
+
+@cache
+def _ours() -> dict[str, type[BaseJudge]]:
+    """The judges of this package, in the order of reports."""
+    package = import_module(__package__)  # which imports this module
+    return {name: getattr(package, name) for name in PRESETS["judges"]}
 
 
 def register_judge(judge: _Judge) -> _Judge:
@@ -74,13 +58,13 @@ def register_judge(judge: _Judge) -> _Judge:
             f"given {judge!r} to register, expected a subclass of innerjudge.BaseJudge that defines _scores and _labels"
         )
     name = judge.__name__
-    known = _OURS.get(name) or _theirs.get(name)
+    known = _ours().get(name) or _theirs.get(name)
     if known is not None and known.__module__ != judge.__module__:
         raise InnerjudgeError(
             f"given a judge class {name} of {judge.__module__}, but {known.__module__} has one of that name, expected "
             "another name: rename the class"
         )
-    if name not in _OURS:
+    if name not in _ours():
         _theirs[name] = judge
     return judge
 
@@ -88,12 +72,12 @@ def register_judge(judge: _Judge) -> _Judge:
 def registered_judges() -> Mapping[str, type[BaseJudge]]:
     """All known judge classes by name: those of this package, and then those of others."""
     _load_installed()
-    return MappingProxyType(_OURS | _theirs)
+    return MappingProxyType(_ours() | _theirs)
 
 
 def origin_of(judge: type[BaseJudge]) -> dict[str, Any] | None:
     """Where a class of another package comes from, for the message if it is missing; ``None`` for our own."""
-    if _OURS.get(judge.__name__) is judge:
+    if _ours().get(judge.__name__) is judge:
         return None
     own = f"{judge.__module__}."
     named = (p for p in entry_points(group=GROUP) if p.attr == judge.__name__ and own.startswith(f"{p.module}."))

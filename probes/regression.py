@@ -27,8 +27,6 @@ TEXT_CANDIDATES = (0.1, 1.0, 10.0, 100.0)
 _NO_SPREAD = 1e-12  # share of the largest squared spread below which a direction is rounding error
 
 _Few = tuple[float, ...]
-_Path = Callable[[Floats, npt.NDArray[Any], _Few, Floats | None], tuple[Floats, Floats]]
-_Losses = Callable[[npt.NDArray[Any], Floats], Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +97,8 @@ def checked_candidates(candidates: Sequence[float]) -> tuple[float, ...]:
 
 
 def _chosen(
-    path: _Path,
-    losses_of: _Losses,
+    path: Callable[[Floats, npt.NDArray[Any], _Few, Floats | None], tuple[Floats, Floats]],
+    losses_of: Callable[[npt.NDArray[Any], Floats], Floats],
     x: Floats,
     y: npt.NDArray[Any],
     sides: Sequence[tuple[Ints, Ints]],

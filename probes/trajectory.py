@@ -14,8 +14,6 @@ from .estimator import parameters
 from .judge import Scores, ThresholdJudge
 from .labels import Floats
 
-Statistic = Literal["coe-r", "coe-c", "net", "aligned", "cumulative"]
-
 _BLOCKS = "hidden/response.mean"
 _SEGMENTS = "hidden/{}/segment({}).mean"
 #: Radians below which two states are of one direction: what a cosine in double precision can tell from 1.
@@ -51,7 +49,7 @@ class Trajectory(ThresholdJudge):
         [0.0398, 0.5398]
     """
 
-    statistic: Statistic = "coe-c"
+    statistic: Literal["coe-r", "coe-c", "net", "aligned", "cumulative"] = "coe-c"
     segment: int = 500
     part: Literal["reasoning", "response"] = "reasoning"
 

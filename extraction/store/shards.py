@@ -133,9 +133,6 @@ class OpenShard:
 #: Shards that are open at once: each holds a file, and one more where it is mapped, of 256 or more that a process may.
 _OPEN = 48
 
-#: Where the items of one shard go in the answer, and where they stand in the shard.
-_Span = tuple[int, Any, Any]
-
 
 class Shards:
     """The shards that are there, and which items they hold."""
@@ -184,7 +181,8 @@ class Shards:
             raise InnerjudgeError(f"given rows that are no list of places, expected numbers from 0 to {len(self) - 1}")
         return wanted
 
-    def _by_shard(self, wanted: npt.NDArray[np.intp] | None) -> Iterator[_Span]:
+    def _by_shard(self, wanted: npt.NDArray[np.intp] | None) -> Iterator[tuple[int, Any, Any]]:
+        """Numbers of shards, where the items of each go in the answer, and where they stand in the shard."""
         if wanted is None:
             for number in range(self.header.shards):
                 start, stop = self.header.span(number)

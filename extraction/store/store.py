@@ -17,7 +17,6 @@ from .reading import StoreReading
 from .shards import damage, shard_name, write_shard
 
 LOCK = "lock"
-Check = Literal["sizes", "checksums"]
 
 
 @contextmanager
@@ -112,7 +111,7 @@ class FeatureStore(StoreReading):
 
     @classmethod
     @checked
-    def open(cls, where: str | Path, *, check: Check = "sizes") -> Self:
+    def open(cls, where: str | Path, *, check: Literal["sizes", "checksums"] = "sizes") -> Self:
         """Open a complete store, a folder or URI, to read it.
 
         ``check="sizes"`` checks the size of every shard, ``"checksums"`` reads each of them once. ``InnerjudgeError``

@@ -16,7 +16,7 @@ from transformers.generation.stopping_criteria import StoppingCriteria, Stopping
 
 from ...models.blocks import StopAfter
 from ...models.caching import CANNOT_SHARE
-from ...models.inputs import alike, last_states, positions
+from ...models.inputs import alike, last_states, position_inputs
 from ...models.loading import LanguageModel
 from ...models.observation import probe_ids
 from ...models.positions import Encoding
@@ -156,13 +156,11 @@ def _read_once(lm: LanguageModel, items: Sequence[Encoding], tap: StepTap | None
     batch = collate([items[k] for k in first], pad_id=lm.pad_id, side="left", device=lm.device)
     ids, mask, width = batch.ids[:, :-1], batch.mask[:, :-1], batch.ids.shape[1]
     cache = DynamicCache(config=lm.model.config.get_text_config(decoder=True))
-    kwargs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "past_key_values": cache, "use_cache": True}
-    if lm.anatomy.position_offset is not None:
-        kwargs["position_ids"] = positions(mask, lm.anatomy.position_offset)
+    given: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "past_key_values": cache, "use_cache": True}
     if tap is not None:
         tap.expect(tap.columns(first, batch.offsets, width)[:, :-1].clamp(max=width - 2))
     with StopAfter(lm.anatomy.stream):
-        lm.model(**kwargs)
+        lm.model(**given, **position_inputs(mask, lm.anatomy.position_offset))
     if cache.get_seq_length() != width - 1:
         raise ValueError("this cache does not count the tokens that it holds")
     if tap is not None:
@@ -203,8 +201,7 @@ def _reads_alike(lm: LanguageModel, *, share: bool, leave: bool = False) -> bool
         texts = [[*item.ids, *row] for item, row in zip(items, written, strict=True)][1 if leave else 0 :]
         whole = torch.tensor(texts, device=lm.device)
         mask = torch.ones_like(whole)
-        given = {} if a.position_offset is None else {"position_ids": positions(mask, a.position_offset)}
-        expected = last_states(lm.model, a.stream, whole, mask, **given)
+        expected = last_states(lm.model, a.stream, whole, mask, **position_inputs(mask, a.position_offset))
     except CANNOT_SHARE:
         return False
     found = torch.stack([states[-len(texts) :] for states in newest.states], dim=1)

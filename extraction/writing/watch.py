@@ -35,11 +35,8 @@ class Watch(StoppingCriteria):
 
     The states of a token are read by the step after it. Those of a text's last token (if they are wanted) take a step
     of their own, through the blocks alone, if the limit ended the text and not an end token. Nothing is kept of the
-    padding after a text. If texts may be stopped (``ask``, at tokens that end a marker or a range of ``roles``), ended
-    texts leave the batch once they are a quarter of it.
-
-    A text that gets :class:`.Exit` at a range in open reasoning has its next token replaced by the closing marker, if
-    that fits; it is not asked about again.
+    padding after a text. ``ask`` is asked at tokens that end a marker or a range of ``roles``, whose answers act as
+    :func:`.write_and_read` says.
 
     With ``drafts`` (all closed, or all open and of one length) the texts go on from there. ``keep`` is called after
     every step but the last with a function that returns the texts so far.
