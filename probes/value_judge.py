@@ -24,7 +24,7 @@ class ScaleJudge(BaseJudge):
     @property
     def _scale(self) -> tuple[tuple[float, ...], tuple[Answer, ...]]:
         """Values and the answers that they stand for: by default the values, or booleans for ``(0, 1)``."""
-        values, answers = checked_values(self.values or (), self.answers)
+        values, answers = checked_values(() if self.values is None else self.values, self.answers)
         return values, answers or ((False, True) if values == (0, 1) else values)
 
     # Option letters have no values.
