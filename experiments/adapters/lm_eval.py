@@ -1,17 +1,11 @@
 """Filters of lm-evaluation-harness that pick one of a question's repeats with a saved judge (extra ``lm-eval``).
 
-In a task's YAML, as the *first* filter of its pipeline, since the judge reads whole responses:
+In a task's YAML, as the *first* filter of its pipeline, since the judge reads whole responses; the page
+docs/pages/how-to/tools.md shows one:
 
-    repeats: 8
-    filter_list:
-      - name: best-of-n
-        filter:
-          - function: !function innerjudge.experiments.adapters.lm_eval.BestOfN
-            judge: runs/judge
-            prompt: "{{question}}"
-          - function: regex
-            regex_pattern: "(-?[0-9]+)$"
-          - function: take_first
+    - function: !function innerjudge.experiments.adapters.lm_eval.BestOfN
+      judge: runs/judge
+      prompt: "{{question}}"
 
 After ``import innerjudge.experiments.adapters.lm_eval`` the filters also have names: ``innerjudge_best_of_n``,
 ``innerjudge_weighted_vote`` and ``innerjudge_best_of_majority``.

@@ -48,10 +48,7 @@ def serve(
     if lm is None:
         for own in {id(one.lm): one.lm for one in judges.values()}.values():
             say_how(own)
-    # Requests may be addressed to any name where a key is asked for, or the service is meant for others.
-    narrow = allow_host or (key is None and host in _LOCAL)
-    hosts = [*_LOCAL, host, *(allow_host or ())] if narrow else None
-    app = create_app(judges, limits=limits, key=key, hosts=hosts, gates=gate or ())
+    app = create_app(judges, limits=limits, key=key, hosts=_hosts(host, allow_host or [], key), gates=gate or ())
     if key is None and host not in _LOCAL:
         log.warning("%s is open to others and asks for no key: set --key or INNERJUDGE_KEY", shown(host))
     with listening(host, port) as where:
@@ -62,6 +59,11 @@ def serve(
 
 #: Names of this machine for itself.
 _LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def _hosts(host: str, allowed: list[str], key: str | None) -> list[str] | None:
+    """Names that requests may be addressed to; any where a key is asked for, or the service is meant for others."""
+    return [*_LOCAL, host, *allowed] if allowed or (key is None and host in _LOCAL) else None
 
 
 def _named(given: list[str]) -> dict[str, str]:

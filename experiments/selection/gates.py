@@ -82,8 +82,7 @@ def gated(
 
     Source:
         SearchLLM (arXiv 2603.10473), a reward for training. Its mean opens as gates are added: a total failure of one
-        leaves .10 with two, .63 with ten. In a simulation of best of 8 where breaking a rule pays, .002 of the picks of
-        ``"threshold"`` broke one (scores alone .506). Gates of much noise on real answers: take ``"min"``.
+        leaves .10 with two, .63 with ten. Where gates are of much noise, take ``"min"``.
 
     Example:
         >>> gated({"grounded": [1, 0.2]}, {"helpful": [0.4, 0.9]})

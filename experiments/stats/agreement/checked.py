@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+from jinja2 import Environment, StrictUndefined
 
 from ....models.errors import InnerjudgeError, shown
 from ...data.verdict_table import Table
@@ -44,25 +46,10 @@ class Checked:
     costs: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        lines = ["| rater | items | n | agreement with people | kappa |", "| --- | --- | ---: | --- | --- |"]
-        lines += [f"| {r.rater} | {r.part} | {r.share.n} | {_said(r.share)} | {_said(r.kappa)} |" for r in self.rows]
-        beyond = "kappa " if self.people.value is not None else ""
-        lines += ["", f"People with one another: {beyond}{_said(self.people)}."]
-        lines += [f"Right by their measure, of all that the judge labelled: {_said(self.right)}."]
-        if self.kept is not None:
-            judge, probe = (row for row in self.rows if row.part == _ALL)
-            cost = ""
-            if {judge.rater, probe.rater} <= self.costs.keys():
-                cost = f"costs {self.costs[probe.rater] / self.costs[judge.rater]:.2g} of {judge.rater} and "
-            kept = f"keeps {number(self.ratio)} of its kappa on the {self.kept.n} items that both labelled"
-            lines.append(f"{probe.rater} {cost}{kept} (difference {_said(self.kept)}).")
-        return "\n".join(lines)
-
-
-def _said(one: Interval) -> str:
-    if one.value is None:
-        return one.reason or number(None)
-    return number(one.value) + (f" ({number(one.low)} to {number(one.high)})" if one.low is not None else "")
+        made = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        made.filters["number"] = number
+        page = made.from_string(Path(__file__).with_name("checked.md").read_text("utf-8"))
+        return page.render(found=self, raters=[row.rater for row in self.rows if row.part == _ALL]).rstrip()
 
 
 def check_labels(
@@ -82,9 +69,7 @@ def check_labels(
     name, in any unit. On labels of the judge itself a probe has agreement, not accuracy.
 
     Source:
-        TnT-LLM (arXiv 2403.12173, section 4.2): kappa of people, and of the model with their consensus. In a
-        simulation, from a judge right in .80 with random errors a probe was right in .87; where its errors followed
-        length, the overall kappa was much the same, the probe right in .76, and in .87 with ``nuisance="length"``.
+        TnT-LLM (arXiv 2403.12173, section 4.2): kappa of people, and of the model with their consensus.
 
     Example:
         >>> from innerjudge.experiments.data.verdict_table import Row, Table
@@ -132,8 +117,7 @@ def corrected_share(people: Said, judge: Said) -> Statistic:
     r"""Share of ``True`` among all items that a judge labelled, corrected with those that people labelled too.
 
     With ``h`` of people and ``f`` of the judge: :math:`\bar h + \lambda (\bar f_{all} - \bar f_{checked})`, where
-    :math:`\lambda = \mathrm{cov}(h, f) / \mathrm{var}(f)` on the checked ones, the tuned prediction-powered mean (in a
-    simulation with 100 checked, :math:`\lambda = 1` was worse than people's mean alone).
+    :math:`\lambda = \mathrm{cov}(h, f) / \mathrm{var}(f)` on the checked ones, the tuned prediction-powered mean.
     """
     require_same_length(people=people, judge=judge)
     if not all(v is None or isinstance(v, bool | np.bool_) for v in (*people, *judge)):

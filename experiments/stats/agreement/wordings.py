@@ -35,8 +35,6 @@ def wording_labels(scores: Table | npt.ArrayLike, *, how: WordingHow = "centred"
 
     Source:
         Flip-Flop consistency (arXiv 2510.14242) trains a model's wordings on their strict majority; the rest is ours.
-        In a simulation of seven wordings of other leniency a probe had an AUROC of .888 (centred), .885 (mean), .880
-        (Dawid-Skene), .876 (majority), .856 (one wording); on real states seven gained .03 to .05 as well.
 
     Example:
         >>> wording_labels([[2.0, 0.5], [1.0, -0.5], [-1.0, -2.0]]).weights
