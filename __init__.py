@@ -77,6 +77,7 @@ if TYPE_CHECKING:  # imported on first use, so that ``import innerjudge`` and ``
         LetterLogits as LetterLogits,
         LogisticProbe as LogisticProbe,
         MiniBatchLogistic as MiniBatchLogistic,
+        PooledProbe as PooledProbe,
         Promise as Promise,
         QKScore as QKScore,
         QuestionOnly as QuestionOnly,

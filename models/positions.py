@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from .arguments import checked
 from .chat import ChatPrompt, Frames, render, require_unrendered, write_trace
 from .conversation import plain_text
-from .errors import UnreadableError
+from .errors import InnerjudgeError, UnreadableError
 from .items import Trace
 from .markers import THINK, Markers, Span, last_overlap, marker_positions
 from .prompts import Prompt
@@ -45,6 +45,8 @@ class Encoding:
             return self.ranges[role]
         if role == "prompt" and role not in at and "prompt_end" in at:
             return ((0, at["prompt_end"][0] + 1),)
+        if role == "text" and self.ids:
+            return ((0, len(self.ids)),)
         if role == "response" and role not in at and "response_end" in at:
             return ((at["prompt_end"][0] + 1, at["response_end"][0] + 1),)
         return tuple((k, k + 1) for k in at.get(role, ()))
@@ -149,6 +151,8 @@ def _placed(
 ) -> Encoding:
     """Positions and ranges in a whole text; ``prompt`` is its number of characters and its last token."""
     characters, prompt_end = prompt
+    if any(Role.parse(role).kind == "named" for role in roles):
+        text = replace(text, named=_named_spans(trace, text.text, characters))
     found = marker_positions(text.spans, text.text, characters, user_end, markers, prompt_end, sampled=sampled)
     positions, missing = found
     positions["prompt_end"] = (prompt_end,)
@@ -158,6 +162,25 @@ def _placed(
         missing["response_end"] = "the response is empty"
     item = Encoding(id=trace.id, group=trace.group, ids=tuple(ids), positions=positions, missing=missing)
     return with_ranges(item, roles, text, markers[1]) if roles else item
+
+
+def _named_spans(trace: Trace, text: str, begin: int) -> dict[str, list[Span]]:
+    """The item's own spans as characters of the whole text; none where the template changed the response."""
+    given, response = trace.extra.get("spans") or (), plain_text(trace.response)
+    named: Mapping[str, Sequence[Span]] = given if isinstance(given, Mapping) else {"": given}
+    at = text.find(response, begin)
+    try:
+        found = {
+            name: [(at + a, at + b) for a, b in spans if 0 <= a < b <= len(response)] for name, spans in named.items()
+        }
+        if any(len(spans) < len(named[name]) for name, spans in found.items()):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise InnerjudgeError(
+            f"given spans={given!r:.60} of {trace.id}, expected [start, end] characters of its response, in a list or "
+            "in lists by name"
+        ) from None
+    return found if at >= 0 else {}
 
 
 def with_ranges(item: Encoding, roles: Sequence[str], tokens: Tokens, closing: str) -> Encoding:

@@ -5,13 +5,15 @@ the kind is required.
 
 | role | ranges |
 | --- | --- |
-| ``prompt``, ``response``, ``reasoning`` | the part, one range |
+| ``prompt``, ``response``, ``reasoning``, ``text`` | the part (of ``text`` both prompt and response), one range |
 | ``step``, ``step(line)``, ``step(sentence)`` | text up to and with a blank line (a line's end, a sentence's end) |
 | ``step_end`` | the last token of each step |
 | ``before_step`` | the token before each delimiter, and the last token of the part |
 | ``segment(500)`` | blocks of 500 tokens, and what is left |
 | ``nth_last(2)`` | the second last token |
 | ``cue(wait,hmm)`` | the token in which each such word ends |
+| ``chunk``, ``chunk(wait,verify;line)`` | steps up to the next one that has such a word, and so starts a new path |
+| ``named``, ``named(entity)`` | the item's own ``spans``: all, or those of a name |
 | any other word | the position of that name |
 
 Without a part it is the response; ``reasoning/step_end`` means the ends of the steps of the reasoning. ``@-1`` is the
@@ -19,20 +21,22 @@ token before a range: its state wrote the range's first token. What is found in 
 """
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, cast, get_args
 
 from .errors import InnerjudgeError
 from .markers import Span, last_overlap
 
-Part = Literal["prompt", "response", "reasoning"]
+Part = Literal["prompt", "response", "reasoning", "text"]
 PARTS: tuple[Part, ...] = get_args(Part)
 #: Kinds of role that stand within a part; the value is the argument where none is written.
 _WITHIN = {"step": "blank", "step_end": "blank", "before_step": "blank", "segment": "", "nth_last": "", "cue": ""}
-_WRITTEN = re.compile(r"(?:(prompt|response|reasoning)/)?(\w+)(?:\((.+)\))?(@-1)?", re.DOTALL)
+#: Words of a paragraph that starts a new path of reasoning (arXiv 2504.05419); every name of a span.
+_WITHIN |= {"chunk": "wait,double-check,alternatively,make sure,another way,verify,to confirm", "named": "*"}
+_WRITTEN = re.compile(r"(?:(prompt|response|reasoning|text)/)?(\w+)(?:\((.+)\))?(@-1)?", re.DOTALL)
 
 #: Where a step ends. Each expression begins at a character that the scan meets once, so its time is linear.
 _DELIMITERS = {
@@ -47,7 +51,7 @@ _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 class Role:
     """A role, read from its text by :meth:`parse`: the ``kind`` of range to find within a part, or a position.
 
-    ``argument`` is the delimiter, the number of tokens, or the words; ``shift`` -1 for the token before.
+    ``argument`` is the delimiter, the number of tokens, the words or the name; ``shift`` -1 for the token before.
     """
 
     kind: str
@@ -82,8 +86,12 @@ class Role:
 def _check_argument(text: str, kind: str, argument: str) -> None:
     if kind in ("segment", "nth_last"):
         ok, expected = argument.isdecimal() and int(argument) > 0, f"a number of tokens, such as {kind}(2)"
-    elif kind == "cue":
-        ok, expected = all(map(str.strip, argument.split(","))), "words, such as cue(wait,hmm)"
+    elif kind in ("cue", "chunk"):
+        words, _, delimiter = argument.partition(";" if kind == "chunk" else "\0")
+        ok, expected = all(map(str.strip, words.split(","))), f"words, such as {kind}(wait,hmm)"
+        ok = ok and (delimiter or "blank") in _DELIMITERS
+    elif kind == "named":
+        ok, expected = bool(argument.strip()), "a name of spans, such as named(entity)"
     else:
         ok, expected = argument in _DELIMITERS, f"a delimiter: {', '.join(_DELIMITERS)}"
     if not ok or not argument:
@@ -98,7 +106,7 @@ def checked_roles(names: Sequence[str]) -> list[Role]:
     roles = [Role.parse(name) for name in names]
     for name, role in zip(names, roles, strict=True):
         steps = role.kind in ("step", "step_end") and role.argument in ("blank", "line")
-        if not (steps or role.kind in ("segment", "cue")) or role.part == "prompt" or role.shift:
+        if not (steps or role.kind in ("segment", "cue")) or role.part in ("prompt", "text") or role.shift:
             raise InnerjudgeError(
                 f"given {name!r} to look at an answer while it is written, expected segment(k), cue(words) or step of "
                 "the response or the reasoning, such as reasoning/segment(64)"
@@ -108,10 +116,11 @@ def checked_roles(names: Sequence[str]) -> list[Role]:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A text, and the characters ``[start, end)`` of each of its tokens."""
+    """A text, the characters ``[start, end)`` of each of its tokens, and of spans by name."""
 
     text: str
     spans: Sequence[Span]
+    named: Mapping[str, Sequence[Span]] = field(default_factory=dict)
 
 
 def ranges_within(role: Role, tokens: Tokens, part: Span) -> tuple[Span, ...]:
@@ -132,6 +141,10 @@ def ranges_within(role: Role, tokens: Tokens, part: Span) -> tuple[Span, ...]:
             return ((at, at + 1),) if at >= first else ()
         case "cue":
             return tuple((k, k + 1) for k in _cues(role.argument, tokens, part))
+        case "chunk":
+            return _chunks(role.argument, tokens, part)
+        case "named":
+            return _named(role.argument, tokens, part)
     steps = _steps(_DELIMITERS[role.argument], tokens, part)
     if role.kind == "step":
         return tuple(step for step, _ in steps)
@@ -139,6 +152,27 @@ def ranges_within(role: Role, tokens: Tokens, part: Span) -> tuple[Span, ...]:
         return tuple((end - 1, end) for (_, end), _ in steps)
     before = sorted({_before(tokens.spans, end, delimiter, first) for (_, end), delimiter in steps} | {last - 1})
     return tuple((k, k + 1) for k in before if k >= first)
+
+
+def _chunks(argument: str, tokens: Tokens, part: Span) -> tuple[Span, ...]:
+    """Steps put together, up to the next one in which a word stands."""
+    words, _, delimiter = argument.partition(";")
+    found: list[Span] = []
+    for (start, end), _ in _steps(_DELIMITERS[delimiter or "blank"], tokens, part):
+        said = tokens.spans[start][0], tokens.spans[end - 1][1]
+        if found and not _cue_pattern(words).search(tokens.text, *said):
+            start = found.pop()[0]
+        found.append((start, end))
+    return tuple(found)
+
+
+def _named(name: str, tokens: Tokens, part: Span) -> tuple[Span, ...]:
+    """Tokens that overlap the spans of a name, in their order in the text."""
+    first, last = part
+    starts, ends = ([span[side] for span in tokens.spans[first:last]] for side in (0, 1))
+    every = (span for own, spans in tokens.named.items() if name in ("*", own) for span in spans)
+    cuts = sorted({(bisect_right(ends, a), bisect_left(starts, b)) for a, b in every})
+    return tuple((first + a, first + b) for a, b in cuts if a < b)
 
 
 def _before(spans: Sequence[Span], end: int, delimiter: int, first: int) -> int:

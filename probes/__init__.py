@@ -5,10 +5,11 @@
 they sit on. Judges by family: ``clue.py``; ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py``
 and ``penalised.py`` (on ``regression.py`` and ``row_judge.py``), ``counted.py``, ``ranked.py``, ``aspects.py`` (on
 ``aspect_fit.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``, ``text_only.py`` and
-``embedding.py``; many states are read by ``pooled.py`` (on ``pooled_fit.py``) and ``trajectory.py``. ``promise.py``
-finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge. ``registry.py``
-knows the classes, those of other packages too; ``storage.py`` saves and loads them. What probes of weak labels
-(counts, orders, aspects, centred, without length) are worth is measured by ``bench/weak``: see ``results/weak.md``.
+``embedding.py``; many states are read by ``pooled.py`` (on ``pooled_fit.py`` and ``encoder.py``) and ``trajectory.py``,
+all answers to a question by ``sets.py``. ``promise.py`` finds thresholds with a promise, by the tests of ``risk.py``,
+and ``promising.py`` ties them to a judge. ``registry.py`` knows the classes, those of other packages too;
+``storage.py`` saves and loads them. What probes of weak labels (counts, orders, aspects, centred, without length) are
+worth is measured by ``bench/weak``: see ``results/weak.md``.
 """
 
 from .aspects import AspectProbes
@@ -28,6 +29,7 @@ from .promise import Promise, calibrate
 from .ranked import RankedProbe
 from .registry import register_judge, registered_judges
 from .row_judge import RowSelector
+from .sets import EigenScore, SemanticEntropyProbe
 from .storage import load, save
 from .text import TextJudge
 from .text_only import PromptSimilarity, TextClassifier
@@ -37,9 +39,10 @@ from .verdict_text import find_verdict
 
 __all__ = [
     "CLUE", "LAGER", "AspectProbes", "AttentionScore", "BaseJudge", "CountedProbe", "DifferenceOfMeans", "EScore",
-    "EmbeddingClassifier", "LearningJudge", "Length", "LetterLogits", "LogisticProbe", "MiniBatchLogistic",
-    "PooledProbe", "Promise", "PromptSimilarity", "QKScore", "QuestionOnly", "RankedProbe", "RidgeProbe", "RowSelector",
-    "Scores", "StreamingJudge", "Task", "TextClassifier", "TextJudge", "TokenConfidence", "TokenLogProb", "Trajectory",
-    "TunedLAGER", "VScore", "Verdict", "attention_variability", "calibrate", "choose_heads", "find_verdict",
-    "head_accuracies", "load", "register_judge", "registered_judges", "save"
+    "EigenScore", "EmbeddingClassifier", "LearningJudge", "Length", "LetterLogits", "LogisticProbe",
+    "MiniBatchLogistic", "PooledProbe", "Promise", "PromptSimilarity", "QKScore", "QuestionOnly", "RankedProbe",
+    "RidgeProbe", "RowSelector", "Scores", "SemanticEntropyProbe", "StreamingJudge", "Task", "TextClassifier",
+    "TextJudge", "TokenConfidence", "TokenLogProb", "Trajectory", "TunedLAGER", "VScore", "Verdict",
+    "attention_variability", "calibrate", "choose_heads", "find_verdict", "head_accuracies", "load", "register_judge",
+    "registered_judges", "save"
 ]  # fmt: skip

@@ -93,7 +93,11 @@ def fit_aspects(
     routes = tuple(sorted({*told.route.tolist()} - {""})) if how.routed else ()
     if how.routed and len(routes) < 2:
         raise InnerjudgeError(f"given the routes {shown(routes)} for routed=True, expected at least two: add items")
-    weight = told.weight
+    weight, basis, scaler = told.weight, None, StandardScaler()
+    if how.components is not None:
+        scaled = scaler.fit_transform(x)
+        basis = np.linalg.svd(scaled, full_matrices=False)[2][: how.components]
+        x = scaled @ basis.T
     tried = {name: fit_aspect(how, x, y, groups, weight) for name, y in zip(told.names, told.y.T, strict=True)}
     whole = {name: one for name, one in tried.items() if one is not None}
     if not whole:
@@ -118,6 +122,8 @@ def fit_aspects(
     coef, intercept = (
         np.array([[getattr(one, name) for one in row] for row in probes]) for name in ("coef", "intercept")
     )
+    if basis is not None:  # folded into the weights, so that states are judged as they are
+        coef, intercept = unscaled(coef @ basis, intercept, scaler)
     return tuple(whole), routes, coef, intercept, np.array(heads)
 
 

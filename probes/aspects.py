@@ -37,7 +37,8 @@ class AspectProbes(RowJudge):
 
     Args:
         aspects: Their names; empty for all that the labels have, in alphabetical order.
-        row: Row of the states, a number.
+        row: Row of the states, a number; such as 0.6 for the row nearest to that share of the model's depth.
+        components: Number of principal components of the standardised states that are learned from; ``None`` for all.
         unknown: ``"mask"`` leaves an item without a label for an aspect out of its fit, ``"negative"`` counts it.
         observed: Share of the positives that are recorded as such, below 1; ``None`` if negatives are negative.
         correct: Negatives with at least this probability, and more than the mean, become positives, in at most five
@@ -68,7 +69,8 @@ class AspectProbes(RowJudge):
     """
 
     aspects: Sequence[str] = ()
-    row: int = -1
+    row: int | float = -1
+    components: int | None = None
     unknown: Literal["mask", "negative"] = "mask"
     observed: float | None = None
     correct: float | None = None
@@ -99,6 +101,8 @@ class AspectProbes(RowJudge):
                 f"given aspects={self.aspects!r}, observed={self.observed}, correct={self.correct}, expected names "
                 f"other than {OVERALL!r} and {ROUTE!r}, and shares between 0 and 1"
             )
+        if self.components is not None and self.components < 1:
+            raise InnerjudgeError(f"given components={self.components}, expected at least 1, or None for all")
         checked_candidates(self.candidates)
         self.needs += (_ROUTER,) * self.routed
 

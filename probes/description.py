@@ -74,11 +74,11 @@ def _listed(judge: type, where: Literal["kinds", "sweep"], task: Task) -> dict[s
     reasoning = task.between[0].startswith("reasoning")
     said: dict[str, Any] = {"$start": task.between[0], "$end": task.between[1], "$between": task.between}
     said |= {"$part": "reasoning" if reasoning else "response", "$target": task.target, "$values": task.values}
-    said |= {"$steps": "reasoning/step_end" if reasoning else "step_end"}
-    found = {}
+    place, found = "reasoning/" if reasoning else "", {}
     for entry in PRESETS.get(judge.__name__, ()):
         if task.kind in entry.get(where, "").split():
             given = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items() if k not in _NO_PARAMETERS}
+            given |= {k: v.replace("$in/", place) for k, v in given.items() if isinstance(v, str)}
             found[entry["name"]] = judge(**{k: said[str(v)] if str(v).startswith("$") else v for k, v in given.items()})
     return found
 
@@ -127,6 +127,8 @@ class JudgeDescription:
     learns_in_parts: bool = False
     #: Whether all items of a question must lie within one part.
     keeps_questions_whole: bool = False
+    #: Whether a score depends on the other items of its question that are scored with it.
+    scores_together: bool = False
     #: Attention heads that the fit chose, as ``(block 1..L, head 0..H-1)``.
     chosen_heads: tuple[tuple[int, int], ...] = ()
     #: Whether it needs the model to write a verdict, and whether after reasoning.

@@ -6,16 +6,19 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from ..extraction.features import Features
 from ..extraction.readouts import Reduce, States
 from ..models.errors import InnerjudgeError
 from .description import derived
+from .encoder import Encoder
 from .estimator import parameters
 from .fitted_arrays import Array, Forms
 from .judge import LearningJudge, Scores
 from .labels import correctness
-from .pooled_fit import Each, Head, Loss, Pool, StatesOfItems, learn, score
+from .pooled_fit import WITHIN, Each, Head, Loss, Pool, StatesOfItems, learn, score
+from .row_judge import rows_at
 
 
 @parameters
@@ -23,24 +26,33 @@ class PooledProbe(LearningJudge):
     r"""A linear or multi-layer head on each state of a role, pooled to one number per item: the log-odds of correct.
 
     A head is ``widths`` hidden layers (ReLU) and ``heads`` outputs; each is pooled over the item's states by
-    :func:`.pooled_fit.pool`, and their mean is the score. It is trained with AdamW, on batches of whole questions; a
-    fifth of the questions is held out, and the weights with the lowest loss on them are kept. The weights of the last
-    epoch are kept if there are fewer than two questions, or a side has one class only or, for ``"pairwise"``, no
-    question with both. Judged items never enter the fit. ``InnerjudgeError`` if a parameter has a value that is not
-    allowed.
+    :func:`.pooled_fit.pool`, and their mean is the score. With ``layers``, a small Transformer reads all states of the
+    item together first (:class:`.encoder.Encoder`: HSRM, arXiv 2608.30841; ReProbe, arXiv 2511.06209). The head is
+    trained with AdamW, on batches of whole questions; a fifth of the questions is held out, and the weights with the
+    lowest loss on them are kept. The weights of the last epoch are kept if there are fewer than two questions, or a
+    side has one class only or, for a loss within a question, no question with both. Judged items never enter the fit.
+    ``InnerjudgeError`` if a parameter has a value that is not allowed.
 
     Args:
         role: Which tokens; see :mod:`innerjudge.models.roles`.
         reduce: ``"none"`` for one state per token, others for one per range; see :class:`~innerjudge.States`.
-        rows: Rows of the states to put side by side; ``None`` for all.
-        widths: Width of each hidden layer; none for a linear head.
+        rows: Rows of the states to put side by side; ``None`` for all. A number such as 0.5 is a share of the depth:
+            of ``L`` blocks the row nearest to that share of ``L``.
+        widths: Width of each hidden layer; none for a linear head. With ``layers``, the width of the Transformer.
+        layers: Number of layers of the Transformer; 0 for none, so that each state speaks for itself.
+        attention: Number of its attention heads, of which ``widths`` is a multiple.
+        causal: Whether a state sees only those before it.
+        dropout: Share of its numbers that are dropped while it learns.
         heads: Number of outputs.
         how: How outputs are pooled; see :func:`.pooled_fit.pool`.
         window: Number of states in a window, for ``"rolling"``.
-        loss: ``"bce"``, ``"brier"`` (mean squared error of the probability), or ``"pairwise"``:
-            :math:`\ln(1 + e^{s_- - s_+})` of the right and wrong items of a question.
-        each: What is compared with the item's label: the pooled ``"item"``, or every single ``"state"`` (as in STEP).
-        balance: Whether right items (or states) weigh ``wrong / right``; not for ``"pairwise"``.
+        loss: ``"bce"``, ``"brier"`` (mean squared error of the probability), ``"pairwise"``:
+            :math:`\ln(1 + e^{s_- - s_+})` of the right and wrong items of a question, or ``"listwise"``: minus the mean
+            log-softmax of its right items among all (SWIFT's InfoNCA with a low temperature).
+        each: What is compared with the item's label: the pooled ``"item"``, every single ``"state"`` (as in STEP), or
+            ``"both"``: at first states, at last items, linearly over the epochs (arXiv 2509.03531).
+        balance: Whether right items (or states) weigh ``wrong / right``, or that number times it; not for losses within
+            a question.
         standardise: Whether states are standardised, by the mean and scale of the training items.
         learning_rate: Learning rate of AdamW.
         weight_decay: Weight decay of AdamW.
@@ -67,14 +79,18 @@ class PooledProbe(LearningJudge):
 
     role: str = "response"
     reduce: Reduce = "none"
-    rows: Sequence[int] | None = (-1,)
+    rows: Sequence[int | float] | None = (-1,)
     widths: Sequence[int] = ()
+    layers: int = 0
+    attention: int = 4
+    causal: bool = False
+    dropout: float = 0.1
     heads: int = 1
     how: Pool = "mean"
     window: int = 10
     loss: Loss = "bce"
     each: Each = "item"
-    balance: bool = False
+    balance: bool | float = False
     standardise: bool = True
     learning_rate: float = 1e-3
     weight_decay: float = 1e-3
@@ -84,8 +100,10 @@ class PooledProbe(LearningJudge):
     seed: int = 0
 
     standardises = derived(lambda self: self.standardise)
-    _head = derived(lambda self: Head(tuple(self.widths), self.heads, self.how, self.window))
-    needs = derived(lambda s: (States(s.role, s.reduce, None if s.rows is None else tuple(s.rows)).name,))
+    _head = derived(lambda self: self._made_head())
+    #: The rows to read; ``None`` for all, of which shares of the depth are taken once it is known.
+    _kept = derived(lambda s: None if any(isinstance(r, float) for r in s.rows or (0.0,)) else tuple(s.rows))
+    needs = derived(lambda s: (States(s.role, s.reduce, s._kept).name,))
     kinds = ("trace",)
     on_request = True  # it keeps the states of many tokens
     forms: ClassVar[Forms] = {
@@ -97,16 +115,22 @@ class PooledProbe(LearningJudge):
     def __post_init__(self) -> None:
         counts = {name: getattr(self, name) for name in ("heads", "window", "epochs", "patience", "batch")}
         rate, decay, widths = self.learning_rate, self.weight_decay, tuple(self.widths)
-        if min(*counts.values(), *widths) < 1 or not 0 < rate < 1e6 or not 0 <= decay < 1e6:
-            said = ", ".join(f"{name}={value}" for name, value in counts.items())
+        if min(*counts.values(), *widths) < 1 or not 0 < rate < 1e6 or not 0 <= decay < 1e6 or not self.balance >= 0:
+            said = ", ".join(f"{name}={value}" for name, value in (*counts.items(), ("balance", self.balance)))
             raise InnerjudgeError(
                 f"given {said}, {widths=}, learning_rate={rate}, weight_decay={decay}, expected at least 1 each, a "
-                "rate above 0, a decay of at least 0"
+                "rate above 0, a decay and a balance of at least 0"
             )
-        if self.each == "state" and (self.loss == "pairwise" or self.how in ("gated", "attention")):
+        if self.each != "item" and (self.loss in WITHIN or self.how in ("gated", "attention")):
             raise InnerjudgeError(
-                f"given each='state' with loss={self.loss!r} and how={self.how!r}, expected each='item': only items "
-                "are compared, and only they are weighted sums"
+                f"given each={self.each!r} with loss={self.loss!r} and how={self.how!r}, expected each='item': only "
+                "items are compared, and only they are weighted sums"
+            )
+        fits = len(widths) == 1 and self.attention > 0 and widths[0] % self.attention == 0
+        if self.layers < 0 or not 0 <= self.dropout < 1 or (self.layers and not fits):
+            raise InnerjudgeError(
+                f"given layers={self.layers}, {widths=}, attention={self.attention}, dropout={self.dropout}, expected "
+                "one width that is a multiple of attention, such as widths=[256], and a share below 1"
             )
         _ = self.needs  # refuses a role, a reduction or rows that there are not
 
@@ -121,39 +145,51 @@ class PooledProbe(LearningJudge):
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn from labels ``[n]``: booleans.
 
-        ``InnerjudgeError`` if no item can be read, the labels are all of one class, or the loss is pairwise and no
-        question has both.
+        ``InnerjudgeError`` if no item can be read, the labels are all of one class, or the loss is within a question
+        and no question has both.
         """
         part, values, excluded = self._training(features, labels)
-        items = StatesOfItems(*_states(part, self.needs[0]), part.groups, correctness(values))
-        if self.loss == "pairwise" and not items.mixed():
+        items = StatesOfItems(*self._states(part), part.groups, correctness(values))
+        within = self.loss in WITHIN
+        if within and not items.mixed():
             raise InnerjudgeError(
-                "given no question with both right and wrong items, expected some for loss='pairwise': use loss='bce'"
+                f"given no question with both right and wrong items, expected some for loss={self.loss!r}: use "
+                "loss='bce'"
             )
-        sides = items.split(self.seed, mixed=self.loss == "pairwise")
+        sides = items.split(self.seed, mixed=within)
         if self.standardise:
             items.standardise(sides[0])
-        self.weights_ = learn(self._head, items, self, *sides)
+        with torch.random.fork_rng(devices=[]):  # what is dropped is drawn from it
+            torch.manual_seed(self.seed)
+            self.weights_ = learn(self._head, items, self, *sides)
         self.mean_, self.scale_ = items.mean, items.scale
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
 
     def _scores(self, features: Features) -> Scores:
-        states, counts = _states(features, self.needs[0])
+        states, counts = self._states(features)
         return score(self._head, self.weights_, states, counts, (self.mean_, self.scale_))
 
     def _unreadable(self, features: Features) -> dict[str, str]:
-        _, counts = _states(features, self.needs[0])
+        _, counts = self._states(features)
         return {features.ids[k]: f"no {self.role}" for k in np.flatnonzero(counts == 0)}
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         return [bool(s > 0) for s in scores]
 
+    def _made_head(self) -> Head | Encoder:
+        pooling = self.heads, self.how, self.window
+        if not self.layers:
+            return Head(tuple(self.widths), *pooling)
+        return Encoder(self.widths[0], self.layers, self.attention, self.causal, self.dropout, *pooling)
 
-def _states(features: Features, name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """States of all items ``[N, F]``, and how many each item has."""
-    if name in features.ragged:
-        rows, counts = features.ragged[name].values, features.ragged[name].counts
-    else:
-        rows, counts = features[name], np.ones(len(features), np.int64)
-    return rows.reshape(len(rows), math.prod(rows.shape[1:])), counts
+    def _states(self, features: Features) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """States of all items ``[N, F]``, and how many each item has."""
+        name = self.needs[0]
+        if name in features.ragged:
+            rows, counts = features.ragged[name].values, features.ragged[name].counts
+        else:
+            rows, counts = features[name], np.ones(len(features), np.int64)
+        if self.rows is not None and self._kept is None:
+            rows = rows[:, rows_at(self.rows, rows.shape[1], features.provenance)]
+        return rows.reshape(len(rows), math.prod(rows.shape[1:])), counts

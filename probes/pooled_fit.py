@@ -15,6 +15,7 @@ from ..models.errors import InnerjudgeError
 from .labels import Bools, Floats, Ints
 
 if TYPE_CHECKING:
+    from .encoder import Encoder
     from .pooled import PooledProbe
 
 Pool = Literal["mean", "min", "max", "last", "probability", "gated", "attention", "rolling"]
@@ -104,8 +105,8 @@ class Head(NamedTuple):
         drawn = [(torch.rand((a + 1) * b, generator=generator) * 2 - 1) * a**-0.5 for a, b in self.layers(read)]
         return torch.cat(drawn)
 
-    def outputs(self, weights: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """Outputs for states ``[N, F]``: ``[N, outputs]``."""
+    def outputs(self, weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        """Outputs for states ``[N, F]``, each on its own: ``[N, outputs]``."""
         for k, (read, write) in enumerate(self.layers(x.shape[1])):
             matrix, bias, weights = weights.split([read * write, write, len(weights) - (read + 1) * write])
             x = (x.relu() if k else x) @ matrix.view(read, write) + bias
@@ -113,11 +114,13 @@ class Head(NamedTuple):
 
     def pooled(self, weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         """One number per item, ``[n]``."""
-        return pool(self.outputs(weights, x), counts, self.how, self.window)
+        return pool(self.outputs(weights, x, counts), counts, self.how, self.window)
 
 
-Loss = Literal["bce", "brier", "pairwise"]
-Each = Literal["item", "state"]
+Loss = Literal["bce", "brier", "pairwise", "listwise"]
+#: Losses that compare the items of a question.
+WITHIN = ("pairwise", "listwise")
+Each = Literal["item", "state", "both"]
 #: Share of the questions that say when to stop.
 _HELD_OUT = 0.2
 #: States that are standardised, or scored, at once.
@@ -183,7 +186,9 @@ class StatesOfItems:
         return (learned, ~learned) if both else (everything, ~everything)
 
 
-def learn(head: Head, items: StatesOfItems, recipe: "PooledProbe", learned: Bools, held_out: Bools) -> Floats:
+def learn(
+    head: "Head | Encoder", items: StatesOfItems, recipe: "PooledProbe", learned: Bools, held_out: Bools
+) -> Floats:
     """The weights with the lowest loss on the items held out; those of the last epoch, if there are none.
 
     The parameters of the probe ``recipe`` say how they are learned.
@@ -194,11 +199,12 @@ def learn(head: Head, items: StatesOfItems, recipe: "PooledProbe", learned: Bool
     by_state = recipe.each == "state"
     amount = items.counts[learned] if by_state else np.ones(learned.sum())
     right = amount[items.right[learned]].sum()
-    weigh = float((amount.sum() - right) / right) if recipe.balance else 1.0
+    weigh = float(recipe.balance * (amount.sum() - right) / right) if recipe.balance else 1.0
     best, lowest, since = weights.detach().clone(), np.inf, 0
-    for _ in range(recipe.epochs):
+    for epoch in range(recipe.epochs):
+        progress = epoch / max(recipe.epochs - 1, 1)
         for some in items.batches(np.flatnonzero(learned), recipe.batch, generator, states=by_state):
-            loss = _loss(head, weights, items, some, recipe, weigh)
+            loss = _loss(head, weights, items, some, recipe, weigh, progress)
             if loss is not None:
                 optimizer.zero_grad()
                 loss.backward()
@@ -219,27 +225,53 @@ def learn(head: Head, items: StatesOfItems, recipe: "PooledProbe", learned: Bool
 
 
 def _loss(
-    head: Head, weights: torch.Tensor, items: StatesOfItems, some: Ints, recipe: "PooledProbe", weigh: float
+    head: "Head | Encoder",
+    weights: torch.Tensor,
+    items: StatesOfItems,
+    some: Ints,
+    recipe: "PooledProbe",
+    weigh: float,
+    progress: float = 1.0,
 ) -> torch.Tensor | None:
-    """Mean loss of some items; ``None`` where they hold no pair to compare."""
+    """Mean loss of some items; ``None`` where they hold no pair to compare.
+
+    With ``each="both"``, ``progress`` is the share of the items' own loss, and the states' is the rest.
+    """
     (x, counts), right = items.read(some), torch.from_numpy(items.right[some])
-    if recipe.each == "state":
-        logits, right = head.outputs(weights, x)[:, : head.heads].mean(dim=1), right.repeat_interleave(counts)
-    else:
-        logits = head.pooled(weights, x, counts)
-    if recipe.loss == "pairwise":
+
+    def loss(logits: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        weight = torch.where(right, weigh, 1.0)
+        if recipe.loss == "brier":
+            return (weight * (logits.sigmoid() - right.float()).square()).mean()
+        return binary_cross_entropy_with_logits(logits, right.float(), weight)
+
+    if recipe.loss in WITHIN:
         question = torch.from_numpy(items.groups[some])
-        pairs = (question[:, None] == question) & right[:, None] & ~right
-        return softplus(logits - logits[:, None])[pairs].mean() if pairs.any() else None
-    weight = torch.where(right, weigh, 1.0)
-    if recipe.loss == "brier":
-        return (weight * (logits.sigmoid() - right.float()).square()).mean()
-    return binary_cross_entropy_with_logits(logits, right.float(), weight)
+        return _within(head.pooled(weights, x, counts), question[:, None] == question, right, recipe.loss)
+    share = {"item": 1.0, "state": 0.0, "both": progress}[recipe.each]
+    found = share * loss(head.pooled(weights, x, counts), right) if share else x.new_zeros(())
+    if share < 1:
+        states = head.outputs(weights, x, counts)[:, : head.heads].mean(dim=1)
+        found = found + (1 - share) * loss(states, right.repeat_interleave(counts))
+    return found
+
+
+def _within(logits: torch.Tensor, same: torch.Tensor, right: torch.Tensor, loss: Loss) -> torch.Tensor | None:
+    """Mean over pairs, or over questions, of items with ``same [n, n]`` question; ``None`` where none has both."""
+    pairs = same & right[:, None] & ~right
+    if not pairs.any():
+        return None
+    if loss == "pairwise":
+        return softplus(logits - logits[:, None])[pairs].mean()
+    told = pairs.any(dim=1)
+    logs = logits - logits.expand_as(same).masked_fill(~same, -torch.inf).logsumexp(dim=1)
+    share = 1 / (same & right).sum(dim=1)[told]
+    return -(share * logs[told]).sum() / share.sum()
 
 
 @torch.no_grad()
 def score(
-    head: Head,
+    head: "Head | Encoder",
     weights: Floats,
     states: npt.NDArray[np.float32],
     counts: npt.NDArray[np.int64],

@@ -32,7 +32,7 @@ class RowJudge(LearningJudge):
 
     positions: Sequence[str] = ("reasoning_start", "reasoning_end")
     combine: Combine = "concat"
-    row: int | ChooseRow = -1
+    row: int | float | ChooseRow = -1
     row_: int = field(init=False)
 
     # A place of a rating's prompt is the state before its score.
@@ -66,11 +66,8 @@ class RowJudge(LearningJudge):
                 f"given row={self.row!r} with items bit by bit, expected a number: only `fit` chooses a row"
             )
         rows = features[self.needs[0]].shape[1]
-        if not -rows <= self.row < rows:
-            raise InnerjudgeError(
-                f"given row={self.row} of {rows} rows h[0..{rows - 2}] and normed, expected {-rows} to {rows - 1}"
-            )
-        return self._named(features, self.row % rows)
+        (row,) = rows_at((self.row,), rows, features.provenance)
+        return self._named(features, row % rows)
 
     def _named(self, features: Features, row: int) -> int:
         whole = features.provenance.last_block is None
@@ -86,6 +83,19 @@ class RowJudge(LearningJudge):
     def rows_read(self, total: int) -> frozenset[int]:
         """Only the one row, once the judge is fitted."""
         return frozenset({self.row_ % total})
+
+
+def rows_at(rows: Sequence[int | float], total: int, origin: Provenance) -> list[int]:
+    """Places among ``total`` rows; a share of the depth is the row nearest to it, of a pass that was not cut short."""
+    found = [row if isinstance(row, int) else round(row * (total - 2)) for row in rows]
+    cut = origin.last_block is not None and any(isinstance(row, float) for row in rows)
+    if cut or not all(-total <= row < total for row in found):
+        raise InnerjudgeError(
+            f"given row={', '.join(map(str, rows))} of {total} rows h[0..{total - 2}] and normed"
+            f"{' of a pass that was cut short' * cut}, expected {-total} to {total - 1}, or shares of the depth of a "
+            "whole pass, 0.0 to 1.0"
+        )
+    return found
 
 
 def choose_row(losses: Floats, groups: tuple[str, ...], prefer: ChooseRow) -> int:

@@ -132,7 +132,7 @@ class Evaluation(DataItems):
 
 def _judging(one: Evaluation) -> Judging:
     require_classes(one.items, one.sides.fit)
-    needs = frozenset(need for seat in one.seats.values() for need in seat.judge.needs)
+    needs = frozenset(n for seat in one.seats.values() for n in (*seat.judge.needs, *seat.judge.fit_needs))
     if one.settings.selection:  # what the look at the luck of a pick reads, whatever judges there are
         states = [f"hidden/{p}" for p in positions(one.settings.between)]
         needs |= {*{"trace": states, "choice": ["qk/before", "labels"]}.get(one.kind, ())}

@@ -130,6 +130,7 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     parts = ask_for_verdicts(lm, traces, passes.ask, (), passes)
     parts += _of_own_texts(lm, traces, readouts, passes, "reading traces")
     texts = {"prompt": [plain_text(t.prompt) for t in traces], "response": [plain_text(t.response) for t in traces]}
+    texts |= {"answer": [t.answer or "" for t in traces]} if passes.needs and "answer" in passes.needs else {}
     return _joined(lm, traces, parts, texts, passes, "trace")
 
 

@@ -51,7 +51,8 @@ def score_features(
     if _is_complete(out, [job.row(item) for item in known]):
         return f"{out} is complete already."
     again = remade(out)
-    parts = [rows[at : at + PART] for at in range(0, len(rows), PART)]
+    size = len(rows) or 1 if judge.scores_together else PART
+    parts = [rows[at : at + size] for at in range(0, len(rows), size)]
     verdicts = (one for part in parts for one in judge.verdicts(store.features(judge.reads, part)))
     with writing(out):
         write_jsonl(out, (job.row(item, verdict) for item, verdict in zip(known, verdicts, strict=True)))
@@ -74,9 +75,10 @@ def score_items(judge: Judge, items: Sequence[Item], out: Path, *, data: str) ->
         return f"{out} is complete already."
     again = remade(out)
     with writing(out):
-        part = PartFile(out, hash_of(json.dumps(row, sort_keys=True) for row in known), PART)
-        for start in range(len(part.rows), len(items), PART):
-            chunk = items[start : start + PART]
+        size = len(items) or 1 if judge.judge.scores_together else PART
+        part = PartFile(out, hash_of(json.dumps(row, sort_keys=True) for row in known), size)
+        for start in range(len(part.rows), len(items), size):
+            chunk = items[start : start + size]
             verdicts = zip(chunk, judge.verdicts(chunk, judge.passes.batch_size), strict=True)
             part.add([job.row(item, verdict) for item, verdict in verdicts])
         part.finish()

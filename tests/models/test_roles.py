@@ -78,6 +78,29 @@ def test_segments_ends_and_cues() -> None:
     assert ends == [match.end() for match in re.finditer(r"Wait\b|\bwait\b|hmm", text)]
 
 
+def test_chunks_begin_where_a_new_path_does() -> None:
+    text = "Add.\n\nIt is 4.\n\nWait, no.\n\nIt is 5.\n\nLet me verify: 5.\n\nawaiting\n\n"
+    add, wait, verify = (text.index(word) for word in ("Add", "Wait", "Let me"))
+    assert pieces("chunk", text) == [text[add:wait], text[wait:verify], text[verify:]]
+    assert pieces("chunk(no)", text) == [text[add:wait], text[wait:]]
+    assert pieces("chunk(five;line)", "one\nfive\n\n```\nfive\n```\ntwo") == [
+        "one\n",
+        "five\n\n",
+        "```\nfive\n```\ntwo",
+    ]
+    assert pieces("chunk", "wait") == ["wait"]
+    assert pieces("chunk", " \n\n") == []
+
+
+def test_named_spans_are_the_tokens_that_they_touch() -> None:
+    tokens = Tokens("ab cd ef", [(0, 2), (2, 5), (5, 8)], {"x": [(6, 7), (3, 4)], "y": [(1, 3)], "z": [(0, 8)]})
+    assert ranges_within(Role.parse("named(x)"), tokens, (0, 3)) == ((1, 2), (2, 3))
+    assert ranges_within(Role.parse("named(y)"), tokens, (0, 3)) == ((0, 2),)
+    assert ranges_within(Role.parse("named(z)"), tokens, (1, 2)) == ((1, 2),)
+    assert ranges_within(Role.parse("named(w)"), tokens, (0, 3)) == ()
+    assert len(ranges_within(Role.parse("named"), tokens, (0, 3))) == 4
+
+
 @given(st.text(alphabet="ab.\n `", max_size=60), st.sampled_from(["step", "step(line)", "step(sentence)"]))
 def test_steps_follow_one_another_and_cover_the_text(text: str, role: str) -> None:
     steps = pieces(role, text)
@@ -87,7 +110,21 @@ def test_steps_follow_one_another_and_cover_the_text(text: str, role: str) -> No
 
 @pytest.mark.parametrize(
     "role",
-    ["step(word)", "segment", "segment(0)", "nth_last(x)", "cue", "cue(a,)", "score(2)", "a b", "prompt/response"],
+    [
+        "step(word)",
+        "chunk(a;word)",
+        "chunk(a,)",
+        "chunk(;line)",
+        "named( )",
+        "segment",
+        "segment(0)",
+        "nth_last(x)",
+        "cue",
+        "cue(a,)",
+        "score(2)",
+        "a b",
+        "prompt/response",
+    ],
 )
 def test_what_is_no_role_is_refused(role: str) -> None:
     with pytest.raises(InnerjudgeError, match="given the role"):
@@ -172,3 +209,22 @@ def test_special_tokens_lie_in_the_last_step(shared: Path) -> None:
     item = encoded(tokenizer, "", "step", response_ids=stored, sampled_by="x")
     assert read(tokenizer, item, "step") == ["One.", "Two 🧑‍🚀.<|im_end|>"]
     assert item.places("step")[-1][1] == len(item.ids)
+
+
+def test_spans_of_an_item_in_real_tokens(tokenizer: Any) -> None:
+    response = "Paris 🧑‍🚀 lies in France."
+    spans = {"place": [[0, 5], [18, 24]], "sign": [[6, 9]]}
+    assert [response[a:b] for a, b in (*spans["place"], *spans["sign"])] == ["Paris", "France", "🧑‍🚀"]
+    item = encoded(tokenizer, response, "named(place)", "named(sign)", "named", "text", spans=spans)
+    assert read(tokenizer, item, "named(place)") == ["Paris", "France"]
+    assert read(tokenizer, item, "named(sign)") == ["🧑‍🚀"]
+    assert len(item.places("named")) == 3
+    assert item.places("text") == ((0, len(item.ids)),)
+    assert encoded(tokenizer, response, "named").missing["named"] == "no named in the response"
+
+
+@pytest.mark.parametrize("spans", [[[0, 99]], [[3, 3]], "x", [[1]], {"a": [["0", 2]]}, 7])
+def test_spans_that_are_none_are_refused(tokenizer: Any, spans: Any) -> None:
+    with pytest.raises(InnerjudgeError, match="of q/0, expected"):
+        encoded(tokenizer, "four", "named", spans=spans)
+    assert encoded(tokenizer, "four", "step", spans=spans).places("step")

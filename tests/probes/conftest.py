@@ -34,6 +34,7 @@ def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: ob
         f"tokens/response.{what}": Ragged.of([rng.normal(size=(c, *shape)) for c in counts], shape)
         for what, shape in (("log_probability", ()), ("entropy", ()), ("certainty", ()), ("top(20)", (20,)))
     }
+    made |= {"hidden/nth_last(2).mean": rng.normal(size=(n, L + 2, D))}
     made |= {f"hidden/response.mean{rows}": rng.normal(size=(n, r, D)) for rows, r in (("", L + 2), ("[-1]", 1))}
     ragged |= {
         f"hidden/{role}[-1]": Ragged.of([rng.normal(size=(c, 1, D)) for c in counts])
@@ -46,6 +47,7 @@ def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: ob
         "reasoned": tuple(f"<think>hm</think>Score: {k % 5 + 1}." for k in range(n)),
         "prompt": tuple(f"Say {k // 3} or more." for k in range(n)),
         "response": tuple(f"It is {draw} more" for draw in rng.integers(9, size=n)),
+        "answer": tuple(str(k % 3 if k % 2 else 7) for k in range(n)),
         "options": tuple(json.dumps([f"{word} {o}" for o in range(K)]) for word in rng.choice(list("abc"), size=n)),
     }
     for key, value in arrays.items():

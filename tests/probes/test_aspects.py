@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from innerjudge import AspectProbes, BaseJudge, Features, InnerjudgeError
 from innerjudge.probes.aspect_fit import corrected, expected
+from sklearn.decomposition import PCA
 from sklearn.metrics import f1_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 
 def features_of(x: np.ndarray, prompt: np.ndarray | None = None, groups: list[str] | None = None) -> Features:
@@ -61,6 +64,21 @@ def test_masked_gaps_are_not_negatives() -> None:
         judge = AspectProbes(aspects=names, positions=["a"], unknown=unknown).fit(features_of(x), seen)
         f1[unknown] = f1_score(truth, judge.aspect_scores(features_of(new)) > 0, average="macro")
     assert f1["mask"] >= f1["negative"] + 0.1
+
+
+def test_inspector_learns_from_components_of_scaled_states() -> None:
+    # Standardised by (1, 3): mean 2, deviation 1, so 4 is 2; of one number there is one component.
+    scaled = StandardScaler().fit([[1.0], [3.0]])
+    assert scaled.transform([[4.0]]).item() == 2.0
+    x, truth, _ = world()
+    some = AspectProbes(aspects=["a", "b", "c"], positions=["a"], components=4).fit(features_of(x), truth)
+    pca = make_pipeline(StandardScaler(), PCA(4))
+    by_hand = AspectProbes(aspects=["a", "b", "c"], positions=["a"]).fit(features_of(pca.fit_transform(x)), truth)
+    new = world(seed=1)[0]
+    whole, own = some.aspect_scores(features_of(new)), by_hand.aspect_scores(features_of(pca.transform(new)))
+    np.testing.assert_allclose(whole, own, atol=1e-3)
+    with pytest.raises(InnerjudgeError, match="at least 1, or None"):
+        AspectProbes(components=0)
 
 
 def test_hidden_gaps_by_their_share() -> None:

@@ -13,6 +13,7 @@ from innerjudge.probes import (
     AttentionScore,
     CountedProbe,
     DifferenceOfMeans,
+    EigenScore,
     EmbeddingClassifier,
     EScore,
     Length,
@@ -25,6 +26,7 @@ from innerjudge.probes import (
     QuestionOnly,
     RankedProbe,
     RidgeProbe,
+    SemanticEntropyProbe,
     TextClassifier,
     TextJudge,
     TokenConfidence,
@@ -74,7 +76,14 @@ CASES = {
     "aspects": (AspectProbes(), ASPECTS),
     "aspects-options": (
         AspectProbes(
-            unknown="negative", observed=0.6, correct=0.7, balance=True, routed=True, combine="delta", candidates=[0.1]
+            components=3,
+            unknown="negative",
+            observed=0.6,
+            correct=0.7,
+            balance=True,
+            routed=True,
+            combine="delta",
+            candidates=[0.1],
         ),
         ASPECTS,
     ),
@@ -87,6 +96,10 @@ CASES = {
         PooledProbe(role="reasoning/step_end", how="rolling", window=2, heads=2, each="state", balance=True, epochs=2),
         CORRECT,
     ),
+    "pooled-encoder": (PooledProbe(layers=1, widths=[4], attention=2, causal=True, epochs=2), CORRECT),
+    "eigenscore": (EigenScore(), None),
+    "eigenscore-fitted": (EigenScore(row=1, alpha=0.1), CORRECT),
+    "sep": (SemanticEntropyProbe(), None),
     "coe": (Trajectory(), None),
     "trace": (Trajectory(statistic="aligned"), CORRECT),
     "ridge": (RidgeProbe(), RATINGS),
@@ -107,7 +120,7 @@ CASES = {
     "question-rating": (QuestionOnly(target="rating", candidates=[3.0, 30.0]), RATINGS),
 }
 #: Names of texts, of which no number can be infinite.
-TEXTS = ("direct", "reasoned", "prompt", "response", "options")
+TEXTS = ("direct", "reasoned", "prompt", "response", "answer", "options")
 LEARNING = [name for name, (_, labels) in CASES.items() if labels is not None]
 
 
@@ -134,7 +147,10 @@ def test_scores_are_those_of_each_item_alone(name, make):
     assert not np.isnan(whole).any()
     assert len(whole) == len(features)
     for k in (0, 7, 23):
-        np.testing.assert_allclose(judge.decision_function(features.take([k]))[0], whole[k], rtol=1e-12, atol=1e-12)
+        # All of a question's items, where the judge reads them as one.
+        own = [j for j in range(24) if j // 3 == k // 3] if judge.scores_together else [k]
+        alone = judge.decision_function(features.take(own))[own.index(k)]
+        np.testing.assert_allclose(alone, whole[k], rtol=1e-12, atol=1e-12)
     assert judge.predict(features).tolist() == [v.label for v in judge.verdicts(features)]
 
 
@@ -241,7 +257,9 @@ def test_constant_features_have_finite_scores(name, make):
     assert not np.isnan(scores).any()
     if fresh(name)[0].needs[0] not in TEXTS:
         exact = (
-            np.array_equal if name not in ("certainty", "confidence", "pooled", "pooled-steps") else np.allclose
+            np.array_equal
+            if name not in ("certainty", "confidence", "pooled", "pooled-steps", "pooled-encoder")
+            else np.allclose
         )  # means of equal numbers
         assert exact(scores, np.full_like(scores, scores[0]))
 

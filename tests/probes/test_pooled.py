@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings, strategies as st
 from innerjudge.extraction import Features, Ragged
 from innerjudge.models import InnerjudgeError
-from innerjudge.probes import PooledProbe, Task
-from innerjudge.probes.pooled_fit import Head, StatesOfItems, pool
+from innerjudge.probes import PooledProbe, Task, pooled_fit
+from innerjudge.probes.pooled_fit import Head, StatesOfItems, _loss, pool
 from scipy.special import expit, logit, softmax
 
 LN2, LN3 = np.log(2), np.log(3)
@@ -26,6 +26,61 @@ def test_swift():
 def test_step():
     # sigmoid(2), sigmoid(0), sigmoid(-1) = .880797, .5, .268941: mean .549913.
     assert expit(pooled([[2, 0, -1]], "probability")) == pytest.approx(0.549913, abs=1e-6)
+
+
+def test_reprobe():
+    # Step logits of wrong (-2, .5, -1): the least probability of right is 1 - sigmoid(.5) = .377541.
+    assert expit(pooled([[2, -0.5, 1]], "min")) == pytest.approx(0.377541, abs=1e-6)
+    # Labels wrong (0, 1, 0), wrong ones weigh 3: (.126928 + 3 * .474077 + .313262) / 3 = .620807.
+    assert 3 * loss_of([[2], [-0.5], [1]], [True, False, True], weigh=1 / 3) == pytest.approx(0.620807, abs=1e-6)
+
+
+def test_token_probe():
+    # Logits of a fault (-1, 2, 0), the second token is one and weighs 10: (.313262 + 10 * .126928 + .693147) / 3.
+    one, fault = [[1, 0], [-2]], [True, False]
+    assert 10 * loss_of(one, fault, weigh=0.1, each="both", progress=0.0) == pytest.approx(0.758563, abs=1e-6)
+    # The span of the second alone: softplus(-2) = .126928; a quarter of the way .75 * .758563 + .25 * .126928 of it.
+    assert loss_of([[-2]], [False], each="both") == pytest.approx(0.126928, abs=1e-6)
+    # The least of (1, 0) is 0, so spans are (.1 * .693147 + .126928) / 2, and a quarter of the way both together:
+    both = 10 * loss_of(one, fault, weigh=0.1, each="both", progress=0.25, how="min")
+    assert both == pytest.approx(0.75 * 0.758563 + 0.25 * (0.693147 + 1.26928) / 2, abs=1e-6)
+
+
+def test_brier():
+    # Logits (0, 2, -1), labels (1, 1, 0): ((.5 - 1)^2 + (.880797 - 1)^2 + .268941^2) / 3 = .112180.
+    assert loss_of([[0], [2], [-1]], [True, True, False], loss="brier") == pytest.approx(0.112180, abs=1e-6)
+
+
+def test_losses_within_a_question():
+    # P = (1, .2), N = (0, -.5): softplus of -1, -1.5, -.2, -.7 are .313262, .201413, .598139, .403186: mean .379.
+    scores, right = [[1], [0.2], [0], [-0.5], [9]], [True, True, False, False, True]  # the last is another question
+    groups = ["q"] * 4 + ["r"]
+    assert loss_of(scores, right, groups, loss="pairwise") == pytest.approx(0.379, abs=1e-6)
+    # ln(e^1 + e^.2 + e^0 + e^-.5) = ln 5.546216 = 1.713116, less the mean of 1 and .2.
+    assert loss_of(scores, right, groups, loss="listwise") == pytest.approx(1.113116, abs=1e-6)
+    assert loss_of([[1], [2]], [True, True], ["q", "q"], loss="listwise") is None
+
+
+def loss_of(states, right, groups=None, *, weigh=1.0, progress=1.0, **how):
+    """The loss of items whose states are their own logits."""
+    counts = np.array([len(one) for one in states])
+    rows = np.concatenate(states).astype(np.float32)[:, None]
+    items = StatesOfItems(rows, counts, tuple(groups or map(str, range(len(states)))), np.array(right))
+    head, recipe = Head((), 1, how.get("how", "mean"), 1), PooledProbe(**how)
+    found = _loss(head, torch.tensor([1.0, 0.0]), items, np.arange(len(states)), recipe, weigh, progress)
+    return None if found is None else found.item()
+
+
+def test_chunk_probe_weighs_right_ones():
+    # Three right and one wrong chunk, alpha .9: .9 * 1 / 3 = .3.
+    rows = np.random.default_rng(0).normal(size=(4, 1, 1, 2))
+    f = Features.from_arrays({"hidden/response.none[-1]": Ragged.of(rows)}, provenance="m")
+    seen = []
+    real = pooled_fit._loss
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pooled_fit, "_loss", lambda *a: (seen.append(a[5]), real(*a))[1])
+        PooledProbe(balance=0.9, epochs=1).fit(f, [True, True, True, False])
+    assert seen[0] == pytest.approx(0.3)
 
 
 def test_multimax_attention_and_rolling():
@@ -77,7 +132,8 @@ def test_a_fully_connected_head_is_that_of_torch():
     layers = [torch.nn.Linear(4, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)]
     flat = [part for one in layers[::2] for part in (one.weight.T.reshape(-1), one.bias)]
     x = torch.randn(7, 4, generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(head.outputs(torch.cat(flat), x), torch.nn.Sequential(*layers)(x), atol=1e-6)
+    counts = torch.ones(7, dtype=int)
+    assert torch.allclose(head.outputs(torch.cat(flat), x, counts), torch.nn.Sequential(*layers)(x), atol=1e-6)
 
 
 def test_sizes_of_published_heads():
@@ -104,7 +160,7 @@ def traces(n=60, *, seed=0, tokens=12, width=6, noise=0.3):
     return features, right
 
 
-@pytest.mark.parametrize("loss", ["bce", "brier", "pairwise"])
+@pytest.mark.parametrize("loss", ["bce", "brier", "pairwise", "listwise"])
 @pytest.mark.parametrize("how", ["min", "mean", "gated", "attention", "rolling"])
 def test_one_bad_token_is_found(how, loss):
     probe = PooledProbe(how=how, window=2, loss=loss, learning_rate=0.05, epochs=60, patience=20)
@@ -145,7 +201,8 @@ def test_a_question_is_on_one_side():
 @pytest.mark.parametrize(
     "wrong",
     [{"how": "sum"}, {"loss": "hinge"}, {"heads": 0}, {"widths": (0,)}, {"learning_rate": 0.0}, {"role": "stp(x)"},
-     {"each": "state", "loss": "pairwise"}, {"each": "state", "how": "gated"}, {"rows": (1, 1)}],
+     {"each": "state", "loss": "pairwise"}, {"each": "both", "loss": "listwise"}, {"each": "state", "how": "gated"},
+     {"balance": -1.0}, {"rows": (1, 1)}],
 )  # fmt: skip
 def test_parameters_are_checked(wrong):
     with pytest.raises(InnerjudgeError, match="expected"):
@@ -174,6 +231,17 @@ def test_pairs_are_on_both_sides_or_no_side_is_held_out():
         learned, held_out = items.split(seed, mixed=True)
         assert learned.all()
         assert not held_out.any()
+
+
+def test_rows_are_shares_of_the_depth():
+    x = np.random.default_rng(0).normal(size=(8, 30, 3))  # 28 blocks: LYNX reads 9, 16 and the last, normed
+    name, y = "hidden/response_end.none", np.arange(8) % 2 == 0
+    f = Features.from_arrays({name: Ragged.of(x[:, None])}, provenance="m")
+    cut = Features.from_arrays({f"{name}[9,16,-1]": Ragged.of(x[:, None, [9, 16, -1]])}, provenance="m")
+    shares = PooledProbe(role="response_end", rows=[0.33, 0.57, -1], epochs=3)
+    assert shares.needs == (name,)
+    other = PooledProbe(role="response_end", rows=[9, 16, -1], epochs=3).fit(cut, y)
+    assert np.array_equal(shares.fit(f, y).weights_, other.weights_)
 
 
 def test_an_item_without_states_is_unscored():

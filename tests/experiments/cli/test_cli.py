@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -269,6 +270,26 @@ def test_a_judge_of_many_states_is_fitted_from_a_store(cli: Any, tmp_path: Path)
         out = tmp_path / f"{judge}.jsonl"
         assert not cli("score", "--features", tmp_path / "f", "--judge", tmp_path / judge, "--out", out).code
         assert sum(row["score"] is not None for row in rows_of(out)) > 24
+
+
+def test_learned_readers_are_compared_by_name(cli: Any, tmp_path: Path) -> None:
+    words = ("", "Wait, again. ", "Hmm. ")  # LYNX reads where these end
+    items = []
+    for q, k in itertools.product(range(12), range(4)):
+        end = q + 1 + k % 2
+        items += [{"question_id": f"q{q}", "candidate_id": str(k), "prompt": f"{q}+1?", "correct": k % 2 == 0}]
+        items[-1] |= {"answer": str(k % 3 if q % 2 else 0)}
+        items[-1] |= {"response": f"<think>{q}+1={end}\n\n{words[k % 3]}So {k}.</think>{end}"}
+    (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, items)), encoding="utf-8")
+    names = "chunk-probe,lynx,inspector,token-probe,calibration-probe,hsrm,reprobe,eigenscore,sep"
+    done = cli("compare", "--data", tmp_path / "items.jsonl", "--judges", names, "--out", tmp_path / "run")
+    assert not done.code, done.err
+    rows = rows_of(tmp_path / "run" / "verdicts.jsonl")
+    for name in names.split(","):
+        own = [row for row in rows if row["judge"] == name]
+        scored = [row["unscored"] is None for row in own]
+        assert own, name
+        assert sum(scored) == (len(own) // 2 if name == "lynx" else len(own)), name
 
 
 @pytest.mark.parametrize("command", ["compare", "study", "extract", "score", "rank", "sample", "sweep", "fit", "serve"])

@@ -182,10 +182,11 @@ def test_judges_on_request_read_what_they_ask_for(reference: LanguageModel) -> N
         for name in judge.needs:
             one, other = (f.ragged[name].values if name in f.ragged else f[name] for f in (alone, together))
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+        assert {*judge.fit_needs} <= together.texts.keys()
         if judge.learns:
             continue
         for one, other in zip(judge.verdicts(alone), judge.verdicts(together), strict=True):
             assert one.unscored == other.unscored
             assert one.score == (None if other.score is None else pytest.approx(other.score, rel=1e-4))
             scored |= {type(judge).__name__} if one.score is not None else set()
-    assert scored == {"TokenConfidence", "Trajectory"}
+    assert scored == {"EigenScore", "TokenConfidence", "Trajectory"}

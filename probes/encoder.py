@@ -1,0 +1,86 @@
+"""A small Transformer over the states of an item: a head of :class:`.pooled.PooledProbe` that sees them together."""
+
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from torch.nn import LayerNorm, Linear, ModuleList, TransformerEncoderLayer
+from torch.nn.utils import parameters_to_vector
+from torch.nn.utils.rnn import pad_sequence
+
+from .pooled_fit import Pool, pool
+
+
+class Encoder(NamedTuple):
+    """A head whose outputs for a state follow from those beside it; its weights are one flat vector.
+
+    Its fields are parameters of :class:`.PooledProbe`. ``"mean"`` pools the states themselves, before the last norm, as
+    HSRM does; the other ways pool outputs.
+    """
+
+    width: int
+    layers: int
+    attention: int
+    causal: bool
+    dropout: float
+    heads: int
+    how: Pool
+    window: int
+
+    def size(self, read: int) -> int:
+        """Number of weights and biases, for states of ``read`` numbers."""
+        return sum(one.numel() for one in _empty(self, read).parameters())
+
+    def start(self, read: int, generator: torch.Generator) -> torch.Tensor:
+        """Initial weights, as torch draws them."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(torch.randint(1 << 31, (), generator=generator)))
+            return parameters_to_vector(_Transformer(self, read).parameters()).detach()
+
+    def outputs(
+        self, weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor, *, mean: bool = False
+    ) -> torch.Tensor:
+        """Outputs for states ``[N, F]`` of items of ``counts`` states: ``[N, outputs]``, or for their ``mean``."""
+        learns = torch.is_grad_enabled()
+        module = _empty(self if learns else self._replace(dropout=0.0), x.shape[1])
+        shapes = {name: one.shape for name, one in module.named_parameters()}
+        flat = weights.split([shape.numel() for shape in shapes.values()])
+        own = {name: part.view(shape) for (name, shape), part in zip(shapes.items(), flat, strict=True)}
+        # Learned in batches; scored one by one, so that nothing is padded and a long item does not widen the others.
+        parts = [(x, counts)] if learns else zip(x.split(counts.tolist()), counts.split(1), strict=True)
+        return torch.cat([torch.func.functional_call(module, own, (*part, mean)) for part in parts])
+
+    def pooled(self, weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        """One number per item, ``[n]``."""
+        if self.how == "mean":
+            return self.outputs(weights, x, counts, mean=True).mean(dim=1)
+        return pool(self.outputs(weights, x, counts), counts, self.how, self.window)
+
+
+class _Transformer(torch.nn.Module):
+    """A layer that reads, layers of attention without positions (normed behind each), a norm, and a layer that says."""
+
+    def __init__(self, how: Encoder, read: int) -> None:
+        super().__init__()
+        width, inner = how.width, (how.attention, 4 * how.width, how.dropout)
+        self.causal = how.causal
+        self.read, self.norm = Linear(read, width), LayerNorm(width)
+        self.blocks = ModuleList(TransformerEncoderLayer(width, *inner, batch_first=True) for _ in range(how.layers))
+        self.say = Linear(width, how.heads * (2 if how.how in ("gated", "attention") else 1))
+
+    def forward(self, x: torch.Tensor, counts: torch.Tensor, mean: bool) -> torch.Tensor:
+        z = pad_sequence(self.read(x).split(counts.tolist()), batch_first=True)
+        place = torch.arange(z.shape[1])
+        absent, later = place >= counts[:, None], place > place[:, None] if self.causal else None
+        for block in self.blocks:
+            z = block(z, src_mask=later, src_key_padding_mask=absent if absent.any() else None)
+        z = z.masked_fill(absent[..., None], 0).sum(dim=1) / counts[:, None] if mean else z[~absent]
+        said: torch.Tensor = self.say(self.norm(z))
+        return said
+
+
+@cache
+def _empty(how: Encoder, read: int) -> _Transformer:
+    """The module without weights of its own, for the names and shapes of those that it is called with."""
+    with torch.device("meta"):
+        return _Transformer(how, read)
