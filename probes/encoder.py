@@ -1,14 +1,18 @@
 """A small Transformer over the states of an item: a head of :class:`.pooled.PooledProbe` that sees them together."""
 
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch.nn import LayerNorm, Linear, ModuleList, TransformerEncoderLayer
 from torch.nn.utils import parameters_to_vector
 from torch.nn.utils.rnn import pad_sequence
 
-from .pooled_fit import Pool, pool
+from ..models.errors import InnerjudgeError
+from .pooled_fit import Head, Pool, pool
+
+if TYPE_CHECKING:
+    from .pooled import PooledProbe
 
 
 class Encoder(NamedTuple):
@@ -55,6 +59,20 @@ class Encoder(NamedTuple):
         if self.how == "mean":
             return self.outputs(weights, x, counts, mean=True).mean(dim=1)
         return pool(self.outputs(weights, x, counts), counts, self.how, self.window)
+
+
+def head_of(probe: "PooledProbe") -> Head | Encoder:
+    """The head that a probe's parameters say; ``InnerjudgeError`` for a Transformer that cannot be."""
+    widths, layers, pooling = tuple(probe.widths), probe.layers, (probe.heads, probe.how, probe.window)
+    fits = len(widths) == 1 and probe.attention > 0 and widths[0] % probe.attention == 0
+    if layers < 0 or not 0 <= probe.dropout < 1 or (layers and not fits):
+        raise InnerjudgeError(
+            f"given {layers=}, {widths=}, attention={probe.attention}, dropout={probe.dropout}, expected one width "
+            "that is a multiple of attention, such as widths=[256], and a share below 1"
+        )
+    if not layers:
+        return Head(widths, *pooling)
+    return Encoder(widths[0], layers, probe.attention, probe.causal, probe.dropout, *pooling)
 
 
 class _Transformer(torch.nn.Module):

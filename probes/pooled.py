@@ -12,12 +12,12 @@ from ..extraction.features import Features
 from ..extraction.readouts import Reduce, States
 from ..models.errors import InnerjudgeError
 from .description import derived
-from .encoder import Encoder
+from .encoder import head_of
 from .estimator import parameters
 from .fitted_arrays import Array, Forms
 from .judge import LearningJudge, Scores
 from .labels import correctness
-from .pooled_fit import WITHIN, Each, Head, Loss, Pool, StatesOfItems, learn, score
+from .pooled_fit import WITHIN, Each, Loss, Pool, StatesOfItems, learn, score
 from .row_judge import rows_at
 
 
@@ -100,7 +100,7 @@ class PooledProbe(LearningJudge):
     seed: int = 0
 
     standardises = derived(lambda self: self.standardise)
-    _head = derived(lambda self: self._made_head())
+    _head = derived(head_of)
     #: The rows to read; ``None`` for all, of which shares of the depth are taken once it is known.
     _kept = derived(lambda s: None if any(isinstance(r, float) for r in s.rows or (0.0,)) else tuple(s.rows))
     needs = derived(lambda s: (States(s.role, s.reduce, s._kept).name,))
@@ -126,13 +126,7 @@ class PooledProbe(LearningJudge):
                 f"given each={self.each!r} with loss={self.loss!r} and how={self.how!r}, expected each='item': only "
                 "items are compared, and only they are weighted sums"
             )
-        fits = len(widths) == 1 and self.attention > 0 and widths[0] % self.attention == 0
-        if self.layers < 0 or not 0 <= self.dropout < 1 or (self.layers and not fits):
-            raise InnerjudgeError(
-                f"given layers={self.layers}, {widths=}, attention={self.attention}, dropout={self.dropout}, expected "
-                "one width that is a multiple of attention, such as widths=[256], and a share below 1"
-            )
-        _ = self.needs  # refuses a role, a reduction or rows that there are not
+        _ = self.needs, self._head  # refuses a role, a reduction or rows that there are not, and a width that fits none
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the length of the vectors that are read, and the number of weights for such vectors."""
@@ -149,12 +143,11 @@ class PooledProbe(LearningJudge):
         and no question has both.
         """
         part, values, excluded = self._training(features, labels)
-        items = StatesOfItems(*self._states(part), part.groups, correctness(values))
+        items = StatesOfItems(*_states(part, self), part.groups, correctness(values))
         within = self.loss in WITHIN
         if within and not items.mixed():
             raise InnerjudgeError(
-                f"given no question with both right and wrong items, expected some for loss={self.loss!r}: use "
-                "loss='bce'"
+                f"given no question with both right and wrong items for loss={self.loss!r}, expected some: use 'bce'"
             )
         sides = items.split(self.seed, mixed=within)
         if self.standardise:
@@ -167,29 +160,24 @@ class PooledProbe(LearningJudge):
         return self
 
     def _scores(self, features: Features) -> Scores:
-        states, counts = self._states(features)
+        states, counts = _states(features, self)
         return score(self._head, self.weights_, states, counts, (self.mean_, self.scale_))
 
     def _unreadable(self, features: Features) -> dict[str, str]:
-        _, counts = self._states(features)
+        _, counts = _states(features, self)
         return {features.ids[k]: f"no {self.role}" for k in np.flatnonzero(counts == 0)}
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         return [bool(s > 0) for s in scores]
 
-    def _made_head(self) -> Head | Encoder:
-        pooling = self.heads, self.how, self.window
-        if not self.layers:
-            return Head(tuple(self.widths), *pooling)
-        return Encoder(self.widths[0], self.layers, self.attention, self.causal, self.dropout, *pooling)
 
-    def _states(self, features: Features) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """States of all items ``[N, F]``, and how many each item has."""
-        name = self.needs[0]
-        if name in features.ragged:
-            rows, counts = features.ragged[name].values, features.ragged[name].counts
-        else:
-            rows, counts = features[name], np.ones(len(features), np.int64)
-        if self.rows is not None and self._kept is None:
-            rows = rows[:, rows_at(self.rows, rows.shape[1], features.provenance)]
-        return rows.reshape(len(rows), math.prod(rows.shape[1:])), counts
+def _states(features: Features, probe: PooledProbe) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """States of all items ``[N, F]``, and how many each item has."""
+    name = probe.needs[0]
+    if name in features.ragged:
+        rows, counts = features.ragged[name].values, features.ragged[name].counts
+    else:
+        rows, counts = features[name], np.ones(len(features), np.int64)
+    if probe.rows is not None and probe._kept is None:
+        rows = rows[:, rows_at(probe.rows, rows.shape[1], features.provenance)]
+    return rows.reshape(len(rows), math.prod(rows.shape[1:])), counts
