@@ -84,16 +84,10 @@ class SemanticEntropyProbe(LogisticProbe):
     :math:`-\sum_c p_c \ln p_c`. It is split in two where the squared error within both sides is lowest (100 places, as
     released), and a logistic regression learns the low side from the states at the end of the prompt: a score above 0
     says that answers would agree. The paper clusters by entailment both ways, here answers are equal or not; its code
-    chooses a range of layers by the test AUROC.
+    chooses a range of layers by the test AUROC. The other parameters are those of :class:`LogisticProbe`.
 
     Args:
         positions: The end of the prompt by default; the paper's other one is ``["nth_last(2).mean"]``.
-        combine: See :class:`LogisticProbe`.
-        row: See :class:`DifferenceOfMeans`; such as 0.5 for the row in the middle of the model.
-        C: See :class:`LogisticProbe`.
-        candidates: See :class:`LogisticProbe`.
-        centre: See :class:`LogisticProbe`.
-        nuisance: See :class:`LogisticProbe`.
         cluster: ``"answer"`` clusters by the items' final answers (by their texts where an item has none), ``"text"``
             by whole texts; case, blanks and a full stop at the end do not count. Own clusters are given to ``fit``.
 
