@@ -193,7 +193,8 @@ class TokenStats(_Named):
     leave out logits of minus infinity. At most a fixed number of logits is held at once, whatever the vocabulary.
     ``what`` is ``"log_probability"`` of the token, ``"entropy"``, ``"logsumexp"`` and ``"mean_logit"`` of the logits,
     ``"certainty"`` (divergence of the uniform distribution from it, ``logsumexp - mean_logit - ln V``), or
-    ``"top(k)"``: the ``k`` largest log-probabilities, rows ``[N, k]``, highest first (at most ``V``).
+    ``"top(k)"``: the ``k`` largest log-probabilities, rows ``[N, k]``, highest first (at most ``V``). ``"mean(what)"``
+    is the mean over each range, such as a step: one row a range.
     ``InnerjudgeError`` if there is no such ``role`` (see :mod:`innerjudge.models.roles`) or statistic.
 
     Example:
@@ -207,10 +208,21 @@ class TokenStats(_Named):
 
     def __post_init__(self) -> None:
         Role.parse(self.role)
-        if self.what not in STATISTICS and not self.top:
+        if self.statistic not in STATISTICS and not self.top:
             raise InnerjudgeError(
-                f"given what={self.what!r}, expected {', '.join(STATISTICS)}, or top(k), such as top(20)"
+                f"given what={self.what!r}, expected {', '.join(STATISTICS)}, mean(one of these), or top(k), such as "
+                "top(20)"
             )
+
+    @property
+    def statistic(self) -> str:
+        """What is computed of each token: ``what``, or what stands in its brackets."""
+        return self.what[5:-1] if self.by_range else self.what
+
+    @property
+    def by_range(self) -> bool:
+        """Whether there is one row a range."""
+        return self.what.startswith("mean(") and self.what.endswith(")")
 
     @property
     def top(self) -> int:
@@ -225,7 +237,7 @@ class TokenStats(_Named):
 
 
 STATISTICS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty")
-_NAMED = re.compile(r"(hidden|tokens)/(.+)\.(\w+(?:\(\d+\))?)(?:\[(-?\d+(?:,-?\d+)*)\])?", re.DOTALL)
+_NAMED = re.compile(r"(hidden|tokens)/(.+)\.(\w+(?:\(\w+\))?)(?:\[(-?\d+(?:,-?\d+)*)\])?", re.DOTALL)
 
 
 def range_readout(name: str) -> States | TokenStats | None:

@@ -36,7 +36,7 @@ def token_values(
         asked[readout.name] = [[] if i.id in missing[readout.name] else _written(i, role) for i in items]
     tokens = [sorted({t for every in asked.values() for t in every[k]}) for k in range(len(items))]
     place = {one: n for n, one in enumerate((k, token) for k, own in enumerate(tokens) for token in own)}
-    whats = dict.fromkeys((r if isinstance(r, TokenStats) else _OF_RESPONSE).what for r in readouts)
+    whats = dict.fromkeys((r if isinstance(r, TokenStats) else _OF_RESPONSE).statistic for r in readouts)
     found = _statistics(lm, end, tokens, batch, tuple(whats))
     values: dict[str, Array | Ragged] = {}
     for readout in readouts:
@@ -48,7 +48,14 @@ def token_values(
             counts = torch.tensor([len(own) for own in rows], dtype=table.dtype, device=table.device)
             values[readout.name] = torch.stack((table.sum(1), counts), dim=1).cpu().numpy()
         else:
-            numbers = found[readout.what].cpu().numpy()
+            numbers = found[readout.statistic].cpu().numpy()
+            if readout.by_range:
+                spans = [
+                    [(place[k, max(a, 1)], b - max(a, 1)) for a, b in i.places(readout.role)] if rows[k] else []
+                    for k, i in enumerate(items)
+                ]
+                values[readout.name] = Ragged.of([[numbers[a : a + n].mean() for a, n in own] for own in spans])
+                continue
             values[readout.name] = Ragged.of([numbers[own] for own in rows], numbers.shape[1:])
     return values
 

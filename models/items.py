@@ -5,12 +5,17 @@ and token positions are made from items; labels are read from them by the compar
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-from .conversation import Text, as_prompt, as_response
+from .conversation import Text, as_prompt, as_response, plain_text
 from .errors import InnerjudgeError
+from .markers import Span
+from .steps import StepLabels, Steps, checked_steps, step_spans
+
+#: Fields of a trace about its steps.
+_OF_STEPS = ("steps", "step_labels", "first_error")
 
 
 class _Named:
@@ -56,11 +61,20 @@ class Trace(_Named):
             Messages before it (tool calls and their results) belong to what it answers.
         answer: The final answer, as used for voting.
         correct: Whether ``answer`` is right; ``None`` where unknown.
+        steps: Steps of the response: their texts, which follow one another with nothing but white space between them
+            and make up the whole of it, or the characters ``(start, end)`` of each. Roles such as ``step_end`` then
+            take these.
+        step_labels: Whether each step is right; ``None`` where unknown.
+        first_error: Index of the first wrong step, -1 if there is none, ``None`` where unknown. It follows from the
+            labels; labels follow from it, unknown behind the error.
         extra: Unknown fields of the input, kept as they were; ``extra["unanswered"]`` says why there is no response.
 
     Example:
         >>> Trace(question_id="q1", candidate_id="0", prompt="1+1?", response="<think>1+1=2</think>2").id
         'q1/0'
+        >>> fields = {"question_id": "q1", "candidate_id": "1", "prompt": "1+1?"}
+        >>> Trace(**fields, response="1+1=3. So 3.", steps=["1+1=3.", "So 3."], first_error=0).step_labels
+        (False, None)
     """
 
     _ids = ("question_id", "candidate_id")
@@ -70,7 +84,32 @@ class Trace(_Named):
     response: Text
     answer: str | None = None
     correct: bool | None = None
+    steps: Steps | None = None
+    step_labels: StepLabels | None = None
+    first_error: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _Named.__post_init__(self)
+        given = self.steps, self.step_labels, self.first_error
+        if given != (None, None, None):
+            for name, value in zip(_OF_STEPS, checked_steps(plain_text(self.response), *given), strict=True):
+                object.__setattr__(self, name, value)
+
+    @property
+    def step_spans(self) -> tuple[Span, ...]:
+        """Characters ``[start, end)`` of each step in the response; none where the item has no steps."""
+        return step_spans(self.steps or (), plain_text(self.response))
+
+    @property
+    def step_texts(self) -> tuple[str, ...]:
+        """The text of each step."""
+        said = plain_text(self.response)
+        return tuple(said[start:end] for start, end in self.step_spans)
+
+    def bare(self, **changed: Any) -> "Trace":
+        """The question without a response and what is known of it, and with the fields that are to be changed."""
+        return replace(self, **{"response": "", "answer": None, "correct": None, **dict.fromkeys(_OF_STEPS), **changed})
 
     @property
     def unanswered(self) -> str | None:

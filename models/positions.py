@@ -108,8 +108,26 @@ def encode_trace(
     else:
         ids, spans = tokens(tokenizer, text)
         prompt_end = max((i for i, (_, end) in enumerate(spans) if end <= len(prompt)), default=0)
-    whole = Tokens(text, spans)
+    whole = Tokens(text, spans, steps=_own_steps(trace, text, len(prompt)))
     return _placed(trace, ids, whole, (len(prompt), prompt_end), user_end, markers, roles, sampled=replayed)
+
+
+def _own_steps(trace: Trace, text: str, begin: int) -> tuple[Span, ...] | None:
+    """Characters of an item's steps in the whole text, whose answer begins there; none where they are not found."""
+    if trace.steps is None:
+        return None
+    said, spans = plain_text(trace.response), trace.step_spans
+    place = text.find(said.strip(), begin)
+    if place >= 0:
+        place -= len(said) - len(said.lstrip())
+        return tuple((place + a, place + b) for a, b in spans)
+    found: list[Span] = []
+    for a, b in spans:  # the template wrote the reasoning in a format of its own
+        place = text.find(said[a:b].strip(), begin)
+        if place < 0:
+            return ()
+        found.append((place, begin := place + len(said[a:b].strip())))
+    return tuple(found)
 
 
 def encode_sampled(
@@ -188,13 +206,15 @@ def with_ranges(item: Encoding, roles: Sequence[str], tokens: Tokens, closing: s
     ranges: dict[str, tuple[Span, ...]] = {}
     missing = dict(item.missing)
     parts = {part: span for part in PARTS for span in _part(item, part, tokens, closing)}
-    why = {"response": missing.get("response_end"), "reasoning": missing.get("reasoning_end")}
+    absent = {"response": missing.get("response_end"), "reasoning": missing.get("reasoning_end")}
     for name in dict.fromkeys(roles):
         role = Role.parse(name)
+        own = tokens.steps is not None and role.part in ("response", "reasoning") and "step" in role.kind
+        role = replace(role, part="response") if own else role
         if role.part is None:
             found = item.places(role.kind)
         elif role.part not in parts:
-            missing[name] = why.get(role.part) or f"the {role.part} is empty"
+            missing[name] = absent.get(role.part) or f"the {role.part} is empty"
             continue
         else:
             part = parts[role.part]
@@ -204,7 +224,8 @@ def with_ranges(item: Encoding, roles: Sequence[str], tokens: Tokens, closing: s
             ranges[name] = moved
         else:
             place = f" in the {role.part}" if role.part else ""
-            missing.setdefault(name, missing.get(role.kind, f"no {name.split('/')[-1]}{place}"))
+            why = "a step of the item has no token of its own" if own else f"no {name.split('/')[-1]}{place}"
+            missing.setdefault(name, missing.get(role.kind, why))
     return replace(item, ranges={**item.ranges, **ranges}, missing=missing)
 
 

@@ -16,6 +16,8 @@ the kind is required.
 | ``named``, ``named(entity)`` | the item's own ``spans``: all, or those of a name |
 | any other word | the position of that name |
 
+An item's own steps (:attr:`.Trace.steps`) take the place of those between delimiters, in whatever part of the answer.
+
 Without a part it is the response; ``reasoning/step_end`` means the ends of the steps of the reasoning. ``@-1`` is the
 token before a range: its state wrote the range's first token. What is found in the response never lies in the prompt.
 """
@@ -116,11 +118,12 @@ def checked_roles(names: Sequence[str]) -> list[Role]:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A text, the characters ``[start, end)`` of each of its tokens, and of spans by name."""
+    """A text, the characters ``[start, end)`` of each of its tokens, of spans by name, and of the item's own steps."""
 
     text: str
     spans: Sequence[Span]
     named: Mapping[str, Sequence[Span]] = field(default_factory=dict)
+    steps: Sequence[Span] | None = None
 
 
 def ranges_within(role: Role, tokens: Tokens, part: Span) -> tuple[Span, ...]:
@@ -145,11 +148,14 @@ def ranges_within(role: Role, tokens: Tokens, part: Span) -> tuple[Span, ...]:
             return _chunks(role.argument, tokens, part)
         case "named":
             return _named(role.argument, tokens, part)
-    steps = _steps(_DELIMITERS[role.argument], tokens, part)
+    own = tokens.steps is not None and role.part not in ("prompt", "text")
+    steps = _own_steps(tokens, part) if own else _steps(_DELIMITERS[role.argument], tokens, part)
     if role.kind == "step":
         return tuple(step for step, _ in steps)
     if role.kind == "step_end":
         return tuple((end - 1, end) for (_, end), _ in steps)
+    if own:
+        return tuple((k := max(_before(tokens.spans, end, stop, a), a), k + 1) for (a, end), stop in steps)
     before = sorted({_before(tokens.spans, end, delimiter, first) for (_, end), delimiter in steps} | {last - 1})
     return tuple((k, k + 1) for k in before if k >= first)
 
@@ -181,6 +187,25 @@ def _before(spans: Sequence[Span], end: int, delimiter: int, first: int) -> int:
     while at >= first and spans[at][1] > delimiter:
         at -= 1
     return at
+
+
+def _own_steps(tokens: Tokens, part: Span) -> list[tuple[Span, int]]:
+    """The item's steps as in :func:`_steps`; none where one has no token.
+
+    A token belongs to the step of its first character that is no white space, one of white space alone to the step
+    before: a delimiter in the text of a step, or between two, ends the first of them.
+    """
+    (first, last), own, found = part, tokens.steps or (), list[tuple[Span, int]]()
+    pieces = ((a, tokens.text[a:b]) for a, b in tokens.spans[first:last])
+    starts = [a + len(piece) - len(piece.lstrip()) if piece.strip() else a for a, piece in pieces]
+    for k, (begin, end) in enumerate(own):
+        after = own[k + 1][0] if k + 1 < len(own) else len(tokens.text)
+        cut = end if tokens.text[end:after].strip() else after
+        span = first + bisect_left(starts, begin), first + bisect_left(starts, cut)
+        if span[0] == span[1]:
+            return []
+        found.append((span, begin + len(tokens.text[begin:end].rstrip())))
+    return found
 
 
 def _steps(delimiter: re.Pattern[str], tokens: Tokens, part: Span) -> list[tuple[Span, int]]:

@@ -5,11 +5,11 @@
 they sit on. Judges by family: ``clue.py``; ``lager.py`` and ``tuned_lager.py`` (on ``value_judge.py``); ``linear.py``
 and ``penalised.py`` (on ``regression.py`` and ``row_judge.py``), ``counted.py``, ``ranked.py``, ``aspects.py`` (on
 ``aspect_fit.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``, ``text_only.py`` and
-``embedding.py``; many states are read by ``pooled.py`` (on ``pooled_fit.py`` and ``encoder.py``) and ``trajectory.py``,
-all answers to a question by ``sets.py``. ``promise.py`` finds thresholds with a promise, by the tests of ``risk.py``,
-and ``promising.py`` ties them to a judge. ``registry.py`` knows the classes, those of other packages too;
-``storage.py`` saves and loads them. What probes of weak labels (counts, orders, aspects, centred, without length) are
-worth is measured by ``bench/weak``: see ``results/weak.md``.
+``embedding.py``, ``steps.py`` for single steps; many states are read by ``pooled.py`` (on ``pooled_fit.py`` and
+``encoder.py``) and ``trajectory.py``, all answers to a question by ``sets.py``. ``promise.py`` finds thresholds with a
+promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge. ``registry.py`` knows the classes,
+those of other packages too; ``storage.py`` saves and loads them. What probes of weak labels (counts, orders, aspects,
+centred, without length) are worth is measured by ``bench/weak``: see ``results/weak.md``.
 """
 
 from .aspects import AspectProbes
@@ -30,6 +30,7 @@ from .ranked import RankedProbe
 from .registry import register_judge, registered_judges
 from .row_judge import RowSelector
 from .sets import EigenScore, SemanticEntropyProbe
+from .steps import StepOpponent
 from .storage import load, save
 from .text import TextJudge
 from .text_only import PromptSimilarity, TextClassifier
@@ -41,8 +42,8 @@ __all__ = [
     "CLUE", "LAGER", "AspectProbes", "AttentionScore", "BaseJudge", "CountedProbe", "DifferenceOfMeans", "EScore",
     "EigenScore", "EmbeddingClassifier", "LearningJudge", "Length", "LetterLogits", "LogisticProbe",
     "MiniBatchLogistic", "PooledProbe", "Promise", "PromptSimilarity", "QKScore", "QuestionOnly", "RankedProbe",
-    "RidgeProbe", "RowSelector", "Scores", "SemanticEntropyProbe", "StreamingJudge", "Task", "TextClassifier",
-    "TextJudge", "TokenConfidence", "TokenLogProb", "Trajectory", "TunedLAGER", "VScore", "Verdict",
+    "RidgeProbe", "RowSelector", "Scores", "SemanticEntropyProbe", "StepOpponent", "StreamingJudge", "Task",
+    "TextClassifier", "TextJudge", "TokenConfidence", "TokenLogProb", "Trajectory", "TunedLAGER", "VScore", "Verdict",
     "attention_variability", "calibrate", "choose_heads", "find_verdict", "head_accuracies", "load", "register_judge",
     "registered_judges", "save"
 ]  # fmt: skip

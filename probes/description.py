@@ -115,6 +115,8 @@ class JudgeDescription:
     needs_threshold: bool = False
     #: Whether it sits on the panel of a comparison only where it is named, or every judge is asked for.
     on_request: bool = False
+    #: Whether it is about steps that items bring along: it sits on the panel of a comparison of such items only.
+    of_steps: bool = derived(lambda self: self.label_fields[0] == "step_labels")
     #: Whether its fit reads labels.
     needs_labels: bool = True
     #: Whether its fit reads traces without a label as well, with a weight of 0.
@@ -154,9 +156,18 @@ class JudgeDescription:
         """
         return _listed(cls, "sweep", Task(kind))
 
+    def step_scores(self, features: Any) -> Any:
+        """Probability that each step of each item is right; ``None`` of a judge that does not look at each step."""
+        return None
+
     def label_of(self, extra: Mapping[str, Any], label: Any) -> Any:
-        """What the fit learns of an item from its own fields; ``None`` where that is the ``label`` itself."""
-        return extra.get(self.label_fields[0])
+        """What the fit learns of an item from its own fields; ``None`` where that is the ``label`` itself.
+
+        ``extra`` also has the ``step_labels`` of a trace, which go to the fit as ``{"steps": ..., "correct": label}``.
+        """
+        found: Any = extra.get(self.label_fields[0])
+        steps = self.label_fields[0] == "step_labels" and found is not None
+        return {"steps": tuple(found), "correct": label} if steps else found
 
     def fit_note(self, n: int) -> str | None:
         """What the fit on ``n`` items chose, as the end of a sentence for reports; ``None`` where it chose nothing."""

@@ -1,7 +1,7 @@
 """The interface of every judge, and the verdicts that it gives."""
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +28,8 @@ Part = tuple[Features, npt.ArrayLike] | tuple[Features, npt.ArrayLike, npt.Array
 class Verdict:
     """What a judge says about one item: a score and a label, or the reason why there is none.
 
+    ``step_scores`` are probabilities that each of its steps is right, of judges that look at each.
+
     Example:
         >>> Verdict("q1/0", score=0.7, label=True).unscored is None
         True
@@ -37,6 +39,7 @@ class Verdict:
     score: float | list[float] | None = None
     label: bool | int | float | str | None = None
     unscored: str | None = None
+    step_scores: tuple[float, ...] | None = None
 
 
 class BaseJudge(PromisingReader):
@@ -121,8 +124,7 @@ class BaseJudge(PromisingReader):
         """One verdict per item, in the order of ``features.ids``; never NaN, never a silent 0."""
         missing = self.unscored(features)
         part = without(features, missing)
-        scores, labels = self._judged(part) if len(part) else (np.zeros(0), [])
-        found = {i: _verdict(i, s, label) for i, s, label in zip(part.ids, scores, labels, strict=True)}
+        found = {one.id: one for one in _said(self, part)} if len(part) else {}
         return [found.get(i) or Verdict(i, None, None, missing[i]) for i in features.ids]
 
     def save(self, folder: str | Path) -> None:
@@ -203,10 +205,16 @@ def _storage() -> Any:
     return import_module(".storage", __package__)
 
 
-def _verdict(name: str, score: Any, label: Any) -> Verdict:
+def _said(judge: BaseJudge, features: Features) -> Iterator[Verdict]:
+    """Verdicts on features that all have what the judge needs."""
+    steps = judge.step_scores(features) or [None] * len(features)
+    return map(_verdict, features.ids, *judge._judged(features), steps)
+
+
+def _verdict(name: str, score: Any, label: Any, steps: Floats | None) -> Verdict:
     plain = [float(s) for s in score if np.isfinite(s)] if np.ndim(score) else float(score)
     if plain != [] and np.isfinite(plain).all():
-        return Verdict(name, plain, label)
+        return Verdict(name, plain, label, None, None if steps is None else tuple(steps.tolist()))
     return Verdict(name, unscored="its score is no finite number: the judge is damaged, or states are too large")
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import expit
 
 from ..extraction.features import Features
 from ..extraction.readouts import Reduce, States
@@ -16,9 +17,22 @@ from .encoder import head_of
 from .estimator import parameters
 from .fitted_arrays import Array, Forms
 from .judge import LearningJudge, Scores
-from .labels import correctness
+from .labels import Floats, correctness
 from .pooled_fit import WITHIN, Each, Loss, Pool, StatesOfItems, learn, score
 from .row_judge import rows_at
+from .steps import by_item, one_a_step, step_truths
+
+_FORMS: Forms = {"weights_": Array(("weights",)), "mean_": Array(("features",)), "scale_": Array(("features",), low=0)}
+
+
+def step_scores(probe: "PooledProbe", features: Features) -> list[Floats] | None:
+    """Probability that each step is right, where there is one state a step."""
+    if not one_a_step(probe.role, probe.reduce):
+        return None
+    states, counts = _states(features, probe)
+    return by_item(
+        expit(score(probe._head, probe.weights_, states, counts, (probe.mean_, probe.scale_), each=True)), counts
+    )
 
 
 @parameters
@@ -50,7 +64,8 @@ class PooledProbe(LearningJudge):
             :math:`\ln(1 + e^{s_- - s_+})` of the right and wrong items of a question, or ``"listwise"``: minus the mean
             log-softmax of its right items among all (SWIFT's InfoNCA with a low temperature).
         each: What is compared with the item's label: the pooled ``"item"``, every single ``"state"`` (as in STEP), or
-            ``"both"``: at first states, at last items, linearly over the epochs (arXiv 2509.03531).
+            ``"both"``: at first states, at last items, linearly over the epochs (arXiv 2509.03531). ``"step"``: every
+            state with the label of its step, where the item has such labels.
         balance: Whether right items (or states) weigh ``wrong / right``, or that number times it; not for losses within
             a question.
         standardise: Whether states are standardised, by the mean and scale of the training items.
@@ -105,12 +120,10 @@ class PooledProbe(LearningJudge):
     _kept = derived(lambda s: None if any(isinstance(r, float) for r in s.rows or (0.0,)) else tuple(s.rows))
     needs = derived(lambda s: (States(s.role, s.reduce, s._kept).name,))
     kinds = ("trace",)
-    on_request = True  # it keeps the states of many tokens
-    forms: ClassVar[Forms] = {
-        "weights_": Array(("weights",)),
-        "mean_": Array(("features",)),
-        "scale_": Array(("features",), low=0),
-    }
+    step_scores = step_scores
+    on_request = derived(lambda self: self.each != "step")  # it keeps the states of many tokens
+    label_fields = derived(lambda self: ("step_labels" if self.each == "step" else "p_correct", "sample_weight"))
+    forms: ClassVar[Forms] = _FORMS
 
     def __post_init__(self) -> None:
         counts = {name: getattr(self, name) for name in ("heads", "window", "epochs", "patience", "batch")}
@@ -137,13 +150,13 @@ class PooledProbe(LearningJudge):
         return {**found, "weights": self._head.size(read)} if read else found
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Learn from labels ``[n]``: booleans.
+        """Learn from labels ``[n]``: booleans, or with ``each="step"`` ``{"steps": (True, None), "correct": True}``.
 
         ``InnerjudgeError`` if no item can be read, the labels are all of one class, or the loss is within a question
         and no question has both.
         """
         part, values, excluded = self._training(features, labels)
-        items = StatesOfItems(*_states(part, self), part.groups, correctness(values))
+        items = _items(self, part, values)
         within = self.loss in WITHIN
         if within and not items.mixed():
             raise InnerjudgeError(
@@ -169,6 +182,12 @@ class PooledProbe(LearningJudge):
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         return [bool(s > 0) for s in scores]
+
+
+def _items(probe: PooledProbe, features: Features, labels: npt.NDArray[Any]) -> StatesOfItems:
+    states, counts = _states(features, probe)
+    right, told = step_truths(labels.tolist(), counts) if probe.each == "step" else (correctness(labels), None)
+    return StatesOfItems(states, counts, features.groups, right, told)
 
 
 def _states(features: Features, probe: PooledProbe) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:

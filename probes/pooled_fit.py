@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .encoder import Encoder
     from .pooled import PooledProbe
 
-Pool = Literal["mean", "min", "max", "last", "probability", "gated", "attention", "rolling"]
+Pool = Literal["mean", "min", "max", "last", "probability", "product", "gated", "attention", "rolling"]
 
 
 def pool(out: torch.Tensor, counts: torch.Tensor, how: Pool, window: int = 10) -> torch.Tensor:
@@ -30,6 +30,7 @@ def pool(out: torch.Tensor, counts: torch.Tensor, how: Pool, window: int = 10) -
     * ``"mean"``, ``"min"``, ``"max"``, ``"last"`` of the values. The minimum is MultiMax (arXiv 2601.11516, which takes
       the maximum, as its scores are of a fault and not of correctness).
     * ``"probability"``: the log-odds of the mean of :math:`\sigma(v)` (STEP, arXiv 2601.09093).
+    * ``"product"``: the log-odds of the product of :math:`\sigma(v)`; it falls with the number of states.
     * ``"gated"``: :math:`\sum g v / \sum g` with :math:`g = \sigma(a)` (SWIFT, arXiv 2505.12225).
     * ``"attention"``: :math:`\sum_t \mathrm{softmax}(a)_t v_t` (arXiv 2601.11516).
     * ``"rolling"``: the lowest mean over ``window`` consecutive states; over all if there are fewer.
@@ -56,6 +57,9 @@ def pool(out: torch.Tensor, counts: torch.Tensor, how: Pool, window: int = 10) -
     if how == "probability":  # log of the sums of probabilities of right and of wrong
         right, wrong = (_log_sum(logsigmoid(side), item, len(counts)) for side in (values, -values))
         return (right - wrong).mean(dim=1)
+    if how == "product":
+        total = values.new_zeros(len(counts), heads).index_add(0, item, logsigmoid(values))
+        return (total - torch.expm1(total).neg().clamp_min(torch.finfo(total.dtype).tiny).log()).mean(dim=1)
     if how == "attention":
         weights = (more - _extreme(more, item, len(counts), "max")[item]).exp()
     else:
@@ -120,7 +124,7 @@ class Head(NamedTuple):
 Loss = Literal["bce", "brier", "pairwise", "listwise"]
 #: Losses that compare the items of a question.
 WITHIN = ("pairwise", "listwise")
-Each = Literal["item", "state", "both"]
+Each = Literal["item", "state", "both", "step"]
 #: Share of the questions that say when to stop.
 _HELD_OUT = 0.2
 #: States that are standardised, or scored, at once.
@@ -128,12 +132,22 @@ _CHUNK = 1 << 14
 
 
 class StatesOfItems:
-    """Labelled items to learn from: states ``[N, F]``, one item after another, and ``counts`` of each."""
+    """Labelled items to learn from: states ``[N, F]``, one item after another, and ``counts`` of each.
+
+    ``told`` ``[N]`` says of each state whether it is right, NaN where that is unknown; without, states have their
+    item's label.
+    """
 
     def __init__(
-        self, states: npt.NDArray[np.float32], counts: npt.NDArray[np.int64], groups: tuple[str, ...], right: Bools
+        self,
+        states: npt.NDArray[np.float32],
+        counts: npt.NDArray[np.int64],
+        groups: tuple[str, ...],
+        right: Bools,
+        told: Floats | None = None,
     ) -> None:
         self.states, self.counts, self.right = states, counts, right
+        self.told = np.repeat(right, counts).astype(np.float64) if told is None else told
         self.groups: Ints = np.unique(np.array(groups), return_inverse=True)[1]
         self._starts = np.concatenate(([0], np.cumsum(counts)))
         self.mean, self.scale = np.zeros(states.shape[1]), np.ones(states.shape[1])
@@ -150,9 +164,13 @@ class StatesOfItems:
             scaler.partial_fit(self.states[some])
         self.mean, self.scale = scaler.mean_, scaler.scale_
 
+    def rows(self, items: Ints) -> Ints:
+        """Where the states of some items are."""
+        return np.concatenate([np.arange(self._starts[k], self._starts[k + 1]) for k in items])
+
     def read(self, items: Ints) -> tuple[torch.Tensor, torch.Tensor]:
         """Standardised states of some items, and how many each has."""
-        rows = np.concatenate([np.arange(self._starts[k], self._starts[k + 1]) for k in items])
+        rows = self.rows(items)
         states = (self.states[rows] - self.mean.astype(np.float32)) / self.scale.astype(np.float32)
         return torch.from_numpy(states), torch.from_numpy(self.counts[items])
 
@@ -196,10 +214,9 @@ def learn(
     generator = torch.Generator().manual_seed(recipe.seed)
     weights = head.start(items.states.shape[1], generator).requires_grad_()
     optimizer = torch.optim.AdamW([weights], lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    by_state = recipe.each == "state"
-    amount = items.counts[learned] if by_state else np.ones(learned.sum())
-    right = amount[items.right[learned]].sum()
-    weigh = float(recipe.balance * (amount.sum() - right) / right) if recipe.balance else 1.0
+    by_state = recipe.each in ("state", "step")
+    right = items.told[np.repeat(learned, items.counts)] if by_state else items.right[learned]
+    weigh = float(recipe.balance * (right == 0).sum() / (right == 1).sum()) if recipe.balance else 1.0
     best, lowest, since = weights.detach().clone(), np.inf, 0
     for epoch in range(recipe.epochs):
         progress = epoch / max(recipe.epochs - 1, 1)
@@ -233,7 +250,7 @@ def _loss(
     weigh: float,
     progress: float = 1.0,
 ) -> torch.Tensor | None:
-    """Mean loss of some items; ``None`` where they hold no pair to compare.
+    """Mean loss of some items; ``None`` where they hold no pair to compare, or no state with a label.
 
     With ``each="both"``, ``progress`` is the share of the items' own loss, and the states' is the rest.
     """
@@ -248,12 +265,20 @@ def _loss(
     if recipe.loss in WITHIN:
         question = torch.from_numpy(items.groups[some])
         return _within(head.pooled(weights, x, counts), question[:, None] == question, right, recipe.loss)
-    share = {"item": 1.0, "state": 0.0, "both": progress}[recipe.each]
+    share = {"item": 1.0, "both": progress}.get(recipe.each, 0.0)
     found = share * loss(head.pooled(weights, x, counts), right) if share else x.new_zeros(())
     if share < 1:
-        states = head.outputs(weights, x, counts)[:, : head.heads].mean(dim=1)
-        found = found + (1 - share) * loss(states, right.repeat_interleave(counts))
+        states, told = _values(head, weights, x, counts), torch.from_numpy(items.told[items.rows(some)])
+        known = ~told.isnan()
+        if not known.any():
+            return None
+        found = found + (1 - share) * loss(states[known], told[known] == 1)
     return found
+
+
+def _values(head: "Head | Encoder", weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """Value of each state: the mean over the heads."""
+    return head.outputs(weights, x, counts)[:, : head.heads].mean(dim=1)
 
 
 def _within(logits: torch.Tensor, same: torch.Tensor, right: torch.Tensor, loss: Loss) -> torch.Tensor | None:
@@ -276,14 +301,20 @@ def score(
     states: npt.NDArray[np.float32],
     counts: npt.NDArray[np.int64],
     scaled: tuple[Floats, Floats],
+    *,
+    each: bool = False,
 ) -> Floats:
-    """Scores ``[n]`` of states ``[N, F]``, some items at a time; ``scaled`` is the mean to subtract and the scale."""
+    """Scores ``[n]`` of items, or ``[N]`` of ``each`` of their states ``[N, F]``, some items at a time.
+
+    ``scaled`` is the mean to subtract and the scale.
+    """
     mean, scale = scaled
+    made: Any = _values if each else type(head).pooled
     flat, ends = torch.from_numpy(weights), np.cumsum(counts)
     cuts = [0, *(np.flatnonzero(np.diff(ends // _CHUNK)) + 1).tolist(), len(counts)]
     rows = np.concatenate(([0], ends))
     found = [
-        head.pooled(flat, torch.from_numpy((states[rows[a] : rows[b]] - mean) / scale), torch.from_numpy(counts[a:b]))
+        made(head, flat, torch.from_numpy((states[rows[a] : rows[b]] - mean) / scale), torch.from_numpy(counts[a:b]))
         for a, b in pairwise(cuts)
         if b > a
     ]

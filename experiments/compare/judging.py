@@ -13,7 +13,7 @@ from ...extraction.ragged import Ragged
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Verdict
-from ..data.labels import label_to_fit
+from ..data.labels import fields_of, label_to_fit
 from ..data.splits import Index
 from ..data.variants import Responses, permuted
 from ..judges.between import positions
@@ -70,10 +70,10 @@ class ItemFeatures:
         return found.take([place[one] for one in ids])
 
     def labels_of(self, judge: BaseJudge) -> list[Any]:
-        """The labels to fit a judge on: those of aspects too, for one that learns from these."""
-        if "aspects" not in judge.label_fields:
+        """The labels to fit a judge on: those of aspects or steps too, for one that learns from these."""
+        if not {"aspects", "step_labels"} & {*judge.label_fields}:
             return self.labels
-        return [judge.label_of(item.extra, y) or y for item, y in zip(self.items, self.labels, strict=True)]
+        return [judge.label_of(fields_of(item), y) or y for item, y in zip(self.items, self.labels, strict=True)]
 
     def without_reasoning(self, name: str, items: Sequence[Item]) -> Features:
         """Features without reasoning before the verdict, which is written for the test items only."""

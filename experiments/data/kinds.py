@@ -3,7 +3,8 @@
 ====== ==================================================== ======================================
 kind   required fields                                      optional fields
 ====== ==================================================== ======================================
-trace  ``question_id, candidate_id, prompt, response``      ``answer, correct``
+trace  ``question_id, candidate_id, prompt, response``      ``answer, correct, steps, step_labels,``
+                                                            ``first_error``
 rating ``item_id, prompt, response``                        ``criterion, reference, scores``
 choice ``question_id, question, options``                   ``answer`` (0-based index)
 pair   ``pair_id, prompt, response_a, response_b``          ``preference`` ("a", "b" or "tie")
@@ -95,7 +96,11 @@ def record_to_item(record: Record, kind: str) -> Item:
     """
     extra = {k: v for k, v in record.values.items() if k not in KNOWN[kind]}
     check_meanings(record, kind, extra)
-    return KINDS[kind](**{name: read(record, name) for name, read in _FIELDS[kind].items()}, extra=extra)
+    known = {name: read(record, name) for name, read in _FIELDS[kind].items()}
+    try:
+        return KINDS[kind](**known, extra=extra)
+    except InnerjudgeError as error:  # fields that do not fit one another
+        raise InnerjudgeError(f"{record.where}: {error}") from None
 
 
 def flag_of(r: Record, name: str) -> bool | None:
@@ -117,12 +122,16 @@ def _preference(r: Record, name: str) -> str | None:
     return value
 
 
+def _as_is(r: Record, name: str) -> Any:
+    return r.values.get(name)
+
+
 _ID, _OPTIONAL, _ASKED, _SAID = Record.label, Record.optional_text, Record.prompt, Record.response
 #: How each field of a kind is read.
 _FIELDS: dict[str, dict[str, Callable[[Record, str], Any]]] = {
     "trace": {
         "question_id": _ID, "candidate_id": _ID, "prompt": _ASKED, "response": _SAID, "answer": _OPTIONAL,
-        "correct": flag_of,
+        "correct": flag_of, "steps": _as_is, "step_labels": _as_is, "first_error": _as_is,
     },
     "rating": {
         "item_id": _ID, "prompt": _ASKED, "response": _SAID, "criterion": _OPTIONAL, "reference": _OPTIONAL,

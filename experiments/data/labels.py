@@ -1,6 +1,6 @@
 """What is known about items, as judges and metrics read it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,8 +45,13 @@ def to_fit(item: Item, judge: BaseJudge, scale: tuple[int, int]) -> tuple[Any, A
 
     Fields of the item that the judge names (:attr:`.JudgeDescription.label_fields`), else :func:`label_to_fit`.
     """
-    own, also = judge.label_of(item.extra, label_of(item)), item.extra.get(judge.label_fields[1])
+    own, also = judge.label_of(fields_of(item), label_of(item)), item.extra.get(judge.label_fields[1])
     return (label_to_fit(item, scale) if own is None else own), also
+
+
+def fields_of(item: Item) -> Mapping[str, Any]:
+    """The fields of an item that a judge's fit may read in the place of its label."""
+    return {**item.extra, "step_labels": item.step_labels} if isinstance(item, Trace) else item.extra
 
 
 def require_all_counts(items: Sequence[Item], judge: BaseJudge) -> None:

@@ -22,7 +22,9 @@ _ALSO = {("choice", "options"): "choices", ("choice", "question"): "prompt", ("r
 #: What a column may be taken for.
 _FIELDS = {"chosen", "rejected", "score", "choices", *MEANINGS, *(one for names in KNOWN.values() for one in names)}
 #: Fields that are numbers, which a CSV file has as text.
-_COUNTED = ("p_correct", "sample_weight", "n_correct", "n_sampled", "quality")
+_COUNTED = ("p_correct", "sample_weight", "n_correct", "n_sampled", "quality", "first_error")
+#: Fields that are lists, which a CSV file has as JSON.
+_LISTS = ("scores", "options", "scale", "steps", "step_labels")
 #: Fields of which the text NaN, which pandas may write into a CSV file, is no value.
 _NUMBERS = ("correct", "scores", "preference")
 #: Fields of rows whose conversation is none of their own; its columns, and what ShareGPT calls who speaks.
@@ -40,7 +42,8 @@ def items_from(
     - pair: ``prompt, chosen, rejected``, or ``prompt, response_a, response_b`` with ``preference`` (a, b or tie);
     - choice: ``question, options`` (also ``choices``) with ``answer`` (index from 0, letter, or text);
     - rating: ``prompt, response, scores`` (also ``score``) with ``criterion, reference, question_id``;
-    - trace: ``prompt, response`` with ``correct, answer, question_id, candidate_id``.
+    - trace: ``prompt, response`` with ``correct, answer, question_id, candidate_id``, and ``steps, step_labels,
+      first_error``, of which lists may be JSON texts.
 
     Prompts and responses are texts or lists of messages; of a conversation in a column ``messages`` (OpenAI) or
     ``conversations`` (ShareGPT), the assistant's last message is the response to those before it. Missing ids are made
@@ -233,7 +236,7 @@ def _read(record: Record, name: str, kind: str) -> Any:
         if (flag := _FLAGS.get(str(value).lower())) is None:
             raise record.error(name, repr(shown(value, 60)), "true or false, or 1 or 0", "correct the value")
         return flag
-    if name in ("scores", "options", "scale") and isinstance(value, str) and value.lstrip().startswith("["):
+    if name in _LISTS and isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = parse_json(value)
         except ValueError as error:
@@ -246,9 +249,9 @@ def _read(record: Record, name: str, kind: str) -> Any:
         return _option(record, value)
     if name == "preference" and isinstance(value, str):
         return value.lower().removeprefix("model_")
-    if name in _COUNTED and isinstance(value, str):
+    if (name in _COUNTED and isinstance(value, str)) or name == "first_error":
         number = _number_of(record, name, value)
-        return int(number) if number.is_integer() else number
+        return int(number) if isinstance(number, float) and number.is_integer() else number
     return _text_of(value) if name.endswith("_id") or name not in MEANINGS else value
 
 

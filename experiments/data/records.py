@@ -74,8 +74,7 @@ class Record:
 
     def label(self, name: str) -> str:
         """A string that is not empty: an id."""
-        value = self.text(name)
-        if not value:
+        if not (value := self.text(name)):
             raise self.error(name, "an empty string", "an id", "give every record a name of its own")
         return value
 

@@ -19,7 +19,7 @@ from .verdict_table import Label, Row, Table
 
 _COLUMNS = tuple(f.name for f in fields(Row) if f.name != "tags")
 #: Columns that stand in a line only where they say something.
-_OPTIONAL = ("scores", "answer", "tokens")
+_OPTIONAL = ("scores", "answer", "tokens", "step_scores")
 
 
 def verdict_row(item: Item, verdict: Verdict, *, data: str, judge: str, tags: Mapping[str, str] | None = None) -> Row:
@@ -32,7 +32,7 @@ def said_row(columns: Mapping[str, Any], judge: str, verdict: Verdict) -> Row:
     """The row of a verdict on the item with these columns."""
     listed = tuple(map(score_of, verdict.score)) if isinstance(verdict.score, list | tuple) else None
     said: dict[str, Any] = {"score": score_of(verdict.score), "label": verdict.label, "unscored": verdict.unscored}
-    return Row(**columns, **said, judge=judge, scores=listed)
+    return Row(**columns, **said, judge=judge, scores=listed, step_scores=verdict.step_scores)
 
 
 def score_of(score: Any) -> float | None:
@@ -135,11 +135,17 @@ def _row(record: Record, data: str) -> Row:
         score=_number(record, "score"),
         length=_number(record, "length"),
         unscored=record.optional_text("unscored"),
-        scores=tuple(map(score_of, values["scores"])) if isinstance(values.get("scores"), list) else None,
+        scores=_listed(record, "scores"),
+        step_scores=_listed(record, "step_scores"),
         answer=None if values.get("answer") is None else str(values["answer"]),
         tokens=int(tokens) if (tokens := _number(record, "tokens")) is not None else None,
         tags=tags,
     )
+
+
+def _listed(record: Record, name: str) -> tuple[float | None, ...] | None:
+    values = record.values.get(name)
+    return tuple(map(score_of, values)) if isinstance(values, list) else None
 
 
 def _number(record: Record, name: str) -> float | None:

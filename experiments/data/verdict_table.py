@@ -21,6 +21,7 @@ column                   meaning
 ``length``               characters of the response; of a comparison those of X less those of Y
 ``scores``               of a choice: the score of each option
 ``answer``, ``tokens``   of a trace: its final answer, and how many tokens were sampled
+``step_scores``          of a trace, by a judge that looks at each step: the probability that the step is right
 any other                tags, which are text: the split, the writer of the response, its language or topic
 ======================== ==================================================================================
 """
@@ -65,11 +66,12 @@ class Row:
     scores: tuple[float | None, ...] | None = None
     answer: str | None = None
     tokens: int | None = None
+    step_scores: tuple[float | None, ...] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         said = self.score is not None or self.label is not None
-        given = (self.score, self.label, self.truth, self.length, *(self.scores or ()))
+        given = (self.score, self.label, self.truth, self.length, *(self.scores or ()), *(self.step_scores or ()))
         if not all(math.isfinite(value) for value in given if isinstance(value, int | float)):
             raise InnerjudgeError(
                 f"{self.where}: given a number that is not finite, expected one, or a reason: say why"

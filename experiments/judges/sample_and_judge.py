@@ -267,7 +267,7 @@ def candidates_of(questions: Sequence[Trace | str], n: int) -> list[Trace]:
     prompts: dict[str, Trace] = {}
     for k, one in enumerate(questions):
         trace = Trace(question_id=f"q{k}", candidate_id="", prompt=one, response="") if isinstance(one, str) else one
-        prompts.setdefault(trace.question_id, replace(trace, response="", answer=None, correct=None))
+        prompts.setdefault(trace.question_id, trace.bare())
     return [replace(trace, candidate_id=str(k)) for trace in prompts.values() for k in range(n)]
 
 

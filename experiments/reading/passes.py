@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 #: The items' own texts, for which no pass is needed.
-TEXT_NEEDS = frozenset({"prompt", "response", "options", "answer"})
+TEXT_NEEDS = frozenset({"prompt", "response", "options", "answer", "steps"})
 #: What is read at the place of the verdict.
 VERDICT_NEEDS = frozenset({"hidden/score", "logits/score", "qk/before", "qk/after", "attention", "labels"})
-#: Everything but generated text.
+#: Everything but generated text, and what only items with steps of their own have.
 HIDDEN_NEEDS = frozenset(
     {f"hidden/{p}" for p in ("prompt_end", "response_end", "reasoning_start", "reasoning_end")}
-    | {"logprob", *VERDICT_NEEDS, *TEXT_NEEDS} - {"answer"}
+    | {"logprob", *VERDICT_NEEDS, *TEXT_NEEDS} - {"answer", "steps"}
 )
 #: Generated text.
 WRITTEN = frozenset({"direct", "reasoned"})

@@ -130,7 +130,9 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     parts = ask_for_verdicts(lm, traces, passes.ask, (), passes)
     parts += _of_own_texts(lm, traces, readouts, passes, "reading traces")
     texts = {"prompt": [plain_text(t.prompt) for t in traces], "response": [plain_text(t.response) for t in traces]}
-    texts |= {"answer": [t.answer or "" for t in traces]} if passes.needs and "answer" in passes.needs else {}
+    own = {"answer": [t.answer or "" for t in traces]}
+    own |= {"steps": [json.dumps(t.step_texts) if t.steps else "" for t in traces]}
+    texts |= {name: said for name, said in own.items() if name in (passes.needs or ())}
     return _joined(lm, traces, parts, texts, passes, "trace")
 
 

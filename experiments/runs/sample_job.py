@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...extraction.provenance import provenance
@@ -126,7 +126,7 @@ def _once(traces: Sequence[Item], limit: int | None, seed: int) -> list[Trace]:
                 f"given two prompts for the question {shown(trace.question_id)!r}, expected one: give each its own "
                 "question_id"
             )
-    bare = [replace(trace, candidate_id="", response="", answer=None, correct=None) for trace in first.values()]
+    bare = [trace.bare(candidate_id="") for trace in first.values()]
     if limit is None:
         return bare
     return [one for one in take_groups(bare, limit, seed=seed) if isinstance(one, Trace)]

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -189,6 +189,6 @@ def answered(lm: LanguageModel, question: Trace, said: Completion | str) -> Trac
     """The question with what the model said, token ids and all, or with why it said nothing."""
     kept = {name: value for name, value in question.extra.items() if name not in _OF_ANSWERS}
     if isinstance(said, str):
-        return replace(question, response="", answer=None, correct=None, extra=kept | {"not_sampled": said})
+        return question.bare(extra=kept | {"not_sampled": said})
     extra = {"response_ids": list(said.ids), "sampled_by": lm.fingerprint, "finished": said.finished, **said.said}
-    return replace(question, response=said.text, answer=None, correct=None, extra=kept | extra)
+    return question.bare(response=said.text, extra=kept | extra)

@@ -58,7 +58,7 @@ def write_and_read(
     """
     _check(lm, questions, readouts, markers, reject is not None)
     roles = checked_roles([name for name in reject_at if Role.parse(name).part])
-    prompts = [encode_trace(lm.tokenizer, replace(q, response="", extra={}), markers=markers) for q in questions]
+    prompts = [encode_trace(lm.tokenizer, q.bare(extra={}), markers=markers) for q in questions]
     reading = Answers(lm, questions, readouts, markers)
     how.setdefault("temperature", 1.0)
     limits = Limits(**how)

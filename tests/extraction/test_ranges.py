@@ -38,7 +38,8 @@ STATES = [
 STATES = [replace(s, role="step") if s.role == "parts" else s for s in STATES]
 WHATS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty", "top(3)")
 TOKENS = [TokenStats("response", what) for what in WHATS]
-ALL = [*STATES, *TOKENS, TokenStats("step_end", "entropy"), ResponseLogProb()]
+MEANS = TokenStats("step", "mean(log_probability)")
+ALL = [*STATES, *TOKENS, MEANS, TokenStats("step_end", "entropy"), ResponseLogProb()]
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_statistics_are_those_of_the_models_logits(
     lm: LanguageModel, items: list[Encoding], held: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(statistics_of, "_LOGITS", held)  # one row of logits at a time, two, or all
-    found = extract(lm, items, [*TOKENS, TokenStats("step_end", "entropy"), ResponseLogProb()], batch_size=3)
+    found = extract(lm, items, [*TOKENS, MEANS, TokenStats("step_end", "entropy"), ResponseLogProb()], batch_size=3)
     for k, item in enumerate(items):
         logits = lm.model(torch.tensor([item.ids])).logits[0].double()
         n = logits.shape[-1]
@@ -125,6 +126,8 @@ def test_statistics_are_those_of_the_models_logits(
         ends = [a for a, _ in item.places("step_end")]
         entropies = [expected["entropy"][at - 3] for at in ends]
         assert np.allclose(found.ragged["tokens/step_end.entropy"][k], entropies, atol=1e-4)
+        means = [expected["log_probability"][a - 3 : b - 3].mean() for a, b in item.places("step")]
+        assert np.allclose(found.ragged[MEANS.name][k], means, atol=1e-4)
         assert np.allclose(found["logprob"][k], [expected["log_probability"].sum(), len(drawn)], atol=1e-3)
 
 
@@ -198,7 +201,12 @@ def test_an_item_without_the_place_says_why(lm: LanguageModel, items: list[Encod
 
 
 def test_wrong_readouts_are_refused() -> None:
-    for wrong in (lambda: States("step(no)"), lambda: States("x", "sum"), lambda: TokenStats("x", "top(0)")):  # type: ignore[arg-type]
+    for wrong in (
+        lambda: States("step(no)"),
+        lambda: States("x", "sum"),
+        lambda: TokenStats("x", "top(0)"),
+        lambda: TokenStats("x", "mean(top(2))"),
+    ):  # type: ignore[arg-type]
         with pytest.raises(InnerjudgeError, match="given"):
             wrong()
 

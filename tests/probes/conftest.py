@@ -42,12 +42,14 @@ def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: ob
     }
     segments = [rng.normal(size=(c, L + 2, D)) for c in rng.integers(2, 5, size=n)]
     ragged |= {"hidden/reasoning/segment(500).mean": Ragged.of(segments)}
+    ragged |= {"tokens/step.mean(log_probability)": Ragged.of([-rng.random(c) for c in counts])}
     texts = {
         "direct": tuple(f" {k % 5 + 1}" for k in range(n)),
         "reasoned": tuple(f"<think>hm</think>Score: {k % 5 + 1}." for k in range(n)),
         "prompt": tuple(f"Say {k // 3} or more." for k in range(n)),
         "response": tuple(f"It is {draw} more" for draw in rng.integers(9, size=n)),
         "answer": tuple(str(k % 3 if k % 2 else 7) for k in range(n)),
+        "steps": tuple(json.dumps([f"{k % 7} is {step}" for step in range(c)]) for k, c in enumerate(counts)),
         "options": tuple(json.dumps([f"{word} {o}" for o in range(K)]) for word in rng.choice(list("abc"), size=n)),
     }
     for key, value in arrays.items():

@@ -27,6 +27,7 @@ from innerjudge.probes import (
     RankedProbe,
     RidgeProbe,
     SemanticEntropyProbe,
+    StepOpponent,
     TextClassifier,
     TextJudge,
     TokenConfidence,
@@ -100,6 +101,12 @@ CASES = {
     "eigenscore": (EigenScore(), None),
     "eigenscore-fitted": (EigenScore(row=1, alpha=0.1), CORRECT),
     "sep": (SemanticEntropyProbe(), None),
+    "pooled-labelled-steps": (PooledProbe(role="reasoning/step_end", each="step", how="min", epochs=2), CORRECT),
+    "step-random": (StepOpponent(by="random"), CORRECT),
+    "step-position": (StepOpponent(), CORRECT),
+    "step-length": (StepOpponent(by="length"), CORRECT),
+    "step-words": (StepOpponent(by="words"), CORRECT),
+    "step-log-probability": (StepOpponent(by="log_probability"), CORRECT),
     "coe": (Trajectory(), None),
     "trace": (Trajectory(statistic="aligned"), CORRECT),
     "ridge": (RidgeProbe(), RATINGS),
@@ -120,7 +127,7 @@ CASES = {
     "question-rating": (QuestionOnly(target="rating", candidates=[3.0, 30.0]), RATINGS),
 }
 #: Names of texts, of which no number can be infinite.
-TEXTS = ("direct", "reasoned", "prompt", "response", "answer", "options")
+TEXTS = ("direct", "reasoned", "prompt", "response", "answer", "steps", "options")
 LEARNING = [name for name, (_, labels) in CASES.items() if labels is not None]
 
 

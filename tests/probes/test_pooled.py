@@ -102,6 +102,8 @@ def naive(values, more, how, window):
         return softmax(more) @ values
     if how == "probability":
         return logit(expit(values).mean())
+    if how == "product":
+        return logit(expit(values).prod())
     if how == "rolling":
         width = min(window, len(values))
         return min(values[k : k + width].mean() for k in range(len(values) - width + 1))
@@ -111,7 +113,7 @@ def naive(values, more, how, window):
 @settings(deadline=None, max_examples=60)
 @given(
     counts=st.lists(st.integers(1, 9), min_size=1, max_size=6),
-    how=st.sampled_from(["mean", "min", "max", "last", "probability", "gated", "attention", "rolling"]),
+    how=st.sampled_from(["mean", "min", "max", "last", "probability", "product", "gated", "attention", "rolling"]),
     heads=st.integers(1, 3),
     window=st.integers(1, 5),
     seed=st.integers(0, 99),

@@ -1,1 +1,1 @@
-"""Figures of one judge: accuracy, AUROC, correlation, precision and recall, calibration. Arrays in, numbers out."""
+"""Figures of one judge: accuracy, AUROC, correlation, precision, recall, calibration, steps. Arrays in, numbers out."""

@@ -8,14 +8,19 @@ import pytest
 from innerjudge.experiments.runs.loading import uncollected
 
 
+def _fails() -> None:
+    with uncollected():
+        assert not gc.isenabled()
+        raise ValueError("no such model")
+
+
 @pytest.mark.parametrize("before", [True, False])
 def test_the_collector_is_as_it_was(before: bool) -> None:
     was = gc.isenabled()
     (gc.enable if before else gc.disable)()
     try:
-        with pytest.raises(ValueError, match="no such model"), uncollected():
-            assert not gc.isenabled()
-            raise ValueError("no such model")
+        with pytest.raises(ValueError, match="no such model"):
+            _fails()
         assert gc.isenabled() is before
     finally:
         gc.unfreeze()
