@@ -7,9 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from jinja2 import Environment, StrictUndefined
-
-from ..drawing.style import number
+from ..drawing.style import filled, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -171,14 +169,8 @@ def spelt(figure: Figure, *, sign: bool = False) -> str:
 
 def worded(key: str, **known: Any) -> list[str]:
     """What a section says of what is ``known``: the template of its key in :data:`SENTENCES`, a sentence a line."""
-    made = Environment(
-        undefined=StrictUndefined,
-        finalize=lambda v: " ".join(v.split("\n")) if isinstance(v, str) else v,  # a name is of one line
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {"spelt": spelt, "signed": partial(spelt, sign=True), "number": number}
-    return [line for line in made.from_string(SENTENCES[key]).render(known).split("\n") if line.strip()]
+    page = filled(SENTENCES[key], known, spelt=spelt, signed=partial(spelt, sign=True))
+    return [line for line in page.split("\n") if line.strip()]
 
 
 def split_of_auroc(pooled: float, within: float | None, between: float | None, share: float) -> str:

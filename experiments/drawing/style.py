@@ -1,6 +1,9 @@
-"""How every plot looks (colours, dashes and marks, type), names that fit, and figures as they are spelt."""
+"""How every plot looks (colours, dashes, marks, type), names that fit, figures as they are spelt, and pages of them."""
 
 import math
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 #: Colours of Okabe and Ito, told apart by colour-blind readers; one a family, the same in every plot and in the report.
@@ -12,19 +15,7 @@ RIGHT, WRONG, UNKNOWN = "#3F4E63", "#E69F00", "#6E6E6E"
 #: Dash and mark of one line after the other.
 LINES = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"), ("-", "v"), ("--", "X"))
 #: Settings of matplotlib while a plot is drawn.
-STYLE: Any = {
-    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#555555",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#E4E4E4",
-    "grid.linewidth": 0.7,
-    "legend.frameon": False,
-}  # fmt: skip
+STYLE: Any = tomllib.loads(Path(__file__).with_name("plots.toml").read_text("utf-8"))
 
 
 def short(text: str, width: int) -> str:
@@ -73,3 +64,15 @@ def counted(count: int, what: str) -> str:
 def are_in(count: int, what: str, where: object) -> str:
     """The sentence that a number of things are in a place."""
     return f"{counted(count, what)} {'is' if count == 1 else 'are'} in {where}."
+
+
+def filled(template: str, known: dict[str, Any], /, **filters: Callable[..., str]) -> str:
+    """A Jinja template with what is ``known``, where every text is put on one line; ``number`` is a filter too."""
+    from jinja2 import Environment, StrictUndefined
+
+    def on_one_line(value: Any) -> Any:
+        return " ".join(value.split("\n")) if isinstance(value, str) else value
+
+    made = Environment(undefined=StrictUndefined, finalize=on_one_line, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {"number": number, **filters}
+    return made.from_string(template).render(known)

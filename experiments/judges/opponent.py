@@ -8,6 +8,7 @@ the best of them.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +20,13 @@ from ...models.items import Choice, Item, Pair
 from ...probes.judge import Verdict
 from ...probes.verdict_text import FORMS
 from ..data.labels import label_of
-from ..drawing.style import number
+from ..drawing.style import filled
 from ..reading.passes import Passes
 from ..reading.ways import PUBLISHED, Said, Turn, Way, questions_of, values_of, ways_of
 
 Index = npt.NDArray[np.intp]
+_NOTES = Path(__file__).parent / "templates" / "opponent.md"
+_TURNS: dict[Turn, str] = {"cue": "cue", "open": "no cue"}
 #: Most questions that the ways are tried on, and most of them as a share of all items.
 TRIED, SHARE = 200, 0.25
 MEASURE = {"choice": "accuracy", "pair": "accuracy", "trace": "AUROC", "rating": "Spearman with the human score"}
@@ -171,31 +174,14 @@ def _truth(item: Item) -> bool | int | float | str | None:
 def _notes(
     kind: str, items: Sequence[Item], tried: Sequence[AskingTrial], heard: Sequence[Mapping[Turn, Said]]
 ) -> list[str]:
-    best, worst, n = tried[0], tried[-1], len(items)
     published = next((one for one in tried if one.way == PUBLISHED), None)
-    measure = MEASURE[kind]
-    found = [
-        f"text is asked in the best of {len(tried)} ways on {n} items of the fitting half: {best.way.name} "
-        f"({measure} {number(best.value)}). The ways spread from {number(worst.value)} to {number(best.value)}: "
-        + "; ".join(
-            f"{t.way.name} {number(t.value)}" + f" ({t.unscored} without an answer)" * bool(t.unscored) for t in tried
-        )
-        + "."
-    ]
-    for turn in ("cue", "open"):
-        forms = Counter(form if form in FORMS else "no answer" for turns in heard for form in turns[turn].forms)
-        if forms:
-            listed = ", ".join(f"{form} {count}" for form, count in forms.most_common())
-            found.append(f"How verdicts were found in the text ({'cue' if turn == 'cue' else 'no cue'}): {listed}.")
+    forms = {
+        said: Counter(form if form in FORMS else "no answer" for turns in heard for form in turns[turn].forms)
+        for turn, said in _TURNS.items()
+    }
     chance, error = chance_of(kind, items)
-    if best.value <= chance + 2 * error:
-        found.append(
-            f"Warning: asked in its best way the text judge is at chance ({measure} {best.value:.2f}; chance is "
-            f"{chance:.2f} and two standard errors are {2 * error:.2f}). Beating it says little: use a stronger model."
-        )
-    if published is not None and published.value <= chance + 2 * error < best.value:
-        found.append(f"Warning: asked as published (cue in the turn) this model is at chance ({published.value:.2f}).")
-    return found
+    known = {"tried": tried, "n": len(items), "measure": MEASURE[kind], "forms": forms, "published": published}
+    return filled(_NOTES.read_text("utf-8"), known | {"chance": chance, "error": error}).strip().split("\n")
 
 
 def chance_of(kind: str, items: Sequence[Item]) -> tuple[float, float]:

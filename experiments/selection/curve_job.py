@@ -5,13 +5,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from ...extraction.provenance import versions
 from ...models.errors import InnerjudgeError, readable, shown
 from ...models.foreign import HALF
 from ..data.jsonl import check_new, checksum_of, write_jsonl, writing
-from ..drawing.style import number
+from ..drawing.style import filled
 from .columns import Columns, Spelling, judges_of, read_columns
 from .curve_plot import draw
 from .curves import Point, curve_rows, discrimination
@@ -19,7 +17,7 @@ from .representatives import load_vectors
 from .rules import Rule
 from .select_job import held_out, temperature_of
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATE = Path(__file__).parent / "templates" / "curves.md"
 #: The file that tells a folder of curves, which is written last, and what a killed run may leave without it.
 ROWS = "curves.jsonl"
 _BEGUN = {"curves.md", "curves.png", "tokens.png", "seconds.png", f"{ROWS}{HALF}", checksum_of(Path(ROWS)).name}
@@ -118,13 +116,11 @@ def _judges(files: Sequence[Path], how: CurveSettings) -> dict[str, Columns]:
 
 def _page(points: Sequence[Point], **known: Any) -> str:
     """``templates/curves.md`` of points and of what else is ``known``."""
-    made = Environment(
-        loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    made.filters |= {"cell": lambda text: shown(text, len(text)).replace("|", "\\|"), "number": number}
     largest, lines = max(point.n for point in points), dict[tuple[str, str], dict[int, Point]]()
     for point in points:
         lines.setdefault((point.rule, point.judge), {})[point.n] = point
     sizes = [n for n in sorted({point.n for point in points}) if n & (n - 1) == 0 or n == largest]
     known |= {"made_with": ", ".join(f"{name} {one}" for name, one in versions()), "questions": points[0].questions}
-    return made.get_template("curves.md").render(lines=lines, sizes=sizes, largest=largest, **known) + "\n"
+    known |= {"lines": lines, "sizes": sizes, "largest": largest}
+    cell = lambda text: shown(text, len(text)).replace("|", "\\|")  # noqa: E731
+    return filled(_TEMPLATE.read_text("utf-8"), known, cell=cell) + "\n"

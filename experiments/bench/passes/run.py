@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from jinja2 import Template
 
 from ....extraction.provenance import versions
 from ....models.errors import InnerjudgeError, readable
+from ...drawing.style import filled
 from ...reading.progress import Steps
 from .section import Run, Section, Spread, Times, Variant, Work, peak_of, random_model, timed
 from .variants import PASSES
@@ -176,10 +176,8 @@ _TEMPLATE = Path(__file__).parent / "templates" / DOCUMENT
 
 def markdown(found: Benchmark) -> str:
     """The document: how it was measured, and one table a section."""
-    template = Template(_TEMPLATE.read_text("utf-8"), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    on_gpu = found.options.device.startswith("cuda")
-    command = readable(found.command)
-    return str(template.render(found=found, o=found.options, command=command, on_gpu=on_gpu))
+    known = {"found": found, "o": found.options, "command": readable(found.command)}
+    return filled(_TEMPLATE.read_text("utf-8"), known | {"on_gpu": found.options.device.startswith("cuda")})
 
 
 def write(found: Benchmark, folder: Path) -> None:

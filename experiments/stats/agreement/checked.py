@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 
 from ....models.errors import InnerjudgeError, shown
 from ...data.verdict_table import Table
-from ...drawing.style import number
+from ...drawing.style import filled
 from ..intervals import Interval, cluster_interval, paired_difference
 from ..statistic import SHARE, Floats, Said, Statistic, finite, require_same_length, undefined
 from .aggregate import aggregate
@@ -46,10 +45,8 @@ class Checked:
     costs: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        made = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-        made.filters["number"] = number
-        page = made.from_string(Path(__file__).with_name("checked.md").read_text("utf-8"))
-        return page.render(found=self, raters=[row.rater for row in self.rows if row.part == _ALL]).rstrip()
+        known = {"found": self, "raters": [row.rater for row in self.rows if row.part == _ALL]}
+        return filled(Path(__file__).with_name("checked.md").read_text("utf-8"), known).rstrip()
 
 
 def check_labels(
