@@ -128,7 +128,13 @@ def require_unrendered(tokenizer: FastTokenizer, prompt: Text, frames: Frames | 
 def _frame(tokenizer: FastTokenizer, turns: tuple[Message, ...], thinking: bool, markers: Markers) -> Frame:
     asked = (*turns[:-1], replace(turns[-1], content=USER))
     if len(asked) > 1 or asked[-1].role != "user":
-        _require_shown(tokenizer, asked, thinking)
+        stands = [replace(one, content=f"turn-{k}-8f3c" if one.content else "") for k, one in enumerate(asked)]
+        text = rendered(tokenizer, stands, None, thinking)
+        for one in stands:
+            if not all(name in text for name in (one.content, *one.calls)):
+                what = "a tool call" if one.content in text else f"the {one.role} turn"
+                merge = MERGE if one.role in ("system", "developer") else ""
+                raise UnreadableError(f"the chat template leaves out {what} of this conversation{merge}")
     text = rendered(tokenizer, asked, None, thinking)
     before = text.partition(USER)[0]
     after = text.rpartition(USER)[2] if USER in text else ""
@@ -155,17 +161,6 @@ def _frame(tokenizer: FastTokenizer, turns: tuple[Message, ...], thinking: bool,
         glue = head[end + len(opening) :]
     own = _own_markers(tokenizer, asked, text[:end] + opening, markers) if thinking else markers
     return Frame(before, after, opening, glue, own)
-
-
-def _require_shown(tokenizer: FastTokenizer, turns: Sequence[Message], thinking: bool) -> None:
-    """Refuse a conversation of which the template leaves out a turn or a tool call."""
-    stands = [replace(one, content=f"turn-{k}-8f3c" if one.content else "") for k, one in enumerate(turns)]
-    text = rendered(tokenizer, stands, None, thinking)
-    for one in stands:
-        if not all(name in text for name in (one.content, *one.calls)):
-            what = "a tool call" if one.content in text else f"the {one.role} turn"
-            merge = MERGE if one.role in ("system", "developer") else ""
-            raise UnreadableError(f"the chat template leaves out {what} of this conversation{merge}")
 
 
 def _own_markers(tokenizer: FastTokenizer, turns: Sequence[Message], text: str, markers: Markers) -> Markers:

@@ -19,6 +19,12 @@ def describe(lm: LanguageModel) -> dict[str, Any]:
         '<think> and </think>, one token each'
     """
     anatomy = lm.anatomy
+    scale, cap, bias = anatomy.logit_scale, anatomy.softcap, getattr(anatomy.unembedding, "bias", None)
+    post = [] if scale == 1.0 else [f"scale {scale:g}"]
+    post += [] if cap is None else [f"soft-cap {cap:g}"]
+    post += [] if bias is None else ["bias"]
+    sizes = [len(lm.tokenizer(marker, add_special_tokens=False)["input_ids"]) for marker in THINK]
+    told = ", one token each" if sizes == [1, 1] else f" as plain text ({sizes[0]} and {sizes[1]} tokens)"
     return {
         "name": lm.name,
         "revision": lm.revision,
@@ -32,11 +38,11 @@ def describe(lm: LanguageModel) -> dict[str, Any]:
         "head size": anatomy.head_dim,
         "attention": _attention(lm),
         "final norm": type(anatomy.final_norm).__name__,
-        "logit post-processing": _postprocessing(lm),
+        "logit post-processing": ", ".join(post) or "none",
         "context": anatomy.context,
         "vocabulary": len(lm.tokenizer),
         "chat template": "yes" if lm.tokenizer.chat_template else "none (plain text)",
-        "reasoning markers": _markers(lm),
+        "reasoning markers": f"{' and '.join(THINK)}{told}",
         "attention kernel": lm.attention,
         **open_paths(lm),
         "dtype": lm.dtype,
@@ -65,20 +71,6 @@ def _attention(lm: LanguageModel) -> str:
         if count:
             parts.append(what if count == len(every) else f"{what} in {count}")
     return ", ".join(parts)
-
-
-def _postprocessing(lm: LanguageModel) -> str:
-    anatomy = lm.anatomy
-    parts = [f"scale {anatomy.logit_scale:g}"] if anatomy.logit_scale != 1.0 else []
-    parts += [] if anatomy.softcap is None else [f"soft-cap {anatomy.softcap:g}"]
-    parts += [] if getattr(anatomy.unembedding, "bias", None) is None else ["bias"]
-    return ", ".join(parts) or "none"
-
-
-def _markers(lm: LanguageModel) -> str:
-    sizes = [len(lm.tokenizer(marker, add_special_tokens=False)["input_ids"]) for marker in THINK]
-    both = " and ".join(THINK)
-    return f"{both}, one token each" if sizes == [1, 1] else f"{both} as plain text ({sizes[0]} and {sizes[1]} tokens)"
 
 
 def refused(lm: LanguageModel, way: Literal["padding", "packing", "sharing", "writing"]) -> str | None:

@@ -13,7 +13,12 @@ from .errors import InnerjudgeError, one_line
 
 def require(module: str, extra: str) -> Any:
     """The module, in a version that the ``extra`` of innerjudge allows, or an error that says how to install it."""
-    wanted = _libraries(extra)
+    try:
+        every = [Requirement(one) for one in metadata.requires("innerjudge") or ()]  # as pyproject.toml says
+    except metadata.PackageNotFoundError:  # innerjudge was not installed
+        every = []
+    own = [one for one in every if one.marker and one.marker.evaluate({"extra": extra}) and one.name != "innerjudge"]
+    wanted = [one for one in own if one.marker and not one.marker.evaluate({"extra": ""})]
     named = " and ".join(f"{one.name}{one.specifier}" for one in wanted)
     expected = f'expected {named or module}: pip install "innerjudge[{extra}]"'
     try:
@@ -28,16 +33,6 @@ def require(module: str, extra: str) -> Any:
         if not library.specifier.contains(version, prereleases=True):
             raise InnerjudgeError(f"given {library.name} {version}, {expected}")
     return found
-
-
-def _libraries(extra: str) -> list[Requirement]:
-    """What an extra brings, as pyproject.toml says; nothing where innerjudge was not installed."""
-    try:
-        named = [Requirement(one) for one in metadata.requires("innerjudge") or ()]
-    except metadata.PackageNotFoundError:
-        return []
-    own = [one for one in named if one.marker and one.marker.evaluate({"extra": extra})]
-    return [one for one in own if one.marker and not one.marker.evaluate({"extra": ""}) and one.name != "innerjudge"]
 
 
 def lazy_names(package: str) -> tuple[list[str], Callable[[str], Any]]:

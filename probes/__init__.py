@@ -10,6 +10,7 @@ and ``penalised.py`` (on ``regression.py`` and ``row_judge.py``), ``counted.py``
 promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge. ``registry.py`` knows the classes,
 those of other packages too; ``storage.py`` saves and loads them. What probes of weak labels (counts, orders, aspects,
 centred, without length) are worth is measured by ``bench/weak``: see ``results/weak.md``.
+``fitted.toml`` has what fits set.
 """
 
 from .aspects import AspectProbes

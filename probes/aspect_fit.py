@@ -35,14 +35,6 @@ class AspectLabels(NamedTuple):
     weight: Floats | None = None
 
 
-def joined(extra: Mapping[str, Any], label: Any) -> dict[str, Any] | None:
-    """The label of an item with aspects, from its fields; ``None`` without."""
-    own = extra.get("aspects")
-    if not isinstance(own, Mapping | None):
-        raise InnerjudgeError(f"given aspects={own!r:.40} of an item, expected names with true, false or null")
-    return None if own is None else {**own, ROUTE: extra.get(ROUTE), OVERALL: label}
-
-
 def columns_of(labels: Any, aspects: tuple[str, ...], routes: Any, overall: Any) -> AspectLabels:
     """Labels as a table, from rows ``[n, A]``, mappings ``[n]`` or booleans; refuses names that are not expected."""
     rows = list(labels) if isinstance(labels, Iterable) else [labels]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +10,12 @@ import numpy.typing as npt
 from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
-from .aspect_fit import OVERALL, ROUTE, Head, columns_of, fit_aspects, fit_router, joined
+from .aspect_fit import OVERALL, ROUTE, Head, columns_of, fit_aspects, fit_router
 from .estimator import parameters
-from .fitted_arrays import Array, Forms, Number, Tuple
 from .judge import Scores
 from .labels import Floats, Weights
 from .regression import LOGISTIC_CANDIDATES, checked_candidates
-from .row_judge import FINAL_NORMED, RowJudge
+from .row_judge import RowJudge
 
 _ROUTER = "hidden/prompt_end"
 
@@ -83,15 +82,6 @@ class AspectProbes(RowJudge):
     on_request = True
     learns_in_parts = False
     label_fields = ("aspects", "sample_weight")
-    forms: ClassVar[Forms] = {
-        "row_": Number(low=FINAL_NORMED, whole=True),
-        "aspects_": Tuple("names"),
-        "routes_": Tuple("names"),
-        "coef_": Array(("heads", "aspects", "features")),
-        "intercept_": Array(("heads", "aspects")),
-        "head_": Array(("heads", "weights")),
-        "router_": Array(("routes", "states"), none=True),
-    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,8 +103,11 @@ class AspectProbes(RowJudge):
         return {**super().sizes(known), "aspects": a, "weights": a + 1, "routes": r, "heads": r + 1, **states}
 
     def label_of(self, extra: Mapping[str, Any], label: Any) -> Any:
-        """The item's ``aspects``, its ``route``, and the label itself as the overall one."""
-        return joined(extra, label)
+        """The item's ``aspects``, its ``route``, and the label itself as the overall one; ``None`` without aspects."""
+        own = extra.get("aspects")
+        if not isinstance(own, Mapping | None):
+            raise InnerjudgeError(f"given aspects={own!r:.40} of an item, expected names with true, false or null")
+        return None if own is None else {**own, ROUTE: extra.get(ROUTE), OVERALL: label}
 
     def fit(
         self, features: Features, labels: Any, sample_weight: Weights = None, *, routes: Any = None, overall: Any = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import field
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,6 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import derived
 from .estimator import parameters
-from .fitted_arrays import Forms, Number
 from .judge import LearningJudge, Scores, ThresholdJudge
 from .labels import Floats, best_threshold, correctness, ratings
 from .penalised import PenalisedProbe
@@ -137,7 +136,6 @@ class Length(LearningJudge):
     kinds = derived(lambda self: _KINDS[self.target])
     family = "baseline"
     needs = ("logprob",)
-    forms: ClassVar[Forms] = {"sign_": Number(whole=True, among=(-1, 1)), "threshold_": Number(none=True)}
     estimator_type = derived(lambda self: "classifier" if self.target == "correct" else "regressor")
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
@@ -190,7 +188,6 @@ class QuestionOnly(PenalisedProbe):
 
     kinds = derived(lambda self: _KINDS[self.target])
     family = "baseline"
-    forms: ClassVar[Forms] = {"penalty_": Number(low=0)}
 
     def __init__(
         self, *, target: Target = "correct", row: int | ChooseRow = -1, candidates: Sequence[float] | None = None

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,6 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import derived
 from .estimator import parameters
-from .fitted_arrays import Array, Forms, Tuple
 from .judge import Scores, StreamingJudge
 from .labels import Bools, Floats, Weights, balanced_weights, correctness, hard_rows
 
@@ -25,13 +24,6 @@ class CentroidJudge(StreamingJudge):
     # Balanced, it weighs the items of a question by one another.
     keeps_questions_whole = derived(lambda self: getattr(self, "balance", False))
     fitted = ("n_seen_", "n_excluded_", "weight_", "sum_", "squares_", "groups_seen_")
-    forms: ClassVar[Forms] = {
-        "n_seen_": Array((2,), dtype="int64", low=0, needed="sum_"),  # all of them come with the first trace
-        "weight_": Array((2,), low=0, needed="n_seen_"),
-        "sum_": Array((2, "layers", "width"), needed="n_seen_"),
-        "squares_": Array((2, "layers"), low=0, needed="n_seen_"),
-        "groups_seen_": Tuple("names", needed="n_seen_"),
-    }
     learns_in_parts = True  # sums are kept, states are not
     scale: bool
     balance: bool

@@ -1,7 +1,7 @@
 """A probe from counts: how many answers to each question are right is known, which ones is not."""
 
 import warnings
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,6 @@ from ..extraction.features import Features
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError
 from .estimator import parameters
-from .fitted_arrays import Forms, Number, Tuple
 from .labels import Floats, Ints, Known, best_threshold, centred
 from .linear import Linear
 from .regression import LOGISTIC_CANDIDATES, fit_logistic
@@ -61,7 +60,6 @@ class CountedProbe(Linear):
     on_request = True  # whoever has labels has better judges
     learns_in_parts = False
     label_fields = ("n_correct", "n_sampled")
-    forms: ClassVar[Forms] = {"n_rounds_": Number(low=1, whole=True), "log_likelihood_": Tuple("numbers", length=2)}
 
     def __post_init__(self) -> None:
         super().__post_init__()

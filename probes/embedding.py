@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from threading import Lock
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -13,7 +13,7 @@ from ..models.errors import InnerjudgeError, one_line
 from ..models.extra import require
 from .description import Task
 from .estimator import parameters
-from .fitted_arrays import Array, Forms, check_fitted
+from .fitted_arrays import check_fitted
 from .labels import Floats
 from .text_only import TextClassifier
 
@@ -49,7 +49,6 @@ class EmbeddingClassifier(TextClassifier):
     embedder: str = "sentence-transformers/all-MiniLM-L6-v2"
 
     fitted = ("n_excluded_", "coef_", "intercept_", "penalty_", "told_")
-    forms: ClassVar[Forms] = {"told_": Array(("embedding",)), "coef_": Array(("embedding",))}
 
     @classmethod
     def presets(cls, task: Task) -> Mapping[str, Self]:

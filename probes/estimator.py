@@ -19,7 +19,7 @@ from ..extraction.ragged import finite_rows
 from ..models.arguments import checked, checked_fields, require_type
 from ..models.errors import InnerjudgeError, html_table
 from .description import JudgeDescription, derived
-from .fitted_arrays import Forms, Number, check_fitted, sizes_of
+from .fitted_arrays import Forms, Number, check_fitted, forms_of, sizes_of
 from .labels import TAKE_SOFT
 
 _Judge = TypeVar("_Judge")
@@ -103,7 +103,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         if "__init__" in cls.__dict__:
             cls.__init__ = checked(cls.__init__, words=True)  # type: ignore[method-assign]
         fit: Any = cls.__dict__.get("fit")
-        if inspect.isfunction(fit) and _takes_labels_only(fit):
+        given = list(inspect.signature(fit).parameters.values()) if inspect.isfunction(fit) else []
+        open_ended = any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) or p.name == "sample_weight" for p in given)
+        if given and not open_ended and sum(p.kind != p.KEYWORD_ONLY for p in given) < 4:  # self, features, labels
             cls.fit = _unweighted(fit)
 
     def set_params(self, **params: Any) -> Self:
@@ -135,13 +137,6 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _repr_mimebundle_(self, **_options: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
-
-
-def _takes_labels_only(fit: Callable[..., Any]) -> bool:
-    """Whether a ``fit`` has no place for weights beside features and labels."""
-    given = list(inspect.signature(fit).parameters.values())
-    open_ended = any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) or p.name == "sample_weight" for p in given)
-    return not open_ended and sum(p.kind != p.KEYWORD_ONLY for p in given) < 4  # self, features, labels
 
 
 def _unweighted(fit: Callable[..., Any]) -> Callable[..., Any]:
@@ -179,7 +174,7 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         above: Any = super(cls, cls)
-        if (own := cls.__dict__.get("forms")) is not None:
+        if own := cls.__dict__.get("forms") or forms_of(cls):
             cls.forms = {**above.forms, **own}
             if "fitted" not in cls.__dict__:
                 names = (*above.fitted, *own) if above.fitted else (*own, "n_excluded_")

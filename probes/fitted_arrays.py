@@ -5,8 +5,10 @@ A judge of a folder is checked when it is loaded; once its model or the features
 """
 
 import math
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,6 +119,20 @@ class Tuple:
 Form = Array | Number | Tuple
 #: Attribute -> what it must be.
 Forms = Mapping[str, Form]
+_LEARNED: dict[str, Any] = tomllib.loads(Path(__file__).with_name("fitted.toml").read_text("utf-8"))
+
+
+def forms_of(judge: type) -> Forms:
+    """What ``fitted.toml`` says of a class; nothing of those of other packages, which have ``forms`` of their own."""
+
+    def form(about: dict[str, Any]) -> Form:
+        more = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items() if k not in ("array", "tuple")}
+        if "array" in about:
+            return Array(tuple(about["array"]), **more)
+        return Tuple(about["tuple"], **more) if "tuple" in about else Number(**more)
+
+    said = _LEARNED.get(judge.__name__, {}) if judge.__module__.startswith(f"{__package__}.") else {}
+    return {name: form(about) for name, about in said.items()}
 
 
 def check_fitted(judge: "BaseJudge", sizes: Mapping[str, int] | None = None) -> None:

@@ -1,7 +1,7 @@
 """QK-score and Attention-score: the attention heads that point at the right option."""
 
 from dataclasses import field
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,6 @@ from . import choices
 from .choices import ChoiceJudge, Prefer
 from .description import derived
 from .estimator import parameters
-from .fitted_arrays import Array, Forms, Tuple
 from .judge import LearningJudge, Scores
 from .labels import Floats, answers
 
@@ -33,11 +32,6 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
     needs_permuted = derived(lambda self: self.select == "permutation")
     chosen_heads = derived(lambda self: () if self.provenance_ is None else self.heads_)
     _reads_until = derived(lambda self: max((block for block, _ in self.chosen_heads), default=None))
-    forms: ClassVar[Forms] = {
-        "heads_": Tuple("heads"),
-        "quality_": Array(("blocks", "heads")),
-        "head_accuracy_": Array(("blocks", "heads"), low=0, none=True),
-    }
 
     def __post_init__(self) -> None:
         if self.n_heads < 1:

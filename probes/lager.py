@@ -15,8 +15,6 @@ from .judge import Scores
 from .labels import Floats
 from .value_judge import Answer, ValueJudge, checked_values
 
-Aggregate = Literal["logits", "probabilities", "probabilities_twice"]
-
 
 @parameters
 class LAGER(ValueJudge):
@@ -65,7 +63,7 @@ class LAGER(ValueJudge):
     answers: Sequence[Answer] | None = None
     entries: Literal["all", "drop_last", "last"] | int = "all"
     norm: bool = False
-    aggregate: Aggregate = "logits"
+    aggregate: Literal["logits", "probabilities", "probabilities_twice"] = "logits"
     readout: Literal["expectation", "argmax"] = "expectation"
     prompt: str | None = None
 

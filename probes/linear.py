@@ -14,20 +14,14 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import derived
 from .estimator import parameters
-from .fitted_arrays import Array, Forms, Number
 from .judge import Part, Scores, StreamingJudge
 from .labels import Bools, Floats, Known, Weights, all_weights, folds, hard_rows, soft_correctness
-from .row_judge import FINAL_NORMED, Combine, RowJudge, choose_row
+from .row_judge import Combine, RowJudge, choose_row
 
 
 class Linear(RowJudge):
     """``score = x @ coef_ + intercept_`` on the states of one row at one or more positions."""
 
-    forms: ClassVar[Forms] = {
-        "coef_": Array(("features",)),
-        "intercept_": Number(),
-        "row_": Number(low=FINAL_NORMED, whole=True),
-    }
     coef_: Floats
     intercept_: float
     penalty = derived(lambda self: self.__dict__.get(self._chosen))
@@ -160,13 +154,6 @@ class DifferenceOfMeans(StreamingJudge, Linear):
     """
 
     combine: Combine = "delta"
-
-    forms: ClassVar[Forms] = {
-        "coef_": Array(("features",), needed="intercept_"),  # both come when both classes were seen
-        "intercept_": Number(needed="coef_"),
-        "n_seen_": Array((2,), low=0, needed="coef_"),
-        "sum_": Array((2, "features"), needed="n_seen_"),
-    }
 
     def _add(self, part: Features, right: Bools | Floats, weight: Floats | None) -> None:
         self.row_ = self._told(part)

@@ -5,7 +5,7 @@ With all states in memory, folds choose the penalty; mini-batches can come from 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,6 @@ from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .description import derived
 from .estimator import parameters
-from .fitted_arrays import Forms, Number
 from .judge import Scores, StreamingJudge
 from .labels import Bools, Floats, Known, Weights, best_threshold, centred, hard_rows, mixed_questions, soft_correctness
 from .linear import LogOdds
@@ -159,7 +158,6 @@ class LogisticProbe(PenalisedProbe):
     centre: Centre = "none"
     nuisance: Nuisance = "none"
 
-    forms: ClassVar[Forms] = {"C_": Number(low=0)}
     target = "correct"
     _chosen = "C_"
 
@@ -201,7 +199,6 @@ class RidgeProbe(PenalisedProbe):
     candidates: Sequence[float] = RIDGE_CANDIDATES
     centre: Centre = "none"
 
-    forms: ClassVar[Forms] = {"alpha_": Number(low=0)}
     target = "rating"
     _chosen = "alpha_"
 

@@ -1,7 +1,7 @@
 """A probe from rankings, or from scores that are comparable only within a question."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,6 @@ from scipy.special import expit, logsumexp, softmax
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .estimator import parameters
-from .fitted_arrays import Forms, Number
 from .labels import Floats, Ints, Known, centred, folds
 from .linear import Linear
 from .regression import checked_candidates
@@ -65,7 +64,6 @@ class RankedProbe(Linear):
 
     on_request = True
     label_fields = ("quality", "sample_weight")
-    forms: ClassVar[Forms] = {"penalty_": Number(low=0)}
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -122,8 +122,20 @@ def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
             whole = one.is_file() and one.stat().st_size <= foreign.FILE_LIMIT
             if not whole or foreign.digest_of_file(one) != files.get(name):
                 raise ValueError(f"{name} is not the file that {_HEADER} was written with")
-        arrays = TensorFile(path / _ARRAYS)
-        judge = _restored(header, {name: arrays[name] for name in arrays.pieces})
+        file = TensorFile(path / _ARRAYS)
+        params = {k: tuple(v) if k in header["tuples"] else v for k, v in header["params"].items()}
+        judge = registered_judges()[header["judge"]](**params)
+        arrays = {name: file[name] for name in file.pieces}
+        state = {a: _tuples(v) for a, v in header["fitted"].items()} | arrays
+        if sorted(arrays) != header["arrays"] or not state.keys() <= set(judge.fitted):
+            raise ValueError(f"unexpected fitted attributes {sorted(state)}")
+        for name, value in state.items():
+            setattr(judge, name, value)
+        if header["provenance"] is not None:
+            judge.provenance_ = Provenance.from_json(header["provenance"])
+        if header.get("promise") is not None:
+            judge.promise_ = Promise.from_json(header["promise"])
+            judge.promised()
         check_fitted(judge)
         return judge
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -137,22 +149,6 @@ def _plain_name(name: object) -> str:
     if not isinstance(name, str) or name in ("", ".", "..") or Path(name).name != name:
         raise ValueError(f"{name!r:.60} is no name of a file beside it")
     return name
-
-
-def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> BaseJudge:
-    params = {k: tuple(v) if k in header["tuples"] else v for k, v in header["params"].items()}
-    judge = registered_judges()[header["judge"]](**params)
-    state = {a: _tuples(v) for a, v in header["fitted"].items()} | arrays
-    if sorted(arrays) != header["arrays"] or not state.keys() <= set(judge.fitted):
-        raise ValueError(f"unexpected fitted attributes {sorted(state)}")
-    for name, value in state.items():
-        setattr(judge, name, value)
-    if header["provenance"] is not None:
-        judge.provenance_ = Provenance.from_json(header["provenance"])
-    if header.get("promise") is not None:
-        judge.promise_ = Promise.from_json(header["promise"])
-        judge.promised()
-    return judge
 
 
 def _plain(value: Any) -> Any:

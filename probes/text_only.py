@@ -5,7 +5,7 @@ A probe must do better than these before one can say that it reads the model: la
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,6 @@ from ..models.errors import InnerjudgeError
 from ..models.foreign import parse_json, refusing
 from .description import derived
 from .estimator import parameters
-from .fitted_arrays import Array, Forms, Number, Tuple
 from .judge import LearningJudge, Scores
 from .labels import answers
 from .regression import REGRESSIONS, TEXT_CANDIDATES, Target, checked_candidates, fit_sparse
@@ -47,7 +46,6 @@ class TextReader(LearningJudge):
     _of_options = derived(lambda self: "options" in self.needs)
     kinds = derived(lambda self: ("choice",) if self._of_options else ("trace", "rating", "pair"))
     pointwise = derived(lambda self: not self._of_options)
-    forms: ClassVar[Forms] = {"vocabulary_": Tuple("names"), "idf_": Array(("terms",), low=0)}
     vocabulary_: tuple[str, ...]
     idf_: npt.NDArray[np.float64]
 
@@ -126,7 +124,6 @@ class TextClassifier(TextReader):
     coef_: npt.NDArray[np.float64] = field(init=False)
     intercept_: float = field(init=False)
 
-    forms: ClassVar[Forms] = {"coef_": Array(("terms",)), "intercept_": Number(), "penalty_": Number(low=0)}
     estimator_type = derived(lambda self: "regressor" if self.target == "rating" else "classifier")
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
 """LAGER with layer weights learned from human scores."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +10,9 @@ import torch
 from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 from .estimator import parameters
-from .fitted_arrays import Array, Forms, Tuple
 from .judge import LearningJudge
 from .labels import Floats, ratings
-from .lager import LAGER, Aggregate
+from .lager import LAGER
 
 
 @parameters
@@ -64,7 +63,6 @@ class TunedLAGER(LAGER, LearningJudge):
     seed: int = 42
 
     fitted = ("weights_", "losses_", "n_excluded_")
-    forms: ClassVar[Forms] = {"weights_": Array(("entries",), low=0, total=1), "losses_": Tuple("numbers")}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -115,7 +113,13 @@ def _tune(judge: TunedLAGER, entries: Floats, y: Floats) -> tuple[Floats, tuple[
     for _ in range(judge.epochs):
         total = 0.0
         for rows in torch.split(torch.randperm(len(z), generator=generator), judge.batch_size):
-            log_p = _log_probabilities(judge.aggregate, theta.softmax(dim=0), z[rows])
+            w, part = theta.softmax(dim=0), z[rows]
+            if judge.aggregate == "logits":
+                log_p = torch.einsum("e,nem->nm", w, part).log_softmax(dim=-1)
+            else:
+                mean = torch.einsum("e,nem->nm", w, part.softmax(dim=-1))
+                twice = judge.aggregate == "probabilities_twice"
+                log_p = mean.log_softmax(dim=-1) if twice else mean.clamp_min(1e-300).log()
             error = log_p.exp() @ values - target[rows]
             gap = error.square() if judge.loss == "code" else error.abs()
             loss = judge.alpha * torch.nn.functional.nll_loss(log_p, nearest[rows]) + (1 - judge.alpha) * gap.mean()
@@ -125,10 +129,3 @@ def _tune(judge: TunedLAGER, entries: Floats, y: Floats) -> tuple[Floats, tuple[
             total += float(loss.detach()) * len(rows)
         losses.append(total / len(z))
     return np.asarray(theta.detach().softmax(dim=0).numpy(), dtype=np.float64), tuple(losses)
-
-
-def _log_probabilities(aggregate: Aggregate, w: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    if aggregate == "logits":
-        return torch.einsum("e,nem->nm", w, z).log_softmax(dim=-1)
-    mean = torch.einsum("e,nem->nm", w, z.softmax(dim=-1))
-    return mean.log_softmax(dim=-1) if aggregate == "probabilities_twice" else mean.clamp_min(1e-300).log()

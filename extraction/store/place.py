@@ -118,9 +118,25 @@ class RemotePlace(_Named):
     """A folder of a file system that pyarrow knows (``s3://``, ``gs://``), or else fsspec."""
 
     def __init__(self, uri: str) -> None:
+        from pyarrow import fs
+
         self.uri = uri.rstrip("/")
         self._cache = Scratch(self.uri)
-        self._system, self._root = _file_system(self.uri)
+        self._system: Any
+        try:
+            try:
+                self._system, root = fs.FileSystem.from_uri(self.uri)
+            except (ValueError, NotImplementedError):
+                import fsspec
+
+                inner, root = fsspec.core.url_to_fs(self.uri)
+                self._system = fs.PyFileSystem(fs.FSSpecHandler(inner))
+        except (ValueError, ImportError, OSError) as error:
+            raise InnerjudgeError(
+                f"given {self.uri!r}, which no file system answers to ({one_line(error)}), expected a folder, "
+                "s3://..., gs://... or what fsspec knows: install what it needs"
+            ) from error
+        self._root = root.rstrip("/")
 
     def __str__(self) -> str:
         return self.uri
@@ -196,27 +212,6 @@ Place = LocalPlace | RemotePlace
 def place(where: str | Path) -> Place:
     """The folder ``where``, a path or a URI such as ``s3://bucket/store``; ``InnerjudgeError`` if none answers."""
     return RemotePlace(where) if isinstance(where, str) and "://" in where else LocalPlace(Path(where))
-
-
-def _file_system(uri: str) -> tuple[Any, str]:
-    """The file system that a URI names, and the folder in it."""
-    from pyarrow import fs
-
-    system: Any
-    try:
-        try:
-            system, root = fs.FileSystem.from_uri(uri)
-        except (ValueError, NotImplementedError):
-            import fsspec
-
-            inner, root = fsspec.core.url_to_fs(uri)
-            system = fs.PyFileSystem(fs.FSSpecHandler(inner))
-    except (ValueError, ImportError, OSError) as error:
-        raise InnerjudgeError(
-            f"given {uri!r}, which no file system answers to ({one_line(error)}), expected a folder, s3://..., "
-            "gs://... or what fsspec knows: install what it needs"
-        ) from error
-    return system, root.rstrip("/")
 
 
 def checked(name: str) -> str:

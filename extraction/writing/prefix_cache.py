@@ -7,7 +7,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from ...models.caching import CANNOT_SHARE, PromptCache
+from ...models.caching import CANNOT_SHARE
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
 from ..batching import Room, is_memory
@@ -18,8 +18,8 @@ from ..schedule import families
 def prefix_cache(lm: LanguageModel, items: Sequence[Encoding], new: int) -> DynamicCache | None:
     """Keys and values of the first columns of the batch padded on the left; ``None`` where sharing does not pay.
 
-    Every column holds what the whole batch would hold there: padding, or a token at its own position. Prompts may have
-    different beginnings; there are as many columns as every row can fill. ``new`` tokens will follow.
+    Every column holds what the whole batch would hold there: padding (masked), or a token at its own position. Prompts
+    may have different beginnings; there are as many columns as every row can fill. ``new`` tokens will follow.
     """
     width = max(len(item.ids) for item in items)
     if not lm.mixing.fixed(width, new):
@@ -38,27 +38,21 @@ def prefix_cache(lm: LanguageModel, items: Sequence[Encoding], new: int) -> Dyna
             for family, length in zip(found, lengths, strict=True)
             if length
         ]
-        return _gathered(parts, pads, columns)
+        cache, layers = DynamicCache(), list[Any]()
+        given: list[tuple[Sequence[int], list[Any]]] = [(rows, list(part.layers)) for rows, part in parts]
+        for number, first in enumerate(given[0][1]):
+            layer = DynamicLayer()
+            if first.is_initialized:
+                layer.lazy_initialization(first.keys, first.values)
+                layer.keys = _columns([(rows, own[number].keys) for rows, own in given], pads, columns)
+                layer.values = _columns([(rows, own[number].values) for rows, own in given], pads, columns)
+            layers.append(layer)
+        cache.layers = layers
+        return cache
     except CANNOT_SHARE as error:
         if is_memory(error):
             raise
         return None
-
-
-def _gathered(parts: Sequence[tuple[Sequence[int], PromptCache]], pads: Sequence[int], columns: int) -> DynamicCache:
-    """One cache for the batch; what stands in padded columns is masked."""
-    cache = DynamicCache()
-    layers: list[Any] = []
-    given: list[tuple[Sequence[int], list[Any]]] = [(rows, list(part.layers)) for rows, part in parts]
-    for number, first in enumerate(given[0][1]):
-        layer = DynamicLayer()
-        if first.is_initialized:
-            layer.lazy_initialization(first.keys, first.values)
-            layer.keys = _columns([(rows, own[number].keys) for rows, own in given], pads, columns)
-            layer.values = _columns([(rows, own[number].values) for rows, own in given], pads, columns)
-        layers.append(layer)
-    cache.layers = layers
-    return cache
 
 
 def _columns(parts: Sequence[tuple[Sequence[int], Any]], pads: Sequence[int], columns: int) -> Tensor:

@@ -194,7 +194,7 @@ def read_header(path: Path) -> GgufFile:
             f"given {str(path)!r}, one of {int(part[1])} parts, expected a whole GGUF file: join the parts with "
             "llama-gguf-split --merge"
         )
-    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, LlamaFileType
 
     try:
         header = read(path)
@@ -209,8 +209,14 @@ def read_header(path: Path) -> GgufFile:
             f"given {str(path)!r}, which is no whole GGUF file ({one_line(error)}), expected one: download it again"
         ) from None
     _require_known(path, header.entries)
-    values = sum(tensor.values for tensor in header.tensors)
-    return GgufFile(path, digest_of_file(path), _quantisation(header), values, _oddities(header))
+    kinds = Counter[int]()
+    for tensor in header.tensors:
+        kinds[tensor.kind] += tensor.values
+    try:
+        name = LlamaFileType(header.entries["general.file_type"]).name.removeprefix("MOSTLY_").removeprefix("ALL_")
+    except (KeyError, ValueError):  # then the type that most weights have
+        name = GGMLQuantizationType(kinds.most_common(1)[0][0]).name
+    return GgufFile(path, digest_of_file(path), name, kinds.total(), _oddities(header))
 
 
 def _oddities(header: Header) -> tuple[str, ...]:
@@ -261,19 +267,6 @@ def _require_known(path: Path, entries: dict[str, Any]) -> None:
             f"given {str(path)!r} without a tokenizer, expected a GGUF file with one (tokenizer.ggml.tokens): use a "
             "file of the whole model, not of its weights only"
         )
-
-
-def _quantisation(header: Header) -> str:
-    """Name of the file's type, else of the type that most weights have."""
-    from gguf import GGMLQuantizationType, LlamaFileType
-
-    try:
-        return LlamaFileType(header.entries["general.file_type"]).name.removeprefix("MOSTLY_").removeprefix("ALL_")
-    except (KeyError, ValueError):
-        kinds = Counter[int]()
-        for tensor in header.tensors:
-            kinds[tensor.kind] += tensor.values
-        return GGMLQuantizationType(kinds.most_common(1)[0][0]).name
 
 
 def _original_template(entries: dict[str, Any]) -> str | None:
