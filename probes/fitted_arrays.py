@@ -126,10 +126,10 @@ def forms_of(judge: type) -> Forms:
     """What ``fitted.toml`` says of a class; nothing of those of other packages, which have ``forms`` of their own."""
 
     def form(about: dict[str, Any]) -> Form:
-        more = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items() if k not in ("array", "tuple")}
+        more: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items()}
         if "array" in about:
-            return Array(tuple(about["array"]), **more)
-        return Tuple(about["tuple"], **more) if "tuple" in about else Number(**more)
+            return Array(more.pop("array"), **more)
+        return Tuple(more.pop("tuple"), **more) if "tuple" in about else Number(**more)
 
     said = _LEARNED.get(judge.__name__, {}) if judge.__module__.startswith(f"{__package__}.") else {}
     return {name: form(about) for name, about in said.items()}

@@ -101,7 +101,11 @@ def write_and_read(
     for rows, n in alike_far(prompts, begun):
         left = replace(limits, max_new_tokens=limits.max_new_tokens - n)
         texts = [replace(p, ids=(*p.ids, *begun[p.id].ids)) if n else p for p in (prompts[k] for k in rows)]
-        for k, why in in_batches(lm, texts, lambda places, rows=rows: task([rows[k] for k in places]), left).items():
+
+        def at(places: list[int], rows: Sequence[int] = rows) -> None:
+            task([rows[k] for k in places])
+
+        for k, why in in_batches(lm, texts, at, left).items():
             reading.answer(rows[k], why)
     return reading.finished(limits.batch_size)
 
