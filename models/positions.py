@@ -182,23 +182,21 @@ def _placed(
     return with_ranges(item, roles, text, markers[1]) if roles else item
 
 
-def _named_spans(trace: Trace, text: str, begin: int) -> dict[str, list[Span]]:
-    """The item's own spans as characters of the whole text; none where the template changed the response."""
+def _named_spans(trace: Trace, text: str, begin: int) -> list[tuple[str, Span]]:
+    """The item's own spans, as characters of the whole text; none where the template changed the response."""
     given, response = trace.extra.get("spans") or (), plain_text(trace.response)
     named: Mapping[str, Sequence[Span]] = given if isinstance(given, Mapping) else {"": given}
     at = text.find(response, begin)
     try:
-        found = {
-            name: [(at + a, at + b) for a, b in spans if 0 <= a < b <= len(response)] for name, spans in named.items()
-        }
-        if any(len(spans) < len(named[name]) for name, spans in found.items()):
+        found = [(name, (at + a, at + b)) for name, spans in named.items() for a, b in spans]
+        if not all(at <= a < b <= at + len(response) for _, (a, b) in found):
             raise ValueError
     except (TypeError, ValueError):
         raise InnerjudgeError(
             f"given spans={given!r:.60} of {trace.id}, expected [start, end] characters of its response, in a list or "
             "in lists by name"
         ) from None
-    return found if at >= 0 else {}
+    return found if at >= 0 else []
 
 
 def with_ranges(item: Encoding, roles: Sequence[str], tokens: Tokens, closing: str) -> Encoding:

@@ -13,7 +13,7 @@ the kind is required.
 | ``nth_last(2)`` | the second last token |
 | ``cue(wait,hmm)`` | the token in which each such word ends |
 | ``chunk``, ``chunk(wait,verify;line)`` | steps up to the next one that has such a word, and so starts a new path |
-| ``named``, ``named(entity)`` | the item's own ``spans``: all, or those of a name |
+| ``named``, ``named(entity)`` | the item's own ``spans``: all, or those of such names |
 | any other word | the position of that name |
 
 An item's own steps (:attr:`.Trace.steps`) take the place of those between delimiters, in whatever part of the answer.
@@ -24,8 +24,8 @@ token before a range: its state wrote the range's first token. What is found in 
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, cast, get_args
 
@@ -88,12 +88,10 @@ class Role:
 def _check_argument(text: str, kind: str, argument: str) -> None:
     if kind in ("segment", "nth_last"):
         ok, expected = argument.isdecimal() and int(argument) > 0, f"a number of tokens, such as {kind}(2)"
-    elif kind in ("cue", "chunk"):
+    elif kind in ("cue", "chunk", "named"):
         words, _, delimiter = argument.partition(";" if kind == "chunk" else "\0")
         ok, expected = all(map(str.strip, words.split(","))), f"words, such as {kind}(wait,hmm)"
         ok = ok and (delimiter or "blank") in _DELIMITERS
-    elif kind == "named":
-        ok, expected = bool(argument.strip()), "a name of spans, such as named(entity)"
     else:
         ok, expected = argument in _DELIMITERS, f"a delimiter: {', '.join(_DELIMITERS)}"
     if not ok or not argument:
@@ -122,7 +120,7 @@ class Tokens:
 
     text: str
     spans: Sequence[Span]
-    named: Mapping[str, Sequence[Span]] = field(default_factory=dict)
+    named: Sequence[tuple[str, Span]] = ()
     steps: Sequence[Span] | None = None
 
 
@@ -172,12 +170,12 @@ def _chunks(argument: str, tokens: Tokens, part: Span) -> tuple[Span, ...]:
     return tuple(found)
 
 
-def _named(name: str, tokens: Tokens, part: Span) -> tuple[Span, ...]:
-    """Tokens that overlap the spans of a name, in their order in the text."""
+def _named(names: str, tokens: Tokens, part: Span) -> tuple[Span, ...]:
+    """Tokens that overlap the spans of these names, in their order in the text."""
     first, last = part
     starts, ends = ([span[side] for span in tokens.spans[first:last]] for side in (0, 1))
-    every = (span for own, spans in tokens.named.items() if name in ("*", own) for span in spans)
-    cuts = sorted({(bisect_right(ends, a), bisect_left(starts, b)) for a, b in every})
+    own = (span for one, span in tokens.named if names == "*" or one in map(str.strip, names.split(",")))
+    cuts = sorted({(bisect_right(ends, a), bisect_left(starts, b)) for a, b in own})
     return tuple((first + a, first + b) for a, b in cuts if a < b)
 
 

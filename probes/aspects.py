@@ -86,13 +86,13 @@ class AspectProbes(RowJudge):
     def __post_init__(self) -> None:
         super().__post_init__()
         shares = all(one is None or 0 < one < 1 for one in (self.observed, self.correct))
-        if not shares or {OVERALL, ROUTE} & {*self.aspects}:
+        none = self.components is not None and self.components < 1
+        if not shares or none or {OVERALL, ROUTE} & {*self.aspects}:
             raise InnerjudgeError(
-                f"given aspects={self.aspects!r}, observed={self.observed}, correct={self.correct}, expected names "
-                f"other than {OVERALL!r} and {ROUTE!r}, and shares between 0 and 1"
+                f"given aspects={self.aspects!r}, observed={self.observed}, correct={self.correct}, components="
+                f"{self.components}, expected names other than {OVERALL!r} and {ROUTE!r}, shares between 0 and 1, and "
+                "at least one component"
             )
-        if self.components is not None and self.components < 1:
-            raise InnerjudgeError(f"given components={self.components}, expected at least 1, or None for all")
         checked_candidates(self.candidates)
         self.needs += (_ROUTER,) * self.routed
 

@@ -1,7 +1,8 @@
 """A small Transformer over the states of an item: a head of :class:`.pooled.PooledProbe` that sees them together."""
 
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import LayerNorm, Linear, ModuleList, TransformerEncoderLayer
@@ -9,27 +10,24 @@ from torch.nn.utils import parameters_to_vector
 from torch.nn.utils.rnn import pad_sequence
 
 from ..models.errors import InnerjudgeError
-from .pooled_fit import Head, Pool, pool
+from .pooled_fit import Head
 
 if TYPE_CHECKING:
     from .pooled import PooledProbe
 
 
-class Encoder(NamedTuple):
-    """A head whose outputs for a state follow from those beside it; its weights are one flat vector.
+@dataclass(frozen=True)
+class Encoder(Head):
+    """A head whose outputs for a state follow from those beside it; of ``widths`` it has one.
 
-    Its fields are parameters of :class:`.PooledProbe`. ``"mean"`` pools the states themselves, before the last norm, as
-    HSRM does; the other ways pool outputs.
+    Other fields are parameters of :class:`.PooledProbe`, ``depth`` its ``layers``. ``"mean"`` pools the states
+    themselves, before the last norm, as HSRM does; the other ways pool outputs.
     """
 
-    width: int
-    layers: int
+    depth: int
     attention: int
     causal: bool
     dropout: float
-    heads: int
-    how: Pool
-    window: int
 
     def size(self, read: int) -> int:
         """Number of weights and biases, for states of ``read`` numbers."""
@@ -46,7 +44,7 @@ class Encoder(NamedTuple):
     ) -> torch.Tensor:
         """Outputs for states ``[N, F]`` of items of ``counts`` states: ``[N, outputs]``, or for their ``mean``."""
         learns = torch.is_grad_enabled()
-        module = _empty(self if learns else self._replace(dropout=0.0), x.shape[1])
+        module = _empty(self if learns else replace(self, dropout=0.0), x.shape[1])
         shapes = {name: one.shape for name, one in module.named_parameters()}
         flat = weights.split([shape.numel() for shape in shapes.values()])
         own = {name: part.view(shape) for (name, shape), part in zip(shapes.items(), flat, strict=True)}
@@ -58,21 +56,20 @@ class Encoder(NamedTuple):
         """One number per item, ``[n]``."""
         if self.how == "mean":
             return self.outputs(weights, x, counts, mean=True).mean(dim=1)
-        return pool(self.outputs(weights, x, counts), counts, self.how, self.window)
+        return super().pooled(weights, x, counts)
 
 
-def head_of(probe: "PooledProbe") -> Head | Encoder:
+def head_of(probe: "PooledProbe") -> Head:
     """The head that a probe's parameters say; ``InnerjudgeError`` for a Transformer that cannot be."""
-    widths, layers, pooling = tuple(probe.widths), probe.layers, (probe.heads, probe.how, probe.window)
+    widths, layers = tuple(probe.widths), probe.layers
     fits = len(widths) == 1 and probe.attention > 0 and widths[0] % probe.attention == 0
     if layers < 0 or not 0 <= probe.dropout < 1 or (layers and not fits):
         raise InnerjudgeError(
             f"given {layers=}, {widths=}, attention={probe.attention}, dropout={probe.dropout}, expected one width "
             "that is a multiple of attention, such as widths=[256], and a share below 1"
         )
-    if not layers:
-        return Head(widths, *pooling)
-    return Encoder(widths[0], layers, probe.attention, probe.causal, probe.dropout, *pooling)
+    both = widths, probe.heads, probe.how, probe.window
+    return Encoder(*both, layers, probe.attention, probe.causal, probe.dropout) if layers else Head(*both)
 
 
 class _Transformer(torch.nn.Module):
@@ -80,10 +77,11 @@ class _Transformer(torch.nn.Module):
 
     def __init__(self, how: Encoder, read: int) -> None:
         super().__init__()
-        width, inner = how.width, (how.attention, 4 * how.width, how.dropout)
+        (width,) = how.widths
+        inner = how.attention, 4 * width, how.dropout
         self.causal = how.causal
         self.read, self.norm = Linear(read, width), LayerNorm(width)
-        self.blocks = ModuleList(TransformerEncoderLayer(width, *inner, batch_first=True) for _ in range(how.layers))
+        self.blocks = ModuleList(TransformerEncoderLayer(width, *inner, batch_first=True) for _ in range(how.depth))
         self.say = Linear(width, how.heads * (2 if how.how in ("gated", "attention") else 1))
 
     def forward(self, x: torch.Tensor, counts: torch.Tensor, mean: bool) -> torch.Tensor:

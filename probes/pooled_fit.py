@@ -1,8 +1,9 @@
 """How a :class:`.pooled.PooledProbe` pools the outputs of a head, and learns from batches of whole questions."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,6 @@ from ..models.errors import InnerjudgeError
 from .labels import Bools, Floats, Ints
 
 if TYPE_CHECKING:
-    from .encoder import Encoder
     from .pooled import PooledProbe
 
 Pool = Literal["mean", "min", "max", "last", "probability", "product", "gated", "attention", "rolling"]
@@ -81,7 +81,8 @@ def _extreme(values: torch.Tensor, item: torch.Tensor, n: int, how: Literal["min
     return values.new_zeros(n, values.shape[1]).scatter_reduce(0, index, values, f"a{how}", include_self=False)
 
 
-class Head(NamedTuple):
+@dataclass(frozen=True)
+class Head:
     """A fully connected network on each state, with pooling; its weights are one flat vector.
 
     Args:
@@ -204,9 +205,7 @@ class StatesOfItems:
         return (learned, ~learned) if both else (everything, ~everything)
 
 
-def learn(
-    head: "Head | Encoder", items: StatesOfItems, recipe: "PooledProbe", learned: Bools, held_out: Bools
-) -> Floats:
+def learn(head: Head, items: StatesOfItems, recipe: "PooledProbe", learned: Bools, held_out: Bools) -> Floats:
     """The weights with the lowest loss on the items held out; those of the last epoch, if there are none.
 
     The parameters of the probe ``recipe`` say how they are learned.
@@ -242,7 +241,7 @@ def learn(
 
 
 def _loss(
-    head: "Head | Encoder",
+    head: Head,
     weights: torch.Tensor,
     items: StatesOfItems,
     some: Ints,
@@ -296,7 +295,7 @@ def _within(logits: torch.Tensor, same: torch.Tensor, right: torch.Tensor, loss:
 
 @torch.no_grad()
 def score(
-    head: "Head | Encoder",
+    head: Head,
     weights: Floats,
     states: npt.NDArray[np.float32],
     counts: npt.NDArray[np.int64],

@@ -91,9 +91,8 @@ def rows_at(rows: Sequence[int | float], total: int, origin: Provenance) -> list
     cut = origin.last_block is not None and any(isinstance(row, float) for row in rows)
     if cut or not all(-total <= row < total for row in found):
         raise InnerjudgeError(
-            f"given row={', '.join(map(str, rows))} of {total} rows h[0..{total - 2}] and normed"
-            f"{' of a pass that was cut short' * cut}, expected {-total} to {total - 1}, or shares of the depth of a "
-            "whole pass, 0.0 to 1.0"
+            f"given row={', '.join(map(str, rows))} of {total} rows h[0..{total - 2}] and normed{', cut short' * cut}, "
+            f"expected {-total} to {total - 1}, or shares of the depth of a whole pass, 0.0 to 1.0"
         )
     return found
 

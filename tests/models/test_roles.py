@@ -93,7 +93,7 @@ def test_chunks_begin_where_a_new_path_does() -> None:
 
 
 def test_named_spans_are_the_tokens_that_they_touch() -> None:
-    tokens = Tokens("ab cd ef", [(0, 2), (2, 5), (5, 8)], {"x": [(6, 7), (3, 4)], "y": [(1, 3)], "z": [(0, 8)]})
+    tokens = Tokens("ab cd ef", [(0, 2), (2, 5), (5, 8)], [("x", (6, 7)), ("x", (3, 4)), ("y", (1, 3)), ("z", (0, 8))])
     assert ranges_within(Role.parse("named(x)"), tokens, (0, 3)) == ((1, 2), (2, 3))
     assert ranges_within(Role.parse("named(y)"), tokens, (0, 3)) == ((0, 2),)
     assert ranges_within(Role.parse("named(z)"), tokens, (1, 2)) == ((1, 2),)

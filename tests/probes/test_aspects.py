@@ -77,7 +77,7 @@ def test_inspector_learns_from_components_of_scaled_states() -> None:
     new = world(seed=1)[0]
     whole, own = some.aspect_scores(features_of(new)), by_hand.aspect_scores(features_of(pca.transform(new)))
     np.testing.assert_allclose(whole, own, atol=1e-3)
-    with pytest.raises(InnerjudgeError, match="at least 1, or None"):
+    with pytest.raises(InnerjudgeError, match="at least one component"):
         AspectProbes(components=0)
 
 

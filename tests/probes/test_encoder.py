@@ -12,7 +12,7 @@ NAME = "hidden/before_step.none[-1]"
 
 
 def small(**options):
-    return Encoder(**{"width": 8, "layers": 2, "attention": 2, "causal": False, "dropout": 0.0, "heads": 1,
+    return Encoder(**{"widths": (8,), "depth": 2, "attention": 2, "causal": False, "dropout": 0.0, "heads": 1,
                       "how": "mean", "window": 1, **options})  # fmt: skip
 
 

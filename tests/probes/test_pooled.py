@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 from innerjudge.extraction import Features, Ragged
 from innerjudge.models import InnerjudgeError
-from innerjudge.probes import PooledProbe, Task, pooled_fit
+from innerjudge.probes import PooledProbe, Task, calibrate, pooled_fit
 from innerjudge.probes.pooled_fit import Head, StatesOfItems, _loss, pool
 from scipy.special import expit, logit, softmax
 
@@ -44,6 +44,15 @@ def test_token_probe():
     # The least of (1, 0) is 0, so spans are (.1 * .693147 + .126928) / 2, and a quarter of the way both together:
     both = 10 * loss_of(one, fault, weigh=0.1, each="both", progress=0.25, how="min")
     assert both == pytest.approx(0.75 * 0.758563 + 0.25 * (0.693147 + 1.26928) / 2, abs=1e-6)
+
+
+def test_lynx_exits_by_a_promise():
+    # Nine wrong events, split conformal: of a level .1 the 9th (.8) may not pass, of .2 the 8th (.6); .05 takes 19.
+    wrong, right = [0.05, 0.1, 0.1, 0.2, 0.3, 0.3, 0.4, 0.6, 0.8], [0.95, 0.9, 0.9, 0.8, 0.7, 0.6, 0.6, 0.5, 0.3]
+    labels, groups = [False] * 9 + [True] * 9, [f"q{k}" for k in range(18)]
+    for level, border in ((0.1, 0.8), (0.2, 0.6), (0.05, np.inf)):
+        how = {"risk": "passed bad answers", "level": level, "confidence": None}
+        assert calibrate(wrong + right, labels, groups, **how).threshold == np.nextafter(border, np.inf)
 
 
 def test_brier():
