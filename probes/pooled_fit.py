@@ -275,7 +275,7 @@ def _loss(
     return found
 
 
-def _values(head: "Head | Encoder", weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+def _values(head: Head, weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
     """Value of each state: the mean over the heads."""
     return head.outputs(weights, x, counts)[:, : head.heads].mean(dim=1)
 
