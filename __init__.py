@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # imported on first use, so that ``import innerjudge`` and ``
     from .experiments.runs.label_job import label_widget as label_widget
     from .experiments.selection.cascade import Cascade as Cascade
     from .extraction import (
+        AttentionSpans as AttentionSpans,
         AttentionWeights as AttentionWeights,
         Features as Features,
         HiddenStates as HiddenStates,

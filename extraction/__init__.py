@@ -11,6 +11,7 @@ from .features import Features
 from .provenance import Provenance, provenance
 from .ragged import Ragged
 from .readouts import (
+    AttentionSpans,
     AttentionWeights,
     HiddenStates,
     LabelLogits,
@@ -22,6 +23,6 @@ from .readouts import (
 )
 
 __all__ = [
-    "AttentionWeights", "Features", "HiddenStates", "LabelLogits", "Provenance", "QueryKey", "Ragged", "Readout",
-    "ResponseLogProb", "States", "TokenStats", "extract", "provenance", "stream"
+    "AttentionSpans", "AttentionWeights", "Features", "HiddenStates", "LabelLogits", "Provenance", "QueryKey",
+    "Ragged", "Readout", "ResponseLogProb", "States", "TokenStats", "extract", "provenance", "stream"
 ]  # fmt: skip

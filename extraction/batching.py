@@ -2,15 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ..models.attention_calls import AttentionCall
 from ..models.positions import Encoding
 
 PaddingSide = Literal["left", "right"]
@@ -41,41 +40,6 @@ class Batch:
     def row(self, item: int) -> int:
         """The row in which an item lies."""
         return item if self.lengths is None else 0
-
-    def apart(self, call: AttentionCall, at: Tensor) -> AttentionCall:
-        """One query per packed item (``at``, ``[B]``) over its own keys, as if each had a row: query ``[B, H, 1, hd]``.
-
-        ``call`` is that of the packed row, query ``[1, H, total, hd]``. Rows are as long as the longest item. A shorter
-        item is followed by tokens of others, which the mask hides as in the pass; the last is followed by the first.
-        """
-        assert self.lengths is not None
-        total, starts = call.query.shape[2], self.offsets.to(at.device)[:, None]
-        own = torch.arange(max(self.lengths), device=at.device)
-        places = (starts + own) % total
-
-        def line(value: Any) -> Any:
-            """``[1, H, total, total]`` at the query and keys of each item: ``[B, H, 1, T]``; others unchanged."""
-            if not isinstance(value, Tensor) or value.ndim != 4 or value.shape[2:] != (total, total):
-                return value
-            heads = torch.arange(value.shape[1], device=at.device)
-            return value[0][heads[None, :, None], at[:, None, None], places[:, None]][:, :, None]
-
-        def rows(states: Tensor | None) -> Tensor | None:
-            """``[1, H, total, hd]`` at the keys of each item: ``[B, H, T, hd]``."""
-            return None if states is None else states[0][:, places].movedim(1, 0)
-
-        mask = line(call.mask)
-        if mask is None:
-            mask = (own <= at[:, None] - starts)[:, None, None]
-        extra = {name: line(value) for name, value in call.extra.items() if name != "value"}
-        return replace(
-            call,
-            query=call.query[0][:, at].movedim(1, 0)[:, :, None],
-            key=rows(call.key),
-            mask=mask,
-            weights=line(call.weights),
-            extra=extra | {"value": rows(call.extra.get("value"))},
-        )
 
 
 def pack(items: Sequence[Encoding], *, device: torch.device) -> Batch:

@@ -15,11 +15,11 @@ from ..models.positions import Encoding
 from .batching import PaddingSide, Room
 from .feature_arrays import Array, put
 from .features import Features, require_unique
-from .one_pass import n_labels
+from .one_pass import n_labels, row_shape
 from .provenance import provenance
 from .ragged import Ragged
 from .reader import BatchReader
-from .readouts import HiddenStates, LabelLogits, Readout, ResponseLogProb, States, TokenStats, reads_labels
+from .readouts import HiddenStates, LabelLogits, Ranged, Readout, ResponseLogProb, TokenStats, reads_labels
 from .schedule import Budget, Sweep
 
 
@@ -171,9 +171,7 @@ def _roles(readout: Readout) -> tuple[str, ...]:
             return (position,)
         case ResponseLogProb():
             return ("prompt_end", "response_end")
-        case States(role) | TokenStats(role):
-            return (role,)
-    return (readout.query, readout.keys)
+    return readout.roles if isinstance(readout, Ranged) else (readout.query, readout.keys)
 
 
 def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> dict[str, str]:
@@ -189,7 +187,7 @@ def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> d
         elif isinstance(readout, TokenStats):
             if item.places(readout.role)[-1][1] == 1:
                 reasons[item.id] = "nothing stands before the first token, so that nothing predicts it"
-        elif isinstance(readout, States):
+        elif isinstance(readout, Ranged):
             if not readout.ragged and len(item.places(readout.role)) > 1:
                 raise InnerjudgeError(f"given {readout}, of which an item has several ranges, expected one")
         elif len(item.positions[_roles(readout)[0]]) > 1:
@@ -257,8 +255,6 @@ class Gathering:
                 return 2, last + 1, max(len(item.label_ids) for item in self._items)
             case ResponseLogProb():
                 return (2,)
-            case States():
-                return len(readout.chosen(total)), a.width
-            case TokenStats():
-                return (readout.top,) if readout.top else ()
+        if isinstance(readout, Ranged):
+            return row_shape(self._lm, readout, last)
         return last, a.n_heads, max(len(item.positions.get(readout.keys, ())) for item in self._items)

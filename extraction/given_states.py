@@ -5,7 +5,7 @@ calls the last layer is either the raw output of the last block (vLLM) or that a
 ``hidden_states[-1]``). Features hold both: the normed one is computed from the raw one, or the states are refused.
 """
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from filelock import FileLock, Timeout
 
 from ..models.errors import InnerjudgeError, one_line, shown
@@ -24,20 +25,13 @@ from .feature_arrays import Array
 from .features import Features
 from .provenance import Provenance
 from .ragged import Ragged
-from .readouts import HiddenStates, ResponseLogProb, States, TokenStats
+from .readouts import HiddenStates, Reduce, ResponseLogProb, States, TokenStats
 from .store.precision import decode_file
+from .taps.residual import reduce_tokens
 
 Last = Literal["raw", "normed", "detect"]
 #: Last tokens of a text by which the norm convention is told.
 _TELLING = 16
-
-#: How tokens ``[P, ...]`` become one state.
-_REDUCED: dict[str, Callable[[Array], Array]] = {
-    "mean": lambda rows: np.asarray(rows.mean(0, dtype=np.float32)),
-    "max": lambda rows: np.asarray(rows.max(0)),
-    "min": lambda rows: np.asarray(rows.min(0)),
-    **dict.fromkeys(("first", "last", "none"), lambda rows: np.asarray(rows[0])),
-}
 
 
 class FileStates:
@@ -146,18 +140,25 @@ def features_of_states(
     for readout in readouts:
         reasons = {i.id: why for i, one in zip(items, given, strict=True) if (why := _reason(i, one, readout))}
         wanted = States(readout.position, "last") if isinstance(readout, HiddenStates) else readout
-        which, none = wanted.chosen(n_blocks + 2), np.zeros((1, n_blocks + 2, width), np.float32)
+        which, size = wanted.chosen(n_blocks + 2), () if wanted.reduce == "logdet" else (width,)
+        none = np.zeros((1, n_blocks + 2, *size), np.float32)
         found = [none[:, which]] * len(items) if not wanted.ragged else [none[:0, which]] * len(items)
         for k, item in enumerate(items):
             if item.id not in reasons:
                 pieces = (all_rows(given[k].states[a:b]) for a, b in wanted.pieces(item.places(wanted.role)))
-                found[k] = np.stack([_REDUCED[wanted.reduce](rows)[which] for rows in pieces])
+                found[k] = np.stack([_reduced(rows, wanted.reduce)[which] for rows in pieces])
         if wanted.ragged:
             ragged[readout.name] = Ragged.of(found, found[0].shape[1:])
         else:
             arrays[readout.name] = np.concatenate(found)
         missing[readout.name] = reasons
     return Features.of_items(items, provenance, arrays=arrays, ragged=ragged, missing=missing)
+
+
+def _reduced(tokens: Array, how: Reduce) -> Array:
+    """One state of ``[P, R, D]``, ``[R, D]``, or numbers ``[R]``."""
+    found = np.asarray(reduce_tokens(torch.from_numpy(tokens).transpose(0, 1), how).numpy())
+    return found[:, 0] if how == "logdet" else found
 
 
 def features_of_log_probabilities(

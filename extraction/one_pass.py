@@ -18,10 +18,21 @@ from ..models.positions import Encoding
 from .batching import Batch, Placing, collate, pack
 from .features import Array
 from .ragged import Ragged
-from .readouts import HiddenStates, LabelLogits, Paired, Readout, ResponseLogProb, States, TokenStats
+from .readouts import (
+    AttentionSpans,
+    HiddenStates,
+    LabelLogits,
+    Paired,
+    Ranged,
+    Readout,
+    ResponseLogProb,
+    States,
+    TokenStats,
+)
 from .taps.attention import AttentionTap
 from .taps.block_attention import PromptKeys, nearest
-from .taps.residual import RangeStates, ResidualTap
+from .taps.residual import RangeStates, Reading, ResidualTap
+from .taps.spans import SpanStates, SpanTap
 from .token_statistics import token_values
 
 #: Values of one batch, by the name of the readout.
@@ -120,15 +131,19 @@ def run_batch(
     of_tokens = [r for r in readouts if isinstance(r, ResponseLogProb | TokenStats)]
     total = last + (2 if last == lm.anatomy.n_blocks else 1)
     ranged = [r for r in readouts if isinstance(r, States)]
-    ranges = {r.name: RangeStates(r, items, batch, missing[r.name], r.chosen(total)) for r in ranged}
+    reading = Reading(lm, items, batch, missing, last)
+    ranges = {r.name: RangeStates(reading, r, r.chosen(total)) for r in ranged}
     at = torch.cat([_index(items, role, batch) for role in single], dim=1) if single else batch.ids[:, :0]
     places = at.clamp(min=0) if batch.lengths is None else at.view(1, -1)
     keep_last = bool(of_tokens) or any(lm.anatomy.n_blocks + 1 in one.rows for one in ranges.values())
     residual = ResidualTap(lm.anatomy, places, last=last, keep_last=keep_last, ranges=list(ranges.values()))
     tap = _attention_tap(lm, items, batch, paired, last, prompt) if paired else None
+    spans = {r.name: SpanStates(reading, r, skip) for r in readouts if isinstance(r, AttentionSpans)}
     with ExitStack() as taps:
         taps.enter_context(residual)
         taps.enter_context(tap or nullcontext())
+        if spans:
+            taps.enter_context(SpanTap(reading, spans, skip))
         taps.enter_context(lm.uncompiled())
         if write is None:
             taps.enter_context(StopAfter(lm.anatomy.stream, last))
@@ -149,14 +164,28 @@ def run_batch(
         if readout.name in found:
             _silence(found[readout.name], readout, items, missing[readout.name])
     values: Values = {name: value.float().cpu().numpy() for name, value in found.items()}
-    for name, one in ranges.items():
-        if residual.end is not None:
+    if residual.end is not None:
+        for one in ranges.values():
             one.keep(lm.anatomy.n_blocks + 1, residual.end, partial(_normed, lm))
-        values[name] = one.values(lm.anatomy.width)
+    of_ranges: dict[str, RangeStates] = {**ranges, **spans}
+    for readout in readouts:
+        if isinstance(readout, Ranged) and readout.name in of_ranges:
+            values[readout.name] = of_ranges[readout.name].values(row_shape(lm, readout, last))
     if of_tokens:
         assert residual.end is not None
         values |= token_values(lm, residual.end, items, batch, of_tokens, missing)
     return values
+
+
+def row_shape(lm: LanguageModel, readout: Ranged, last: int) -> tuple[int, ...]:
+    """Shape of one row of a readout of ranges in a pass up to block ``last``."""
+    a, total = lm.anatomy, last + (2 if last == lm.anatomy.n_blocks else 1)
+    match readout:
+        case TokenStats():
+            return (readout.top,) if readout.top else ()
+        case AttentionSpans():
+            return (last, a.n_heads, len(readout.keys)) if readout.what == "mass" else (last, a.n_heads)
+    return len(readout.chosen(total)), *(() if readout.reduce == "logdet" else (a.width,))
 
 
 def _point_values(
@@ -206,8 +235,8 @@ def _attention_tap(
     kinds = frozenset(r.name for r in readouts)
     query_at, keys_at = _index(items, query, batch)[:, 0], _index(items, keys, batch)
     more: dict[str, Any] = {} if prompt is None else {"lent": prompt.length, "prompt": prompt.keys}
-    packed = None if batch.lengths is None else batch
-    return AttentionTap(lm, query_at.clamp(min=0), keys_at, kinds=kinds, last=last, packed=packed, **more)
+    more["packed"] = batch.lengths is not None
+    return AttentionTap(lm, query_at.clamp(min=0), keys_at, kinds=kinds, last=last, **more)
 
 
 def _index(items: Sequence[Encoding], role: str, batch: Batch) -> Tensor:

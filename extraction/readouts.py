@@ -8,14 +8,14 @@ number of options.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeGuard, cast
+from typing import Any, ClassVar, Literal, TypeGuard, cast
 
 from ..models.arguments import checked_fields
 from ..models.errors import InnerjudgeError
 from ..models.markers import Span
 from ..models.roles import Role
 
-Reduce = Literal["mean", "max", "min", "first", "last", "none"]
+Reduce = Literal["mean", "max", "min", "first", "last", "none", "logdet"]
 
 
 class _Named:
@@ -33,6 +33,33 @@ class _Named:
     def ragged(self) -> bool:
         """Whether an item may have several rows."""
         return False
+
+
+class _OfRanges(_Named):
+    """What readouts of ranges have in common: one row per range of ``role``, unless they say otherwise."""
+
+    __slots__ = ()
+    role: str
+    #: How the tokens of a range become one row.
+    reduce: Reduce = "mean"
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that must be found in an item."""
+        return (self.role,)
+
+    @property
+    def ragged(self) -> bool:
+        """Whether an item may have several rows."""
+        return self.reduce == "none" or Role.parse(self.role).many
+
+    def pieces(self, ranges: Iterable[Span]) -> list[Span]:
+        """The spans that give one row each: an item's ranges, or their single tokens."""
+        if self.reduce == "none":
+            return [(k, k + 1) for start, end in ranges for k in range(start, end)]
+        if self.reduce == "first":
+            return [(start, start + 1) for start, _ in ranges]
+        return [(end - 1, end) if self.reduce == "last" else (start, end) for start, end in ranges]
 
 
 @checked_fields
@@ -133,14 +160,16 @@ class ResponseLogProb(_Named):
 
 @checked_fields
 @dataclass(frozen=True, slots=True)
-class States(_Named):
+class States(_OfRanges):
     """The residual stream over ranges of tokens: array ``[n, R, D]``, or :class:`.Ragged` rows ``[N, R, D]``.
 
     One row per range: an array if the role has one range per item, ragged if it may have several (steps, segments).
     With ``reduce="none"``, ragged, one row per token. Rows are those of :class:`HiddenStates`, bit for bit for a range
     of one token; the final-normed row is reduced over the tokens' normed states. Sums are in fp32. ``reduce`` says how
     the tokens of a range become one state, ``rows`` which of the rows ``0..L + 1`` to keep, counted from the end if
-    negative; ``None`` for all. ``InnerjudgeError`` if there is no such ``role`` (see :mod:`innerjudge.models.roles`).
+    negative; ``None`` for all. With ``"logdet"`` a range has one number a row, ``[n, R]``: the mean logarithm of the
+    eigenvalues of ``Z J Z' + 0.001 I``, for its tokens' states ``Z`` less the mean over ``D`` of each (LLM-Check; in
+    fp64). ``InnerjudgeError`` if there is no such ``role`` (see :mod:`innerjudge.models.roles`).
 
     Example:
         >>> States("response").name, States("reasoning/step_end@-1", "none", (-1,)).name
@@ -162,19 +191,6 @@ class States(_Named):
         rows = "" if self.rows is None else f"[{','.join(map(str, self.rows))}]"
         return f"hidden/{self.role}.{self.reduce}{rows}"
 
-    @property
-    def ragged(self) -> bool:
-        """Whether an item may have several rows."""
-        return self.reduce == "none" or Role.parse(self.role).many
-
-    def pieces(self, ranges: Iterable[Span]) -> list[Span]:
-        """The spans that give one row each: an item's ranges, or their single tokens."""
-        if self.reduce == "none":
-            return [(k, k + 1) for start, end in ranges for k in range(start, end)]
-        if self.reduce == "first":
-            return [(start, start + 1) for start, _ in ranges]
-        return [(end - 1, end) if self.reduce == "last" else (start, end) for start, end in ranges]
-
     def chosen(self, total: int) -> list[int]:
         """Which of ``total`` rows to keep; ``InnerjudgeError`` if one does not exist: a pass may stop early."""
         rows = range(total) if self.rows is None else self.rows
@@ -185,7 +201,7 @@ class States(_Named):
 
 @checked_fields
 @dataclass(frozen=True, slots=True)
-class TokenStats(_Named):
+class TokenStats(_OfRanges):
     """One statistic of the distribution that each token of a role was drawn from: :class:`.Ragged` rows ``[N]``.
 
     The distribution of token ``t`` is what the model predicts after token ``t - 1``; the first token of a text has
@@ -203,6 +219,7 @@ class TokenStats(_Named):
     """
 
     _name = "tokens/{0.role}.{0.what}"
+    reduce = "none"
     role: str = "response"
     what: str = "log_probability"
 
@@ -230,25 +247,69 @@ class TokenStats(_Named):
         match = re.fullmatch(r"top\(([1-9]\d{0,5})\)", self.what)
         return int(match[1]) if match else 0
 
+
+@checked_fields
+@dataclass(frozen=True, slots=True)
+class AttentionSpans(_OfRanges):
+    """Attention of every head from the tokens of ``role`` to spans of keys, one row per range of ``role``.
+
+    ``what`` is averaged over the queries of a range: ``"mass"``, the sum of the weights on each of the ``S`` roles in
+    ``keys``: ``[n, L, H, S]``; ``"ratio"``, ``[n, L, H]``, the mean weight on the first role over the sum of the mean
+    weights on each (Lookback Lens; means are over the tokens up to the query; 0 without any weight); ``"diagonal"``,
+    ``[n, L, H]``, the logarithm of each token's weight on itself (LLM-Check; at least that of 1e-12), which has no
+    ``keys``. :class:`.Ragged` rows if the role may have several ranges. A token in several roles belongs to the last of
+    them, so that masses add up to at most 1. They are those of the model's own kernel with its sinks, soft-cap, window
+    and biases, which runs once more on indicators of the roles in the place of the values: no ``[T, T]`` matrix is made
+    where the model makes none. Heads and empty blocks are laid out as in :class:`QueryKey`. ``InnerjudgeError`` if
+    there is no such role, or ``keys`` has not 1 to 8 of them.
+
+    Example:
+        >>> AttentionSpans().name
+        'attention/response@-1.mass[prompt|response@-1]'
+    """
+
+    role: str = "response@-1"
+    keys: tuple[str, ...] = ("prompt", "response@-1")
+    what: Literal["mass", "ratio", "diagonal"] = "mass"
+
+    def __post_init__(self) -> None:
+        if self.what == "diagonal":
+            object.__setattr__(self, "keys", ())
+        for role in self.roles:
+            Role.parse(role)
+        fits = 1 <= len(self.keys) <= 8 or self.what == "diagonal"
+        if not fits or any("|" in role for role in self.keys):
+            raise InnerjudgeError(f"given keys={self.keys}, expected 1 to 8 roles without a |")
+
     @property
-    def ragged(self) -> bool:
-        """Whether an item may have several rows: always."""
-        return True
+    def name(self) -> str:
+        """Key as in the others, with the roles of the keys."""
+        keys = f"[{'|'.join(self.keys)}]" if self.keys else ""
+        return f"attention/{self.role}.{self.what}{keys}"
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that must be found in an item."""
+        return (self.role, *self.keys)
 
 
 STATISTICS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty")
-_NAMED = re.compile(r"(hidden|tokens)/(.+)\.(\w+(?:\(\w+\))?)(?:\[(-?\d+(?:,-?\d+)*)\])?", re.DOTALL)
+_NAMED = re.compile(r"(hidden|tokens|attention)/(.+)\.(\w+(?:\(\w+\))?)(?:\[(.+)\])?", re.DOTALL)
+_ROWS = re.compile(r"-?\d+(?:,-?\d+)*")
 
 
-def range_readout(name: str) -> States | TokenStats | None:
+def range_readout(name: str) -> "Ranged | None":
     """The readout of ranges with this name; ``None`` if there is none."""
     match = _NAMED.fullmatch(name)
     if match is None:
         return None
-    kind, role, how, rows = match.groups()
-    if kind == "tokens":
-        return TokenStats(role, how)
-    return States(role, cast(Reduce, how), tuple(map(int, rows.split(","))) if rows else None)
+    kind, role, how, more = match.groups()
+    if kind == "attention":
+        return AttentionSpans(role, tuple(more.split("|")) if more else (), cast(Any, how))
+    if kind == "hidden":
+        rows = tuple(map(int, more.split(","))) if more and _ROWS.fullmatch(more) else None
+        return States(role, cast(Reduce, how), rows) if rows or not more else None
+    return None if more else TokenStats(role, how)
 
 
 def states_of(name: str) -> HiddenStates | States:
@@ -259,7 +320,7 @@ def states_of(name: str) -> HiddenStates | States:
 
 def roles_of(readouts: Iterable[object]) -> tuple[str, ...]:
     """Roles of the readouts that read ranges, each once."""
-    return tuple(dict.fromkeys(r.role for r in readouts if isinstance(r, States | TokenStats)))
+    return tuple(dict.fromkeys(role for r in readouts if isinstance(r, Ranged) for role in r.roles))
 
 
 def reads_labels(readout: object) -> TypeGuard[LabelLogits | QueryKey | AttentionWeights]:
@@ -271,4 +332,6 @@ def reads_labels(readout: object) -> TypeGuard[LabelLogits | QueryKey | Attentio
 Carried = HiddenStates | ResponseLogProb
 #: Readouts of one position beside several.
 Paired = QueryKey | AttentionWeights
-Readout = HiddenStates | LabelLogits | Paired | ResponseLogProb | States | TokenStats
+#: Readouts of ranges.
+Ranged = States | TokenStats | AttentionSpans
+Readout = HiddenStates | LabelLogits | Paired | ResponseLogProb | Ranged

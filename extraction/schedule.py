@@ -16,7 +16,7 @@ from ..models.tokens import shared_start
 from .batching import Room, by_cost, by_length, is_memory
 from .one_pass import Prompt, Values, read_prompt
 from .reader import BatchReader
-from .readouts import Paired, ResponseLogProb, States, TokenStats
+from .readouts import Paired, Ranged, ResponseLogProb, TokenStats
 
 #: Tokens whose keys and values are held at once, in batches of reading. With more texts a step is hardly any faster.
 _HELD = 3
@@ -251,7 +251,7 @@ def _most_shared(reader: BatchReader, item: Encoding) -> int:
             most.append(item.positions[readout.query][0])
         elif isinstance(readout, ResponseLogProb):
             most.append(item.positions["prompt_end"][0])
-        elif isinstance(readout, States | TokenStats):  # a range is read where it is computed, whole
+        elif isinstance(readout, Ranged):  # a range is read where it is computed, whole
             first = min(start for start, _ in item.places(readout.role))
             most.append(max(first - isinstance(readout, TokenStats), 0))
     return min(most)

@@ -35,7 +35,8 @@ class AttentionCall:
     be found from the products (learned biases, relative positions). ``mask``, additive or boolean, is ``[B, 1 or H, T,
     S]``; without one the attention is causal, or as its module says. ``scaling`` is ``None`` for ``1/sqrt(head_dim)``;
     ``weights`` are ``[B, H, T, S]``, if the kernel returned them. ``eager`` is the family's own function that returns
-    weights; ``extra`` what else the kernel was given (soft-cap, sinks, window, biases).
+    weights; ``extra`` what else the kernel was given (soft-cap, sinks, window, biases). ``again`` runs the same kernel
+    on other values ``[B, Hkv, S, v]`` and gives ``[B, T, H, v]``; ``None`` where only weights were seen.
     """
 
     module: nn.Module | None
@@ -47,6 +48,7 @@ class AttentionCall:
     kernel: str = ""
     eager: Callable[..., Any] | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    again: Callable[[Tensor], Tensor] | None = None
 
 
 _reports: Reports[AttentionCall] = Reports()
@@ -78,7 +80,11 @@ def _telling(function: Callable[..., Any], kernel: str, eager: Callable[..., Any
         if (tell := _reports.tell) is not None:
             extra = {n: v for n, v in kwargs.items() if n not in ("scaling", "dropout")} | {"value": value}
             given = (module, query, key, attention_mask, kwargs.get("scaling"))
-            tell(AttentionCall(*given, output[1], str(kernel), eager, extra))
+
+            def again(other: Tensor) -> Tensor:
+                return function(module, query, key, other, attention_mask, *args, **kwargs)[0]  # type: ignore[no-any-return]
+
+            tell(AttentionCall(*given, output[1], str(kernel), eager, extra, again))
         return output
 
     setattr(told, "untold", function)  # noqa: B010 the checker knows no attributes of functions
@@ -116,9 +122,13 @@ class AttentionProducts(TorchFunctionMode):
         elif func is functional.scaled_dot_product_attention:
             names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
             given = {**dict(zip(names, args, strict=False)), **kwargs}
-            extra = {"is_causal": bool(given.get("is_causal", False))}
+            extra = {"is_causal": bool(given.get("is_causal", False)), "value": given["value"]}
             call = (None, given["query"], given["key"], given.get("attn_mask"), given.get("scale"), None)
-            self._tell(AttentionCall(*call, kernel="products", extra=extra))
+
+            def again(other: Tensor) -> Tensor:
+                return func(**given | {"value": other}).transpose(1, 2)
+
+            self._tell(AttentionCall(*call, kernel="products", extra=extra, again=again))
         return output
 
     def _keep(self, query: Tensor, key: Tensor, product: Tensor) -> None:

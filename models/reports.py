@@ -25,14 +25,19 @@ class Reports(Generic[_Report]):
     def listening(
         self, tell: Callable[[_Report], None], places: Sequence[tuple[Any, str]], telling: Callable[[Any], Any]
     ) -> Iterator[None]:
-        """While open, the functions at ``places`` (owner and name) are replaced by what ``telling`` makes of them."""
+        """While open, the functions at ``places`` (owner and name) are replaced by what ``telling`` makes of them.
+
+        Who listened before is told as well.
+        """
         with self._lock:
             for owner, name in places:
                 held = self._own.setdefault((owner, name), [0, vars(owner).get(name, getattr(owner, name))])
                 held[0] += 1
                 if held[0] == 1:
                     setattr(owner, name, telling(held[1]))
-        earlier, self._here.tell = self.tell, tell
+        earlier = self.tell
+        told = (tell,) if earlier is None else (earlier, tell)
+        self._here.tell = lambda report: [one(report) for one in told]
         try:
             yield
         finally:

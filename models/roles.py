@@ -10,6 +10,7 @@ the kind is required.
 | ``step_end`` | the last token of each step |
 | ``before_step`` | the token before each delimiter, and the last token of the part |
 | ``segment(500)`` | blocks of 500 tokens, and what is left |
+| ``start(3)`` | the first 3 tokens, or as many as there are, as one range |
 | ``nth_last(2)`` | the second last token |
 | ``cue(wait,hmm)`` | the token in which each such word ends |
 | ``chunk``, ``chunk(wait,verify;line)`` | steps up to the next one that has such a word, and so starts a new path |
@@ -35,7 +36,8 @@ from .markers import Span, last_overlap
 Part = Literal["prompt", "response", "reasoning", "text"]
 PARTS: tuple[Part, ...] = get_args(Part)
 #: Kinds of role that stand within a part; the value is the argument where none is written.
-_WITHIN = {"step": "blank", "step_end": "blank", "before_step": "blank", "segment": "", "nth_last": "", "cue": ""}
+_WITHIN = {"step": "blank", "step_end": "blank", "before_step": "blank"}
+_WITHIN |= {"segment": "", "start": "", "nth_last": "", "cue": ""}
 #: Words of a paragraph that starts a new path of reasoning (arXiv 2504.05419); every name of a span.
 _WITHIN |= {"chunk": "wait,double-check,alternatively,make sure,another way,verify,to confirm", "named": "*"}
 _WRITTEN = re.compile(r"(?:(prompt|response|reasoning|text)/)?(\w+)(?:\((.+)\))?(@-1)?", re.DOTALL)
@@ -82,11 +84,11 @@ class Role:
     @property
     def many(self) -> bool:
         """Whether an item may have several ranges of this role."""
-        return self.kind == "option_end" or (self.kind in _WITHIN and self.kind != "nth_last")
+        return self.kind == "option_end" or (self.kind in _WITHIN and self.kind not in ("start", "nth_last"))
 
 
 def _check_argument(text: str, kind: str, argument: str) -> None:
-    if kind in ("segment", "nth_last"):
+    if kind in ("segment", "start", "nth_last"):
         ok, expected = argument.isdecimal() and int(argument) > 0, f"a number of tokens, such as {kind}(2)"
     elif kind in ("cue", "chunk", "named"):
         words, _, delimiter = argument.partition(";" if kind == "chunk" else "\0")
@@ -137,6 +139,8 @@ def ranges_within(role: Role, tokens: Tokens, part: Span) -> tuple[Span, ...]:
         case "segment":
             size = int(role.argument)
             return tuple((k, min(k + size, last)) for k in range(first, last, size))
+        case "start":
+            return ((first, min(first + int(role.argument), last)),)
         case "nth_last":
             at = last - int(role.argument)
             return ((at, at + 1),) if at >= first else ()

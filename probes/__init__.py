@@ -10,7 +10,7 @@ and ``penalised.py`` (on ``regression.py`` and ``row_judge.py``), ``counted.py``
 promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge. ``registry.py`` knows the classes,
 those of other packages too; ``storage.py`` saves and loads them. What probes of weak labels (counts, orders, aspects,
 centred, without length) are worth is measured by ``bench/weak``: see ``results/weak.md``.
-``fitted.toml`` has what fits set.
+``fitted.toml`` has what fits set. ``readers.py`` reads spans of attention and other readouts of ranges.
 """
 
 from .aspects import AspectProbes
@@ -28,6 +28,7 @@ from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
 from .pooled import PooledProbe
 from .promise import Promise, calibrate
 from .ranked import RankedProbe
+from .readers import LLMCheck, ReadoutProbe
 from .registry import register_judge, registered_judges
 from .row_judge import RowSelector
 from .sets import EigenScore, SemanticEntropyProbe
@@ -41,9 +42,10 @@ from .verdict_text import find_verdict
 
 __all__ = [
     "CLUE", "LAGER", "AspectProbes", "AttentionScore", "BaseJudge", "CountedProbe", "DifferenceOfMeans", "EScore",
-    "EigenScore", "EmbeddingClassifier", "LearningJudge", "Length", "LetterLogits", "LogisticProbe",
+    "EigenScore", "EmbeddingClassifier", "LLMCheck", "LearningJudge", "Length", "LetterLogits", "LogisticProbe",
     "MiniBatchLogistic", "PooledProbe", "Promise", "PromptSimilarity", "QKScore", "QuestionOnly", "RankedProbe",
-    "RidgeProbe", "RowSelector", "Scores", "SemanticEntropyProbe", "StepOpponent", "StreamingJudge", "Task",
+    "ReadoutProbe", "RidgeProbe", "RowSelector", "Scores", "SemanticEntropyProbe", "StepOpponent", "StreamingJudge",
+    "Task",
     "TextClassifier", "TextJudge", "TokenConfidence", "TokenLogProb", "Trajectory", "TunedLAGER", "VScore", "Verdict",
     "attention_variability", "calibrate", "choose_heads", "find_verdict", "head_accuracies", "load", "register_judge",
     "registered_judges", "save"

@@ -175,6 +175,9 @@ class LearningJudge(BaseJudge):
 
     learns: ClassVar[bool] = True
 
+    def _labels(self, scores: Scores, features: Features) -> list[Any]:
+        return [bool(s > 0) for s in scores]
+
     @abstractmethod
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn from labelled features and return the judge; a second call starts anew.

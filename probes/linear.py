@@ -106,9 +106,6 @@ class Linear(RowJudge):
     def _scores(self, features: Features) -> Scores:
         return np.asarray(self._vectors(features, self.row_) @ self.coef_ + self.intercept_)
 
-    def _labels(self, scores: Scores, features: Features) -> list[Any]:
-        return [bool(s > 0) for s in scores]
-
 
 class LogOdds(Linear):
     """Adds ``predict_proba``, as in scikit-learn's own logistic regression."""

@@ -180,9 +180,6 @@ class PooledProbe(LearningJudge):
         _, counts = _states(features, self)
         return {features.ids[k]: f"no {self.role}" for k in np.flatnonzero(counts == 0)}
 
-    def _labels(self, scores: Scores, features: Features) -> list[Any]:
-        return [bool(s > 0) for s in scores]
-
 
 def _items(probe: PooledProbe, features: Features, labels: npt.NDArray[Any]) -> StatesOfItems:
     states, counts = _states(features, probe)

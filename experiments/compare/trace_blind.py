@@ -88,7 +88,8 @@ def of_the_question(
     Each place has a random projection of it of equal width (other order, other signs), so that places differ as states
     do. ``None`` for a judge that reads no states or learns nothing, and without the question's state.
     """
-    states = [name for name in judge.needs if name.startswith("hidden/") and name in features.arrays]
+    hidden = [name for name in judge.needs if name.startswith("hidden/") and name in features.arrays]
+    states = [name for name in hidden if features[name].ndim == 3]
     if not (states and judge.learns and "hidden/prompt_end" in features.arrays):
         return None
     same, rng, own = clone(judge), np.random.default_rng(seed), features["hidden/prompt_end"]

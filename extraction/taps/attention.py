@@ -16,7 +16,6 @@ from ...models.errors import UnreadableError
 from ...models.heads import Heads, all_heads
 from ...models.loading import LanguageModel
 from ...models.rotary import refusal, select
-from ..batching import Batch
 from .block_attention import BlockAttention, PromptKeys
 
 #: Terms that a softmax may have beside the scaled products and the mask.
@@ -26,45 +25,45 @@ _ROW_KERNELS = ("sdpa", "eager")
 
 
 class AttentionRow:
-    """Reads attention rows, block by block, in one pass; a mask that many blocks share is cut only once."""
+    """Reads attention rows of the same queries, block by block; a mask that many blocks share is cut only once."""
 
-    def __init__(self, family: str) -> None:
-        self._family = family
+    def __init__(self, family: str, kinds: frozenset[str] = frozenset()) -> None:
+        self._family, self._kinds = family, kinds
         self._masks: list[tuple[Any, tuple[Any, ...], Tensor]] = []
 
     def of(self, call: AttentionCall, at: Tensor) -> Tensor:
-        """Weights of the query at ``at`` (``[B]``, the same in every block) over all keys, ``[B, H, S]``.
+        """Weights of the queries at ``at`` (``[B, Q]``, the same in every block) over all keys, ``[B, H, Q, S]``.
 
-        They are those that the kernel returned; else those of the family's own eager function for this one query, with
+        They are those that the kernel returned; else those of the family's own eager function for these queries, with
         soft-cap, sinks and biases; else the softmax of the scaled products. ``UnreadableError`` where the softmax has
         terms of its own and no known function computes it.
         """
         if call.weights is not None:
-            return call.weights[torch.arange(at.shape[0], device=at.device), :, at]
+            return _lines(call.weights, at)
         assert call.key is not None
         scaling = call.query.shape[-1] ** -0.5 if call.scaling is None else call.scaling
-        query, mask = select(call.query, at[:, None]), self._mask(call, at)
+        query, mask = select(call.query, at), self._mask(call, at)
         own = [name for name in _OWN if call.extra.get(name) is not None]
         if call.eager is not None and (own or not is_plain(call.eager)):  # the softmax of scaled products costs less
             extra = {n: _line(v, call, at) for n, v in call.extra.items() if n not in ("value", "is_causal")}
             # What it makes of the values is thrown away: one number of each is enough.
             given = (query, call.key, call.extra["value"][..., :1], mask)
             _, weights = call.eager(call.module, *given, scaling=scaling, dropout=0.0, **extra)
-            return weights[:, :, 0]  # type: ignore[no-any-return]
+            return weights  # type: ignore[no-any-return]
         if own:
             raise UnreadableError(
                 f"given {self._family}, whose kernel takes {own[0]}, expected a softmax of scaled products: load the "
                 "model with attn_implementation='eager'",
-                {"attention"},
+                {"attention", *self._kinds},
             )
         key = call.key if call.eager is not None else call.key.float()
-        grouped = query[:, :, 0].to(key.dtype).unflatten(1, (key.shape[1], -1))
+        grouped = query.to(key.dtype).reshape(len(query), key.shape[1], -1, key.shape[-1])  # heads of one key together
         # Contiguous: a product with strided keys takes twice as long as to copy them.
-        logits: Tensor = (grouped @ key.contiguous().transpose(2, 3)).flatten(1, 2) * scaling
-        return (logits + mask[:, :, 0].to(logits.dtype)).softmax(-1, dtype=torch.float32)
+        logits = (grouped @ key.contiguous().transpose(2, 3)).view(*query.shape[:3], -1) * scaling
+        return (logits + mask.to(logits.dtype)).softmax(-1, dtype=torch.float32)
 
     def _mask(self, call: AttentionCall, at: Tensor) -> Tensor:
-        """The line of the mask at ``at``, additive, in the type of the query: ``[B, 1 or H, 1, S]``."""
+        """The lines of the mask at ``at``, additive, in the type of the query: ``[B, 1 or H, Q, S]``."""
         assert call.key is not None
         causal = call.extra.get("is_causal")
         causal = getattr(call.module, "is_causal", True) if causal is None else causal
@@ -83,9 +82,9 @@ def _mask(call: AttentionCall, at: Tensor, causal: bool) -> Tensor:
     lowest = torch.finfo(call.query.dtype).min
     if call.mask is None:
         lent = call.key.shape[2] - call.query.shape[2]  # keys of a prompt before the tokens of the pass
-        seen = torch.arange(call.key.shape[2], device=at.device)[None] <= at[:, None] + lent
+        seen = torch.arange(call.key.shape[2], device=at.device) <= at[:, None, :, None] + lent
         hidden = torch.zeros_like(seen) if not causal else ~seen
-        return torch.zeros(seen.shape, device=at.device).masked_fill(hidden, lowest)[:, None, None]
+        return torch.zeros(seen.shape, device=at.device).masked_fill(hidden, lowest)
     line: Tensor = _line(call.mask, call, at)[..., : call.key.shape[2]]
     if line.dtype != torch.bool:
         return line
@@ -93,10 +92,15 @@ def _mask(call: AttentionCall, at: Tensor, causal: bool) -> Tensor:
 
 
 def _line(value: Any, call: AttentionCall, at: Tensor) -> Any:
-    """What an argument of the kernel holds for the query at ``at``: one line of ``[B, H, T, S]``, else as it is."""
+    """What an argument of the kernel holds for the queries at ``at``: lines of ``[B, H, T, S]``, else as it is."""
     if not isinstance(value, Tensor) or value.ndim != 4 or value.shape[2] != call.query.shape[2] or value.shape[2] == 1:
         return value
-    return value.expand(len(at), *value.shape[1:])[torch.arange(len(at), device=at.device), :, at][:, :, None]
+    return _lines(value.expand(len(at), *value.shape[1:]), at)
+
+
+def _lines(value: Tensor, at: Tensor) -> Tensor:
+    """``[B, H, T, S]`` at ``at`` (``[B, Q]``): ``[B, H, Q, S]``."""
+    return value[torch.arange(len(at), device=at.device)[:, None], :, at].transpose(1, 2)
 
 
 @cache
@@ -119,8 +123,8 @@ class AttentionTap(BlockAttention):
     """Keeps, in every block and head, products or weights of one query position with ``K`` key positions.
 
     ``query`` (``[B]``) and ``keys`` (``[B, K]``) are counted from the first token of their row; keys in a shared prompt
-    are negative, and ``prompt`` holds what was kept of them. ``lent`` is the length of that prompt, ``packed`` is the
-    batch where its items lie in one row. ``kinds`` are any of ``"qk/before"``, ``"qk/after"``, ``"attention"``;
+    are negative, and ``prompt`` holds what was kept of them. ``lent`` is the length of that prompt; ``packed``: the
+    items lie in one row. ``kinds`` are any of ``"qk/before"``, ``"qk/after"``, ``"attention"``;
     ``last`` is the last block, ``1..L``.
     """
 
@@ -134,9 +138,9 @@ class AttentionTap(BlockAttention):
         last: int,
         lent: int = 0,
         prompt: PromptKeys | None = None,
-        packed: Batch | None = None,
+        packed: bool = False,
     ) -> None:
-        super().__init__(lm, query.shape[0] if packed is None else 1, kinds=kinds, last=last, lent=lent)
+        super().__init__(lm, 1 if packed else query.shape[0], kinds=kinds, last=last, lent=lent)
         self._packed = packed
         q_at, k_at = query + self._prefix, keys + self._prefix
         #: Tokens of the query and the keys among those of the pass, and of the keys among all keys.
@@ -163,12 +167,9 @@ class AttentionTap(BlockAttention):
             self._arrays[kind][:, self._block, place] = values.to(self._arrays[kind].device)
 
         if "attention" in self._kinds:
-            if self._packed is None:
-                row, place_of = self._row.of(call, q_at), seen
-            else:
-                row = self._row.of(self._packed.apart(call, q_at), torch.zeros_like(q_at))
-                place_of = k_at - self._packed.offsets.to(device)[:, None]
-            keep("attention", row.float().gather(2, place_of[:, None].expand(-1, row.shape[1], -1)))
+            at = q_at[None] if self._packed else q_at[:, None]
+            rows = self._row.of(call, at).transpose(1, 2).flatten(0, 1)  # [B, H, S]
+            keep("attention", rows.float().gather(2, seen[:, None].expand(-1, rows.shape[1], -1)))
         if not self._kinds - {"attention"} or heads.unreadable or call.key is None:
             return
         if "qk/after" in self._kinds or not heads.rotary:
@@ -205,24 +206,26 @@ def require_heads(lm: LanguageModel, heads: Sequence[Sequence[Heads]], kinds: fr
             "or LAGER",
             kinds,
         )
-    of_products = kinds - {"attention"}
+    of_products = {kind for kind in kinds if kind.startswith("qk/")}
     if of_products and all(one.unreadable for one in every):
         raise UnreadableError(
             f"given {family}, which {every[0].unreadable}, expected the product of a query and a key: use "
             "Attention-score",
             of_products,
         )
-    if "attention" in kinds and not any(one.token_keys for one in every):
+    of_weights = {kind for kind in kinds if kind.startswith("attention")}
+    if of_weights and not any(one.token_keys for one in every):
         raise UnreadableError(
             f"given {family}, which {every[0].unreadable}, expected keys of tokens: judge this model with CLUE or "
             "LAGER",
-            {"attention"},
+            of_weights,
         )
-    if "attention" in kinds and any(one.registered for one in every) and lm.attention not in _ROW_KERNELS:
+    of_rows = {kind for kind in of_weights if kind == "attention" or kind.endswith(".diagonal")}
+    if of_rows and any(one.registered for one in every) and lm.attention not in _ROW_KERNELS:
         raise UnreadableError(
             f"given the attention kernel {lm.attention!r}, expected sdpa or eager for attention rows: load the model "
             "with attn_implementation='sdpa'",
-            {"attention"},
+            of_rows,
         )
 
 

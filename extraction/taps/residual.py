@@ -1,7 +1,8 @@
 """Forward hooks that keep a few rows of the residual stream in every block, and reduce ranges to one state each."""
 
+import math
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple, Self
 
@@ -10,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from ...models.anatomy import Anatomy
+from ...models.loading import LanguageModel
 from ...models.observation import states_given, states_taken
 from ...models.positions import Encoding
 from ..batching import Batch
 from ..ragged import Array, Ragged
-from ..readouts import Reduce, States
+from ..readouts import AttentionSpans, Reduce, States
 
 
 class ResidualTap(ExitStack):
@@ -108,6 +110,38 @@ class ResidualTap(ExitStack):
             self._whole[number] = self._stream.layout.all_rows(states)
 
 
+#: What is done to the tokens of a range before they are reduced.
+Change = Callable[[Tensor], Tensor] | None
+#: Added to the eigenvalues of ``logdet``, as in LLM-Check.
+_ALPHA = 1e-3
+
+
+def log_det(tokens: Tensor, inside: Tensor | None = None) -> Tensor:
+    """``logdet`` of :class:`.States` of the tokens ``[K, P, W]`` of each range, those ``inside`` (``[K, P]``): ``[K]``.
+
+    Of the two Gram matrices, which have the same eigenvalues but for zeros, the smaller is taken.
+    """
+    inside = tokens.new_ones(tokens.shape[:2]) if inside is None else inside
+    z = tokens.double()
+    z = (z - z.mean(-1, keepdim=True)) * inside[..., None]
+    gram = z @ z.mT if z.shape[1] <= z.shape[2] else z.mT @ z
+    factor, _ = torch.linalg.cholesky_ex(gram + _ALPHA * torch.eye(gram.shape[-1], dtype=z.dtype, device=z.device))
+    counts = inside.sum(1)
+    total: Tensor = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1) + (counts - gram.shape[-1]) * math.log(_ALPHA)
+    return total / counts
+
+
+def reduce_tokens(tokens: Tensor, how: Reduce, weights: Tensor | None = None) -> Tensor:
+    """One state a range, fp32: ``[K, P, W]`` to ``[K, W]``; ``weights`` (``[K, 1, P]``) are those of a mean."""
+    if how == "logdet":
+        return log_det(tokens, None if weights is None else weights[:, 0].to(tokens.device) > 0)[:, None].float()
+    if tokens.shape[1] == 1:
+        return tokens[:, 0].float()
+    if how == "mean":
+        return tokens.float().mean(1) if weights is None else torch.bmm(weights.to(tokens.device), tokens.float())[:, 0]
+    return (tokens.amax(1) if how == "max" else tokens.amin(1)).float()
+
+
 class _Bucket(NamedTuple):
     """Ranges of about one length: which they are, where their tokens lie, and the weight of each token in a mean."""
 
@@ -117,18 +151,27 @@ class _Bucket(NamedTuple):
     weights: Tensor | None
 
 
+class Reading(NamedTuple):
+    """The batch of a pass up to block ``last``; ``missing`` has the ids of items that lack a readout, by its name."""
+
+    lm: LanguageModel
+    items: Sequence[Encoding]
+    batch: Batch
+    missing: Mapping[str, Collection[str]]
+    last: int
+
+
 class RangeStates:
-    """States of one readout's ranges in one batch, at ``rows`` out of ``0..L + 1``, except of items in ``skipped``.
+    """One row per range of one readout in one batch, at ``rows`` out of ``0..L + 1``, except of items that lack it.
 
     Ranges of similar length are gathered together, padded with their own first token (without weight in a mean), so
     that the time is linear in the number of tokens.
     """
 
-    def __init__(
-        self, readout: States, items: Sequence[Encoding], batch: Batch, skipped: Collection[str], rows: Sequence[int]
-    ) -> None:
+    def __init__(self, of: Reading, readout: States | AttentionSpans, rows: Sequence[int]) -> None:
+        items, batch, skipped = of.items, of.batch, of.missing[readout.name]
         self.rows = tuple(rows)
-        self._reduce: Reduce = readout.reduce
+        self._reduce = readout.reduce
         self._ragged = readout.ragged
         self._kept: Tensor | None = None
         found = [[] if i.id in skipped else readout.pieces(i.places(readout.role)) for i in items]
@@ -146,15 +189,19 @@ class RangeStates:
             inside = steps < lengths[:, None]
             starts = torch.tensor([places[k][1] + offset[owner[k]] for k in members])
             lines = torch.tensor([places[k][0] for k in members])[:, None].expand(inside.shape)
-            weights = inside / lengths[:, None] if self._reduce == "mean" and len(steps) > 1 else None
+            weighted = self._reduce == "logdet" or (self._reduce == "mean" and len(steps) > 1)
+            weights = inside / lengths[:, None] if weighted else None
             tokens = starts[:, None] + torch.where(inside, steps, 0)
             device = batch.ids.device
             own = torch.tensor(members, device=device)
-            weighted = None if weights is None else weights[:, None].to(device)
-            self._buckets.append(_Bucket(own, lines.to(device), tokens.to(device), weighted))
+            share = None if weights is None else weights[:, None].to(device)
+            self._buckets.append(_Bucket(own, lines.to(device), tokens.to(device), share))
 
-    def keep(self, row: int, states: Tensor, change: Callable[[Tensor], Tensor] | None = None) -> None:
-        """Keep what the readout needs of a row of the stream, ``[B, T, W]``; ``change`` is applied to its tokens."""
+    def keep(self, row: int, states: Tensor, change: Change = None, part: tuple[int, int] | None = None) -> None:
+        """Keep what the readout needs of a row of the stream, ``[B, T, W]``; ``change`` is applied to its tokens.
+
+        ``part``: the states are those from this place on of a row that is so wide.
+        """
         if row not in self.rows:
             return
         for bucket in self._buckets:
@@ -162,23 +209,24 @@ class RangeStates:
             flat = states.flatten(0, 1).index_select(0, (lines * states.shape[1] + places).flatten())
             tokens = flat.view(*places.shape, -1)  # [K, P, W], of which one state a range is made
             tokens = tokens if change is None else change(tokens)
-            if tokens.shape[1] == 1:
-                reduced = tokens[:, 0].float()
-            elif bucket.weights is not None:
-                reduced = torch.bmm(bucket.weights.to(tokens.device), tokens.float())[:, 0]
-            else:
-                reduced = (tokens.amax(1) if self._reduce == "max" else tokens.amin(1)).float()
+            reduced = reduce_tokens(tokens, self._reduce, bucket.weights)
+            start, width = part or (0, reduced.shape[1])
             if self._kept is None:
-                self._kept = reduced.new_zeros(sum(self._counts), len(self.rows), reduced.shape[1])
+                self._kept = reduced.new_zeros(sum(self._counts), len(self.rows), width)
             at = bucket.ranges.to(self._kept.device)
-            self._kept[at, self.rows.index(row)] = reduced.to(self._kept.device)
+            self._kept[at, self.rows.index(row), start : start + reduced.shape[1]] = reduced.to(self._kept.device)
 
-    def values(self, width: int) -> Array | Ragged:
-        """States ``[B, R, W]``, zero for items without any, or ragged; ``width`` is ``W`` if nothing was kept."""
-        kept = self._kept
-        flat = np.zeros((0, len(self.rows), width), np.float32) if kept is None else kept.cpu().numpy()
+    def values(self, shape: tuple[int, ...]) -> Array | Ragged:
+        """Rows of this shape, an array with zeros for items without any, or ragged."""
+        kept = self._all()
+        flat = np.zeros((sum(self._counts), *shape), np.float32) if kept is None else kept.cpu().numpy()
+        flat = flat.reshape(len(flat), *shape)
         if self._ragged:
             return Ragged(flat, np.cumsum([0, *self._counts]))
         found = np.zeros((len(self._counts), *flat.shape[1:]), np.float32)
         found[np.array(self._counts) > 0] = flat
         return found
+
+    def _all(self) -> Tensor | None:
+        """What was kept, ``[N, R, W]``."""
+        return self._kept

@@ -15,8 +15,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings, strategies as st
 from innerjudge.extraction import Features, extract, reader as sweeps
-from innerjudge.extraction.batching import Batch, by_tokens
-from innerjudge.models.attention_calls import AttentionCall
+from innerjudge.extraction.batching import by_length
 from innerjudge.models.caching import Probe, packs_by_itself
 from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.positions import Encoding
@@ -306,32 +305,12 @@ def test_a_row_that_does_not_fit_is_halved(tiny: Tiny, random_items: Any, monkey
 
 @given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=20), size=st.integers(1, 6), tokens=st.integers(1, 80))
 def test_rows_hold_every_text_once_and_no_more_than_they_may(lengths: list[int], size: int, tokens: int) -> None:
-    rows = by_tokens(lengths, lambda _: size, tokens)
+    rows = by_length(lengths, lambda _: size, tokens)
     assert sorted(k for row in rows for k in row) == list(range(len(lengths)))
     assert all(len(row) <= size for row in rows)
     assert all(len(row) == 1 or sum(lengths[k] for k in row) <= tokens for row in rows)
     read = [lengths[k] for row in rows for k in row]
     assert read == sorted(lengths, reverse=True)
-
-
-def test_apart_by_hand() -> None:
-    """Items of 3 and 2 tokens; queries at the last token of each: places 2 and 4."""
-    states = torch.arange(5.0).view(1, 1, 5, 1)  # the state of a place is its number
-    seen = torch.tensor([[[[j <= i and (j < 3) == (i < 3) for j in range(5)] for i in range(5)]]])
-    call = AttentionCall(None, states, states + 10, seen, None, None, extra={"value": states + 20, "softcap": 2.0})
-    row = torch.ones(1, 5, dtype=torch.long)
-    found = Batch(row, row, torch.tensor([0, 3]), (3, 2)).apart(call, torch.tensor([2, 4]))
-    assert found.query.flatten(1).tolist() == [[2], [4]]
-    assert found.key is not None
-    # The second item has two tokens; behind it stands the first one's first.
-    assert found.key.flatten(1).tolist() == [[10, 11, 12], [13, 14, 10]]
-    assert found.extra["value"].flatten(1).tolist() == [[20, 21, 22], [23, 24, 20]]
-    assert found.mask is not None
-    assert found.mask.flatten(1).tolist() == [[True, True, True], [True, True, False]]
-    assert found.extra["softcap"] == 2.0
-    without = Batch(row, row, torch.tensor([0, 3]), (3, 2)).apart(replace(call, mask=None), torch.tensor([1, 4]))
-    assert without.mask is not None
-    assert without.mask.flatten(1).tolist() == [[True, True, False], [True, True, False]]
 
 
 def test_what_counts_as_near() -> None:

@@ -40,6 +40,9 @@ def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: ob
         f"hidden/{role}[-1]": Ragged.of([rng.normal(size=(c, 1, D)) for c in counts])
         for role in ("response.none", "reasoning/step_end.none")
     }
+    made |= {"attention/response@-1.ratio[prompt|response@-1]": rng.random(size=(n, L, H))}
+    made |= {"attention/response.diagonal": np.log(rng.random(size=(n, L, H)))}
+    made |= {"hidden/response.logdet": rng.normal(size=(n, L + 2))}
     segments = [rng.normal(size=(c, L + 2, D)) for c in rng.integers(2, 5, size=n)]
     ragged |= {"hidden/reasoning/segment(500).mean": Ragged.of(segments)}
     ragged |= {"tokens/step.mean(log_probability)": Ragged.of([-rng.random(c) for c in counts])}

@@ -1,30 +1,30 @@
 """One registered type held to its oracles: what passes, what is refused and why, what is wrong."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from ....extraction import AttentionWeights, Features, HiddenStates, LabelLogits, QueryKey, ResponseLogProb, extract
+from ....extraction.readouts import Readout
 from ....models.errors import InnerjudgeError
 from ....models.loading import LanguageModel
 from ....models.positions import Encoding
 from .exceptions import AFTER_BLOCKS, BIASED, FIRST_OF_TWO, OTHER_STACK_FIRST
 from .head_oracle import explain_weights, products, stretched
-from .oracle import Truth, truth
+from .inner_oracle import MASS, OWN, spans
+from .oracle import Truth, by_block, off, truth
 from .rotation_oracle import turned_back
 from .shrink import small_config
 from .small_model import random_items, readable, small_model
 
 #: What is held to an oracle, in the order of the table.
-ASPECTS = ("hidden", "lens", "attention", "qk before", "qk after", "early stop")
+ASPECTS = ("hidden", "lens", "attention", "spans", "qk before", "qk after", "early stop")
 _LENGTHS = (13, 9, 11)
 _READOUTS = (HiddenStates("middle"), HiddenStates("score"), LabelLogits("score"))
 _WHOLE = (*_READOUTS, ResponseLogProb())
-#: Largest difference, relative to the size of what is compared.
-TOLERANCE = 2e-4
 
 
 @dataclass(slots=True)
@@ -104,11 +104,11 @@ def _hidden(lm: LanguageModel, features: Features, items: list[Encoding], truths
             at, ours = item.positions[position][0], features[f"hidden/{position}"][k]
             for number, theirs in enumerate(states[:-1]):
                 row = ours[number + after][: len(theirs[at])] if two else ours[number + after]
-                if (odd := _odd(row, theirs[at])) is not None:
+                if (odd := off(row, theirs[at])) is not None:
                     return f"WRONG: h[{number + after}] differs by {odd:.1g}"
             last = states[-1][at]
             # Nearly always final-normed; raw where the model says so (Gemma 3n).
-            fits = [_odd(row, last) for row in (ours[n + 1][: len(last)], ours[n][: len(last)] if two else ours[n])]
+            fits = [off(row, last) for row in (ours[n + 1][: len(last)], ours[n][: len(last)] if two else ours[n])]
             if None not in fits:
                 return f"WRONG: the final state differs by {fits[0]:.1g}"
     return "pass"
@@ -117,11 +117,11 @@ def _hidden(lm: LanguageModel, features: Features, items: list[Encoding], truths
 def _lens(lm: LanguageModel, features: Features, items: list[Encoding], truths: list[Truth]) -> str:
     for k, (item, own) in enumerate(zip(items, truths, strict=True)):
         theirs = own.logits[item.positions["score"][0], list(item.label_ids)]
-        if (odd := _odd(features["logits/score"][k, 1, lm.anatomy.n_blocks], theirs)) is not None:
+        if (odd := off(features["logits/score"][k, 1, lm.anatomy.n_blocks], theirs)) is not None:
             return f"WRONG: logits differ by {odd:.1g}"
         start, stop = item.positions["prompt_end"][0], item.positions["response_end"][0]
         chosen = own.logits[start:stop].log_softmax(-1).gather(1, torch.tensor(item.ids[start + 1 : stop + 1])[:, None])
-        if (odd := _odd(features["logprob"][k, :1], chosen.sum()[None])) is not None:
+        if (odd := off(features["logprob"][k, :1], chosen.sum()[None])) is not None:
             return f"WRONG: log-probabilities differ by {odd:.1g}"
     return "pass"
 
@@ -130,17 +130,21 @@ def _attention(
     coverage: Coverage, lm: LanguageModel, items: list[Encoding], truths: list[Truth], size: int, side: Any
 ) -> None:
     found: dict[str, Features] = {}
-    for aspect, readout in (
-        ("attention", AttentionWeights()),
-        ("qk before", QueryKey("before")),
-        ("qk after", QueryKey("after")),
-    ):
+    asked: dict[str, Sequence[Readout]] = {
+        "attention": [AttentionWeights()],
+        "spans": [MASS, OWN],
+        "qk before": [QueryKey("before")],
+        "qk after": [QueryKey("after")],
+    }
+    for aspect, readouts in asked.items():
         try:
-            found[aspect] = extract(lm, items, [readout], batch_size=size, padding_side=side)
+            found[aspect] = extract(lm, items, readouts, batch_size=size, padding_side=side)
         except InnerjudgeError as error:
             _note(coverage, aspect, str(error))
     if "attention" in found:
         _note(coverage, "attention", _rows(lm, found["attention"], items, truths))
+    if "spans" in found:
+        _note(coverage, "spans", spans(lm, found["spans"], items, truths))
     for aspect, name in (("qk before", "qk/before"), ("qk after", "qk/after")):
         if aspect in found:
             _note(coverage, aspect, "pass" if np.abs(found[aspect][name]).max() > 1e-3 else "WRONG: zeros")
@@ -154,7 +158,7 @@ def _products(coverage: Coverage, lm: LanguageModel, item: Encoding, own: Truth)
     found = products(lm, item, kinds)
     biased = lm.model.config.model_type in BIASED or getattr(lm.model.config, "alibi", False)
     if coverage.passes("attention") and not biased:
-        theirs = _by_block(lm, own)
+        theirs = by_block(lm, own)
         for block, heads in enumerate(lm.anatomy.heads):
             for weights in theirs.get(block, ())[: len(heads) == 1]:
                 off = explain_weights(
@@ -169,22 +173,9 @@ def _products(coverage: Coverage, lm: LanguageModel, item: Encoding, own: Truth)
         _note(coverage, "qk before", stretched(lm, item))
 
 
-def _by_block(lm: LanguageModel, own: Truth) -> dict[int, list[torch.Tensor]]:
-    """The model's own attentions by block."""
-    blocks = [b for b, heads in enumerate(lm.anatomy.heads) for _ in heads]
-    theirs = own.attentions
-    if len(theirs) == lm.anatomy.n_blocks != len(blocks):  # of every kind of block
-        theirs = tuple(weights for weights, heads in zip(theirs, lm.anatomy.heads, strict=True) if heads)
-    found: dict[int, list[torch.Tensor]] = {}
-    if len(theirs) == len(blocks):
-        for block, weights in zip(blocks, theirs, strict=True):
-            found.setdefault(block, []).append(weights)
-    return found
-
-
 def _rows(lm: LanguageModel, features: Features, items: list[Encoding], truths: list[Truth]) -> str:
     for k, (item, own) in enumerate(zip(items, truths, strict=True)):
-        length, theirs = len(item.ids), _by_block(lm, own)
+        length, theirs = len(item.ids), by_block(lm, own)
         if not theirs:
             return f"no oracle: the model returns {len(own.attentions)} attentions"
         for block, attentions in theirs.items():
@@ -192,7 +183,7 @@ def _rows(lm: LanguageModel, features: Features, items: list[Encoding], truths: 
             for weights in attentions:
                 ours = features["attention"][k, block, first : first + weights.shape[0], :length]
                 first += weights.shape[0]
-                if (odd := _odd(ours, weights[:, -1, :length])) is not None:
+                if (odd := off(ours, weights[:, -1, :length])) is not None:
                     return f"WRONG: attention of block {block + 1} differs by {odd:.1g}"
                 if ours.std() < 2e-4 and ours.max() > 1e-3:
                     return f"WRONG: attention of block {block + 1} is uniform: nothing was compared"
@@ -210,15 +201,6 @@ def _early(lm: LanguageModel, items: list[Encoding]) -> str:
     if not np.allclose(early["logits/score"], whole["logits/score"][:, :, : last + 1], rtol=1e-4, atol=1e-4):
         return "WRONG: logits differ"
     return "pass"
-
-
-def _odd(ours: npt.NDArray[np.float32], theirs: torch.Tensor) -> float | None:
-    """How far ours is off, relative to the size of theirs; ``None`` if by float error only."""
-    own = theirs.float().numpy()
-    if ours.shape != own.shape:
-        return float("inf")
-    off = float(np.abs(ours - own).max() / max(float(np.abs(own).max()), 1e-6))
-    return None if off <= TOLERANCE else off
 
 
 def _note(coverage: Coverage, aspect: str, said: str) -> None:

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from ....models.attention_calls import AttentionCall, listening
 from ....models.loading import LanguageModel
+
+#: Largest difference, relative to the size of what is compared.
+TOLERANCE = 2e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +77,25 @@ def _lined(state: Tensor, layout: Any, length: int) -> Tensor:
     plain = state.ndim == 3 and state.shape[0] == 1
     lined: Tensor = state[0] if plain else state.movedim((layout.items, layout.tokens), (0, 1)).flatten(2)[0]
     return lined[-length:] if layout.prefix else lined[:length]
+
+
+def by_block(lm: LanguageModel, own: Truth) -> dict[int, list[torch.Tensor]]:
+    """The model's own attentions by block."""
+    blocks = [b for b, heads in enumerate(lm.anatomy.heads) for _ in heads]
+    theirs = own.attentions
+    if len(theirs) == lm.anatomy.n_blocks != len(blocks):  # of every kind of block
+        theirs = tuple(weights for weights, heads in zip(theirs, lm.anatomy.heads, strict=True) if heads)
+    found: dict[int, list[torch.Tensor]] = {}
+    if len(theirs) == len(blocks):
+        for block, weights in zip(blocks, theirs, strict=True):
+            found.setdefault(block, []).append(weights)
+    return found
+
+
+def off(ours: npt.NDArray[np.float32], theirs: torch.Tensor) -> float | None:
+    """How far ours is off, relative to the size of theirs; ``None`` if by float error only."""
+    own = theirs.float().numpy()
+    if ours.shape != own.shape:
+        return float("inf")
+    apart = float(np.abs(ours - own).max() / max(float(np.abs(own).max()), 1e-6))
+    return None if apart <= TOLERANCE else apart

@@ -1,0 +1,146 @@
+"""Judges of attention spans and log-determinants: Lookback Lens and LLM-Check."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import field
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import roc_auc_score
+
+from ..extraction.features import Features
+from ..extraction.readouts import AttentionSpans, range_readout
+from ..models.errors import InnerjudgeError
+from .description import derived
+from .estimator import parameters
+from .judge import LearningJudge, Scores, ThresholdJudge
+from .labels import Floats, best_threshold, correctness
+from .regression import checked_candidates, fit_sparse
+
+_READ = {"attention": "attention/response.diagonal", "hidden": "hidden/response.logdet"}
+
+
+@parameters
+class ReadoutProbe(LearningJudge):
+    """Logistic regression (scikit-learn) on the numbers of readouts as they are; the score is the log-odds of correct.
+
+    With the default it is Lookback Lens (arXiv 2407.07071): of every head, the mean weight on the context over its sum
+    with that on the answer so far, averaged over the queries that write the answer. ``InnerjudgeError`` if a readout
+    may give an item several rows.
+
+    Args:
+        readouts: Names of the readouts.
+        C: Inverse strength of the penalty, as in scikit-learn; the paper leaves it at 1.
+
+    Attributes:
+        coef_: ``[F]`` float64, readout after readout.
+        intercept_: Log-odds at the origin.
+
+    Example:
+        >>> ratios = np.repeat(np.linspace(0.2, 0.8, 8)[:, None, None], 2, axis=2)  # one block of two heads
+        >>> f = Features.from_arrays({AttentionSpans(what="ratio").name: ratios}, provenance="m", groups="pqrspqrs")
+        >>> ReadoutProbe().fit(f, [0, 0, 0, 0, 1, 1, 1, 1]).predict(f)
+        array([False, False, False, False,  True,  True,  True,  True])
+    """
+
+    readouts: Sequence[str] = (AttentionSpans(what="ratio").name,)
+    C: float = 1.0
+    coef_: Floats = field(init=False)
+    intercept_: float = field(init=False)
+
+    needs = derived(lambda self: tuple(self.readouts))
+    kinds = ("trace",)
+    on_request = True
+
+    def __post_init__(self) -> None:
+        checked_candidates([self.C])
+        known = [range_readout(name) for name in self.readouts]
+        if not known or any(one is None or one.ragged for one in known):
+            raise InnerjudgeError(
+                f"given readouts={tuple(self.readouts)}, expected some of one row an item: hidden/response.mean"
+            )
+
+    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Learn from labels ``[n]``: booleans.
+
+        ``InnerjudgeError`` if no item can be read, or the labels are all of one class.
+        """
+        part, values, excluded = self._training(features, labels)
+        found = fit_sparse("correct", self._vectors(part), correctness(values), part.groups, (self.C,))
+        self.coef_, self.intercept_ = found.coef, found.intercept
+        self.n_excluded_, self.provenance_ = excluded, features.provenance
+        return self
+
+    def _vectors(self, features: Features) -> Floats:
+        found = [features[name] for name in self.needs]
+        columns = [one.reshape(len(one), math.prod(one.shape[1:])) for one in found]
+        return np.concatenate(columns, axis=1, dtype=np.float64)
+
+    def _scores(self, features: Features) -> Scores:
+        return np.asarray(self._vectors(features) @ self.coef_ + self.intercept_)
+
+
+@parameters
+class LLMCheck(ThresholdJudge, LearningJudge):
+    r"""Attention score or hidden score of the response (LLM-Check, NeurIPS 2024), in the block that separates best.
+
+    ``"attention"`` is :math:`\sum_h \frac1T \sum_t \ln a_{tt}`, of the weights of the response's tokens on themselves
+    (higher is better, as published). ``"hidden"`` is the log-determinant of their states over their number (see
+    :class:`~innerjudge.States`); the fit finds its direction, which no released file tells, and it depends on the
+    length. The released code reads the best layer off the evaluation set; here the training items choose, by AUROC.
+
+    Args:
+        statistic: Which of the two.
+        block: The block ``1..L`` to read; ``None`` for the one of the highest AUROC in training, the first in a tie.
+
+    Attributes:
+        block_: The block that is read.
+        sign_: -1 if lower is better on the training items, for ``"hidden"``.
+        threshold_: Score above which a trace is called correct, of the best balanced accuracy.
+
+    Example:
+        >>> own = np.log([[[[0.5, 0.25], [0.8, 0.1]]], [[[0.1, 0.1], [0.1, 0.1]]]]).mean(axis=3)
+        >>> f = Features.from_arrays({"attention/response.diagonal": own}, provenance="m")
+        >>> LLMCheck().fit(f, [True, False]).decision_function(f).round(6)  # methods.md, section 17
+        array([-2.302585, -4.60517 ])
+    """
+
+    statistic: Literal["attention", "hidden"] = "attention"
+    block: int | None = None
+    block_: int = field(init=False)
+    sign_: int = field(init=False)
+
+    needs = derived(lambda self: (_READ[self.statistic],))
+    kinds = ("trace",)
+    on_request = True
+    needs_threshold = False
+    learns = True
+    _reads_until = derived(lambda self: None if self.provenance_ is None else self.block_)
+
+    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Choose block, direction and threshold from labels ``[n]``: booleans.
+
+        ``InnerjudgeError`` if no item can be read, the labels are all of one class, or there is no such ``block``.
+        """
+        part, values, excluded = self._training(features, labels)
+        right, blocks = correctness(values), self._blocks(part)
+        if self.block is not None and not 1 <= self.block <= blocks.shape[1]:
+            raise InnerjudgeError(f"given block={self.block}, expected one of the {blocks.shape[1]} that were read")
+        lead = np.array([roc_auc_score(right, column) - 0.5 for column in blocks.T])
+        best = int((np.abs(lead) if self.statistic == "hidden" else lead).argmax()) + 1
+        self.block_ = best if self.block is None else self.block
+        self.sign_ = -1 if self.statistic == "hidden" and lead[self.block_ - 1] < 0 else 1
+        self.threshold_ = best_threshold(self.sign_ * blocks[:, self.block_ - 1], right)
+        self.n_excluded_, self.provenance_ = excluded, features.provenance
+        return self
+
+    def _blocks(self, features: Features) -> Floats:
+        """The statistic in every block, ``[n, blocks]``."""
+        found = features[self.needs[0]].astype(np.float64)
+        if self.statistic == "attention":
+            return np.asarray(found.sum(axis=2))
+        return np.asarray(found[:, 1 : None if features.provenance.last_block else -1])
+
+    def _scores(self, features: Features) -> Scores:
+        return np.asarray(self.sign_ * self._blocks(features)[:, self.block_ - 1])

@@ -1,0 +1,167 @@
+"""Attention to spans of keys: against the eager weights summed, and whatever it is read beside."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from innerjudge.extraction import AttentionSpans, AttentionWeights, Features, States, extract
+from innerjudge.extraction.readouts import range_readout
+from innerjudge.extraction.store import FeatureStore
+from innerjudge.extraction.taps import spans as spans_of
+from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.loading import LanguageModel
+from innerjudge.models.positions import Encoding
+
+KEYS = ("prompt", "response@-1")
+ALL = [
+    AttentionSpans("response@-1", KEYS),
+    AttentionSpans("response@-1", KEYS, "ratio"),
+    AttentionSpans("response", (), "diagonal"),
+    AttentionSpans("step", ("prompt", "response", "step_end")),
+    AttentionSpans("step", (), "diagonal"),
+]
+FAMILIES = ["llama", "qwen3", "gemma2", "gemma3", "gpt2", "gpt_neo", "phi3", "cohere2", "opt"]
+
+
+@pytest.fixture
+def items(random_items: Any) -> list[Encoding]:
+    """Texts of 12, 7, 9 and 9 tokens, two of which begin alike; responses begin at token 3, in steps of 2."""
+    made = random_items((12, 7, 9, 9))
+    made[3] = replace(made[3], ids=(*made[2].ids[:5], *made[3].ids[5:]))
+    found = []
+    for one in made:
+        n = len(one.ids)
+        positions = {**one.positions, "prompt_end": (2,), "response_end": (n - 1,)}
+        steps = tuple((k, min(k + 2, n)) for k in range(3, n, 2))
+        ranges = {"step": steps, "step_end": tuple((b - 1, b) for _, b in steps), "response@-1": ((2, n - 1),)}
+        found.append(replace(one, positions=positions, ranges=ranges))
+    return found
+
+
+@pytest.fixture(params=FAMILIES)
+def lm(request: pytest.FixtureRequest, tiny: Any) -> LanguageModel:
+    model: LanguageModel = tiny(request.param)
+    return model
+
+
+def same(one: Features, other: Features, tolerance: float = 1e-4) -> None:
+    """The numbers of the items, by their ids."""
+    order = [other.ids.index(i) for i in one.ids]
+    assert one.arrays.keys() | one.ragged.keys() == other.arrays.keys() | other.ragged.keys()
+    for name, array in one.arrays.items():
+        assert np.allclose(array, other[name][order], atol=tolerance, rtol=tolerance), name
+    for name, rows in one.ragged.items():
+        held = other.ragged[name].take(order)
+        assert rows.offsets.tolist() == held.offsets.tolist()
+        assert np.allclose(rows.values, held.values, atol=tolerance, rtol=tolerance), name
+
+
+@torch.no_grad()
+def test_masses_are_those_of_the_eager_weights(
+    lm: LanguageModel, tiny: Any, request: pytest.FixtureRequest, items: list[Encoding], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(spans_of, "_WEIGHTS", 400)  # a row of weights at a time, or a few
+    found = extract(lm, items, ALL, batch_size=3)
+    eager = tiny(request.node.callspec.params["lm"], attn_implementation="eager")
+    for k, item in enumerate(items):
+        weights = eager.model(torch.tensor([item.ids]), output_attentions=True, use_cache=False).attentions
+        a = torch.stack([one[0] for one in weights]).numpy()  # [L, H, T, T]
+        n = len(item.ids)
+        # Token 2, the prompt's last, is the first of the second role as well, and belongs to that.
+        on = np.stack([a[..., :2].sum(-1), a[..., 2 : n - 1].sum(-1)], -1)[:, :, 2 : n - 1]
+        near = {"atol": 1e-5, "rtol": 1e-4}
+        assert np.allclose(found[ALL[0].name][k], on.mean(2), **near)
+        means = on / np.stack([np.full(n - 3, 2), np.arange(1, n - 2)], -1)
+        assert np.allclose(found[ALL[1].name][k], (means[..., 0] / means.sum(-1)).mean(2), **near)
+        own = np.log(np.diagonal(a, axis1=2, axis2=3))
+        assert np.allclose(found[ALL[2].name][k], own[..., 3:].mean(-1), **near)
+        steps = item.places("step")
+        ends = [b - 1 for _, b in steps]
+        inner = [t for t in range(3, n) if t not in ends]
+        for row, (start, end) in enumerate(steps):
+            rows = a[:, :, start:end]
+            each = np.stack([rows[..., :3].sum(-1), rows[..., inner].sum(-1), rows[..., ends].sum(-1)], -1)
+            assert np.allclose(found.ragged[ALL[3].name][k][row], each.mean(2), **near)
+            assert np.allclose(found.ragged[ALL[4].name][k][row], own[..., start:end].mean(-1), **near)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"batch_size": 1},
+        {"batch_size": 4},
+        {"padding_side": "left"},
+        {"share_prompts": False},
+        {"packed": True},
+        {"max_tokens": 20},
+    ],
+    ids=str,
+)
+def test_batches_padding_packing_and_sharing_change_nothing(
+    lm: LanguageModel, items: list[Encoding], how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("innerjudge.extraction.schedule.WORTH", 0.0)
+    beside = [*ALL, States("response"), AttentionWeights()]
+    same(extract(lm, items, beside, batch_size=3), extract(lm, items[::-1], beside, **how))
+    after = [replace(one, positions={**one.positions, "prompt_end": (5,)}, ranges={}) for one in items]
+    late = [AttentionSpans("response", ("prompt", "response")), AttentionSpans("response", (), "diagonal")]
+    same(extract(lm, after, late, batch_size=3), extract(lm, after[::-1], late, **how))
+
+
+def test_a_pass_that_stops_early_gives_the_first_blocks(lm: LanguageModel, items: list[Encoding]) -> None:
+    whole, early = extract(lm, items, ALL), extract(lm, items, ALL, last_block=2)
+    for readout in ALL:
+        if readout.ragged:
+            a, b = early.ragged[readout.name].values, whole.ragged[readout.name].values
+        else:
+            a, b = early[readout.name], whole[readout.name]
+        assert a.shape[1] == 2
+        assert np.allclose(a, b[:, :2], atol=1e-6)
+
+
+def test_the_kernel_stays_and_no_square_is_made(tiny: Any, items: list[Encoding], monkeypatch: Any) -> None:
+    lm = tiny("llama")
+    seen = []
+    kernel = torch.nn.functional.scaled_dot_product_attention
+
+    def told(query: Any, key: Any, value: Any, **how: Any) -> Any:
+        seen.append((tuple(value.shape), value.shape[-1] == query.shape[-1]))
+        return kernel(query, key, value, **how)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", told)
+    extract(lm, items[:1], ALL[:1])
+    assert len(seen) == 2 * lm.anatomy.n_blocks
+    assert all(same_size for _, same_size in seen), "a fused kernel takes no values of another width"
+
+
+def test_an_item_without_the_place_says_why(items: list[Encoding], tiny: Any) -> None:
+    odd = replace(items[1], ranges={}, missing={"step": "no step in the response"})
+    found = extract(tiny("llama"), [odd, items[0]], [ALL[3], AttentionSpans("response", ("prompt", "step"))])
+    assert {found.missing[name][odd.id] for name in found.missing} == {"no step in the response"}
+    assert found.ragged[ALL[3].name].counts.tolist() == [0, len(items[0].places("step"))]
+
+
+def test_names_and_wrong_readouts() -> None:
+    for readout in (*ALL, States("response", "logdet"), States("step", "logdet", (-1,))):
+        assert range_readout(readout.name) == readout
+    for wrong in (
+        lambda: AttentionSpans("step(no)"),
+        lambda: AttentionSpans(keys=()),
+        lambda: AttentionSpans(keys=("cue(a|b)",)),
+        lambda: AttentionSpans(keys=("prompt",) * 9),
+        lambda: AttentionSpans(what="sum"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(InnerjudgeError, match="given"):
+            wrong()
+
+
+def test_the_store_gives_them_back(tiny: Any, items: list[Encoding], tmp_path: Path) -> None:
+    found = extract(tiny("llama"), items, ALL)
+    store = FeatureStore.save(found, tmp_path / "store", shard_items=3)
+    same(store.features(), found, 0.0)
+    same(store.features(rows=[3, 0, 2]), found, 0.0)

@@ -1,0 +1,78 @@
+"""Lookback Lens and LLM-Check, on the worked examples."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from innerjudge.extraction import AttentionSpans, Features
+from innerjudge.extraction.batching import collate
+from innerjudge.extraction.taps.residual import Reading
+from innerjudge.extraction.taps.spans import SpanStates, SpanTap
+from innerjudge.models import InnerjudgeError
+from innerjudge.models.attention_calls import AttentionCall
+from innerjudge.models.positions import Encoding
+from innerjudge.probes import LLMCheck, ReadoutProbe
+
+OWN = "attention/response.diagonal"
+
+
+def test_lookback_of_one_row(reference):
+    # Weights (.2, .2, .2) on the context and (.3, .1) on the answer: means .2 and .2, so .2 / .4; masses .6 and .4.
+    item = Encoding(id="a", group="a", ids=(1, 2, 3, 4, 5), positions={"q": (4,), "context": (0, 1, 2), "new": (3, 4)})
+    batch = collate([item], pad_id=0, side="right", device=torch.device("cpu"))
+    readouts = [AttentionSpans("q", ("context", "new"), what) for what in ("ratio", "mass")]
+    of = Reading(reference, [item], batch, {one.name: () for one in readouts}, 1)
+    spans = {one.name: SpanStates(of, one, 0) for one in readouts}
+    [heads] = reference.anatomy.heads[0]
+    n = heads.n_heads
+    states = torch.zeros(1, n, 5, heads.head_dim)
+    weights = torch.tensor([0.2, 0.2, 0.2, 0.3, 0.1]).expand(1, n, 5, 5)
+    tap = SpanTap(of, spans, 0)
+    tap._block = 0
+    tap._read(AttentionCall(None, states, states[:, : heads.n_kv_heads], None, None, weights), heads, 0)
+    ratio, mass = (one.values(shape) for one, shape in zip(spans.values(), ((1, n), (1, n, 2)), strict=True))
+    assert ratio == pytest.approx(np.full((1, 1, n), 0.5))
+    assert mass[0, 0, 0] == pytest.approx([0.6, 0.4])
+
+
+def test_probes_read_all_numbers_side_by_side():
+    rng = np.random.default_rng(0)
+    right = np.arange(40) % 2 == 0
+    arrays = {name: rng.random((40, 3)) for name in ("hidden/response.logdet", OWN)}
+    arrays[OWN][:, 2] = right  # the last of the second readout tells
+    f = Features.from_arrays(arrays, provenance="m", groups=[f"q{k // 4}" for k in range(40)])
+    probe = ReadoutProbe(readouts=list(arrays)).fit(f, right)
+    assert probe.coef_.shape == (6,)
+    assert np.abs(probe.coef_).argmax() == 5
+    assert probe.predict(f).tolist() == right.tolist()
+    for wrong in ({"readouts": ()}, {"readouts": ["hidden/step.mean"]}, {"readouts": ["hidden/score"]}, {"C": 0.0}):
+        with pytest.raises(InnerjudgeError, match="given"):
+            ReadoutProbe(**wrong)
+
+
+def test_llm_check():
+    # Block 1: heads (.5, .25) and (.8, .1): (ln .5 + ln .25) / 2 + (ln .8 + ln .1) / 2 = -1.039721 - 1.262864
+    first = np.log([[0.5, 0.25], [0.8, 0.1]]).mean(1)
+    # Block 2 is better for the wrong one: the attention score has its direction from the paper, and is not turned.
+    own = np.stack([[first, first - 5], [first - 1, first]])
+    f = Features.from_arrays({OWN: own}, provenance="m", ids=["right", "wrong"])
+    judge = LLMCheck().fit(f, [True, False])
+    assert (judge.block_, judge.sign_, judge.last_block) == (1, 1, 1)
+    assert judge.decision_function(f) == pytest.approx([-2.302585, -4.302585], abs=1e-6)
+    assert judge.predict(f).tolist() == [True, False]
+    assert LLMCheck(block=2).fit(f, [True, False]).sign_ == 1
+    with pytest.raises(InnerjudgeError, match="block=3, expected one of the 2"):
+        LLMCheck(block=3).fit(f, [True, False])
+
+
+def test_the_hidden_score_finds_its_direction_and_leaves_out_what_is_no_block():
+    # Rows h[0], h[1], h[2] and the final-normed one, of which h[1] and h[2] are blocks; h[2] parts the classes turned.
+    rows = [[9, 1, 4, -9], [9, 2, 1, -9], [-9, 2, 3, 9], [-9, 1, 2, 9]]
+    f = Features.from_arrays({"hidden/response.logdet": rows}, provenance="m", groups="pqrs")
+    judge = LLMCheck(statistic="hidden").fit(f, [False, True, False, True])
+    assert (judge.block_, judge.sign_) == (2, -1)
+    assert judge.decision_function(f).tolist() == [-4, -1, -3, -2]
+    early = replace(f, arrays={"hidden/response.logdet": f["hidden/response.logdet"][:, :3]})
+    early = replace(early, provenance=replace(f.provenance, last_block=2))
+    assert judge.decision_function(early).tolist() == [-4, -1, -3, -2]
