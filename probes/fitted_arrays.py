@@ -159,7 +159,7 @@ def check_fitted(judge: "BaseJudge", sizes: Mapping[str, int] | None = None) -> 
 
 def sizes_of(features: "Features", names: Iterable[str]) -> Sizes:
     """The lengths that features tell about their model, from the readouts ``names``."""
-    found: Sizes = {}
+    found: Sizes = {"numbers": sum(math.prod(features[name].shape[1:]) for name in names if name in features.arrays)}
     whole = features.provenance.last_block is None
     for name, rows in ((name, features.ragged[name].values) for name in names if name in features.ragged):
         if name.startswith("hidden/") and rows.ndim == 3:

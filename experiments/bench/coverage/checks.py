@@ -14,8 +14,7 @@ from ....models.loading import LanguageModel
 from ....models.positions import Encoding
 from .exceptions import AFTER_BLOCKS, BIASED, FIRST_OF_TWO, OTHER_STACK_FIRST
 from .head_oracle import explain_weights, products, stretched
-from .inner_oracle import MASS, OWN, spans
-from .oracle import Truth, by_block, off, truth
+from .oracle import MASS, OWN, Truth, by_block, off, spans, truth
 from .rotation_oracle import turned_back
 from .shrink import small_config
 from .small_model import random_items, readable, small_model

@@ -9,9 +9,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ....extraction import AttentionSpans, Features
 from ....models.attention_calls import AttentionCall, listening
 from ....models.loading import LanguageModel
+from ....models.positions import Encoding
 
+MASS, OWN = AttentionSpans("response", ("prompt", "response")), AttentionSpans("response", what="diagonal")
 #: Largest difference, relative to the size of what is compared.
 TOLERANCE = 2e-4
 
@@ -99,3 +102,20 @@ def off(ours: npt.NDArray[np.float32], theirs: torch.Tensor) -> float | None:
         return float("inf")
     apart = float(np.abs(ours - own).max() / max(float(np.abs(own).max()), 1e-6))
     return None if apart <= TOLERANCE else apart
+
+
+def spans(lm: LanguageModel, features: Features, items: list[Encoding], truths: list[Truth]) -> str:
+    """Masses on prompt and response, and weights of tokens on themselves, held to the model's own weights."""
+    for k, (item, own) in enumerate(zip(items, truths, strict=True)):
+        length, begin, theirs = len(item.ids), item.places("response")[0][0], by_block(lm, own)
+        if not theirs:
+            return f"no oracle: the model returns {len(own.attentions)} attentions"
+        for block, attentions in theirs.items():
+            weights = torch.cat(attentions)[:, :length, :length].float()
+            rows, heads = weights[:, begin:], len(weights)
+            mass = torch.stack((rows[..., :begin].sum(-1), rows[..., begin:].sum(-1)), dim=-1).mean(1)
+            itself = weights.diagonal(dim1=1, dim2=2)[:, begin:].clamp(min=1e-12).log().mean(1)
+            for readout, right in ((MASS, mass), (OWN, itself)):
+                if (odd := off(features[readout.name][k, block, :heads], right)) is not None:
+                    return f"WRONG: {readout.what} of block {block + 1} differs by {odd:.1g}"
+    return "pass"
