@@ -170,6 +170,22 @@ def test_a_scale_gives_as_many_labels(reference: LanguageModel) -> None:
     assert found["labels"].tolist() == [3, 3, 3]
 
 
+def test_ranges_over_a_shared_prompt_are_those_of_each_text_alone(reference: LanguageModel) -> None:
+    prompt = "Say how you found it. " * 30
+    said = [f"<think>1+1={k}\n\nWait, {k}{' more' * k}</think>{k}" for k in range(4)]
+    traces = [Trace(question_id="q", candidate_id=str(k), prompt=prompt, response=s) for k, s in enumerate(said)]
+    passes = Passes(needs=frozenset({"hidden/text.mean", "hidden/text.none", "hidden/reasoning/chunk.last"}))
+    together = read(reference, traces, passes)
+    for k, trace in enumerate(traces):
+        alone = read(reference, [trace], passes)
+        np.testing.assert_allclose(together["hidden/text.mean"][k], alone["hidden/text.mean"][0], atol=1e-4)
+        tokens = together.ragged["hidden/text.none"][k]
+        np.testing.assert_allclose(together["hidden/text.mean"][k], tokens.mean(axis=0), atol=1e-4)
+        ends = together.ragged["hidden/reasoning/chunk.last"][k]
+        assert len(ends) == 2
+        np.testing.assert_allclose(ends, alone.ragged["hidden/reasoning/chunk.last"][0], atol=1e-4)
+
+
 def test_judges_on_request_read_what_they_ask_for(reference: LanguageModel) -> None:
     every = panel("trace", between=BETWEEN, scale=(1, 5))
     asked = [seat.judge for seat in every.values() if asks(seat.judge)]

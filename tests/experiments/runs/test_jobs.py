@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,23 @@ def test_score_from_features_and_from_data_agree(cli, traces: Path, tmp_path: Pa
     assert other.code == 2
     assert "holds something else" in other.err
     assert live.stat().st_mtime_ns == stamp
+
+
+def test_answers_to_a_question_are_scored_together(
+    cli, traces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "PART", 3)
+    assert cli("extract", "--data", traces, "--read", "eigenscore", "--out", tmp_path / "features").code == 0
+    folder = tmp_path / "judge"
+    assert cli("fit", "--features", tmp_path / "features", "--judge", "eigenscore", "--out", folder).code == 0
+    assert cli("score", "--judge", folder, "--features", tmp_path / "features", "--out", tmp_path / "stored").code == 0
+    assert cli("score", "--judge", folder, "--data", traces, "--batch-size", 3, "--out", tmp_path / "live").code == 0
+    by_question = defaultdict(set)
+    for one, two in zip(rows_of(tmp_path / "stored"), rows_of(tmp_path / "live"), strict=True):
+        assert one["unscored"] == two["unscored"]
+        assert one["score"] == (None if two["score"] is None else pytest.approx(two["score"], abs=1e-3))
+        by_question[one["question"]] |= {one["score"]}
+    assert all(len(scores - {None}) == 1 for scores in by_question.values())
 
 
 def test_a_cut_score_goes_on(cli, traces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
