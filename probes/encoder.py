@@ -34,10 +34,8 @@ class Encoder(Head):
         return sum(one.numel() for one in _empty(self, read).parameters())
 
     def start(self, read: int, generator: torch.Generator) -> torch.Tensor:
-        """Initial weights, as torch draws them."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(1 << 31, (), generator=generator)))
-            return parameters_to_vector(_Transformer(self, read).parameters()).detach()
+        """Initial weights, as torch draws them from its own generator."""
+        return parameters_to_vector(_Transformer(self, read).parameters()).detach()
 
     def outputs(
         self, weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor, *, mean: bool = False

@@ -15,11 +15,9 @@ from ..models.errors import InnerjudgeError
 from .description import derived
 from .estimator import parameters
 from .judge import Scores, ThresholdJudge
-from .labels import Floats, Weights
+from .labels import Floats
 from .penalised import LogisticProbe
 from .row_judge import rows_at
-
-Cluster = Literal["answer", "text"]
 
 
 @parameters
@@ -102,26 +100,22 @@ class SemanticEntropyProbe(LogisticProbe):
     """
 
     positions: Sequence[str] = ("prompt_end",)
-    cluster: Cluster = "answer"
+    cluster: Literal["answer", "text"] = "answer"
 
     kinds = ("trace",)
     on_request = True
     needs_labels = learns_in_parts = False
     fit_needs = ("answer", "response")
 
-    def fit(self, features: Features, labels: npt.ArrayLike | None = None, sample_weight: Weights = None) -> Self:
+    def fit(self, features: Features, labels: npt.ArrayLike | None = None) -> Self:  # type: ignore[override]
         """Learn from the answers of each question, or from the names of their clusters, ``labels [n]``.
 
         Questions of one answer are left out. ``InnerjudgeError`` if the answers of all others differ alike, or no item
         can be read.
         """
         require_type(features, Features, "SemanticEntropyProbe.fit")
-        clusters = self._clusters(features) if labels is None else np.asarray(labels)
-        if clusters.shape != (len(features),):
-            raise InnerjudgeError(
-                f"given labels of shape {clusters.shape} for {len(features)} items, expected one cluster an item"
-            )
-        _, code, sizes = np.unique(np.array(features.groups), return_inverse=True, return_counts=True)
+        part, clusters, _ = self._training(features, self._clusters(features) if labels is None else labels)
+        _, code, sizes = np.unique(np.array(part.groups), return_inverse=True, return_counts=True)
         several = np.flatnonzero(sizes > 1)
         spread = np.array([semantic_entropy(clusters[code == k]) for k in range(len(sizes))])
         if not len(several) or np.ptp(spread[several]) == 0:
@@ -130,12 +124,12 @@ class SemanticEntropyProbe(LogisticProbe):
                 "that differ more and less: sample more answers to more questions"
             )
         low, kept = spread < entropy_border(spread[several]), np.isin(code, several)
-        weight = None if sample_weight is None else np.asarray(sample_weight)[kept]
-        super().fit(features.take(kept), low[code[kept]], weight)
-        self.n_excluded_ += int((~kept).sum())
+        super().fit(part.take(kept), low[code[kept]])
+        self.n_excluded_ = len(features) - int(kept.sum())
         return self
 
     def _clusters(self, features: Features) -> npt.NDArray[np.str_]:
+        features.reasons(*self.fit_needs)  # refuses features without them
         whole = features.texts["response"]
         said = whole if self.cluster == "text" else features.texts["answer"]
         return np.array([" ".join((a or b).casefold().split()).rstrip(". ") for a, b in zip(said, whole, strict=True)])
@@ -143,8 +137,7 @@ class SemanticEntropyProbe(LogisticProbe):
 
 def semantic_entropy(clusters: npt.NDArray[Any]) -> float:
     """Entropy in nats of the shares of the clusters, from the cluster ``[K]`` of each answer."""
-    counts = np.unique(clusters, return_counts=True)[1]
-    return float(entropy(counts / counts.sum()))
+    return float(entropy(np.unique(clusters, return_counts=True)[1]))
 
 
 def entropy_border(entropies: Floats) -> float:

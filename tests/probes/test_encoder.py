@@ -17,7 +17,7 @@ def small(**options):
 
 
 def made(head, counts=(3, 1, 5), width=6):
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.manual_seed(0)
     return head.start(width, generator), torch.randn(sum(counts), width, generator=generator), torch.tensor(counts)
 
 

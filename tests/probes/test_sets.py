@@ -80,6 +80,12 @@ def test_answers_are_compared_without_case_blanks_and_full_stops():
     assert {*SemanticEntropyProbe()._clusters(f)[certain]} <= {"7", "8"}
 
 
+def test_features_without_answers_are_refused():
+    f, _ = questions()
+    with pytest.raises(InnerjudgeError, match="expected 'answer'"):
+        SemanticEntropyProbe(row=0).fit(replace(f, texts={"response": f.texts["response"]}))
+
+
 def test_questions_of_one_answer_are_left_out():
     f, _ = questions()
     probe = SemanticEntropyProbe(row=0).fit(f.take([*range(0, 116), 116]))
