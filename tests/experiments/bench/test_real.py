@@ -14,9 +14,9 @@ from innerjudge.experiments.bench.real import costs, exactness, fetch, harness
 from innerjudge.experiments.data.datasets import load_data
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.models.errors import InnerjudgeError
-from innerjudge.models.items import Trace
+from innerjudge.models.items import Choice, Trace
 from innerjudge.models.loading import LanguageModel, load
-from innerjudge.models.prompts import plain_choice
+from innerjudge.models.prompts import plain_prompt
 
 #: What is compared for items of all three kinds.
 COMPARED = {"hidden states", "verdict logits", "LAGER score", "query-key products", "attention weights"}
@@ -80,10 +80,9 @@ def test_our_plain_words_are_those_of_the_harness() -> None:
     utils = pytest.importorskip("lm_eval.utils")
     template = Path(utils.__file__).parent / "tasks" / "mmlu" / "default" / "_default_template_yaml"
     (words,) = re.findall(r'doc_to_text: "(.*)"', template.read_text(encoding="utf-8"))
-    theirs = utils.apply_template(
-        words.replace("\\n", "\n"), {"question": " Which is a fruit? ", "choices": ["iron", "pear", "tin", "zinc"]}
-    )
-    assert plain_choice(" Which is a fruit? ", ["iron", "pear", "tin", "zinc"]).user == theirs
+    question, options = " Which is a fruit? ", ("iron", "pear", "tin", "zinc")
+    theirs = utils.apply_template(words.replace("\\n", "\n"), {"question": question, "choices": list(options)})
+    assert plain_prompt(Choice(question_id="q", question=question, options=options)).user == theirs
 
 
 @pytest.mark.parametrize(("data", "ways"), [("builtin:choose", 3), ("builtin:solve", 2)])
