@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # imported on first use, so that ``import innerjudge`` and ``
         Features as Features,
         HiddenStates as HiddenStates,
         LabelLogits as LabelLogits,
+        Lens as Lens,
         Provenance as Provenance,
         QueryKey as QueryKey,
         Ragged as Ragged,

@@ -15,6 +15,7 @@ from .readouts import (
     AttentionWeights,
     HiddenStates,
     LabelLogits,
+    Lens,
     QueryKey,
     Readout,
     ResponseLogProb,
@@ -23,6 +24,6 @@ from .readouts import (
 )
 
 __all__ = [
-    "AttentionSpans", "AttentionWeights", "Features", "HiddenStates", "LabelLogits", "Provenance", "QueryKey",
+    "AttentionSpans", "AttentionWeights", "Features", "HiddenStates", "LabelLogits", "Lens", "Provenance", "QueryKey",
     "Ragged", "Readout", "ResponseLogProb", "States", "TokenStats", "extract", "provenance", "stream"
 ]  # fmt: skip

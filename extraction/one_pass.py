@@ -22,6 +22,7 @@ from .readouts import (
     AttentionSpans,
     HiddenStates,
     LabelLogits,
+    Lens,
     Paired,
     Ranged,
     Readout,
@@ -31,6 +32,7 @@ from .readouts import (
 )
 from .taps.attention import AttentionTap
 from .taps.block_attention import PromptKeys, nearest
+from .taps.lens import LensStates, reading_parts
 from .taps.residual import RangeStates, Reading, ResidualTap
 from .taps.spans import SpanStates, SpanTap
 from .token_statistics import token_values
@@ -136,11 +138,14 @@ def run_batch(
     at = torch.cat([_index(items, role, batch) for role in single], dim=1) if single else batch.ids[:, :0]
     places = at.clamp(min=0) if batch.lengths is None else at.view(1, -1)
     keep_last = bool(of_tokens) or any(lm.anatomy.n_blocks + 1 in one.rows for one in ranges.values())
-    residual = ResidualTap(lm.anatomy, places, last=last, keep_last=keep_last, ranges=list(ranges.values()))
+    lenses = {r.name: LensStates(reading, r) for r in readouts if isinstance(r, Lens)}
+    streams = [*ranges.values(), *lenses.values()]
+    residual = ResidualTap(lm.anatomy, places, last=last, keep_last=keep_last, ranges=streams)
     tap = _attention_tap(lm, items, batch, paired, last, prompt) if paired else None
     spans = {r.name: SpanStates(reading, r, skip) for r in readouts if isinstance(r, AttentionSpans)}
     with ExitStack() as taps:
         taps.enter_context(residual)
+        taps.enter_context(reading_parts(lm.anatomy.stream, list(lenses.values())))
         taps.enter_context(tap or nullcontext())
         if spans:
             taps.enter_context(SpanTap(reading, spans, skip))
@@ -167,7 +172,7 @@ def run_batch(
     if residual.end is not None:
         for one in ranges.values():
             one.keep(lm.anatomy.n_blocks + 1, residual.end, partial(_normed, lm))
-    of_ranges: dict[str, RangeStates] = {**ranges, **spans}
+    of_ranges: dict[str, RangeStates] = {**ranges, **spans, **lenses}
     for readout in readouts:
         if isinstance(readout, Ranged) and readout.name in of_ranges:
             values[readout.name] = of_ranges[readout.name].values(row_shape(lm, readout, last))
@@ -183,6 +188,8 @@ def row_shape(lm: LanguageModel, readout: Ranged, last: int) -> tuple[int, ...]:
     match readout:
         case TokenStats():
             return (readout.top,) if readout.top else ()
+        case Lens():
+            return (last,)
         case AttentionSpans():
             return (last, a.n_heads, len(readout.keys)) if readout.what == "mass" else (last, a.n_heads)
     return len(readout.chosen(total)), *(() if readout.reduce == "logdet" else (a.width,))

@@ -293,8 +293,32 @@ class AttentionSpans(_OfRanges):
         return (self.role, *self.keys)
 
 
+@checked_fields
+@dataclass(frozen=True, slots=True)
+class Lens(_OfRanges):
+    """Entropy of what the model would predict from inside each block: ``[n, L]``, or :class:`.Ragged` rows ``[N, L]``.
+
+    It is that, in nats, of the next token's distribution which the model's own final norm and unembedding make of a
+    state of block ``1..L``, averaged over the tokens of a range: of the ``"residual"`` stream behind the block (in row
+    ``L`` that of the model's logits), or of the output of its ``"attention"`` or ``"mlp"`` (TriLens), as it is added to
+    the stream but for a factor. Zero are blocks that do not add two such parts; a model without any lacks the readout.
+    Each token and block costs a pass of the head: read a few tokens. ``InnerjudgeError`` if there is no such ``role``.
+
+    Example:
+        >>> Lens("response/start(3)", "attention").name
+        'lens/response/start(3).attention'
+    """
+
+    _name = "lens/{0.role}.{0.at}"
+    role: str = "response/start(3)"
+    at: Literal["residual", "attention", "mlp"] = "residual"
+
+    def __post_init__(self) -> None:
+        Role.parse(self.role)
+
+
 STATISTICS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty")
-_NAMED = re.compile(r"(hidden|tokens|attention)/(.+)\.(\w+(?:\(\w+\))?)(?:\[(.+)\])?", re.DOTALL)
+_NAMED = re.compile(r"(hidden|tokens|attention|lens)/(.+)\.(\w+(?:\(\w+\))?)(?:\[(.+)\])?", re.DOTALL)
 _ROWS = re.compile(r"-?\d+(?:,-?\d+)*")
 
 
@@ -309,7 +333,7 @@ def range_readout(name: str) -> "Ranged | None":
     if kind == "hidden":
         rows = tuple(map(int, more.split(","))) if more and _ROWS.fullmatch(more) else None
         return States(role, cast(Reduce, how), rows) if rows or not more else None
-    return None if more else TokenStats(role, how)
+    return None if more else Lens(role, cast(Any, how)) if kind == "lens" else TokenStats(role, how)
 
 
 def states_of(name: str) -> HiddenStates | States:
@@ -333,5 +357,5 @@ Carried = HiddenStates | ResponseLogProb
 #: Readouts of one position beside several.
 Paired = QueryKey | AttentionWeights
 #: Readouts of ranges.
-Ranged = States | TokenStats | AttentionSpans
+Ranged = States | TokenStats | AttentionSpans | Lens
 Readout = HiddenStates | LabelLogits | Paired | ResponseLogProb | Ranged

@@ -73,8 +73,7 @@ def _statistics(
     offset = batch.offsets.tolist()
     places = torch.tensor([t + offset[k] for k, own in enumerate(tokens) for t in own], dtype=torch.long)
     lines, places = lines.to(end.device), places.to(end.device)
-    vocabulary = getattr(lm.model.config.get_text_config(decoder=True), "vocab_size", None) or len(lm.tokenizer)
-    step = max(1, _LOGITS // vocabulary)
+    step = _at_once(lm)
     found: dict[str, list[Tensor]] = {what: [] for what in whats}
     for k in range(0, len(lines), step):
         line, at = lines[k : k + step], places[k : k + step]
@@ -85,6 +84,19 @@ def _statistics(
             found[what].append(value.to(end.device))
     shapes = {what: (0, top) if (top := TokenStats(what=what).top) else (0,) for what in whats}
     return {what: torch.cat(parts) if parts else torch.zeros(shapes[what]) for what, parts in found.items()}
+
+
+def _at_once(lm: LanguageModel) -> int:
+    """How many rows of logits are held at once."""
+    vocabulary = getattr(lm.model.config.get_text_config(decoder=True), "vocab_size", None) or len(lm.tokenizer)
+    return max(1, _LOGITS // vocabulary)
+
+
+def entropies(lm: LanguageModel, states: Tensor) -> Tensor:
+    """Entropies of what norm and unembedding make of states before the norm: ``[..., W]`` to ``[..., 1]``, fp32."""
+    rows, none = states.flatten(0, -2).split(_at_once(lm)), torch.zeros(0, dtype=torch.long)
+    found = [statistics(lm.anatomy.logits(lm.anatomy.normed(some)), none, ("entropy",))["entropy"] for some in rows]
+    return torch.cat(found).view(*states.shape[:-1], 1)
 
 
 def statistics(logits: Tensor, drawn: Tensor, whats: Sequence[str]) -> dict[str, Tensor]:

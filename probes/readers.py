@@ -1,4 +1,4 @@
-"""Judges of attention spans and log-determinants: Lookback Lens and LLM-Check."""
+"""Judges of attention spans, entropies and log-determinants: Lookback Lens, TriLens, LLM-Check."""
 
 import math
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ class ReadoutProbe(LearningJudge):
     """Logistic regression (scikit-learn) on the numbers of readouts as they are; the score is the log-odds of correct.
 
     With the default it is Lookback Lens (arXiv 2407.07071): of every head, the mean weight on the context over its sum
-    with that on the answer so far, averaged over the queries that write the answer. ``InnerjudgeError`` if a readout
-    may give an item several rows.
+    with that on the answer so far, averaged over the queries that write the answer. With three :class:`.Lens` it is
+    TriLens (arXiv 2606.01033). ``InnerjudgeError`` if a readout may give an item several rows.
 
     Args:
         readouts: Names of the readouts.

@@ -148,6 +148,3 @@ class StepOpponent(TextReader):
 
     def _scores(self, features: Features) -> Scores:
         return np.array([one.min() for one in self._by_step(features)])
-
-    def _labels(self, scores: Scores, features: Features) -> list[Any]:
-        return [bool(s > 0) for s in scores]

@@ -16,7 +16,7 @@ from ...models.observation import states_given, states_taken
 from ...models.positions import Encoding
 from ..batching import Batch
 from ..ragged import Array, Ragged
-from ..readouts import AttentionSpans, Reduce, States
+from ..readouts import AttentionSpans, Lens, Reduce, States
 
 
 class ResidualTap(ExitStack):
@@ -168,7 +168,7 @@ class RangeStates:
     that the time is linear in the number of tokens.
     """
 
-    def __init__(self, of: Reading, readout: States | AttentionSpans, rows: Sequence[int]) -> None:
+    def __init__(self, of: Reading, readout: States | AttentionSpans | Lens, rows: Sequence[int]) -> None:
         items, batch, skipped = of.items, of.batch, of.missing[readout.name]
         self.rows = tuple(rows)
         self._reduce = readout.reduce

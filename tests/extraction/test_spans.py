@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from innerjudge.extraction import AttentionSpans, AttentionWeights, Features, States, extract
-from innerjudge.extraction.readouts import range_readout
+from innerjudge.extraction.readouts import Lens, range_readout
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.extraction.taps import spans as spans_of
 from innerjudge.models.errors import InnerjudgeError
@@ -147,7 +147,8 @@ def test_an_item_without_the_place_says_why(items: list[Encoding], tiny: Any) ->
 
 
 def test_names_and_wrong_readouts() -> None:
-    for readout in (*ALL, States("response", "logdet"), States("step", "logdet", (-1,))):
+    lenses = [Lens(), Lens("step_end", "mlp"), Lens("response/start(1)", "attention")]
+    for readout in (*ALL, *lenses, States("response", "logdet"), States("step", "logdet", (-1,))):
         assert range_readout(readout.name) == readout
     for wrong in (
         lambda: AttentionSpans("step(no)"),
@@ -155,6 +156,8 @@ def test_names_and_wrong_readouts() -> None:
         lambda: AttentionSpans(keys=("cue(a|b)",)),
         lambda: AttentionSpans(keys=("prompt",) * 9),
         lambda: AttentionSpans(what="sum"),  # type: ignore[arg-type]
+        lambda: Lens("step(no)"),
+        lambda: Lens(at="logits"),  # type: ignore[arg-type]
     ):
         with pytest.raises(InnerjudgeError, match="given"):
             wrong()

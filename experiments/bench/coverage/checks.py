@@ -14,13 +14,14 @@ from ....models.loading import LanguageModel
 from ....models.positions import Encoding
 from .exceptions import AFTER_BLOCKS, BIASED, FIRST_OF_TWO, OTHER_STACK_FIRST
 from .head_oracle import explain_weights, products, stretched
+from .inner_oracle import ENTROPY, PARTS, STREAM, entropies, parts
 from .oracle import MASS, OWN, Truth, by_block, off, spans, truth
 from .rotation_oracle import turned_back
 from .shrink import small_config
 from .small_model import random_items, readable, small_model
 
 #: What is held to an oracle, in the order of the table.
-ASPECTS = ("hidden", "lens", "attention", "spans", "qk before", "qk after", "early stop")
+ASPECTS = ("hidden", "lens", "attention", "spans", "entropy", "parts", "qk before", "qk after", "early stop")
 _LENGTHS = (13, 9, 11)
 _READOUTS = (HiddenStates("middle"), HiddenStates("score"), LabelLogits("score"))
 _WHOLE = (*_READOUTS, ResponseLogProb())
@@ -132,6 +133,8 @@ def _attention(
     asked: dict[str, Sequence[Readout]] = {
         "attention": [AttentionWeights()],
         "spans": [MASS, OWN],
+        "entropy": [ENTROPY, STREAM],
+        "parts": [*PARTS, STREAM],
         "qk before": [QueryKey("before")],
         "qk after": [QueryKey("after")],
     }
@@ -142,8 +145,9 @@ def _attention(
             _note(coverage, aspect, str(error))
     if "attention" in found:
         _note(coverage, "attention", _rows(lm, found["attention"], items, truths))
-    if "spans" in found:
-        _note(coverage, "spans", spans(lm, found["spans"], items, truths))
+    for aspect, check in (("spans", spans), ("entropy", entropies), ("parts", parts)):
+        if aspect in found:
+            _note(coverage, aspect, check(lm, found[aspect], items, truths))
     for aspect, name in (("qk before", "qk/before"), ("qk after", "qk/after")):
         if aspect in found:
             _note(coverage, aspect, "pass" if np.abs(found[aspect][name]).max() > 1e-3 else "WRONG: zeros")

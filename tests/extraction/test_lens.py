@@ -1,0 +1,145 @@
+"""Entropies through the lens: against the model's own logits, hidden states and modules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from innerjudge.extraction import Features, Lens, TokenStats, extract, token_statistics
+from innerjudge.extraction.taps.lens import find_parts
+from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.loading import LanguageModel
+from innerjudge.models.positions import Encoding
+
+PLACES = ("residual", "attention", "mlp")
+ALL = [*(Lens("response/start(3)", at) for at in PLACES), *(Lens("step", at) for at in PLACES)]
+#: Family -> the modules of a block whose outputs are added to the stream.
+PARTS = {
+    "llama": ("self_attn", "mlp"),
+    "gemma2": ("post_attention_layernorm", "post_feedforward_layernorm"),
+    "granite": ("self_attn", "mlp"),
+    "gpt_neox": ("attention", "mlp"),
+    "cohere": ("self_attn", "mlp"),
+    "gpt2": ("attn", "mlp"),
+    "opt": ("self_attn", "fc2"),
+}
+
+
+@pytest.fixture
+def items(random_items: Any) -> list[Encoding]:
+    """Texts of 12, 7, 9 and 9 tokens, two of which begin alike; responses begin at token 3, in steps of 2."""
+    made = random_items((12, 7, 9, 9))
+    made[3] = replace(made[3], ids=(*made[2].ids[:5], *made[3].ids[5:]))
+    found = []
+    for one in made:
+        n = len(one.ids)
+        positions = {**one.positions, "prompt_end": (2,), "response_end": (n - 1,)}
+        ranges = {"step": tuple((k, min(k + 2, n)) for k in range(3, n, 2)), "response/start(3)": ((3, 6),)}
+        found.append(replace(one, positions=positions, ranges=ranges))
+    return found
+
+
+@pytest.fixture(params=list(PARTS))
+def lm(request: pytest.FixtureRequest, tiny: Any) -> LanguageModel:
+    model: LanguageModel = tiny(request.param)
+    return model
+
+
+def same(one: Features, other: Features) -> None:
+    """The numbers of the items, by their ids."""
+    order = [other.ids.index(i) for i in one.ids]
+    for name in (*one.arrays, *one.ragged):
+        a, b = (f.ragged[name].values if name in f.ragged else f[name] for f in (one, other.take(order)))
+        assert np.allclose(a, b, atol=2e-4, rtol=1e-4), name
+        assert np.abs(a).max() > 0
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("held", [1, 61 * 4, 2**23])
+def test_entropies_are_those_of_the_models_own_parts(
+    lm: LanguageModel, items: list[Encoding], request: pytest.FixtureRequest, held: int, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(token_statistics, "_LOGITS", held)
+    found = extract(lm, items, [*ALL, TokenStats("response", "entropy")], batch_size=3)
+    names, a = PARTS[request.node.callspec.params["lm"]], lm.anatomy
+    factor = 0.5 if request.node.callspec.params["lm"] == "granite" else 1.0
+
+    def keep(own: list[torch.Tensor], _m: Any, _a: Any, output: Any) -> None:
+        states = output[0] if isinstance(output, tuple) else output
+        own.append(states.view(-1, states.shape[-1]))
+
+    def spread(states: torch.Tensor) -> torch.Tensor:
+        return a.logits(a.normed(states)).double().log_softmax(-1)
+
+    for k, item in enumerate(items):
+        kept: list[list[torch.Tensor]] = [[] for _ in a.blocks]
+        hooks = []
+        for block, own in zip(a.blocks, kept, strict=True):
+            hooks.append(block.register_forward_pre_hook(lambda _m, args, own=own: own.append(args[0][0])))
+            for name in (*names, ""):
+                hooks.append(block.get_submodule(name).register_forward_hook(partial(keep, own)))
+        logits = lm.model(torch.tensor([item.ids]), use_cache=False).logits[0].double().log_softmax(-1)
+        for hook in hooks:
+            hook.remove()
+        for block, (before, attention, mlp, behind) in enumerate(kept):
+            assert torch.allclose(behind - before, factor * (attention + mlp), atol=1e-4)
+            states = {"residual": behind, "attention": attention, "mlp": mlp}
+            logs = {at: spread(one) for at, one in states.items()}
+            for at, p in logs.items():
+                entropy = -(p.exp() * p).sum(-1)
+                got = found[f"lens/response/start(3).{at}"][k, block]
+                assert np.isclose(got, entropy[3:6].mean(), atol=1e-4), (at, block)
+                got = found.ragged[f"lens/step.{at}"][k][:, block]
+                assert np.allclose(got, [entropy[s:e].mean() for s, e in item.places("step")], atol=1e-4), (at, block)
+        # In the last row the distribution is that of the logits.
+        last = -(logits.exp() * logits).sum(-1)[3:6].mean()
+        assert np.isclose(found["lens/response/start(3).residual"][k, -1], last, atol=1e-4)
+
+
+def test_parts_are_the_modules_that_add_to_the_stream(lm: LanguageModel, request: pytest.FixtureRequest) -> None:
+    family = request.node.callspec.params["lm"]
+    for block, parts in zip(lm.anatomy.blocks, find_parts(lm.model, lm.anatomy.stream), strict=True):
+        assert [parts["attention"], parts["mlp"]] == [block.get_submodule(name) for name in PARTS[family]]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"batch_size": 1}, {"padding_side": "left"}, {"share_prompts": False}, {"packed": True}, {"max_tokens": 20}],
+    ids=str,
+)
+def test_batches_padding_packing_and_sharing_change_nothing(
+    lm: LanguageModel, items: list[Encoding], how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("innerjudge.extraction.schedule.WORTH", 0.0)
+    same(extract(lm, items, ALL, batch_size=3), extract(lm, items[::-1], ALL, **how))
+
+
+def test_a_pass_that_stops_early_gives_the_first_blocks(lm: LanguageModel, items: list[Encoding]) -> None:
+    readouts = [one for one in ALL if isinstance(one, Lens)]
+    whole, early = extract(lm, items, readouts), extract(lm, items, readouts, last_block=2)
+    for name, rows in early.ragged.items():
+        assert np.allclose(rows.values, whole.ragged[name].values[:, :2], atol=1e-5)
+    for name, array in early.arrays.items():
+        assert array.shape == (4, 2)
+        assert np.allclose(array, whole[name][:, :2], atol=1e-5)
+
+
+def test_worked_examples() -> None:
+    # ln 3 for no preference; logits (2, 0, 0): p = e^2 / (e^2 + 2) = .786986, H = .665573 (methods.md, section 20)
+    logits = torch.tensor([[2.0, 0, 0], [0, 0, 0], [1, 1, -9]])
+    found = token_statistics.statistics(logits, torch.zeros(0), ("entropy",))["entropy"]
+    assert found.tolist() == pytest.approx([0.665573, 1.098612, 0.693397], abs=1e-6)
+
+
+def test_a_model_without_parts_says_so(tiny: Any, items: list[Encoding], monkeypatch: Any) -> None:
+    monkeypatch.setattr("innerjudge.extraction.taps.lens.find_parts", lambda *_: ({},) * 3)
+    lm = tiny("llama")
+    with pytest.raises(InnerjudgeError, match="do not add the outputs of attention and MLP"):
+        extract(lm, items, [Lens(at="mlp")])
+    found = extract(lm, items, [Lens(at="mlp"), Lens()])
+    assert found.present(Lens().name).all()
+    assert not found.present(Lens(at="mlp").name).any()
