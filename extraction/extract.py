@@ -171,7 +171,7 @@ def _roles(readout: Readout) -> tuple[str, ...]:
             return (position,)
         case ResponseLogProb():
             return ("prompt_end", "response_end")
-    return readout.roles if isinstance(readout, Ranged) else (readout.query, readout.keys)
+    return (readout.role, *readout.keys) if isinstance(readout, Ranged) else (readout.query, readout.keys)
 
 
 def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> dict[str, str]:

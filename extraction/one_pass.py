@@ -132,14 +132,13 @@ def run_batch(
     paired = [r for r in readouts if isinstance(r, Paired)]
     of_tokens = [r for r in readouts if isinstance(r, ResponseLogProb | TokenStats)]
     total = last + (2 if last == lm.anatomy.n_blocks else 1)
-    ranged = [r for r in readouts if isinstance(r, States)]
     reading = Reading(lm, items, batch, missing, last)
-    ranges = {r.name: RangeStates(reading, r, r.chosen(total)) for r in ranged}
+    ranges = {r.name: RangeStates(reading, r, r.chosen(total)) for r in readouts if isinstance(r, States)}
     at = torch.cat([_index(items, role, batch) for role in single], dim=1) if single else batch.ids[:, :0]
     places = at.clamp(min=0) if batch.lengths is None else at.view(1, -1)
     keep_last = bool(of_tokens) or any(lm.anatomy.n_blocks + 1 in one.rows for one in ranges.values())
     lenses = {r.name: LensStates(reading, r) for r in readouts if isinstance(r, Lens)}
-    streams = [*ranges.values(), *lenses.values()]
+    streams = [*ranges.values(), *(one for one in lenses.values() if not one.modules)]
     residual = ResidualTap(lm.anatomy, places, last=last, keep_last=keep_last, ranges=streams)
     tap = _attention_tap(lm, items, batch, paired, last, prompt) if paired else None
     spans = {r.name: SpanStates(reading, r, skip) for r in readouts if isinstance(r, AttentionSpans)}
@@ -173,9 +172,8 @@ def run_batch(
         for one in ranges.values():
             one.keep(lm.anatomy.n_blocks + 1, residual.end, partial(_normed, lm))
     of_ranges: dict[str, RangeStates] = {**ranges, **spans, **lenses}
-    for readout in readouts:
-        if isinstance(readout, Ranged) and readout.name in of_ranges:
-            values[readout.name] = of_ranges[readout.name].values(row_shape(lm, readout, last))
+    of_rows = [r for r in readouts if isinstance(r, Ranged) and r.name in of_ranges]
+    values |= {r.name: of_ranges[r.name].values(row_shape(lm, r, last)) for r in of_rows}
     if of_tokens:
         assert residual.end is not None
         values |= token_values(lm, residual.end, items, batch, of_tokens, missing)

@@ -42,11 +42,7 @@ class _OfRanges(_Named):
     role: str
     #: How the tokens of a range become one row.
     reduce: Reduce = "mean"
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """The roles that must be found in an item."""
-        return (self.role,)
+    keys: tuple[str, ...] = ()  # more roles
 
     @property
     def ragged(self) -> bool:
@@ -254,14 +250,12 @@ class AttentionSpans(_OfRanges):
     """Attention of every head from the tokens of ``role`` to spans of keys, one row per range of ``role``.
 
     ``what`` is averaged over the queries of a range: ``"mass"``, the sum of the weights on each of the ``S`` roles in
-    ``keys``: ``[n, L, H, S]``; ``"ratio"``, ``[n, L, H]``, the mean weight on the first role over the sum of the mean
-    weights on each (Lookback Lens; means are over the tokens up to the query; 0 without any weight); ``"diagonal"``,
-    ``[n, L, H]``, the logarithm of each token's weight on itself (LLM-Check; at least that of 1e-12), which has no
-    ``keys``. :class:`.Ragged` rows if the role may have several ranges. A token in several roles belongs to the last of
-    them, so that masses add up to at most 1. They are those of the model's own kernel with its sinks, soft-cap, window
-    and biases, which runs once more on indicators of the roles in the place of the values: no ``[T, T]`` matrix is made
-    where the model makes none. Heads and empty blocks are laid out as in :class:`QueryKey`. ``InnerjudgeError`` if
-    there is no such role, or ``keys`` has not 1 to 8 of them.
+    ``keys`` (1 to 8), ``[n, L, H, S]``; ``"ratio"``, ``[n, L, H]``, the mean weight on the first role over the sum of
+    those on each (of tokens up to the query; 0 without any weight); ``"diagonal"``, ``[n, L, H]``, the logarithm of
+    each token's weight on itself (at least of 1e-12), without ``keys``. Ragged if ``role`` may have several ranges. A
+    token in several roles is of the last. Weights are those of the model's own kernel, with sinks, soft-cap, window and
+    biases: it runs once more on indicators of the roles in the place of the values, so that no ``[T, T]`` matrix is
+    made where the model makes none. Heads and empty blocks are laid out as in :class:`QueryKey`.
 
     Example:
         >>> AttentionSpans().name
@@ -275,7 +269,7 @@ class AttentionSpans(_OfRanges):
     def __post_init__(self) -> None:
         if self.what == "diagonal":
             object.__setattr__(self, "keys", ())
-        for role in self.roles:
+        for role in (self.role, *self.keys):
             Role.parse(role)
         fits = 1 <= len(self.keys) <= 8 or self.what == "diagonal"
         if not fits or any("|" in role for role in self.keys):
@@ -287,22 +281,16 @@ class AttentionSpans(_OfRanges):
         keys = f"[{'|'.join(self.keys)}]" if self.keys else ""
         return f"attention/{self.role}.{self.what}{keys}"
 
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """The roles that must be found in an item."""
-        return (self.role, *self.keys)
-
 
 @checked_fields
 @dataclass(frozen=True, slots=True)
 class Lens(_OfRanges):
     """Entropy of what the model would predict from inside each block: ``[n, L]``, or :class:`.Ragged` rows ``[N, L]``.
 
-    It is that, in nats, of the next token's distribution which the model's own final norm and unembedding make of a
-    state of block ``1..L``, averaged over the tokens of a range: of the ``"residual"`` stream behind the block (in row
-    ``L`` that of the model's logits), or of the output of its ``"attention"`` or ``"mlp"`` (TriLens), as it is added to
-    the stream but for a factor. Zero are blocks that do not add two such parts; a model without any lacks the readout.
-    Each token and block costs a pass of the head: read a few tokens. ``InnerjudgeError`` if there is no such ``role``.
+    In nats, of the next token's distribution that the model's own final norm and head make of a state of block ``1..L``,
+    averaged over the tokens of a range: of the ``"residual"`` stream behind the block (in row ``L`` that of the model's
+    logits), or of the output of its ``"attention"`` or ``"mlp"`` (TriLens), as it is added to the stream but for a
+    factor; zero for a block without such parts. Each token and block costs a pass of the head: read a few tokens.
 
     Example:
         >>> Lens("response/start(3)", "attention").name
@@ -344,7 +332,7 @@ def states_of(name: str) -> HiddenStates | States:
 
 def roles_of(readouts: Iterable[object]) -> tuple[str, ...]:
     """Roles of the readouts that read ranges, each once."""
-    return tuple(dict.fromkeys(role for r in readouts if isinstance(r, Ranged) for role in r.roles))
+    return tuple(dict.fromkeys(role for r in readouts if isinstance(r, Ranged) for role in (r.role, *r.keys)))
 
 
 def reads_labels(readout: object) -> TypeGuard[LabelLogits | QueryKey | AttentionWeights]:

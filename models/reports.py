@@ -25,10 +25,7 @@ class Reports(Generic[_Report]):
     def listening(
         self, tell: Callable[[_Report], None], places: Sequence[tuple[Any, str]], telling: Callable[[Any], Any]
     ) -> Iterator[None]:
-        """While open, the functions at ``places`` (owner and name) are replaced by what ``telling`` makes of them.
-
-        Who listened before is told as well.
-        """
+        """Replace functions at ``places`` (owner, name) by what ``telling`` makes of them; others still hear."""
         with self._lock:
             for owner, name in places:
                 held = self._own.setdefault((owner, name), [0, vars(owner).get(name, getattr(owner, name))])

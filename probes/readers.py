@@ -18,16 +18,14 @@ from .judge import LearningJudge, Scores, ThresholdJudge
 from .labels import Floats, best_threshold, correctness
 from .regression import checked_candidates, fit_sparse
 
-_READ = {"attention": "attention/response.diagonal", "hidden": "hidden/response.logdet"}
-
 
 @parameters
 class ReadoutProbe(LearningJudge):
     """Logistic regression (scikit-learn) on the numbers of readouts as they are; the score is the log-odds of correct.
 
-    With the default it is Lookback Lens (arXiv 2407.07071): of every head, the mean weight on the context over its sum
-    with that on the answer so far, averaged over the queries that write the answer. With three :class:`.Lens` it is
-    TriLens (arXiv 2606.01033). ``InnerjudgeError`` if a readout may give an item several rows.
+    By default Lookback Lens (arXiv 2407.07071): of every head, the mean weight on the context over its sum with that on
+    the answer so far, averaged over the queries that write the answer. Of three :class:`.Lens`, TriLens (2606.01033).
+    ``InnerjudgeError`` if a readout may give an item several rows.
 
     Args:
         readouts: Names of the readouts.
@@ -73,8 +71,7 @@ class ReadoutProbe(LearningJudge):
         return self
 
     def _vectors(self, features: Features) -> Floats:
-        found = [features[name] for name in self.needs]
-        columns = [one.reshape(len(one), math.prod(one.shape[1:])) for one in found]
+        columns = [one.reshape(len(one), math.prod(one.shape[1:])) for one in map(features.array, self.needs)]
         return np.concatenate(columns, axis=1, dtype=np.float64)
 
     def _scores(self, features: Features) -> Scores:
@@ -111,11 +108,12 @@ class LLMCheck(ThresholdJudge, LearningJudge):
     block_: int = field(init=False)
     sign_: int = field(init=False)
 
-    needs = derived(lambda self: (_READ[self.statistic],))
+    needs = derived(
+        lambda s: ({"attention": "attention/response.diagonal"}.get(s.statistic, "hidden/response.logdet"),)
+    )
     kinds = ("trace",)
     on_request = True
     needs_threshold = False
-    learns = True
     _reads_until = derived(lambda self: None if self.provenance_ is None else self.block_)
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:

@@ -39,7 +39,7 @@ class AttentionRow:
         terms of its own and no known function computes it.
         """
         if call.weights is not None:
-            return _lines(call.weights, at)
+            return _line(call.weights, call, at)  # type: ignore[no-any-return]
         assert call.key is not None
         scaling = call.query.shape[-1] ** -0.5 if call.scaling is None else call.scaling
         query, mask = select(call.query, at), self._mask(call, at)
@@ -95,12 +95,8 @@ def _line(value: Any, call: AttentionCall, at: Tensor) -> Any:
     """What an argument of the kernel holds for the queries at ``at``: lines of ``[B, H, T, S]``, else as it is."""
     if not isinstance(value, Tensor) or value.ndim != 4 or value.shape[2] != call.query.shape[2] or value.shape[2] == 1:
         return value
-    return _lines(value.expand(len(at), *value.shape[1:]), at)
-
-
-def _lines(value: Tensor, at: Tensor) -> Tensor:
-    """``[B, H, T, S]`` at ``at`` (``[B, Q]``): ``[B, H, Q, S]``."""
-    return value[torch.arange(len(at), device=at.device)[:, None], :, at].transpose(1, 2)
+    every = value.expand(len(at), *value.shape[1:])
+    return every[torch.arange(len(at), device=at.device)[:, None], :, at].transpose(1, 2)
 
 
 @cache

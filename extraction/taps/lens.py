@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...models.blocks import Stream
 from ...models.errors import UnreadableError
@@ -19,21 +19,20 @@ from ..readouts import Lens
 from ..token_statistics import entropies
 from .residual import RangeStates, Reading
 
-#: Largest part of a block's change of the stream that its two parts may leave, squared: in single precision, in half.
-_LEFT = (1e-8, 1e-3)
-#: Least part of it that is of each of the two, squared.
-_OWN = 1e-6
+#: Largest part of a block's change of the stream that its two parts may leave, in single precision and in half, and
+#: least part of it that is of each of the two; all are squared.
+_LEFT, _OWN = (1e-8, 1e-3), 1e-6
 #: The modules whose outputs, times a factor, a block adds to the stream: attention (or what mixes tokens), and MLP.
 Parts = dict[str, nn.Module]
 _found: WeakKeyDictionary[Any, tuple[Parts, ...]] = WeakKeyDictionary()
 
 
 class LensStates(RangeStates):
-    """The entropies of one readout of a batch, computed as soon as the states are there, which are not kept."""
+    """Entropies of one readout, computed as soon as there are states: of the stream, or of outputs of ``modules``."""
 
     def __init__(self, of: Reading, readout: Lens) -> None:
-        super().__init__(of, readout, range(1, of.last + 1))
-        self._at, self._read, anatomy = readout.at, partial(entropies, of.lm), of.lm.anatomy
+        super().__init__(of, readout, range(1, of.last + 1), partial(entropies, of.lm))
+        anatomy = of.lm.anatomy
         every = find_parts(of.lm.model, anatomy.stream)[: of.last] if readout.at != "residual" else ()
         self.modules = [one.get(readout.at) for one in every]
         if (every and not any(self.modules)) or anatomy.residuals is not None:  # which read all earlier states
@@ -42,11 +41,6 @@ class LensStates(RangeStates):
                 "one stream, expected such parts: read its states",
                 {readout.name},
             )
-
-    def keep(self, row: int, states: Tensor, *_more: Any, at: str = "residual", **_named: Any) -> None:
-        """Take the stream behind block ``row``, or what is ``at`` another place of it, if the readout reads that."""
-        if self._at == at or at == "part":
-            super().keep(row, states, self._read)
 
 
 @contextmanager
@@ -62,9 +56,10 @@ def reading_parts(stream: Stream, lenses: Sequence[LensStates]) -> Iterator[None
 
     def after(module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
         states = states_given(module, output)
-        for lens in lenses if threading.get_ident() == thread and states is not None else ():
-            if 0 < number <= len(lens.modules) and lens.modules[number - 1] is module:
-                lens.keep(number, stream.layout.all_rows(states.reshape(shape)), at="part")  # type: ignore[union-attr]
+        if threading.get_ident() == thread and states is not None:
+            for lens in lenses:
+                if 0 < number <= len(lens.modules) and lens.modules[number - 1] is module:
+                    lens.keep(number, stream.layout.all_rows(states.reshape(shape)))
 
     modules = dict.fromkeys(module for lens in lenses for module in lens.modules if module is not None)
     with ExitStack() as hooks:
@@ -92,9 +87,8 @@ def _parts(block: ModuleCall, seen: Observation) -> Parts:
         return {}
     within = [call for call in seen.calls if block.start < call.start and call.end < block.end]
     inner = [(c, c.returned) for c in within if c.returned is not None and c.returned.numel() == given.numel()]
-    change = returned.double() - given.double()
-    flat = np.stack([one.double().flatten().cpu().numpy() for one in (change, *(output for _, output in inner))])
-    gram = flat @ flat.T
+    every = (returned.double() - given.double(), *(output.double() for _, output in inner))
+    gram = (flat := np.stack([one.flatten().cpu().numpy() for one in every])) @ flat.T
     best = (np.inf, 0, 0)
     for i, j in combinations(range(1, len(gram)), 2):
         if gram[i, j] ** 2 >= (1 - 1e-9) * gram[i, i] * gram[j, j]:  # one output, seen twice
@@ -107,5 +101,4 @@ def _parts(block: ModuleCall, seen: Observation) -> Parts:
     at = next((at for at, _ in seen.attention if block.start <= at <= block.end), block.start)
     one, other = (inner[k - 1][0] for k in best[1:])
     # The first that ends behind the attention is that; one before it is a parallel MLP.
-    first, second = ("attention", "mlp") if one.end > at else ("mlp", "attention")
-    return {first: one.module, second: other.module}
+    return dict(zip(("attention", "mlp"), (one.module, other.module)[:: 1 if one.end > at else -1], strict=True))

@@ -112,6 +112,7 @@ class ResidualTap(ExitStack):
 
 #: What is done to the tokens of a range before they are reduced.
 Change = Callable[[Tensor], Tensor] | None
+Reduced = States | AttentionSpans | Lens
 #: Added to the eigenvalues of ``logdet``, as in LLM-Check.
 _ALPHA = 1e-3
 
@@ -168,11 +169,10 @@ class RangeStates:
     that the time is linear in the number of tokens.
     """
 
-    def __init__(self, of: Reading, readout: States | AttentionSpans | Lens, rows: Sequence[int]) -> None:
+    def __init__(self, of: Reading, readout: Reduced, rows: Sequence[int], change: Change = None) -> None:
         items, batch, skipped = of.items, of.batch, of.missing[readout.name]
-        self.rows = tuple(rows)
-        self._reduce = readout.reduce
-        self._ragged = readout.ragged
+        self.rows, self._change = tuple(rows), change
+        self._reduce, self._ragged = readout.reduce, readout.ragged
         self._kept: Tensor | None = None
         found = [[] if i.id in skipped else readout.pieces(i.places(readout.role)) for i in items]
         self._counts = [len(one) for one in found]
@@ -198,12 +198,10 @@ class RangeStates:
             self._buckets.append(_Bucket(own, lines.to(device), tokens.to(device), share))
 
     def keep(self, row: int, states: Tensor, change: Change = None, part: tuple[int, int] | None = None) -> None:
-        """Keep what the readout needs of a row of the stream, ``[B, T, W]``; ``change`` is applied to its tokens.
-
-        ``part``: the states are those from this place on of a row that is so wide.
-        """
+        """Keep what is needed of a row of the stream, or the ``part`` of it from a place on, and how wide it is."""
         if row not in self.rows:
             return
+        change = change or self._change
         for bucket in self._buckets:
             lines, places = bucket.lines.to(states.device), bucket.places.to(states.device)
             flat = states.flatten(0, 1).index_select(0, (lines * states.shape[1] + places).flatten())
@@ -218,7 +216,7 @@ class RangeStates:
 
     def values(self, shape: tuple[int, ...]) -> Array | Ragged:
         """Rows of this shape, an array with zeros for items without any, or ragged."""
-        kept = self._all()
+        kept = self._kept
         flat = np.zeros((sum(self._counts), *shape), np.float32) if kept is None else kept.cpu().numpy()
         flat = flat.reshape(len(flat), *shape)
         if self._ragged:
@@ -226,7 +224,3 @@ class RangeStates:
         found = np.zeros((len(self._counts), *flat.shape[1:]), np.float32)
         found[np.array(self._counts) > 0] = flat
         return found
-
-    def _all(self) -> Tensor | None:
-        """What was kept, ``[N, R, W]``."""
-        return self._kept

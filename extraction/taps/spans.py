@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 
 from ...models.attention_calls import AttentionCall
 from ...models.heads import Heads, all_heads
+from ..ragged import Array, Ragged
 from ..readouts import AttentionSpans
 from .attention import AttentionRow, require_heads
 from .block_attention import BlockAttention
@@ -36,8 +37,7 @@ class SpanStates(RangeStates):
             own, row = torch.zeros(len(item.ids), n), batch.row(k)
             for column, role in enumerate(readout.keys):
                 for start, end in item.places(role):
-                    own[start:end] = 0
-                    own[start:end, column] = 1
+                    own[start:end] = torch.eye(n)[column]
             first = offset + lent + prefix  # of its token 0 among the keys
             inside[row, first : first + len(own)] = own
             counts[row, offset + lent : offset + len(own)] = own.cumsum(0)[lent:].clamp(min=1)
@@ -49,10 +49,11 @@ class SpanStates(RangeStates):
         places = [bucket.places for bucket in self._buckets]
         return min((int(p.min()) for p in places), default=0), max((int(p.max()) + 1 for p in places), default=0)
 
-    def _all(self) -> Tensor | None:
-        """Of all heads, in every process."""
-        kept = super()._all()
-        return None if kept is None else all_heads(kept.unflatten(2, (self.heads, self.columns)), self._spread)
+    def values(self, shape: tuple[int, ...]) -> Array | Ragged:
+        """Those of all heads, in every process."""
+        if self._kept is not None:
+            self._kept = all_heads(self._kept.unflatten(2, (self.heads, self.columns)), self._spread)
+        return super().values(shape)
 
 
 class SpanTap(BlockAttention):
@@ -62,8 +63,7 @@ class SpanTap(BlockAttention):
         super().__init__(of.lm, len(of.batch.ids), kinds=frozenset(spans), last=of.last, lent=lent)
         self._spans, self._tokens = tuple(spans.values()), of.batch.ids.shape[1]
         ends = of.batch.offsets + torch.tensor([len(item.ids) - 1 for item in of.items], device=of.batch.ids.device)
-        #: A real token of each row: its last.
-        self._at = (ends if of.batch.lengths is None else ends[-1:]) + self._prefix
+        self._at = (ends if of.batch.lengths is None else ends[-1:]) + self._prefix  # a real token of each row
         self._diagonals = frozenset(name for name, one in spans.items() if one.what == "diagonal")
         self._rows: dict[tuple[int, int], AttentionRow] = {}
         require_heads(of.lm, self._heads, self._kinds)
@@ -77,8 +77,7 @@ class SpanTap(BlockAttention):
             if one.what == "ratio":
                 means = found / one.counts.to(found.device)[:, :, None]
                 found = means[..., :1] / means.sum(-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-            part = first * one.columns, one.heads * one.columns
-            one.keep(self._block + 1, found.flatten(2), part=part)
+            one.keep(self._block + 1, found.flatten(2), part=(first * one.columns, one.heads * one.columns))
 
     def _masses(self, call: AttentionCall, inside: Tensor) -> Tensor:
         """Mass of every query on each span, ``[B, T, H, n]``; keys behind those of the tokens are of none."""
