@@ -287,7 +287,7 @@ class AttentionSpans(_OfRanges):
 class Lens(_OfRanges):
     """Entropy of what the model would predict from inside each block: ``[n, L]``, or :class:`.Ragged` rows ``[N, L]``.
 
-    In nats, of the next token's distribution that the model's own final norm and head make of a state of block ``1..L``,
+    In nats, of the next token's distribution that the model's own final norm and head make of states of block ``1..L``,
     averaged over the tokens of a range: of the ``"residual"`` stream behind the block (in row ``L`` that of the model's
     logits), or of the output of its ``"attention"`` or ``"mlp"`` (TriLens), as it is added to the stream but for a
     factor; zero for a block without such parts. Each token and block costs a pass of the head: read a few tokens.

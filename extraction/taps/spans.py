@@ -17,10 +17,8 @@ from .attention import AttentionRow, require_heads
 from .block_attention import BlockAttention
 from .residual import RangeStates, Reading
 
-#: Weights of rows that are held at once: 32 MB in float32.
-_WEIGHTS = 2**23
-#: The least weight of a token on itself that is told from none.
-_LEAST = 1e-12
+#: Weights of rows that are held at once (32 MB in float32), and the least of a token on itself that is told from none.
+_WEIGHTS, _LEAST = 2**23, 1e-12
 
 
 class SpanStates(RangeStates):
