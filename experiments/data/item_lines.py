@@ -4,9 +4,8 @@ import hashlib
 from abc import abstractmethod
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +22,7 @@ _I = TypeVar("_I", bound=Item)
 class MadeItems(Sequence[_I]):
     """Items that are made when they are asked for: one, or those of a slice."""
 
-    @overload
-    def __getitem__(self, index: int) -> _I: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[_I]: ...
-
-    def __getitem__(self, index: int | slice) -> _I | list[_I]:
+    def __getitem__(self, index: Any) -> Any:
         """One item, or those of a slice."""
         if isinstance(index, int) and not -len(self) <= index < len(self):
             raise IndexError(f"given item {index} of {len(self)}")
@@ -100,8 +93,7 @@ def line_starts(path: Path) -> Longs:
     return np.array(starts, dtype=np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class ItemScan:
+class ItemScan(NamedTuple):
     """What one pass over a file found: the kind and the items, and for each a number that stands for its group."""
 
     kind: str

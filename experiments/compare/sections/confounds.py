@@ -1,8 +1,9 @@
 """Difficulty and length taken out of the comparison."""
 
 from ...stats.biases.confounds import centred_auroc, length_matched_pairs, residual
-from ...stats.biases.preferences import length_beyond_labels, length_correlation
+from ...stats.biases.preferences import length_beyond_labels
 from ...stats.metrics.accuracy import auroc, within_question_auroc
+from ...stats.metrics.correlation import spearman
 from ..figures import Cell, Figure, Section, grid, section, worded
 from ..lens import Lens, as_floats, standing
 from ..report.draw import bars
@@ -60,11 +61,11 @@ def _ratings(lens: Lens) -> Section:
     human = as_floats(lens.truths)
     rounded = [None if v is None else round(v * 2) / 2 for v in human]
     rows: list[list[Cell]] = []
-    people = lens.describe(KEY, "people", "correlation with length", length_correlation(human, lengths))
+    people = lens.describe(KEY, "people", "correlation with length", spearman(lengths, human))
     rows.append(["people (mean grade)", people, None])
     for judge in (j for j in lens.judges if j != "length"):
         scores = lens.table.scores(judge)
-        raw = lens.describe(KEY, judge, "correlation with length", length_correlation(scores, lengths))
+        raw = lens.describe(KEY, judge, "correlation with length", spearman(lengths, scores))
         left = length_beyond_labels(scores, lengths, rounded, groups)
         rows.append([judge, raw, lens.zero(KEY, judge, "correlation with length at equal grade", left)])
     columns = ["judge", "Spearman with length", "the same among responses of one human grade"]

@@ -16,18 +16,17 @@ from ....models.errors import InnerjudgeError
 from .. import statistic
 from ..statistic import SHARE, SIGNED, Floats, Labels, Limits, Said, Statistic, Values, finite, require_same_length
 
-Grades = Sequence[Hashable | None]
 Weighting = Literal["plain", "linear", "quadratic"]
 
 
-def percent_agreement(first: Grades, second: Grades) -> Statistic:
+def percent_agreement(first: Said, second: Said) -> Statistic:
     """Share of items that two raters grade alike. Above 90 % it can hide a gap of ten points; see :func:`scott_pi`."""
     statistic.require_same_length(first=first, second=second)
     same = [None if a is None or b is None else a == b for a, b in zip(first, second, strict=True)]
     return statistic.mean(statistic.finite(same), reason="no item is graded by both", limits=SHARE)
 
 
-def scott_pi(first: Grades, second: Grades) -> Statistic:
+def scott_pi(first: Said, second: Said) -> Statistic:
     r"""Scott's pi of two raters over nominal grades: :math:`(P_o - P_e)/(1 - P_e)`.
 
     :math:`P_e = \sum_c ((n_{c1} + n_{c2}) / 2N)^2`: both raters are assumed to draw from one distribution. Items that
@@ -46,7 +45,7 @@ def scott_pi(first: Grades, second: Grades) -> Statistic:
 
 
 def cohen_kappa(
-    first: Grades, second: Grades, *, weights: Weighting = "plain", scale: Sequence[Hashable] | None = None
+    first: Said, second: Said, *, weights: Weighting = "plain", scale: Sequence[Hashable] | None = None
 ) -> Statistic:
     """Cohen's kappa of two raters, each with its own distribution of grades; undefined where both give one grade only.
 
@@ -114,7 +113,7 @@ def _leniency(
     return Statistic(value=value, n=n, size=len(truth), counts=counts, limits=limits, over=over)
 
 
-def _codes(first: Grades, second: Grades, scale: Sequence[Hashable] = ()) -> dict[Hashable, int]:
+def _codes(first: Said, second: Said, scale: Sequence[Hashable] = ()) -> dict[Hashable, int]:
     """A number for each grade, of the scale or given, in rising order where they can be ordered."""
     statistic.require_same_length(first=first, second=second)
     given = (g for pair in zip(first, second, strict=True) if None not in pair for g in pair)
@@ -124,8 +123,8 @@ def _codes(first: Grades, second: Grades, scale: Sequence[Hashable] = ()) -> dic
 
 
 def _from_counts(
-    first: Grades,
-    second: Grades,
+    first: Said,
+    second: Said,
     codes: dict[Hashable, int],
     of: Callable[[Floats], Floats],
     exact: Callable[[npt.NDArray[np.intp], npt.NDArray[np.intp]], float] | None,
@@ -243,15 +242,11 @@ def suspects(labels: Said, judges: Sequence[Votes], *, threshold: float = 0.8) -
     return sorted(found, key=lambda s: (-s.confidence, s.row))
 
 
-def repaired(labels: Said, flagged: Sequence[Suspect], *, how: str = "flip") -> list[Hashable | None]:
-    """Labels with those of the suspects replaced by the ensemble's, or dropped (``None``). Others stay.
+def repaired(labels: Said, flagged: Sequence[Suspect]) -> list[Hashable | None]:
+    """Labels with those of the suspects replaced by the ensemble's. Others stay.
 
     Figures on repaired labels flatter the judges that did the repair: print them beside those on the given labels, and
     judge a judge by an ensemble without it.
     """
-    if how not in ("flip", "drop"):
-        raise InnerjudgeError(f'given how={how!r}, expected "flip" or "drop"')
-    found = list(labels)
-    for one in flagged:
-        found[one.row] = one.instead if how == "flip" else None
-    return found
+    instead = {one.row: one.instead for one in flagged}
+    return [instead.get(row, label) for row, label in enumerate(labels)]

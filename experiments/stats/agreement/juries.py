@@ -10,25 +10,21 @@ from scipy.special import logit
 
 from ....models.errors import InnerjudgeError
 from ..statistic import SIGNED, Said, Statistic, Values, combine, finite, ratio, require_same_length
-from .confusion import Grades
-from .reliability import Level, krippendorff_alpha, z_scored
+from .reliability import Level, krippendorff_alpha
 
 Weighting = Literal["uniform", "log-odds", "exponential", "power"]
 
 
-def mean_jury(
-    scores: Sequence[Values], *, weights: Sequence[float] | None = None, z_score: bool = False
-) -> list[float | None]:
+def mean_jury(scores: Sequence[Values], *, weights: Sequence[float] | None = None) -> list[float | None]:
     """Weighted mean of the jurors' scores; jurors without one are skipped, an item without any stays ``None``.
 
-    ``scores``: one column a juror; ``weights``: one a juror, by default all 1. ``z_score`` puts every juror on mean 0
-    and standard deviation 1 first, for jurors on scales of their own.
+    ``scores``: one column a juror; ``weights``: one a juror, by default all 1.
 
     Source:
         The plain mean jury of MedHELM (arXiv 2505.23802).
     """
     share = _weights(scores, weights)
-    x = np.stack([finite(z_scored(c) if z_score else list(c)) for c in scores])
+    x = np.stack([finite(column) for column in scores])
     held = np.where(np.isnan(x), 0.0, share[:, None])
     total, summed = held.sum(axis=0), (held * np.where(np.isnan(x), 0.0, x)).sum(axis=0)
     return [float(s / t) if t > 0 else None for s, t in zip(summed, total, strict=True)]
@@ -82,15 +78,6 @@ def exam_weights(
     return {k: w / total for k, w in weights.items()}
 
 
-def without_family(jurors: Mapping[str, str], family: str) -> tuple[str, ...]:
-    """Jurors (name -> family) that are not of the family that wrote the responses.
-
-    Source:
-        Fellowship of the LLMs (arXiv 2408.08688), which leaves the judge's own family out.
-    """
-    return tuple(name for name, own in jurors.items() if own != family)
-
-
 def _weights(columns: Sequence[Sequence[object] | Values], weights: Sequence[float] | None) -> np.ndarray:
     require_same_length(**{f"juror {k}": column for k, column in enumerate(columns, start=1)})
     share = np.ones(len(columns)) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -123,7 +110,7 @@ def replacement(people: Sequence[Values], judge: Values, *, level: Level = "ordi
     return combine([before, *after], lambda first, *rest: sum(rest) / len(rest) - first, limits=(-2.0, 2.0))
 
 
-def addition(people: Sequence[Grades], judge: Grades, *, m: int) -> Statistic:
+def addition(people: Sequence[Said], judge: Said, *, m: int) -> Statistic:
     """Gain in agreement with the whole panel's vote when the judge joins ``m`` of the people.
 
     For every item and every ``m`` of its people: whether their majority (ties count their share) is the majority of all

@@ -123,16 +123,6 @@ def icc3k(ratings: Sequence[Values], *, z_score: bool = False) -> Statistic:
     return Statistic(value=value, n=n, size=size, counts=(where(kept, size),), over=over)
 
 
-def z_scored(values: Values) -> list[float | None]:
-    """Scores of one rater on mean 0 and standard deviation 1 (``n - 1``); all ``None`` where they do not differ."""
-    x = finite(values)
-    known = x[~np.isnan(x)]
-    spread = known.std(ddof=1) if len(known) > 1 else 0.0
-    if not spread > 0:
-        return [None] * len(x)
-    return [None if np.isnan(v) else float((v - known.mean()) / spread) for v in x]
-
-
 def _mean_squares(x: Floats, w: Floats, z_score: bool) -> tuple[Floats, Floats]:
     """Mean squares between items and of the residual under weights ``[R, n]``, ``[R]`` each."""
     k, total = x.shape[1], w.sum(axis=1)

@@ -46,16 +46,14 @@ def majority_consistency(repeats: Said) -> Statistic:
     )
 
 
-def flip_probability(repeats: Said, *, published: bool = False) -> Statistic:
+def flip_probability(repeats: Said) -> Statistic:
     r"""Chance ``q`` that one run departs from the judge's settled verdict, for two-valued verdicts.
 
     Two noisy runs agree with probability :math:`p = 1 - 2q(1-q)` (:func:`self_consistency`), so :math:`q = (1 -
-    \sqrt{2p - 1})/2`; below :math:`p = 1/2`, which only chance can give, it is 1/2. ``published``: ``q = 1 - p`` as in
-    the release of arXiv 2408.13006, about twice too large.
+    \sqrt{2p - 1})/2`; below :math:`p = 1/2`, which only chance can give, it is 1/2. The release of arXiv 2408.13006 has
+    ``q = 1 - p``, about twice too large.
     """
     p = self_consistency(repeats)
-    if published:
-        return combine([p], lambda v: 1 - v, limits=SHARE)
     return combine([p], lambda v: (1 - np.sqrt(np.maximum(2 * v - 1, 0.0))) / 2, limits=(0.0, 0.5))
 
 
@@ -65,7 +63,7 @@ def denoised(accuracy: Statistic, flip: Statistic) -> Statistic:
     Undefined where ``q`` is 1/2 (within 0.02): the verdicts are then noise, and nothing can be recovered.
 
     Source:
-        arXiv 2408.13006. With its own ``q`` (``published=True``) the release over-corrects: true accuracy 0.70 and
+        arXiv 2408.13006. With its own ``q`` the release over-corrects: true accuracy 0.70 and
         flips of 0.10 are observed as 0.66 and come back as 0.75; with the consistent ``q`` as 0.70.
     """
 

@@ -28,29 +28,26 @@ def position_bias(preferences: Preferences, given: Preferences, swapped: Prefere
 
 
 def position_bias_denoised(
-    preferences: Preferences, given: Sequence[Preferences], swapped: Sequence[Preferences], *, published: bool = False
+    preferences: Preferences, given: Sequence[Preferences], swapped: Sequence[Preferences]
 ) -> Statistic:
     """:func:`position_bias` without what random flips take from it, from several repeats of either order.
 
     Noise pulls both accuracies towards one half and so hides bias; each is corrected by the flip probability of its own
-    order. ``given`` (response a shown first) and ``swapped`` have a column a repeat. ``published`` corrects by twice
-    the noise, as the release of arXiv 2408.13006 does.
+    order. ``given`` (response a shown first) and ``swapped`` have a column a repeat.
     """
-    orders = [better_first(preferences, g, s) for g, s in zip(given, swapped, strict=True)]
-    return denoised_gap(orders, published=published)
+    return denoised_gap([better_first(preferences, g, s) for g, s in zip(given, swapped, strict=True)])
 
 
-def denoised_gap(runs: Sequence[Sequence[Rights]], *, published: bool) -> Statistic:
+def denoised_gap(runs: Sequence[Sequence[Rights]]) -> Statistic:
     """Accuracy on the first side less that on the second, each freed of the judge's own flips.
 
     ``runs``, one a repeat, say whether the verdicts of each side are right; ``None`` where a row is of the other side.
-    ``published`` as in :func:`.consistency.flip_probability`.
     """
     sides = []
     for side in (0, 1):
         repeats = [run[side] for run in runs]
         seen = combine([share_right(r) for r in repeats], lambda *v: sum(v) / len(v))
-        sides.append(denoised(seen, flip_probability(repeats, published=published)))
+        sides.append(denoised(seen, flip_probability(repeats)))
     return combine(sides, sub)
 
 
@@ -109,19 +106,9 @@ def length_bias(preferences: Preferences, verdicts: Preferences, lengths: Values
     return combine([share_right(side) for side in _sides(preferences, verdicts, lengths)], sub, limits=SIGNED)
 
 
-def length_bias_denoised(
-    preferences: Preferences, repeats: Sequence[Preferences], lengths: Values, *, published: bool = False
-) -> Statistic:
-    """:func:`length_bias` without what random flips take from it; ``repeats`` has a column of verdicts a repeat.
-
-    ``published`` corrects by twice the noise, as the release of arXiv 2408.13006 does.
-    """
-    return denoised_gap([_sides(preferences, column, lengths) for column in repeats], published=published)
-
-
-def length_correlation(scores: Values, lengths: Values) -> Statistic:
-    """Spearman correlation of scores with lengths, over all rows; for point-wise judges, and no bias by itself."""
-    return spearman(lengths, scores)
+def length_bias_denoised(preferences: Preferences, repeats: Sequence[Preferences], lengths: Values) -> Statistic:
+    """:func:`length_bias` without what random flips take from it; ``repeats`` has a column of verdicts a repeat."""
+    return denoised_gap([_sides(preferences, column, lengths) for column in repeats])
 
 
 def length_beyond_labels(scores: Values, lengths: Values, labels: Sequence[Any], groups: Groups) -> Statistic:

@@ -21,7 +21,7 @@ def audited(audit: Auditing, other: Callable[[], LanguageModel]) -> dict[str, li
     """
     if not audit.candidates:
         return {}
-    wanted, single = audit.wanted, audit.evaluation.kind != "pair"
+    wanted, single = audit.study.audits, audit.evaluation.kind != "pair"
     compared = ways.pairs(audit) if wanted.pairs else []
     checks = ways.checked(audit) if wanted.checklist and single else []
     by_way: list[Row] = []

@@ -19,7 +19,7 @@ from ..asking.ask import By, Candidate, Manner, Question, ask, candidates_of
 from ..asking.checklist import checks, could_answer, dummies, own_answers, ranked, references, written_checklists
 from ..asking.distractors import DISTRACTORS, distracted_losers, distractor_trials
 from ..asking.questions import both_orders, comparisons, named_as_in_the_item, pairwise, pointwise, preference
-from ..spec import Audits, Study
+from ..spec import Study
 
 
 @dataclass
@@ -36,23 +36,13 @@ class Auditing:
         items = [one.items[k] for k in one.sides.test]
         if one.kind == "choice":
             return []
-        limit = self.wanted.items // (2 if one.kind == "pair" else 1)
+        limit = self.study.audits.items // (2 if one.kind == "pair" else 1)
         drawn = take_groups(items, max(limit, 2), seed=self.study.seeds.data)
         made = candidates_of(drawn, data=one.name, scale=scale)
         if one.kind != "pair":  # grades on the scale that is asked for, as in the rows of the judges
             made = [replace(c, truth=label_to_fit(i, scale)) for c, i in zip(made, drawn, strict=True)]
         wanted = {*self.study.groups, self.study.system, "criterion"}
         return [replace(c, tags={k: v for k, v in c.tags.items() if k in wanted}) for c in made]
-
-    @property
-    def lm(self) -> LanguageModel:
-        """The model."""
-        return self.evaluation.lm
-
-    @property
-    def wanted(self) -> Audits:
-        """The audits of the study."""
-        return self.study.audits
 
     def manner(self, by: By = "logits") -> Manner:
         """How questions are put, as the study says."""
@@ -66,15 +56,19 @@ class Auditing:
 
     def sampled(self) -> Manner:
         """Text, sampled as often and at the temperature that the study says."""
-        return replace(self.manner("text"), samples=self.wanted.samples, temperature=self.wanted.temperature)
+        return replace(
+            self.manner("text"), samples=self.study.audits.samples, temperature=self.study.audits.temperature
+        )
 
     def asked(self, questions: Sequence[Question], name: str, how: By | Manner) -> list[Row]:
         """Rows of a judge of this name that is asked these questions."""
-        return ask(self.lm, questions, judge=name, manner=how if isinstance(how, Manner) else self.manner(how))
+        return ask(
+            self.evaluation.lm, questions, judge=name, manner=how if isinstance(how, Manner) else self.manner(how)
+        )
 
     def step(self, name: str, depends: Any, make: Callable[[], Iterable[Row]]) -> list[Row]:
         """Rows of a step, kept under all that it depends on: the data, the seeds, ``depends``."""
-        shared = [self.evaluation.depends, self.wanted.items, asdict(self.study.seeds), depends]
+        shared = [self.evaluation.depends, self.study.audits.items, asdict(self.study.seeds), depends]
         return self.evaluation.store.rows(f"{self.evaluation.name}-{name}", shared, make)
 
 
@@ -104,19 +98,21 @@ def _by_each(
 def ranking(audit: Auditing) -> list[Row]:
     """All candidates of a question at once."""
     name = "batch ranking"
-    return audit.step(name, "text", lambda: ranked(audit.lm, audit.candidates, judge=name, manner=audit.manner("text")))
+    return audit.step(
+        name, "text", lambda: ranked(audit.evaluation.lm, audit.candidates, judge=name, manner=audit.manner("text"))
+    )
 
 
 def checked(audit: Auditing) -> list[Row]:
     """Every check of a checklist, by logits and by text; the checklist as given, or written by the model."""
-    given = audit.wanted.checklist
+    given = audit.study.audits.checklist
     lists: dict[Text, tuple[str, ...]] = {}
 
     def asked(name: str, by: By) -> list[Row]:
         if not lists and isinstance(given, tuple):
             lists.update(dict.fromkeys((c.prompt for c in audit.candidates), given))
         elif not lists:
-            lists.update(written_checklists(audit.lm, audit.candidates, manner=audit.manner("text")))
+            lists.update(written_checklists(audit.evaluation.lm, audit.candidates, manner=audit.manner("text")))
         return audit.asked(checks(audit.candidates, lists), name, by)
 
     return _by_each(audit, "checklist", given, asked)
@@ -140,10 +136,10 @@ def wins(rows: Sequence[Row], candidates: Sequence[Candidate], *, judge: str) ->
 
 def referenced(audit: Auditing) -> list[Row]:
     """Point-wise by logits under every reference condition; the tag ``could_answer`` splits them."""
-    conditions = audit.wanted.references
+    conditions = audit.study.audits.references
 
     def made() -> list[Row]:
-        own = own_answers(audit.lm, audit.candidates, manner=audit.manner("text"))
+        own = own_answers(audit.evaluation.lm, audit.candidates, manner=audit.manner("text"))
         able = could_answer(audit.candidates, own)
         tagged = [
             replace(c, tags=dict(c.tags) | ({} if a is None else {"could_answer": "yes" if a else "no"}))
@@ -213,11 +209,11 @@ def distractors(audit: Auditing) -> list[Row]:
     """Good responses against rewritten ones, point-wise and pair-wise."""
     known = [(c, *(c.scale or (0, 1))) for c in audit.candidates if isinstance(c.truth, int | float)]
     good = [c for c, low, high in known if float(c.truth or 0) >= low + 0.6 * (high - low)]
-    chosen = good[: max(audit.wanted.items // 2, 4)]
+    chosen = good[: max(audit.study.audits.items // 2, 4)]
 
     def made() -> list[Row]:
         seed = audit.study.seeds.sampling
-        return distractor_trials(audit.lm, chosen, manner=audit.manner(), seed=seed) if chosen else []
+        return distractor_trials(audit.evaluation.lm, chosen, manner=audit.manner(), seed=seed) if chosen else []
 
     return audit.step("distractors", len(chosen), made)
 

@@ -1,7 +1,7 @@
 """Several judges as one: chosen and weighted on the calibration questions, reported on the others."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ....models.errors import InnerjudgeError
@@ -9,7 +9,7 @@ from ...compare.figures import Cell, Section, grid, section, worded
 from ...compare.lens import Lens, as_floats, differences
 from ...compare.metrics import metrics
 from ...data.verdict_table import Row
-from ...stats.agreement.juries import exam_weights, mean_jury, weighted_vote, without_family
+from ...stats.agreement.juries import exam_weights, mean_jury, weighted_vote
 from ...stats.metrics.calibration import Isotonic, Platt
 
 KEY = "panels"
@@ -20,12 +20,8 @@ _WORDS = {"hidden": "hidden-state", "text": "text", "imported": "imported"}
 Said = Mapping[str, Sequence[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Juror:
-    """What a juror said, on one scale (of choices: the options), and its share right on the calibration questions."""
-
-    said: Said
-    exam: float
+#: What a juror said, on one scale (of choices: the options), and its share right on the calibration questions.
+_Juror = tuple[Said, float]
 
 
 def panels(lens: Lens) -> Section | None:
@@ -34,12 +30,12 @@ def panels(lens: Lens) -> Section | None:
     jurors = {name: juror for name, juror in seated.items() if juror is not None}
     if len(jurors) < 3:
         return None
-    exam = {name: juror.exam for name, juror in jurors.items()}
+    exam = {name: share for name, (_, share) in jurors.items()}
     try:
         weights = exam_weights(exam, passing=0.6, by="log-odds")
     except InnerjudgeError:
         weights = {}
-    made = _panels(lens, jurors, weights)
+    made = _panels(lens, {name: said for name, (said, _) in jurors.items()}, weights)
     rows = [
         Row(data=item[0], question=item[1], candidate=item[2], truth=truth, judge=name, order=form, **_verdict(lens, v))
         for name, said in made.items()
@@ -67,8 +63,7 @@ def panels(lens: Lens) -> Section | None:
     return section(KEY, "Panels of judges", said, grids)
 
 
-def _panels(lens: Lens, jurors: Mapping[str, _Juror], weights: Mapping[str, float]) -> dict[str, Said]:
-    said = {name: juror.said for name, juror in jurors.items()}
+def _panels(lens: Lens, said: Mapping[str, Said], weights: Mapping[str, float]) -> dict[str, Said]:
     votes = lens.kind == "choice"
     made: dict[str, Said] = {} if votes else {"mean jury": _together(lens, said)}
     if weights:
@@ -76,10 +71,9 @@ def _panels(lens: Lens, jurors: Mapping[str, _Juror], weights: Mapping[str, floa
         made["jury weighted by exam"] = _together(lens, chosen, list(weights.values()))
     made["majority of verdicts"] = _together(lens, said) if votes else _majority(lens, said)
     words = "majority" if votes else "mean jury"
-    families = {name: lens.families[name] for name in jurors}
     for family, kind in _WORDS.items():
-        left = without_family(families, family)
-        if 2 <= len(left) < len(jurors):
+        left = [name for name in said if lens.families[name] != family]
+        if 2 <= len(left) < len(said):
             made[f"{words} without {kind} judges"] = _together(lens, {name: said[name] for name in left})
     if lens.settings.system:
         writers = lens.table.tag(lens.settings.system)
@@ -117,7 +111,7 @@ def _juror(lens: Lens, judge: str) -> _Juror | None:
     if lens.kind == "choice":
         rights = [row.right for row in lens.calibration.column(judge) if row is not None and row.right is not None]
         said = {form: lens.table.labels(judge, order=form) for form in lens.forms}
-        return _Juror(said, sum(rights) / len(rights)) if rights else None
+        return (said, sum(rights) / len(rights)) if rights else None
     seen = [score for form in lens.forms for score in lens.calibration.scores(judge, order=form)]
     truths = [{"a": True, "b": False}.get(str(v), v) for v in lens.calibration.truths]  # a tie is neither
     labels, rated = as_floats(truths) * len(lens.forms), lens.kind == "rating"
@@ -128,7 +122,7 @@ def _juror(lens: Lens, judge: str) -> _Juror | None:
     here = {form: fitted.predict(lens.table.scores(judge, order=form)) for form in lens.forms}
     pairs = [(t, v) for t, v in zip(labels, fitted.predict(seen), strict=True) if t is not None and v is not None]
     right = [abs(t - v) <= 0.75 if rated else (t > 0.5) == (v > 0.5) for t, v in pairs]
-    return _Juror(here, sum(right) / max(len(right), 1))
+    return here, sum(right) / max(len(right), 1)
 
 
 def _verdict(lens: Lens, said: Any) -> dict[str, Any]:

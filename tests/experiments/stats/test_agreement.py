@@ -16,7 +16,7 @@ from innerjudge.experiments.stats.agreement.confusion import (
     scott_pi,
 )
 from innerjudge.experiments.stats.agreement.juries import addition, replacement
-from innerjudge.experiments.stats.agreement.reliability import icc3k, krippendorff_alpha, z_scored
+from innerjudge.experiments.stats.agreement.reliability import icc3k, krippendorff_alpha
 from innerjudge.experiments.stats.intervals import cluster_interval
 from innerjudge.experiments.stats.metrics.correlation import system_ranking
 from scipy import stats
@@ -127,7 +127,7 @@ def test_alpha_of_two_raters_tends_to_pi() -> None:
 @pytest.mark.parametrize("z_score", [False, True])
 def test_icc_against_pingouin(z_score: bool) -> None:
     columns = [FIRST, SECOND, THIRD]
-    given = [z_scored(c) for c in columns] if z_score else columns
+    given = [stats.zscore(c, ddof=1) for c in columns] if z_score else columns
     frame = pd.DataFrame(
         [{"item": k, "rater": r, "grade": float(v)} for r, c in enumerate(given) for k, v in enumerate(c)]
     )

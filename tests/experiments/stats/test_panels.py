@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from innerjudge import InnerjudgeError
 from innerjudge.experiments.stats.agreement.confusion import ensemble, one_of, repaired, right_or_wrong, suspects
-from innerjudge.experiments.stats.agreement.juries import exam_weights, mean_jury, weighted_vote, without_family
+from innerjudge.experiments.stats.agreement.juries import exam_weights, mean_jury, weighted_vote
 
 
 def test_mean_jury_by_hand() -> None:
     assert mean_jury([[1, 2, None], [3, None, None]]) == [2.0, 2.0, None]
-    # z-scores of 1, 3 and of 10, 30 are the same
-    assert mean_jury([[1, 3], [10, 30]], z_score=True) == pytest.approx([-np.sqrt(0.5), np.sqrt(0.5)])
     with pytest.raises(InnerjudgeError, match="0 or more each"):
         mean_jury([[1.0]], weights=[-1])
 
@@ -48,10 +46,6 @@ def test_log_odds_have_no_sign_and_no_infinity() -> None:
         exam_weights({"a": 50})
 
 
-def test_own_family_sits_out() -> None:
-    assert without_family({"a": "ours", "b": "theirs"}, "ours") == ("b",)
-
-
 def test_suspects_by_hand() -> None:
     labels = [True, False, True, None, False]
     judges = [right_or_wrong(p) for p in ([0.1, 0.9, 0.6, 0.0, 0.3], [0.3, 1.0, None, 0.0, 0.1])]
@@ -64,7 +58,6 @@ def test_suspects_by_hand() -> None:
         (0, True, False, 0.8, 2),
     ]
     assert repaired(labels, found) == [False, True, True, None, False]
-    assert repaired(labels, found, how="drop") == [None, None, True, None, False]
     with pytest.raises(InnerjudgeError, match="calibrate the judges"):
         right_or_wrong([2.0])
     with pytest.raises(InnerjudgeError, match=r"expected 0\.5 to 1"):
