@@ -137,6 +137,7 @@ CALLS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("TokenStats", {}, "role", ("str",)),
     ("TokenStats", {"role": "response"}, "what", ("str",)),
     ("AttentionSpans", {}, "role", ("str",)),
+    ("Lens", {}, "role", ("str",)),
     ("AttentionWeights", {}, "query", ("str",)),
     ("RowSelector", {}, "readout", ("str",)),
     ("Trace", {"candidate_id": "", "prompt": "", "response": ""}, "question_id", ("str",)),

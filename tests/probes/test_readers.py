@@ -5,14 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from innerjudge.extraction import AttentionSpans, Features
+from innerjudge.experiments.reading.read import read
+from innerjudge.extraction import AttentionSpans, Features, Lens
 from innerjudge.extraction.batching import collate
 from innerjudge.extraction.taps.residual import Reading
 from innerjudge.extraction.taps.spans import SpanStates, SpanTap
-from innerjudge.models import InnerjudgeError
+from innerjudge.models import InnerjudgeError, Trace
 from innerjudge.models.attention_calls import AttentionCall
 from innerjudge.models.positions import Encoding
 from innerjudge.probes import LLMCheck, ReadoutProbe
+from innerjudge.probes.description import Task
 
 OWN = "attention/response.diagonal"
 
@@ -49,6 +51,17 @@ def test_probes_read_all_numbers_side_by_side():
     for wrong in ({"readouts": ()}, {"readouts": ["hidden/step.mean"]}, {"readouts": ["hidden/score"]}, {"C": 0.0}):
         with pytest.raises(InnerjudgeError, match="given"):
             ReadoutProbe(**wrong)
+
+
+def test_trilens_reads_three_entropies_of_every_block(reference):
+    trilens = ReadoutProbe.presets(Task("trace"))["trilens"]
+    assert trilens.needs == tuple(Lens(at=at).name for at in ("attention", "mlp", "residual"))
+    said = [
+        Trace(question_id=f"q{k}", candidate_id="a", prompt="1+1?", response=f"<think>{k}</think>{k}") for k in range(4)
+    ]
+    judge = trilens.fit(read(reference, said, judges=[trilens]), [True, False, True, False])
+    assert judge.coef_.shape == (3 * reference.anatomy.n_blocks,)
+    assert all(v.unscored is None for v in judge.verdicts(read(reference, said, judges=[judge])))
 
 
 def test_llm_check():
