@@ -92,18 +92,9 @@ class Provenance:
 
 def provenance(lm: LanguageModel, *, last_block: int | None = None) -> Provenance:
     """Identity of a loaded model, as features and judges carry it; ``last_block`` where a pass stopped early."""
-    return Provenance(
-        model=lm.name,
-        revision=lm.revision,
-        fingerprint=lm.fingerprint,
-        dtype=lm.dtype,
-        attention=lm.attention,
-        chat_template=lm.chat_template_hash,
-        versions=versions(),
-        last_block=last_block,
-        remote_code=lm.remote_code,
-        origin=lm.origin,
-    )
+    names = ("revision", "fingerprint", "dtype", "attention", "remote_code", "origin")
+    known: dict[str, Any] = {name: getattr(lm, name) for name in names} | {"chat_template": lm.chat_template_hash}
+    return Provenance(lm.name, versions=versions(), last_block=last_block, **known)
 
 
 @cache

@@ -164,10 +164,7 @@ def _frame(tokenizer: FastTokenizer, turns: tuple[Message, ...], thinking: bool,
 
 
 def _own_markers(tokenizer: FastTokenizer, turns: Sequence[Message], text: str, markers: Markers) -> Markers:
-    """What a template writes before and after reasoning that it is given apart (gpt-oss: two channels).
-
-    Where it is given none, the known markers that it names (Magistral, Granite, Seed, EXAONE).
-    """
+    """What a template writes around reasoning that it is given apart (gpt-oss); else the known markers it names."""
     named = format_of(tokenizer) if markers == THINK else markers
     if not knows_reasoning(tokenizer):
         return named

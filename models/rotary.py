@@ -92,9 +92,7 @@ def _rows(given: Tensor, turned: Tensor, rows: Tensor, at: Tensor) -> Iterator[t
     """Rows of a rotation in the layout of ``rows``, if its sizes can be theirs."""
     if given.ndim != 4 or given.shape != turned.shape or given.shape[-1] > rows.shape[-1]:
         return
-    if given.shape[0] not in (1, rows.shape[0]) or rows.shape[1] % given.shape[1]:
-        return
-    if given.shape[2] <= int(at.max()):
+    if given.shape[0] not in (1, rows.shape[0]) or rows.shape[1] % given.shape[1] or given.shape[2] <= int(at.max()):
         return
     plain, own = (select(states.expand(rows.shape[0], -1, -1, -1), at) for states in (given, turned))
     # Key heads may have been repeated for the query heads already: each in turn, or all of them again (JetMoE).

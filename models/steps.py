@@ -25,11 +25,8 @@ def checked_steps(response: str, steps: Any, labels: Any, first: Any) -> tuple[S
     own = tuple(tuple(one) if isinstance(one, list) else one for one in steps)
     step_spans(own, response)
     if labels is not None:
-        if (
-            not isinstance(labels, list | tuple)
-            or len(labels) != len(own)
-            or any(one not in (True, False, None) for one in labels)
-        ):
+        whole = isinstance(labels, list | tuple) and len(labels) == len(own)
+        if not whole or any(one not in (True, False, None) for one in labels):
             raise _fault("step_labels", labels, f"true, false or null for each of {len(own)} steps")
         labels = tuple(one if one is None else bool(one) for one in labels)
     if first is not None:

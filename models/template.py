@@ -102,10 +102,7 @@ def _written(tokenizer: FastTokenizer, said: Any, prompt: bool, **switches: Any)
 
 
 def _fields(message: Message, tokenizer: FastTokenizer) -> dict[str, Any]:
-    """A message as a template is given it, reasoning under every name that templates have for it.
-
-    A template that knows none of them is given it between the markers, as what was sampled.
-    """
+    """A message as a template is given it: its reasoning under every name that there is, or else between markers."""
     own = message.to_json()
     if message.reasoning is None:
         return own

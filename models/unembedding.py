@@ -1,13 +1,13 @@
 """From the last block to logits: the final norm, the unembedding, and what the model does around them."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from .blocks import NAME_THEM, Stream
 from .errors import InnerjudgeError
@@ -38,8 +38,7 @@ class Postprocessing:
         return logits if self.softcap is None else self.softcap * torch.tanh(logits / self.softcap)
 
 
-@contextmanager
-def known_logits(unembedding: nn.Module) -> Iterator[None]:
+def known_logits(unembedding: nn.Module) -> RemovableHandle:
     """While open, a pass of ``[ITEMS, TOKENS]`` ids has known logits for its last text, one number a token."""
 
     def replace(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
@@ -49,8 +48,7 @@ def known_logits(unembedding: nn.Module) -> Iterator[None]:
         known = torch.tensor(_PROBES, device=output.device)[:, None].expand(wide[-1].shape)
         return torch.cat((wide[:-1], known[None]))
 
-    with unembedding.register_forward_hook(replace):
-        yield
+    return unembedding.register_forward_hook(replace)
 
 
 def find_postprocessing(model: Any, returned: Tensor) -> Postprocessing:
@@ -69,15 +67,11 @@ def find_postprocessing(model: Any, returned: Tensor) -> Postprocessing:
     post = Postprocessing(scale, softcap, line[0].float() if bool(zero.any()) else None, found.shape[-1])
     grid = torch.tensor(_PROBES, dtype=torch.double, device=found.device)[:, None].expand_as(found)
     if not torch.allclose(post(grid).double(), found, atol=10 * tolerance, rtol=10 * tolerance):
-        raise _refusal(model)
+        raise InnerjudgeError(
+            f"given {type(model).__name__}, expected the unembedded states times a factor, plus a bias, soft-capped, "
+            f"to equal its logits, which they do not: {NAME_THEM}, or report the family"
+        )
     return post
-
-
-def _refusal(model: Any) -> InnerjudgeError:
-    return InnerjudgeError(
-        f"given {type(model).__name__}, expected the unembedded states times a factor, plus a bias, soft-capped, "
-        f"to equal its logits, which they do not: {NAME_THEM}, or report the family"
-    )
 
 
 def exact(value: float, model: Any, tolerance: float = 1e-5) -> float:

@@ -41,7 +41,7 @@ def trace_curves(
         points.append((within_question_auroc(truth, _scores(clue, alone), groups), groups))
     # The last point is the final-normed state, which is what CLUE reads of the last block.
     found = [*points[:-2], points[-1]]
-    return (_curve("nearest centroid of one block", list(range(len(found))), found),)
+    return (_curve("nearest centroid of one block", found),)
 
 
 def rating_curves(
@@ -55,8 +55,7 @@ def rating_curves(
     curves = []
     for normed, name in ((False, "raw states"), (True, "through the final norm")):
         scores = [_scores(judge, alone) for alone in each_entry(part, normed=normed)]
-        points = [(spearman(human, one), groups) for one in scores]
-        curves.append(_curve(name, list(range(len(points))), points))
+        curves.append(_curve(name, [(spearman(human, one), groups) for one in scores]))
     return tuple(curves)
 
 
@@ -75,17 +74,15 @@ def choice_curves(
         credit = head_credits(shown_on[name], options, np.array(truth))  # a head that sees no difference guesses
         each = np.ones(len(truth))
         points = [(ratio(credit[:, block, head], each, limits=SHARE), groups) for block, head in enumerate(best)]
-        curves.append(_curve(f"{label}, best head of the block", list(range(1, len(best) + 1)), points))
+        curves.append(_curve(f"{label}, best head of the block", points, first=1))
         values = tuple(tuple(row) for row in credit.mean(axis=0).tolist())
         maps.append(HeadMap(label=label, metric="accuracy on the questions not fitted on", values=values, chosen=()))
     part, truth, groups = labelled(features, items, test, "logits/score")
     if len(part):
         letters = LetterLogits()
-        points = []
-        for alone in each_entry(part, normed=True):
-            points.append((accuracy(truth, [verdict.label for verdict in letters.verdicts(alone)]), groups))
-        blocks = list(range(len(points)))
-        curves.append(_curve("letter logits of one block (through the final norm)", blocks, points))
+        said = [[verdict.label for verdict in letters.verdicts(alone)] for alone in each_entry(part, normed=True)]
+        points = [(accuracy(truth, labels), groups) for labels in said]
+        curves.append(_curve("letter logits of one block (through the final norm)", points))
     return tuple(curves), tuple(maps)
 
 
@@ -100,11 +97,11 @@ def labelled(
     return features.take(kept), [label_of(items[k]) for k in kept], [items[k].group for k in kept]
 
 
-def _curve(label: str, x: list[int], points: Sequence[tuple[Statistic, list[str]]]) -> Curve:
+def _curve(label: str, points: Sequence[tuple[Statistic, list[str]]], first: int = 0) -> Curve:
     intervals = [cluster_interval(s, groups) for s, groups in points]
     return Curve(
         label=label,
-        x=tuple(x),
+        x=tuple(range(first, first + len(points))),
         y=tuple(i.value for i in intervals),
         low=tuple(i.low for i in intervals),
         high=tuple(i.high for i in intervals),

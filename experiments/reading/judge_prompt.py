@@ -1,7 +1,4 @@
-"""Your own judge prompt: a YAML file, or an object, that says in which words a judge is asked.
-
-Prompts that are shipped, by name: :data:`NAMES`.
-"""
+"""Your own judge prompt: a YAML file, or an object, that says in which words a judge is asked."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -11,13 +11,13 @@ import numpy.typing as npt
 from ...models.errors import InnerjudgeError
 from ..feature_arrays import Array
 from ..features import Features
-from .shards import RaggedShards
+from .shards import Shards
 
 #: Shards that the disk is asked for before they are read.
 _AHEAD = 16
 
 
-class StoreReading(RaggedShards):
+class StoreReading(Shards):
     """Reads from the shards that are there."""
 
     @property
@@ -77,10 +77,10 @@ class StoreReading(RaggedShards):
         """Items as :class:`Features` in memory; only the readouts and texts ``names``, if given, and only ``rows``."""
         wanted = self._wanted(rows)
         count = len(self) if wanted is None else len(wanted)
-        spans = list(self._by_shard(wanted)) or [(min(self.entries), slice(0, 0), slice(0, 0))]
-        tables = [self._rows(n).take(np.arange(self.entries[n].rows)[inside]) for n, _, inside in spans]
+        spans, order = self._spans(wanted)
+        tables = [self._rows(n).take(np.arange(self.entries[n].rows)[inside]) for n, inside in spans]
         held = [row for table in tables for row in table.to_pylist()]
-        items = [held[k] for k in np.argsort(np.concatenate([np.arange(count)[into] for _, into, _ in spans]))]
+        items = [held[k] for k in order]
         said = [key.removeprefix("text/") for key in tables[0].column_names if key.startswith("text/")]
         keep = {*self.shapes, *self.ragged_names, *said} if names is None else set(names)
         missing: dict[str, dict[str, str]] = {}

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from .index import WRITTEN, Entry, StoreHeader, read_rows
 from .place import Place
 from .precision import SCALE, Rounding, decode_file, encode
 
+_Sum = TypeVar("_Sum", float, Rounding)
 #: Name of the rows of each item that stand beside a ragged tensor.
 COUNTS = ":rows"
 
@@ -197,6 +199,13 @@ class Shards:
                 inside = slice(first, first + len(inside))
             yield int(number), into, inside
 
+    def _spans(self, wanted: npt.NDArray[np.intp] | None) -> tuple[list[tuple[int, Any]], npt.NDArray[np.intp]]:
+        """Shards and where the wanted items stand in each, one shard at least; and the order to put these items in."""
+        count = len(self) if wanted is None else len(wanted)
+        found = list(self._by_shard(wanted)) or [(min(self.entries), slice(0, 0), slice(0, 0))]
+        order = np.argsort(np.concatenate([np.arange(count)[into] for _, into, _ in found]))
+        return [(number, inside) for number, _, inside in found], order
+
     def _shard(self, number: int) -> OpenShard:
         if number not in self._open:
             if number not in self.entries:
@@ -214,29 +223,17 @@ class Shards:
     @property
     def rounding(self) -> dict[str, Rounding]:
         """Name of a readout -> what the stored type loses of it."""
-        found: dict[str, Rounding] = {}
-        for entry in self.entries.values():
-            for name, one in entry.rounding.items():
-                found[name] = found.get(name, Rounding()) + one
-        return found
+        return _added((entry.rounding for entry in self.entries.values()), Rounding())
 
     @property
     def seconds(self) -> dict[str, float]:
         """Name -> wall seconds of the passes that made it."""
-        found: dict[str, float] = {}
-        for entry in self.entries.values():
-            for name, one in entry.seconds.items():
-                found[name] = found.get(name, 0.0) + one
-        return found
+        return _added((entry.seconds for entry in self.entries.values()), 0.0)
 
     @property
     def provenance(self) -> Provenance:
         """Where the features came from."""
         return self.header.provenance
-
-
-class RaggedShards(Shards):
-    """Shards in which some readouts have several rows per item."""
 
     @property
     def ragged_names(self) -> tuple[str, ...]:
@@ -247,13 +244,12 @@ class RaggedShards(Shards):
         """Read a readout with several rows per item, of all items or of those at ``rows``, in that order."""
         if name not in self.ragged_names:
             raise InnerjudgeError(f"given {name!r}, expected one of {', '.join(self.ragged_names) or 'none'}")
-        wanted = self._wanted(rows)
-        parts: list[Ragged] = []
-        places: list[npt.NDArray[np.intp]] = []
-        count = len(self) if wanted is None else len(wanted)
-        for number, into, inside in self._by_shard(wanted):
-            parts.append(self._shard(number).ragged(name, inside))
-            places.append(np.arange(count)[into])
-        if not parts:
-            return self._shard(min(self.entries)).ragged(name, slice(0, 0))
-        return Ragged.stack(parts).take(np.argsort(np.concatenate(places)))
+        spans, order = self._spans(self._wanted(rows))
+        return Ragged.stack([self._shard(number).ragged(name, inside) for number, inside in spans]).take(order)
+
+
+def _added(parts: Iterable[Mapping[str, _Sum]], none: _Sum) -> dict[str, _Sum]:
+    found: dict[str, _Sum] = {}
+    for name, one in chain.from_iterable(part.items() for part in parts):
+        found[name] = found.get(name, none) + one
+    return found
