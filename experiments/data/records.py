@@ -152,7 +152,6 @@ _KNOWN = tomllib.loads(Path(__file__).with_name("known.toml").read_text("utf-8")
 _OFTEN: dict[str, list[str]] = _KNOWN["often"]
 #: First bytes of files that are tables, and no plain lines of JSON, and of files that are none -> what they are.
 _FILES, _FOREIGN = ({start.encode(): what for start, what in _KNOWN[name].items()} for name in ("files", "foreign"))
-#: Columns by kind, in words.
 FIELDS_OF_KINDS = (
     "trace: prompt, response, and correct where it is known; rating: prompt, response, scores; choice: question, "
     "options; pair: prompt, response_a, response_b, or prompt, chosen, rejected"

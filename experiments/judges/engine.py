@@ -100,9 +100,7 @@ class EngineJudge:
         if reasons:
             place, reason = next(iter(reasons.items()))
             raise InnerjudgeError(f"given pair {place}, which cannot be encoded ({reason}), expected pairs of strings")
-        return [
-            replace(one, id=str(k)) for k, one in zip(places, (_encoded(self, item) for item in items), strict=True)
-        ]
+        return [replace(_encoded(self, item), id=str(k)) for k, item in zip(places, items, strict=True)]
 
     def encode_sampled(self, prompt: Sequence[int], answer: Sequence[int]) -> Encoding:
         """An answer, by the ids of its prompt and of its own tokens, as the engine read and sampled them."""

@@ -25,7 +25,6 @@ class CrossEncoderJudge:
     :meth:`.Judge.as_cross_encoder`; ``activation_fn`` is applied to the tensor of scores, where there is one.
     """
 
-    #: One score a pair.
     num_labels = 1
 
     def __init__(self, judge: "PairJudge", activation_fn: Callable[[Any], Any] | None = None) -> None:

@@ -104,7 +104,6 @@ def choose_opponent(
 
 
 def _heard(items: Sequence[Item], cued: Features, passes: Passes, asking: Ask, *, swapped: bool) -> dict[Turn, Said]:
-    """What the model says of items in every turn, shown in one order."""
     more = "-swapped" if swapped else ""
     read: dict[Turn, Features] = {
         "cue": cued,

@@ -128,10 +128,7 @@ def _typed(value: str) -> Any:
 
 
 def _relabelled(items: Iterable[Item], files: Sequence[Path], raters: Sequence[str], how: FitHow) -> list[Trace]:
-    """Traces with the labels of raters alone: ``correct`` as is likelier, and ``p_correct`` where that is not sure.
-
-    What is centred has a ``sample_weight``.
-    """
+    """Traces, labels of raters alone: ``correct`` as is likelier, ``p_correct`` where unsure; weights if centred."""
     rows = (replace(row, data="") for path in files for row in read_table(path))
     said = [row for row in rows if isinstance(row.label, bool) or (how == "centred" and row.score is not None)]
     if odd := {*raters} - {row.judge for row in said}:
@@ -176,7 +173,6 @@ def _parted(labels: Sequence[Any], groups: Sequence[str], rows: Rows, wanted: Wa
 def _promise(
     judge: BaseJudge, store: FeatureStore, labels: list[Any], groups: list[str], wanted: Wanted, rows: Rows, seed: int
 ) -> str:
-    """The promise on the questions beside the fit, read part by part."""
     said: list[Verdict] = []
     for some in np.array_split(rows, -(-len(rows) // PART)):
         also = (States(wanted.along, "last").name,) if wanted.along else ()

@@ -202,7 +202,6 @@ def claim(at: Place, header: dict[str, Any], get_items: Callable[[], Iterable[It
 
 
 def _written(at: Place, name: str, lines: Iterable[bytes]) -> str:
-    """Write lines, and say their digest."""
     digest = hashlib.sha256()
 
     def passing() -> Iterator[bytes]:

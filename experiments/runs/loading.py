@@ -77,7 +77,6 @@ class Model:
         return found
 
 
-#: The judge's own model.
 OWN = Model(None)
 
 

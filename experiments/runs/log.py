@@ -29,7 +29,6 @@ class _Json(logging.Formatter):
     """One JSON object a line: time, level, event, and the numbers that belong to it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
         when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
         said = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
         return json.dumps(said | _given(record), default=str)
@@ -68,7 +67,6 @@ class _Plain(logging.Formatter):
     """Time, level where it is not the usual one, sentence, and the numbers that belong to it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
         more = " ".join(f"{name}={value}" for name, value in _given(record).items())

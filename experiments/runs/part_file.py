@@ -21,7 +21,6 @@ class PartFile:
     def __init__(self, out: Path, job: str, size: int, *, other: Literal["refuse", "drop"] = "refuse") -> None:
         self._out, self._path = out, out.with_name(f"{out.name}.part")
         self._header = json.dumps(sealed({"job": job}))
-        #: Rows so far.
         self.rows: list[dict[str, Any]] = self._read(size, other)
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:

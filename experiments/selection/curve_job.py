@@ -115,7 +115,6 @@ def _judges(files: Sequence[Path], how: CurveSettings) -> dict[str, Columns]:
 
 
 def _page(points: Sequence[Point], **known: Any) -> str:
-    """``templates/curves.md`` of points and of what else is ``known``."""
     largest, lines = max(point.n for point in points), dict[tuple[str, str], dict[int, Point]]()
     for point in points:
         lines.setdefault((point.rule, point.judge), {})[point.n] = point

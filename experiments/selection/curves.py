@@ -81,7 +81,7 @@ def curve_rows(
         return accuracy_against_n(
             columns.answers, columns.scores, columns.correct, columns.questions,
             rule=rule, n_max=largest, n_orders=n_orders, seed=seed,
-        ).each  # fmt: skip
+        )  # fmt: skip
 
     sizes = np.arange(1, largest + 1)
     costs = _mean_of(first.tokens, kept), _mean_of(first.seconds, kept)

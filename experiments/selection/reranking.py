@@ -1,7 +1,5 @@
 """Figures of reranking: how often the candidate that a rule picks is right, over random subsets of a question too."""
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 from scipy.special import comb
@@ -50,13 +48,6 @@ def _expected(rule: Rule, answers: Answers, scores: Floats, correct: npt.NDArray
     return float(correct[orders][np.arange(ORDERS), picked].mean())
 
 
-class Curve(NamedTuple):
-    """Expected accuracy of 1 to ``n_max`` candidates, ``[n_max]``, and ``each`` question's."""
-
-    accuracy: Floats
-    each: Floats
-
-
 def accuracy_against_n(
     answers: Answers,
     scores: Scores,
@@ -67,8 +58,8 @@ def accuracy_against_n(
     n_max: int | None = None,
     n_orders: int = 100,
     seed: int,
-) -> Curve:
-    """Expected accuracy of a rule over random subsets of ``N`` candidates of each question, ``N = 1 .. n_max``.
+) -> Floats:
+    """Expected credit of a rule over random subsets of ``N`` of a question's candidates: ``[questions, n_max]``.
 
     Subsets are the first ``N`` of random orders of a question (:func:`orders`), so that ties go to a random one.
     ``"random"`` and ``"oracle"`` are exact, as is every rule at ``N = 1``; with all candidates it is the rule's
@@ -81,7 +72,7 @@ def accuracy_against_n(
     for q in kept:
         own, right = ([answers[i] for i in q], [scores[i] for i in q]), np.array([bool(correct[i]) for i in q])
         curves.append(credits(*own, right, rule=rule, n_max=largest, orders=orders(rng, len(q), n_orders)))
-    return Curve(np.mean(curves, axis=0), np.array(curves))
+    return np.array(curves)
 
 
 def large_questions(correct: Labels, groups: Groups, n_max: int | None) -> tuple[list[list[int]], int]:

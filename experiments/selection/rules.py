@@ -52,7 +52,6 @@ class Rule:
         return f"top-maj@{self.k}" if self.name == "top-maj" else self.name
 
 
-#: The rules that read scores, and all of them.
 READ_SCORES = ("best-of-n", "top-maj", "weighted", "best-of-majority")
 RULES = (*READ_SCORES, "majority", "oracle", "random")
 

@@ -125,7 +125,6 @@ def values_under(statistic: Statistic, weights: Floats, group_of: Index) -> Floa
 
 
 def _interval(parts: Sequence[Statistic], groups: Groups, confidence: float) -> Interval:
-    """Of one statistic, or of the first less the second."""
     if not 0 < confidence < 1:
         raise InnerjudgeError(f"given the confidence {confidence}, expected one between 0 and 1: pass for example 0.95")
     odd = next((part.size for part in parts if part.size != len(groups)), None)
@@ -177,7 +176,6 @@ def _error(
 
 
 def _numbers(groups: Groups) -> Index:
-    """Number of the question of each row, by first appearance."""
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.intp)
 

@@ -71,7 +71,6 @@ def _moved(key: tuple[str, ...], a: Mapping[str, Any], b: Mapping[str, Any], n: 
 
 
 def _differing(first: Any, second: Any, place: str = "") -> list[tuple[str, Any, Any]]:
-    """Leaves that differ, with their place."""
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         found = []
         for name in dict.fromkeys([*first, *second]):
@@ -83,5 +82,4 @@ def _differing(first: Any, second: Any, place: str = "") -> list[tuple[str, Any,
 
 
 def _are_parts(value: Any) -> bool:
-    """Whether this is a list of parts, such as the data sets."""
     return isinstance(value, list) and all(isinstance(one, Mapping) for one in value)

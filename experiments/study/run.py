@@ -100,9 +100,5 @@ class StudyRun(ComparisonRun):
 def sources_of(study: Study) -> list[Source]:
     """The data sets of a study."""
     seed = study.seeds.data
-    return [
-        Source(
-            data=load_data(spec.source, limit=spec.limit, seed=seed, columns=spec.columns), candidates=spec.candidates
-        )
-        for spec in study.data
-    ]
+    read = [load_data(one.source, limit=one.limit, seed=seed, columns=one.columns) for one in study.data]
+    return [Source(data=data, candidates=one.candidates) for data, one in zip(read, study.data, strict=True)]

@@ -14,7 +14,6 @@ from ....probes import Promise, Verdict
 from ...judges.judge import Judge
 from .limits import Limits, Meters, Refused
 
-#: A prompt and a response to it.
 AskedPair = tuple[Text, Text]
 
 

@@ -67,13 +67,11 @@ def protocol_of(most: int) -> Callable[..., H11Protocol]:
                 self._stop()
 
         def on_response_complete(self) -> None:
-            """Start the clock for the next request."""
             super().on_response_complete()
             if self.cycle is None or self.cycle.response_complete:
                 self._wait()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            """Forget the clock."""
             self._stop()
             super().connection_lost(exc)
 

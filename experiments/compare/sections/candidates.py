@@ -58,10 +58,10 @@ def candidate_curves(lens: Lens) -> tuple[Curve, ...]:
     lines += [("oracle", Rule("oracle"), nothing)]
     curves, seed = [], lens.settings.seeds.split
     for label, rule, column in lines:
-        found = accuracy_against_n(answers, column, correct, lens.groups, rule=rule, seed=seed)
-        low, high = interval(found.each)
-        sizes, ends = range(1, len(found.accuracy) + 1), {"low": tuple(low.tolist()), "high": tuple(high.tolist())}
-        curves.append(Curve(label=label, x=tuple(sizes), y=tuple(map(float, found.accuracy)), **ends))
+        each = accuracy_against_n(answers, column, correct, lens.groups, rule=rule, seed=seed)
+        low, high = interval(each)
+        sizes, ends = range(1, each.shape[1] + 1), {"low": tuple(low.tolist()), "high": tuple(high.tolist())}
+        curves.append(Curve(label=label, x=tuple(sizes), y=tuple(each.mean(axis=0).tolist()), **ends))
     return tuple(curves)
 
 

@@ -129,7 +129,6 @@ def _said(size: int, disk: Disk) -> str:
     return f"about {decimal(size)} are to be written and {decimal(disk.free)} of {decimal(disk.total)} are free"
 
 
-#: Items that are read to measure.
 SAMPLE = 64
 
 

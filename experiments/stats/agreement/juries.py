@@ -1,9 +1,8 @@
 """Several judges as one (mean, votes, exam weights), and a judge among people: in place of one, or as one more."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 from scipy.special import logit
@@ -11,8 +10,6 @@ from scipy.special import logit
 from ....models.errors import InnerjudgeError
 from ..statistic import SIGNED, Said, Statistic, Values, combine, finite, ratio, require_same_length
 from .reliability import Level, krippendorff_alpha
-
-Weighting = Literal["uniform", "log-odds", "exponential", "power"]
 
 
 def mean_jury(scores: Sequence[Values], *, weights: Sequence[float] | None = None) -> list[float | None]:
@@ -44,31 +41,19 @@ def weighted_vote(verdicts: Sequence[Said], *, weights: Sequence[float] | None =
     return found
 
 
-def exam_weights(
-    exam: Mapping[str, float], *, passing: float = 0.6, by: Weighting = "log-odds", alpha: float = 1.0
-) -> dict[str, float]:
-    r"""Weights of the jurors that pass an exam, by their share of right answers ``p`` in it; they sum to 1.
+def exam_weights(exam: Mapping[str, float], *, passing: float = 0.6) -> dict[str, float]:
+    r"""Weights of the jurors that pass an exam, by the log-odds of their share right in it; they sum to 1.
 
-    Take the exam on a split of its own: weights from the reported items are chosen on what they are reported on. ``by``
-    is ``"uniform"``, ``"log-odds"`` (:math:`\log(p/(1-p))`), ``"exponential"`` (:math:`e^{\alpha p}`) or ``"power"``
-    (:math:`p^\alpha`). At ``p = 1`` the log-odds are infinite, and those of 0.999 are taken; at or below one half they
-    are not above 0, and the juror gets no weight, as in the release. It is an error if nobody passes.
+    Take the exam on a split of its own: weights from the reported items are chosen on what they are reported on. At a
+    share of 1 the log-odds are infinite, and those of 0.999 are taken; at or below one half they are not above 0, and
+    the juror gets no weight, as in the release. It is an error if nobody passes.
 
     Source:
         PRE, peer review (arXiv 2401.15641), qualification exam and weights.
     """
-    odd = {k: p for k, p in exam.items() if not 0 <= p <= 1}
-    if odd or by not in ("uniform", "log-odds", "exponential", "power"):
-        raise InnerjudgeError(
-            f"given exam scores {odd or dict(exam)} and by={by!r}, expected shares and a named weight"
-        )
-    weigh: dict[Weighting, Callable[[float], float]] = {
-        "uniform": lambda p: 1.0,
-        "log-odds": lambda p: max(float(logit(np.clip(p, 0.001, 0.999))), 0.0),
-        "exponential": lambda p: float(np.exp(alpha * p)),
-        "power": lambda p: float(p**alpha),
-    }
-    weights = {k: weigh[by](p) for k, p in exam.items() if p >= passing}
+    if odd := {k: p for k, p in exam.items() if not 0 <= p <= 1}:
+        raise InnerjudgeError(f"given exam scores {odd}, expected shares from 0 to 1")
+    weights = {k: max(float(logit(np.clip(p, 0.001, 0.999))), 0.0) for k, p in exam.items() if p >= passing}
     total = sum(weights.values())
     if not total > 0:
         raise InnerjudgeError(

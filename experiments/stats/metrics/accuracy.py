@@ -91,21 +91,17 @@ def pair_accuracy(
     forward: Sequence[str | None],
     backward: Sequence[str | None],
     *,
-    ties: str = "skip",
     unscored: str = "skip",
 ) -> Statistic:
     """Share of pairs judged as people did in both orders, verdicts *named as in the item* (``"a"``: ``response_a``).
 
-    ``ties="skip"`` leaves human ties out; ``"match"`` keeps them, right where both verdicts are ``"tie"``. A verdict
-    ``"tie"`` on a decided pair is wrong either way. ``unscored`` as in :func:`accuracy`.
+    Human ties are left out; a verdict ``"tie"`` is wrong. ``unscored`` as in :func:`accuracy`.
     """
     statistic.require_same_length(preferences=preferences, forward=forward, backward=backward)
-    if ties not in ("skip", "match"):
-        raise InnerjudgeError(f'given ties={ties!r}, expected "skip" or "match"')
     rights = [
         None if f is None or b is None else f == b == p for p, f, b in zip(preferences, forward, backward, strict=True)
     ]
-    return _share(rights, [p is not None and (ties == "match" or p != "tie") for p in preferences], unscored)
+    return _share(rights, [p not in (None, "tie") for p in preferences], unscored)
 
 
 def _share(rights: Rights, counts: Sequence[bool], unscored: str) -> Statistic:

@@ -160,10 +160,8 @@ def candidates_of(items: Sequence[Item], *, data: str = "", scale: tuple[int, in
         match item:
             case Trace():
                 given = item.extra.get("reference") or item.extra.get("ground_truth") or known.get(item.question_id)
-                reference = str(given) if given is not None else None
-                found.append(
-                    Candidate(**base, prompt=item.prompt, response=plain_text(item.response), reference=reference)
-                )
+                base["reference"] = None if given is None else str(given)
+                found.append(Candidate(**base, prompt=item.prompt, response=plain_text(item.response)))
             case Rating():
                 base |= {"criterion": item.criterion, "reference": item.reference, "scale": scale}
                 found.append(Candidate(**base, prompt=item.prompt, response=plain_text(item.response)))

@@ -18,7 +18,6 @@ from ...data.verdict_table import Row
 from ...stats.statistic import SHARE, Statistic, finite, ratio
 from .ask import Candidate, Manner, Question
 
-#: Most questions kept of a written checklist.
 MOST_CHECKS = 10
 
 

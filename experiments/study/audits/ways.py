@@ -230,11 +230,14 @@ def flips(audit: Auditing) -> list[Row]:
     def made() -> list[Row]:
         found: list[Row] = []
         for mode in ("point-wise", "pair-wise"):
-            base = _winners(audit, pairs, mode)
-            found += _flip_rows(pairs, base, mode, "plain")
+            won = {"plain": _winners(audit, pairs, mode)}
             for name, rewrite in DISTRACTORS.items():
-                changed = distracted_losers(pairs, base, rewrite)
-                found += _flip_rows(pairs, _winners(audit, changed, mode), mode, name)
+                won[name] = _winners(audit, distracted_losers(pairs, won["plain"], rewrite), mode)
+            for template, said in won.items():
+                for (x, y), verdict in zip(pairs, said, strict=True):
+                    both, why = f"{x.candidate}|{y.candidate}", None if verdict else "one of the two is unscored"
+                    found.append(Row(data=x.data, question=x.question, candidate=both, judge=f"flips, {mode}",
+                                     template=template, label=verdict, unscored=why))  # fmt: skip
         return found
 
     return audit.step("flips", len(pairs), made)
@@ -254,20 +257,3 @@ def _winners(audit: Auditing, pairs: Sequence[tuple[Candidate, Candidate]], mode
     alone = pointwise([one for pair in pairs for one in pair])
     scores = [row.score for row in audit.asked(alone, mode, "logits")]
     return [preference(x, y) for x, y in zip(scores[::2], scores[1::2], strict=True)]
-
-
-def _flip_rows(
-    pairs: Sequence[tuple[Candidate, Candidate]], verdicts: Sequence[str | None], mode: str, template: str
-) -> list[Row]:
-    return [
-        Row(
-            data=x.data,
-            question=x.question,
-            candidate=f"{x.candidate}|{y.candidate}",
-            judge=f"flips, {mode}",
-            template=template,
-            label=verdict,
-            unscored=None if verdict is not None else "one of the two is unscored",
-        )
-        for (x, y), verdict in zip(pairs, verdicts, strict=True)
-    ]

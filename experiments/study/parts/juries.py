@@ -32,7 +32,7 @@ def panels(lens: Lens) -> Section | None:
         return None
     exam = {name: share for name, (_, share) in jurors.items()}
     try:
-        weights = exam_weights(exam, passing=0.6, by="log-odds")
+        weights = exam_weights(exam)
     except InnerjudgeError:
         weights = {}
     made = _panels(lens, {name: said for name, (said, _) in jurors.items()}, weights)

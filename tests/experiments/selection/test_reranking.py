@@ -95,19 +95,19 @@ def test_the_fast_rules_equal_the_plain_ones_on_every_order(
 def test_curve_approaches_the_exact_expectation() -> None:
     answers, scores, correct = ["7", "8", "8", "5"], [0.4, 0.9, 0.1, 0.5], [True, False, False, True]
     rule = Rule("best-of-n")
-    curve = accuracy_against_n(answers, scores, correct, ["p"] * 4, rule=rule, n_orders=4000, seed=0)
+    curve = accuracy_against_n(answers, scores, correct, ["p"] * 4, rule=rule, n_orders=4000, seed=0).mean(axis=0)
     for n in range(1, 5):  # every subset of n of the 4
         exact = np.mean(
             [credit(rule, [answers[i] for i in s], [scores[i] for i in s], [correct[i] for i in s])
              for s in combinations(range(4), n)]
         )  # fmt: skip
-        assert curve.accuracy[n - 1] == pytest.approx(exact, abs=0.03)
+        assert curve[n - 1] == pytest.approx(exact, abs=0.03)
 
 
 def test_oracle_and_mean_are_exact() -> None:
     correct = [True, False, False]
     oracle, mean = (
-        accuracy_against_n(["7", "8", "9"], [1, 2, 3], correct, ["p"] * 3, rule=Rule(name), seed=0).accuracy
+        accuracy_against_n(["7", "8", "9"], [1, 2, 3], correct, ["p"] * 3, rule=Rule(name), seed=0).mean(axis=0)
         for name in ("oracle", "random")
     )
     assert oracle == pytest.approx([1 / 3, 2 / 3, 1.0])
@@ -124,19 +124,18 @@ def test_curve_ends_at_the_selection_accuracy(name: str) -> None:
     if name in ("majority", "weighted"):  # no ties: one answer leads in each question
         answers = ["ab"[i % 8 > 4] for i in range(n)]
         correct = [a == "a" and i < 24 for i, a in enumerate(answers)]
-    curve = accuracy_against_n(answers, scores, correct, groups, rule=rule, n_orders=20, seed=0)
-    assert len(curve.accuracy) == 8
-    assert len(curve.each) == 5
-    assert curve.accuracy[-1] == pytest.approx(selection_accuracy(answers, scores, correct, groups, rule=rule).value)
+    each = accuracy_against_n(answers, scores, correct, groups, rule=rule, n_orders=20, seed=0)
+    assert each.shape == (5, 8)
+    assert each[:, -1].mean() == pytest.approx(selection_accuracy(answers, scores, correct, groups, rule=rule).value)
 
 
 def test_curve_keeps_the_questions_with_enough_candidates() -> None:
     groups, answers, scores = ["p", "q", "q"], ["7", "7", "8"], [1.0, 2.0, 3.0]
     correct = [False, True, True]
     few = accuracy_against_n(answers, scores, correct, groups, rule=Rule("best-of-n"), seed=0)
-    assert (few.accuracy.tolist(), len(few.each)) == ([0.5], 2)
+    assert (few.mean(axis=0).tolist(), len(few)) == ([0.5], 2)
     more = accuracy_against_n(answers, scores, correct, groups, rule=Rule("best-of-n"), n_max=2, seed=0)
-    assert (more.accuracy.tolist(), len(more.each)) == ([1.0, 1.0], 1)
+    assert (more.mean(axis=0).tolist(), len(more)) == ([1.0, 1.0], 1)
     with pytest.raises(
         InnerjudgeError, match="given at most 2 candidates of known correctness a question, expected a question with 3"
     ):
@@ -149,6 +148,7 @@ def test_curve_is_seeded() -> None:
     rng = np.random.default_rng(0)
     columns = (["abc"[i % 3] for i in range(30)], rng.random(30), (rng.random(30) < 0.5).tolist(), ["p"] * 30)
     a, b, c = (
-        accuracy_against_n(*columns, rule=Rule("majority"), n_orders=20, seed=s).accuracy.tolist() for s in (0, 0, 1)
+        accuracy_against_n(*columns, rule=Rule("majority"), n_orders=20, seed=s).mean(axis=0).tolist()
+        for s in (0, 0, 1)
     )
     assert a == b != c

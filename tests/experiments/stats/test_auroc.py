@@ -132,12 +132,8 @@ def test_pair_accuracy() -> None:
     # decided and scored: a/a right, b/(b, a) wrong, a/(tie, tie) wrong
     skip = pair_accuracy(human, forward, backward)
     assert (skip.value, skip.n) == (pytest.approx(1 / 3), 3)
-    match = pair_accuracy(human, forward, backward, ties="match")
-    assert (match.value, match.n) == (0.5, 4)
     wrong = pair_accuracy(human, forward, backward, unscored="wrong")
     assert (wrong.value, wrong.n) == (0.25, 4)
-    with pytest.raises(InnerjudgeError, match="ties='half'"):
-        pair_accuracy(human, forward, backward, ties="half")
 
 
 @pytest.mark.parametrize("name", ORACLES)
