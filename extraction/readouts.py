@@ -230,12 +230,7 @@ class TokenStats(_OfRanges):
     @property
     def statistic(self) -> str:
         """What is computed of each token: ``what``, or what stands in its brackets."""
-        return self.what[5:-1] if self.by_range else self.what
-
-    @property
-    def by_range(self) -> bool:
-        """Whether there is one row a range."""
-        return self.what.startswith("mean(") and self.what.endswith(")")
+        return self.what[5:-1] if self.what.startswith("mean(") else self.what
 
     @property
     def top(self) -> int:

@@ -49,7 +49,7 @@ def token_values(
             values[readout.name] = torch.stack((table.sum(1), counts), dim=1).cpu().numpy()
         else:
             numbers = found[readout.statistic].cpu().numpy()
-            if readout.by_range:
+            if readout.statistic != readout.what:  # one row a range
                 spans = [
                     [(place[k, max(a, 1)], b - max(a, 1)) for a, b in i.places(readout.role)] if rows[k] else []
                     for k, i in enumerate(items)

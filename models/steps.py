@@ -1,6 +1,5 @@
 """Steps that an answer brings along: where they stand in it, and which of them are known to be right."""
 
-import re
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
@@ -12,7 +11,6 @@ from .markers import Span
 Steps = tuple[str, ...] | tuple[Span, ...]
 #: Right, wrong or unknown, one a step.
 StepLabels = tuple[bool | None, ...]
-_WORD = re.compile(r"\S")
 
 
 def checked_steps(response: str, steps: Any, labels: Any, first: Any) -> tuple[Steps, StepLabels | None, int | None]:
@@ -51,8 +49,7 @@ def step_spans(steps: Sequence[Any], response: str) -> tuple[Span, ...]:
     at = 0
     for k, step in enumerate(steps):
         if isinstance(step, str):
-            word = _WORD.search(response, at)
-            start = at if response.startswith(step, at) or word is None else word.start()
+            start = at if response.startswith(step, at) else len(response) - len(response[at:].lstrip())
             span = (start, start + len(step))
             there = response.startswith(step, start)
         else:

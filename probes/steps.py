@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,6 @@ from ..models.foreign import parse_json, refusing
 from ..models.roles import Role
 from .description import derived
 from .estimator import parameters
-from .fitted_arrays import Array, Forms, Number, Tuple
 from .judge import Scores
 from .labels import Bools, Floats, correctness
 from .regression import LOGISTIC_CANDIDATES, TEXT_CANDIDATES, fit_logistic, fit_sparse
@@ -90,12 +89,6 @@ class StepOpponent(TextReader):
     kinds = ("trace",)
     label_fields = ("step_labels", "sample_weight")
     needs = derived(lambda self: ("tokens/step.mean(log_probability)" if self.by == "log_probability" else "steps",))
-    forms: ClassVar[Forms] = {
-        "coef_": Array(("weights",)),
-        "intercept_": Number(),
-        "vocabulary_": Tuple("names"),
-        "idf_": Array(("terms",), low=0),
-    }
 
     def _unreadable(self, features: Features) -> dict[str, str]:
         texts = features.texts[self.needs[0]] if self.needs == ("steps",) else ()

@@ -21,6 +21,7 @@ from ..judges.panel import EVERY, TEXT, Seat, askable, chosen, panel
 from .items import DataItems
 from .judging import Judging, curves_of
 from .results import Byproducts, Outcome
+from .sections.first_error import with_borders
 from .settings import Settings
 from .steps import ReadPart
 from .text_side import with_best_text, with_costs
@@ -47,7 +48,7 @@ class Evaluation(DataItems):
     @cached_property
     def seats(self) -> dict[str, Seat]:
         """The judges; see :func:`seats_of`."""
-        return seats_of(self.kind, self.settings, self.only)
+        return seats_of(self)
 
     @cached_property
     def judging(self) -> Judging:
@@ -77,14 +78,15 @@ class Evaluation(DataItems):
 
     def _judged(self) -> list[Row]:
         run = self.judging
-        outcomes = with_costs(run, with_best_text(run, run.outcomes()))
+        outcomes = with_borders(run, with_costs(run, with_best_text(run, run.outcomes())))
         if self.kind == "trace":  # also what each judge says of the question alone
             read = run.features["items"], run.labels, run.fit, run.test
             outcomes = [replace(o, random=of_the_question(run.seats[o.judge].judge, *read)) for o in outcomes]
         curves, maps = curves_of(run)
         seconds = {one.judge: one.seconds_per_item for one in outcomes}
         cost = {one.judge: asdict(one.cost) for one in outcomes if one.cost is not None}
-        self.made = found = Byproducts(notes=run.notes, curves=[*curves], maps=[*maps], seconds=seconds, cost=cost)
+        borders = {one.judge: one.border for one in outcomes if one.border is not None}
+        self.made = found = Byproducts(run.notes, [*curves], [*maps], seconds, cost, borders)
         # Kept before the verdicts are written, so that no verdicts are there without them.
         self.store.records(f"beside-{self.name}", self.depends, lambda: [asdict(found)])
         return rows_of(self, outcomes)
@@ -184,15 +186,17 @@ def every_seat(kind: str, settings: Settings) -> dict[str, Seat]:
     return panel(kind, between=positions(settings.between), **own)
 
 
-def seats_of(kind: str, settings: Settings, only: Sequence[str] = ()) -> dict[str, Seat]:
-    """The judges of a comparison that fit a kind of item, or ``only`` some; judges of which none fits are an error."""
+def seats_of(one: Evaluation) -> dict[str, Seat]:
+    """The judges that fit its items (of steps: where they have labels of steps), or ``only`` some; none is an error."""
+    kind, settings, only = one.kind, one.settings, one.only
+    own = any(getattr(item, "step_labels", None) is not None for item in one.source.data.items)
     every = askable(every_seat(kind, settings), reasoning=settings.reasoning_tokens > 0, abstain=settings.abstain)
     if settings.judges and not set(settings.judges) & {EVERY, *every}:
         raise InnerjudgeError(
             f"given judges {', '.join(settings.judges)}, of which none judges {kind}s, expected some of "
             f"{', '.join(every)}"
         )
-    found = chosen(every, settings.judges)
+    found = {name: seat for name, seat in chosen(every, settings.judges).items() if own or not seat.judge.of_steps}
     return {name: seat for name, seat in found.items() if name in only} if only else found
 
 

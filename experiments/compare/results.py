@@ -41,6 +41,7 @@ class Outcome:
     again: Sequence[Verdict | None] | None = None
     random: Sequence[Verdict] | None = None
     seconds_per_item: float | None = None
+    border: float | None = None
     cost: Cost | None = None
 
 
@@ -50,12 +51,12 @@ def moved_back(verdict: Verdict, order: tuple[int, ...]) -> Verdict:
     return replace(verdict, label=order[label]) if isinstance(label, int) and label < len(order) else verdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Byproducts:
     """What is kept beside the verdicts: ``notes`` of what the judges chose, curves over blocks, maps of heads.
 
-    By judge, ``seconds`` are those of an item, on the machine on which it was asked, and ``cost`` has the prompts and
-    tokens of an item.
+    By judge, ``seconds`` are those of an item, on the machine on which it was asked, ``cost`` has the prompts and
+    tokens of an item, ``borders`` what a step must score to count as right.
     """
 
     notes: list[str]
@@ -63,3 +64,4 @@ class Byproducts:
     maps: list[HeadMap]
     seconds: dict[str, float | None]
     cost: dict[str, dict[str, float]]
+    borders: dict[str, float]

@@ -27,6 +27,7 @@ from .report.browse import shown_items
 from .sections.blocks import by_block
 from .sections.candidates import candidates, cascade
 from .sections.confounds import confounds
+from .sections.first_error import first_errors
 from .sections.headline import headline, scores
 from .sections.opponents import opponents
 from .settings import Settings, Source
@@ -190,6 +191,7 @@ def sections_of(one: Evaluation, lens: Lens) -> list[Section]:
         scores(lens),
         confounds(lens),
         candidates(lens),
+        first_errors(lens, one.items, one.beside.borders),
         cascade(lens, one.beside.cost | one.cost_elsewhere),
         by_block(lens, one.beside.curves, one.beside.maps),
     )
@@ -230,7 +232,7 @@ def _summary(
     if "opponents" in first:
         (stands,) = (s.grids[0] for s in sections if s.key == "opponents")
         names = [str(stands.rows[0][0]), lens.settings.against]
-    keys = ("prompts", "bias", "panels", "asked", "steadiness", "labels", "selection", "confounds")
+    keys = ("steps", "prompts", "bias", "panels", "asked", "steadiness", "labels", "selection", "confounds")
     more = [one for key in keys for one in first[key][:1]]
     doubts = [note.removeprefix(WARNING) for note in notes if note.startswith(WARNING)]
     doubts += [one for one in first["confounds"][:1] if not one.startswith("No ")]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from glob import has_magic
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ SAMPLES = ("mmlu", "llmbar", "topical-chat", "gsm8k-solutions")
 _QUESTIONS, _FEWEST = 40, 4
 
 #: Items that a built-in task gives without a limit.
-BUILTIN_SIZE = {"solve": 100, "rate": 400, "choose": 400}
+BUILTIN_SIZE = {"solve": 100, "rate": 400, "choose": 400, "steps": 400}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ def load_data(
 
     Args:
         spec: A file or pattern, as :func:`innerjudge.items_from` reads it; ``LOADER:PATH`` (:data:`.loaders.LOADERS`);
-            ``sample:NAME`` (:data:`SAMPLES`); or ``builtin:solve``, ``builtin:rate``, ``builtin:choose``.
+            ``sample:NAME`` (:data:`SAMPLES`); or ``builtin:NAME`` (:data:`BUILTIN_SIZE`).
         limit: At most this many items (problems for ``builtin:solve``), drawn as :func:`take_groups` says. ``None`` is
             all; for built-in tasks 100 problems or 400 items.
         seed: Seed of the draw, and of the built-in generators (held-out items for every seed).
@@ -95,7 +96,7 @@ def check_spec(
         if columns:
             raise InnerjudgeError(f"given columns (--map) with {spec!r}, expected them with a file: leave them out")
         if named == "builtin" and rest not in BUILTIN_SIZE:
-            raise InnerjudgeError(f"given {spec!r}, expected builtin:solve, builtin:rate or builtin:choose")
+            raise InnerjudgeError(f"given {spec!r}, expected builtin:{', builtin:'.join(BUILTIN_SIZE)}")
         if named == "sample":
             sample_path(rest)
         elif named in LOADERS:
@@ -103,7 +104,7 @@ def check_spec(
         return named, ()
     if not Path(spec).exists() and not has_magic(spec):
         raise InnerjudgeError(
-            f"given {shown(spec)!r}, expected a file or pattern, builtin:solve|rate|choose, "
+            f"given {shown(spec)!r}, expected a file or pattern, builtin:{'|'.join(BUILTIN_SIZE)}, "
             f"sample:{'|'.join(SAMPLES)}, or LOADER:PATH with a loader of {', '.join(LOADERS)}"
             + near(prefix if colon else "", [*LOADERS, "builtin", "sample"], "check the path")
         )
@@ -209,12 +210,13 @@ def _check_draw(limit: int | None, seed: int) -> None:
 
 
 def _builtin(task: str, limit: int | None, seed: int) -> Dataset:
-    from ...models.reference import choose, rate, solve
+    from ...models.reference import choose, rate, solve, steps
 
     count, seed, name = limit or BUILTIN_SIZE[task], HELD_OUT_SEED + seed, f"builtin:{task}"
     if task == "solve":
         return Dataset(name=name, kind="trace", items=(), problems=tuple(solve.problems(count, seed=seed)))
-    items = rate.ratings(count, seed=seed) if task == "rate" else choose.choices(count, seed=seed)
+    made: dict[str, Any] = {"rate": rate.ratings, "choose": choose.choices, "steps": steps.traces}
+    items = made[task](count, seed=seed)
     return Dataset(name=name, kind=kind_of(items[0]), items=tuple(items))
 
 

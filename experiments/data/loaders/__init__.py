@@ -7,21 +7,19 @@ from pathlib import Path
 from ....models.errors import InnerjudgeError, shown
 from ....models.items import Item
 from ..jsonl import check_unique
-from .choices import arc, hellaswag, mmlu
-from .inspect_log import inspect_log
-from .pairs import judgebench, llmbar, mt_bench_human, pandalm, rewardbench
-from .ratings import helpsteer2, prometheus, summeval, topical_chat, ultrafeedback
-from .traces import gsm8k_solutions, lm_eval_samples, openai_messages, processbench, rewardbench2, vllm_outputs
-from .trec import trec
+from . import choices, inspect_log, pairs, ratings, traces, trec
 
+_NAMED = {
+    traces: "gsm8k-solutions rewardbench2 processbench openai-messages vllm-outputs lm-eval-samples",
+    choices: "mmlu arc hellaswag",
+    pairs: "llmbar pandalm mt-bench-human rewardbench judgebench",
+    ratings: "summeval topical-chat prometheus ultrafeedback helpsteer2",
+    inspect_log: "inspect-log",
+    trec: "trec",
+}
 #: Name of a format -> its reader.
 LOADERS: dict[str, Callable[[Path], list[Item]]] = {
-    one.__name__.replace("_", "-"): one
-    for one in (
-        *(gsm8k_solutions, mmlu, llmbar, pandalm, summeval, topical_chat, prometheus, inspect_log, mt_bench_human),
-        *(rewardbench, rewardbench2, judgebench, ultrafeedback, helpsteer2, processbench, arc, hellaswag),
-        *(openai_messages, vllm_outputs, lm_eval_samples, trec),
-    )
+    name: getattr(module, name.replace("-", "_")) for module, names in _NAMED.items() for name in names.split()
 }
 _BESIDE = re.compile(r"(?i)^\.|^(readme|licen[sc]e)|\.(md|txt|sha256|py)$")
 
@@ -50,7 +48,7 @@ def load(spec: str) -> list[Item]:
     (README, LICENSE) and checksums; ``mmlu`` and ``trec`` take the folder whole.
     """
     loader, path = find(spec)
-    files = [path] if loader in (mmlu, trec) else files_of(path)
+    files = [path] if loader in (LOADERS["mmlu"], LOADERS["trec"]) else files_of(path)
     items = [item for file in files for item in loader(file)]
     if not items:
         raise InnerjudgeError(

@@ -1,29 +1,22 @@
-"""Scores of steps: where the first error is (ProcessBench), and one score of a trace from those of its steps.
-
-Scores of a step are probabilities that it is right. ProcessBench: arXiv 2412.06559.
-"""
+"""Probabilities that steps are right: the first error (ProcessBench, arXiv 2412.06559), and one score of a trace."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from scipy.stats import gmean
 
-from ....models.errors import InnerjudgeError
 from .. import statistic
 from ..statistic import SHARE, Floats, Statistic, combine, require_same_length
 
-#: Scores of the steps of each trace; ``None`` where there are none.
+#: Scores of the steps of each trace, and the index of its first wrong step, -1 for none; ``None`` where not known.
 StepScores = Sequence[Sequence[float] | Floats | None]
-#: Index of the first wrong step of each trace, -1 for none; ``None`` where it is not known.
 Firsts = Sequence[int | None]
 
 #: What makes one score of those of the steps. The product and the minimum fall with their number.
-AGGREGATES: dict[str, Callable[[Floats], float]] = {
-    "min": lambda p: float(p.min()),
-    "last": lambda p: float(p[-1]),
-    "product": lambda p: float(p.prod()),
-    "mean": lambda p: float(p.mean()),
-    "geometric mean": lambda p: float(np.exp(np.log(np.maximum(p, 1e-300)).mean())),
-}
+AGGREGATES: dict[str, Callable[[Floats], Any]] = {
+    "min": np.min, "last": lambda p: p[-1], "product": np.prod, "mean": np.mean, "geometric mean": gmean
+}  # fmt: skip
 
 
 def aggregated(scores: StepScores, how: str) -> list[float | None]:
@@ -33,9 +26,7 @@ def aggregated(scores: StepScores, how: str) -> list[float | None]:
         >>> {how: round(aggregated([[0.9, 0.5, 0.8]], how)[0], 6) for how in ("min", "last", "product", "mean")}
         {'min': 0.5, 'last': 0.8, 'product': 0.36, 'mean': 0.733333}
     """
-    if how not in AGGREGATES:
-        raise InnerjudgeError(f"given how={how!r}, expected one of {', '.join(AGGREGATES)}")
-    return [AGGREGATES[how](np.asarray(one)) if one is not None and len(one) else None for one in scores]
+    return [float(AGGREGATES[how](np.asarray(one))) if one is not None and len(one) else None for one in scores]
 
 
 def first_below(scores: StepScores, border: float) -> list[int | None]:

@@ -119,7 +119,7 @@ def test_builtin_items(task: str, kind: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "options", "message"),
     [
-        ("no.jsonl", {}, "given 'no.jsonl', expected a file or pattern, builtin:solve|rate|choose, sample:mmlu|"),
+        ("no.jsonl", {}, "given 'no.jsonl', expected a file or pattern, builtin:solve|rate|choose|steps, sample:mmlu|"),
         ("imdb:no", {}, "given 'imdb:no', expected a file or pattern"),
         ("mmlu:no", {}, "given 'no', expected a folder or file"),
         ("sample:cat", {}, "given 'sample:cat', expected sample:mmlu, sample:llmbar"),

@@ -156,7 +156,7 @@ def test_the_wrong_loader_names_the_file(shared: Path, name: str, other: str) ->
 def test_bad_specs(tmp_path: Path) -> None:
     for spec, message in {
         "mmlu": "expected LOADER:PATH",
-        "imdb:x": "expected LOADER:PATH with a loader of gsm8k-solutions, mmlu",
+        "imdb:x": "expected LOADER:PATH with a loader of gsm8k-solutions, rewardbench2",
         "mmlu:": "given ''",
         f"mmlu:{tmp_path / 'no'}": "expected a folder or file",
         f"mmlu:{tmp_path}": "a folder without CSV files",
