@@ -10,7 +10,8 @@ from ..jsonl import check_unique
 from . import choices, inspect_log, pairs, ratings, traces, trec
 
 _NAMED = {
-    traces: "gsm8k-solutions rewardbench2 processbench openai-messages vllm-outputs lm-eval-samples",
+    traces: "gsm8k-solutions rewardbench2 processbench prm800k math-shepherd openai-messages vllm-outputs "
+    "lm-eval-samples",
     choices: "mmlu arc hellaswag",
     pairs: "llmbar pandalm mt-bench-human rewardbench judgebench",
     ratings: "summeval topical-chat prometheus ultrafeedback helpsteer2",

@@ -61,6 +61,52 @@ def processbench(record: Record, name: str) -> Rows:
     yield asked | {"response": "\n\n".join(steps)} | known | kept(record, "final_answer_correct", "generator")
 
 
+@by_rows
+def prm800k(record: Record, name: str) -> Rows:
+    """PRM800K: solutions whose steps people rated; ratings of 0 and 1 are right, steps behind the last rated unknown.
+
+    A step is the chosen completion, else the labeler's own (not rated), else the first. ``correct`` follows from
+    ``finish_reason``: right at a solution, wrong at an error found.
+    """
+    asked, label = record.inner("question"), record.inner("label")
+    known = [_rated(step) for step in label.records("steps")]
+    known += [(str(text), None) for text in _listed(asked.values.get("pre_generated_steps"))[len(known) :]]
+    steps, labels = zip(*(one for one in known if one[0].strip()), strict=True)
+    prompt, right = asked.text("problem"), {"solution": True, "found_error": False}
+    row = {"question_id": question_of(prompt), "candidate_id": name, "prompt": prompt, "response": "\n".join(steps)}
+    said: dict[str, Any] = {"steps": [*steps], "step_labels": [*labels]} | kept(label, "finish_reason")
+    said["correct"] = right.get(str(said.get("finish_reason")))
+    yield row | said | kept(record, "labeler", "is_quality_control_question")
+
+
+def _rated(step: Record) -> tuple[str, bool | None]:
+    if step.has("human_completion") and not step.has("chosen_completion"):
+        return step.inner("human_completion").text("text"), None
+    many = step.records("completions")
+    one = many[step.whole("chosen_completion", range(len(many))) if step.has("chosen_completion") else 0]
+    return one.text("text"), one.whole("rating", range(-1, 2)) >= 0 if one.has("rating") else None
+
+
+#: What ends a step of Math-Shepherd, where its label has + or -.
+_ENDS = "\u043a\u0438"
+
+
+@by_rows
+def math_shepherd(record: Record, name: str) -> Rows:
+    """Math-Shepherd: solutions whose steps were labelled by sampling on; ``correct`` is the last step's label."""
+    given, label = record.text("input"), record.text("label")
+    *parts, rest = given.split(_ENDS)
+    prompt, first, _ = given.partition("Step 1:")
+    ends = [sum(map(len, parts[: k + 1])) + k for k in range(len(parts))]
+    marks = [label[end : end + 1] for end in ends]
+    if not parts or not first or {*marks} - {"+", "-"} or rest.strip():
+        raise record.error("label", "no + or - at the end of each step", "one for each mark of the input", "check it")
+    steps = [part.strip() for part in (parts[0][len(prompt) :], *parts[1:])]
+    row = {"question_id": question_of(prompt.strip()), "candidate_id": name, "prompt": prompt.strip()}
+    known = {"response": "\n".join(steps), "step_labels": [mark == "+" for mark in marks], "correct": marks[-1] == "+"}
+    yield row | {"steps": steps} | known | kept(record, "task")
+
+
 def openai_messages(path: Path) -> list[Item]:
     """Conversations as for OpenAI's fine-tuning: the assistant's last message is the response to those before it."""
     return items_from(path)

@@ -115,6 +115,51 @@ BY_HAND: dict[str, tuple[Any, list[dict[str, Any]]]] = {
         },
         [{"candidate_id": "gsm8k-0", "response": "one\n\ntwo", "correct": False, "first_error": 1, "generator": "m"}],
     ),
+    "prm800k": (
+        {
+            "labeler": "l",
+            "question": {"problem": "?", "pre_generated_steps": ["one", "bad", "three"]},
+            "label": {
+                "steps": [
+                    {"completions": [{"text": "one", "rating": 0}], "chosen_completion": 0, "human_completion": None},
+                    {
+                        "completions": [{"text": "bad", "rating": -1}],
+                        "chosen_completion": None,
+                        "human_completion": None,
+                    },
+                ],
+                "finish_reason": "found_error",
+            },
+        },
+        [
+            {
+                "response": "one\nbad\nthree",
+                "steps": ["one", "bad", "three"],
+                "step_labels": [True, False, None],
+                "first_error": 1,
+                "correct": False,
+                "labeler": "l",
+            }
+        ],
+    ),
+    "math-shepherd": (
+        {
+            "input": "How many? Step 1: 1+1=3 \u043a\u0438\nStep 2: So 3. The answer is: 3 \u043a\u0438",
+            "label": "How many? Step 1: 1+1=3 -\nStep 2: So 3. The answer is: 3 -",
+            "task": "GSM8K",
+        },
+        [
+            {
+                "prompt": "How many?",
+                "response": "Step 1: 1+1=3\nStep 2: So 3. The answer is: 3",
+                "steps": ["Step 1: 1+1=3", "Step 2: So 3. The answer is: 3"],
+                "step_labels": [False, False],
+                "first_error": 0,
+                "correct": False,
+                "task": "GSM8K",
+            }
+        ],
+    ),
     "arc": (
         {
             "id": "M_1",
@@ -258,3 +303,21 @@ def test_samples_of_lm_eval(tmp_path: Path) -> None:
     assert load(f"lm-eval-samples:{path}") == [
         Choice(question_id=f"{name}/0", question="Which?", options=("iron", "pear"), answer=1)
     ]
+
+
+def test_steps_of_prm800k_and_math_shepherd(tmp_path: Path) -> None:
+    own = {
+        "completions": [{"text": "x", "rating": -1}],
+        "chosen_completion": None,
+        "human_completion": {"text": "mine"},
+    }
+    steps = [own, {"completions": [{"text": "a", "rating": None}, {"text": "b", "rating": 1}], "chosen_completion": 1}]
+    row = {"question": {"problem": "?"}, "label": {"steps": steps, "finish_reason": "solution"}}
+    (one,) = by_rows_of(tmp_path, "prm800k", row)
+    assert (one.steps, one.step_labels, one.first_error) == (("mine", "b"), (None, True), None)
+    assert one.correct is True
+    steps[1]["chosen_completion"] = 2
+    with pytest.raises(InnerjudgeError, match=r"line 1, in 'label', in 'steps', entry 2: field 'chosen_completion'"):
+        by_rows_of(tmp_path, "prm800k", row)
+    with pytest.raises(InnerjudgeError, match="field 'label': given no"):
+        by_rows_of(tmp_path, "math-shepherd", {"input": "? Step 1: x \u043a\u0438", "label": "? Step 1: x ="})

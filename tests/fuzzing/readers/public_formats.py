@@ -33,6 +33,9 @@ FORMATS: dict[str, Any] = {
     "helpsteer2": [{"prompt": "?", "response": "x"}
                    | dict.fromkeys(("helpfulness", "correctness", "coherence", "complexity", "verbosity"), 1)],
     "processbench": [{"id": "1", "problem": "?", "steps": ["x"], "label": -1}],
+    "prm800k": [{"question": {"problem": "?", "pre_generated_steps": ["x", "y"]}, "label": {"finish_reason": "solution",
+        "steps": [{"completions": [{"text": "x", "rating": 1}], "chosen_completion": 0}]}}],
+    "math-shepherd": [{"input": "? Step 1: x \u043a\u0438", "label": "? Step 1: x +", "task": "GSM8K"}],
     "arc": [{"id": "1", "question": "?", "choices": {"text": ["x", "y"], "label": ["A", "B"]}, "answerKey": "A"}],
     "hellaswag": [{"ctx": "?", "endings": ["x", "y"], "label": "1"}],
     "openai-messages": [{"messages": _TALK}],
