@@ -58,8 +58,7 @@ class FeatureArrays:
         sizes = {"groups": len(self.groups)}
         for held in (self.arrays, self.ragged, self.texts):
             sizes |= {name: len(value) for name, value in held.items()}
-        wrong = {k: size for k, size in sizes.items() if size != n}
-        if wrong:
+        if wrong := {k: size for k, size in sizes.items() if size != n}:
             raise InnerjudgeError(f"given {n} ids but {wrong} rows, expected {n} each: build them from one item list")
         require_unique(self.ids)
         arrays = {name: array.view() for name, array in self.arrays.items()}

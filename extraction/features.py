@@ -147,8 +147,7 @@ class Features(FeatureArrays):
         for part in parts[1:]:
             first.provenance.require(part.provenance, "putting features together")
             names = ({*one.arrays, *one.ragged, *one.texts} for one in (part, first))
-            odd = next(names) ^ next(names)
-            if odd:
+            if odd := next(names) ^ next(names):
                 raise InnerjudgeError(f"given {sorted(odd)} in some parts only, expected the same readouts in all")
         lacking = sorted(set(first.missing).union(*(p.missing for p in parts)))
         return cls(

@@ -122,8 +122,7 @@ def features_of_states(
     norm = final_norm if held == "raw" and n_blocks in layers else None
     own = [layer + (layer == n_blocks and held == "normed") for layer in layers]  # the row of each layer
     available = {*own, n_blocks + 1} if norm else {*own}
-    lacking = sorted((set(range(n_blocks + 2)) if rows is None else set(rows)) - available)
-    if lacking:
+    if lacking := sorted((set(range(n_blocks + 2)) if rows is None else set(rows)) - available):
         raise InnerjudgeError(_lacking(lacking, layers, n_blocks, held))
 
     def all_rows(states: npt.NDArray[Any]) -> Array:

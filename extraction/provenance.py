@@ -70,8 +70,7 @@ class Provenance:
 
     def require(self, other: "Provenance", what: str) -> None:
         """Raise unless ``other`` (what was given) agrees with this one (what is expected)."""
-        names = self.differences(other)
-        if names:
+        if names := self.differences(other):
             pairs = ", ".join(f"{n} {getattr(other, n)!r} instead of {getattr(self, n)!r}" for n in names)
             raise InnerjudgeError(
                 f"{what}: given features of {other.model!r} with {pairs}; expected features of {self.model!r}: "

@@ -61,7 +61,6 @@ def listening(tell: Callable[[AttentionCall], None]) -> AbstractContextManager[N
 
 
 def _handing_out(look_up: Callable[..., Any]) -> Callable[..., Any]:
-    """A look-up in the registry that hands out functions which report their calls."""
 
     def handing_out(self: Any, kernel: str, *default: Any) -> Any:
         found = look_up(self, kernel, *default)

@@ -97,14 +97,12 @@ def read_weights(
             f"{transformers.__version__} can load: {one_line(error)}"
         ) from None
     model, info = loaded
-    missing = sorted(info["missing_keys"])
-    if missing:
+    if missing := sorted(info["missing_keys"]):
         raise InnerjudgeError(
             f"given {name!r}, whose weights lack {len(missing)} tensors (first: {missing[0]}), expected a complete "
             "checkpoint: such parts would be random; use a checkpoint saved from the causal LM"
         )
-    odd = sorted(str(entry[0]) for entry in info["mismatched_keys"])
-    if odd:
+    if odd := sorted(str(entry[0]) for entry in info["mismatched_keys"]):
         raise InnerjudgeError(
             f"given {name!r}, whose config asks for other shapes than {len(odd)} tensors have (first: {odd[0]}), "
             "expected config.json and weights of one model: copy both from one place"

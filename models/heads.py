@@ -139,11 +139,8 @@ def _norm_behind(states: Tensor, rotations: Sequence[Rotation], inner: Sequence[
 
 def _output(at: int, call: AttentionCall, inner: Sequence[ModuleCall]) -> nn.Module | None:
     """The first module after an attention that is given all its heads side by side."""
-    for inside in inner:
-        given = inside.given
-        if inside.start > at and given is not None and given.ndim == 3:
-            return inside.module if given.shape[-1] % call.query.shape[1] == 0 else None
-    return None
+    reads = [(c.module, c.given) for c in inner if c.start > at and c.given is not None and c.given.ndim == 3]
+    return reads[0][0] if reads and reads[0][1].shape[-1] % call.query.shape[1] == 0 else None
 
 
 def _factor(call: AttentionCall, states: Tensor, rotations: Sequence[Rotation], inner: Sequence[ModuleCall]) -> float:

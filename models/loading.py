@@ -129,10 +129,8 @@ class LanguageModel:
     @property
     def pad_id(self) -> int:
         """A token id to pad with, which the model knows; only the attention mask says what is padding."""
-        for candidate in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
-            if isinstance(candidate, int) and candidate < self.n_ids:
-                return candidate
-        return 0
+        named = (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id)
+        return next((one for one in named if isinstance(one, int) and one < self.n_ids), 0)
 
     @cached_property
     def n_ids(self) -> int:

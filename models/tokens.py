@@ -61,7 +61,6 @@ def control_tokens(tokenizer: FastTokenizer) -> frozenset[int]:
 
 
 def _without_added(tokenizer: FastTokenizer) -> Tokenizer:
-    """The tokenizer without its added tokens."""
     if tokenizer not in _bare:
         parts = json.loads(tokenizer.backend_tokenizer.to_str())
         _bare[tokenizer] = Tokenizer.from_str(json.dumps(parts | {"added_tokens": [], "post_processor": None}))
@@ -195,10 +194,9 @@ def replayed_spans(tokenizer: FastTokenizer, ids: list[int], start: int) -> list
             new = window[len(head) :] if window.startswith(head) else ""
         shared = origin + shared_start(new, text[origin : origin + len(new)])
         cuts.append(max(cuts[-1], shared))
-        if shared == origin + len(new) and new and not new.endswith(_BROKEN):
-            piece = decoded(tokenizer, ids[safe:end])
-            if piece:
-                before, safe, head, base = safe, end, piece, shared
+        whole = shared == origin + len(new) and new and not new.endswith(_BROKEN)
+        if whole and (piece := decoded(tokenizer, ids[safe:end])):
+            before, safe, head, base = safe, end, piece, shared
     cuts[-1] = len(text)
     return [(start + a, start + b) for a, b in pairwise(cuts)]
 

@@ -78,10 +78,8 @@ def exact(value: float, model: Any, tolerance: float = 1e-5) -> float:
     """The number in the config, or inverse of one, that a measured ``value`` comes within ``tolerance`` of, if any."""
     config = model.config.get_text_config(decoder=True).to_dict()
     numbers = [float(v) for v in config.values() if isinstance(v, int | float) and not isinstance(v, bool) and v]
-    for candidate in (1.0, *numbers, *(1.0 / n for n in numbers)):
-        if abs(candidate - value) <= tolerance * abs(value):
-            return candidate
-    return float(f"{value:.6g}")
+    near = (n for n in (1.0, *numbers, *(1.0 / n for n in numbers)) if abs(n - value) <= tolerance * abs(value))
+    return next(near, float(f"{value:.6g}"))
 
 
 class BeforeUnembedding(nn.Module):

@@ -62,8 +62,7 @@ def _print_diff(found: "StudyDiff", console: Console, *, everything: bool) -> No
     for title, rows in (("Study", found.spec), ("Versions", found.versions)):
         for place, before, after in rows:
             console.print(Text(f"{title}: {place}: {before} -> {after}"), highlight=False)
-    shown = [m for m in found.moved if everything or m.apart]
-    if shown:
+    if shown := [m for m in found.moved if everything or m.apart]:
         table = Table(box=None, padding=(0, 1, 0, 0))
         for name in ("data", "part", "judge", "metric", "first", "second", "change"):
             table.add_column(

@@ -109,7 +109,6 @@ def _curve(label: str, points: Sequence[tuple[Statistic, list[str]]], first: int
 
 
 def _scores(judge: BaseJudge, features: Features) -> list[float | None]:
-    """Scores of a judge of one number an item; ``None`` where it has none."""
     return [cast("float | None", verdict.score) for verdict in judge.verdicts(features)]
 
 

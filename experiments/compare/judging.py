@@ -170,7 +170,6 @@ class Judging(ItemFeatures):
     def _outcome(
         self, name: str, seat: Seat, features: Features, *, permuted: tuple[Features, Sequence[Any]] | None = None
     ) -> Outcome:
-        """Fit where there is something to learn, then judge the test items."""
         note = fit_seat(name, seat.judge, features, self.labels_of(seat.judge), self.fit, permuted=permuted)
         self.notes += [note] if note else []
         part = features.take(self.test)

@@ -165,8 +165,7 @@ def lens_of(one: Evaluation, rows: Sequence[Row]) -> Lens:
 def check_data(sources: Sequence[Source], settings: Settings) -> None:
     """Refuse data that are given twice, and judges that judge none of them; needs no model."""
     names = [source.data.name for source in sources]
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
+    if twice := sorted({n for n in names if names.count(n) > 1}):
         raise InnerjudgeError(f"given the data {', '.join(twice)} twice, expected each once: give files other names")
     own = settings.prompt
     kinds = {source.data.kind for source in sources}
@@ -176,8 +175,7 @@ def check_data(sources: Sequence[Source], settings: Settings) -> None:
             f"data of {own.kind} items: leave the prompt out, or name another"
         )
     known = {name for kind in kinds for name in every_seat(kind, settings)}
-    odd = [name for name in settings.judges if name not in {EVERY, *known}]
-    if odd:
+    if odd := [name for name in settings.judges if name not in {EVERY, *known}]:
         raise InnerjudgeError(
             f"given the judge {odd[0]!r}, which judges none of these data, expected some of {', '.join(sorted(known))}"
         )

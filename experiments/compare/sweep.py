@@ -179,7 +179,6 @@ def _require_reported(kind: str, y: Any, groups: Sequence[str], n: int) -> None:
 
 
 def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index, keep: Keep, steps: Steps) -> Iterator[_Cell]:
-    """Every judge that can be swept, at every position, normalisation and row."""
     judges = {name: judge for cls in registered_judges().values() for name, judge in cls.sweep_presets(kind).items()}
     a_row = sum(not j.standardises or how != "standardised" for j in judges.values() for how in NORMALISATIONS)
     done = steps("fitting probes", a_row * sum(len(states) for _, states in _positions(part)))

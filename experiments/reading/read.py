@@ -1,7 +1,4 @@
-"""From items to features: which texts the model reads for each kind of item, and what is kept of each.
-
-Every judge of a kind reads the same features, so all of them see the same items, prompts and passes.
-"""
+"""From items to features: which texts the model reads for each kind of item, and what is kept of each."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

@@ -222,8 +222,7 @@ def question_of(item: Item, turn: Turn, passes: Passes, *, swapped: bool = False
 def encode_question(lm: LanguageModel, question: Question, turn: Turn, alike: Alike) -> Encoding:
     """The prompt up to the verdict; ``label_ids`` are those of the labels after a space, then of the bare labels."""
     item, prompt, tokenizer = question.item, question.prompt, lm.tokenizer
-    broken = unfit(tokenizer, plain_text(prompt.turns))
-    if broken:
+    if broken := unfit(tokenizer, plain_text(prompt.turns)):
         return unreadable(item.id, item.group, broken)
     try:
         require_unrendered(tokenizer, prompt.asked, alike.frames)

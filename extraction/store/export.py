@@ -129,7 +129,6 @@ def merge(parts: Sequence[str | Path], into: str | Path, *, job: str = "") -> Fe
 
 
 def _spans(stores: Sequence[FeatureStore], size: int) -> Iterator[Features]:
-    """Items of all stores, ``size`` at a time."""
     held: list[Features] = []
     for store in stores:
         for part in store.parts():

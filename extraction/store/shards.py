@@ -217,7 +217,6 @@ class Shards:
         return self._open[number]
 
     def _rows(self, number: int) -> pa.Table:
-        """Index of a shard."""
         return read_rows(self.place, self.entries[number])
 
     @property

@@ -119,8 +119,7 @@ class FeatureStore(StoreReading):
         """
         store = cls.begun(where)
         at = store.place
-        found = store.look(checksums=check == "checksums")
-        if found:
+        if found := store.look(checksums=check == "checksums"):
             said = "; ".join(f"{name}: {why}" for name, why in list(found.values())[:5])
             more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
             raise InnerjudgeError(

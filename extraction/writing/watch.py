@@ -159,7 +159,6 @@ def drafts_of(watch: Watch) -> list[Draft]:
 
 
 def _take_up(watch: Watch, text: int, draft: Draft) -> None:
-    """Begin with a text as it was when it was kept."""
     texts = watch.texts
     texts.ids[text], texts.finished[text], texts.said[text] = list(draft.ids), draft.finished, dict(draft.said)
     watch.ranges[text].positions = {role: tuple(at) for role, at in draft.positions.items()}
@@ -197,8 +196,7 @@ def watched_features(watch: Watch, items: Sequence[Encoding], places: Sequence[i
 def _rows(lm: LanguageModel, kept: Sequence[Tensor | None]) -> Tensor:
     """``h[0..L]`` and the final-normed state of each text, ``[n, L + 2, W]`` in fp32; zeros where there is none."""
     values = torch.zeros(len(kept), lm.anatomy.n_blocks + 2, lm.anatomy.width)
-    there = [k for k, states in enumerate(kept) if states is not None]
-    if there:
+    if there := [k for k, states in enumerate(kept) if states is not None]:
         found = torch.stack([states for states in kept if states is not None])
         values[there] = with_normed(lm, found).float().cpu()
     return values

@@ -205,8 +205,7 @@ def _at_once(
             texts[k] = one.text
 
     reasons = in_batches(lm, items, write, limits)
-    silent = [k for k in reasons if any(items[k].id not in missing[r.name] for r in readouts)]
-    if silent:
+    if silent := [k for k in reasons if any(items[k].id not in missing[r.name] for r in readouts)]:
         alone = extract(lm, [items[k] for k in silent], readouts, batch_size=limits.batch_size)
         gathered.put({r.name: alone[r.name] for r in readouts}, silent)
     missing[name] = {items[k].id: why for k, why in reasons.items()}

@@ -25,8 +25,7 @@ def convert(file: Path, out: Path, dtype: str) -> None:
         file.parent, dtype=getattr(torch, dtype), output_loading_info=True, ignore_mismatched_sizes=True, **what
     )
     model, info = loaded
-    lacking = sorted(map(str, (*info["missing_keys"], *info["mismatched_keys"])))
-    if lacking:
+    if lacking := sorted(map(str, (*info["missing_keys"], *info["mismatched_keys"]))):
         raise ValueError(f"{len(lacking)} tensors are missing or of another shape (first: {lacking[0]})")
     # The weights are plain now; left in the config, these fields would have them read as blocks.
     model.hf_quantizer, model.is_quantized = None, False

@@ -65,7 +65,6 @@ class _Reader:
         self.blob, self.at = blob, 4
 
     def header(self) -> Header:
-        """The whole header."""
         if (version := self.number("I")) not in (2, 3):  # the first had other counts and is not in use
             raise ValueError(f"its version is {version}, not 2 or 3")
         n_tensors, n_entries = self.number("Q"), self.number("Q")
@@ -87,12 +86,10 @@ class _Reader:
         return begin
 
     def number(self, kind: str) -> Any:
-        """One number, little-endian."""
         size = struct.calcsize(f"<{kind}")
         return struct.unpack_from(f"<{kind}", self.blob, self.skip(size))[0]
 
     def string(self) -> str:
-        """One string, after its length."""
         begin = self.skip(self.number("Q"))
         return self.blob[begin : self.at].decode("utf-8")
 
@@ -115,7 +112,6 @@ class _Reader:
         return count
 
     def tensor(self) -> Tensor:
-        """One entry of the table of tensors."""
         name = self.string()
         n_dimensions = self.number("I")
         if n_dimensions > 8:
@@ -183,8 +179,7 @@ def read_header(path: Path) -> GgufFile:
     ``InnerjudgeError`` if a package is missing, or the file is split, cut short, not GGUF, without a tokenizer, or of
     an architecture that transformers cannot read from GGUF.
     """
-    missing = next((name for name in ("gguf", "accelerate") if find_spec(name) is None), None)
-    if missing:
+    if missing := next((name for name in ("gguf", "accelerate") if find_spec(name) is None), None):
         raise InnerjudgeError(
             f"given the GGUF file {str(path)!r} without the package {missing}, expected the extra gguf: "
             "pip install 'innerjudge[gguf]'"

@@ -19,10 +19,10 @@ from .scores import Scores
 
 def checks(given: Scores) -> Section:
     """Leaks in the data themselves, independent of the scores."""
-    rows, leaked, right = list[list[Cell]](), given.leaked, np.array(given.labels)
+    leaked, right = given.leaked, np.array(given.labels)
     shares = [] if leaked is None else [f"{leaked[side].mean():.0%}" for side in (right, ~right)]
-    for kind, share in zip(("right", "wrong"), shares, strict=False):
-        rows.append([f"answer in the prompt, of {kind} ones", share])
+    leaks = zip(("right", "wrong"), shares, strict=False)
+    rows: list[list[Cell]] = [[f"answer in the prompt, of {kind} ones", share] for kind, share in leaks]
     twice: dict[str, int] = {}
     if "split" in given.more:
         for field in ("prompt", "text"):
@@ -44,7 +44,6 @@ def checks(given: Scores) -> Section:
 
 
 def _on_both_sides(names: Sequence[str], sides: Sequence[object]) -> int:
-    """How many of the names stand on more than one side."""
     return sum(n > 1 for n in Counter(name for name, _ in set(zip(names, sides, strict=True))).values())
 
 

@@ -149,11 +149,9 @@ def _verdict(given: Scores, lens: Lens, explained: Explained) -> Section:
     said = worded("verdict", **known, within=cell(shown[0][2]))
     parts = decomposition(given.labels, given.scores, given.questions)
     split = "" if parts is None else split_of_auroc(*parts)
-    rows: list[list[Cell]] = [["nothing", None, round(alone.value, 3), _p(alone.p)]]
-    for one in explained.causes:
-        rows.append([one.cause, None if one.p is None else _p(one.p), round(one.beside.value, 3), _p(one.beside.p)])
-    if explained.left is not None:
-        rows.append(["all of them", None, round(explained.left.value, 3), _p(explained.left.p)])
+    held = [("nothing", None, alone), *((one.cause, one.p, one.beside) for one in explained.causes)]
+    held += [] if explained.left is None else [("all of them", None, explained.left)]
+    rows: list[list[Cell]] = [[n, None if p is None else _p(p), round(a.value, 3), _p(a.p)] for n, p, a in held]
     pooled = "AUROC; the pass rate of the others uses labels and is 0 within questions by construction"
     causes = "Correlation of the score's rank with the labels, with each cause held fixed (tests by question)"
     columns = ["held fixed", "p of the cause", "correlation of the score", "p of the score"]
@@ -178,7 +176,6 @@ def _seen(given: Scores) -> Lens:
 
 
 def _choosing(given: Scores, lens: Lens, tried: int) -> Section:
-    """The choice among candidates, the luck of a pick, the ceiling of noisy labels."""
     sizes, nothing = Counter(given.questions), [None] * len(given)
     of_several = [y if sizes[q] > 1 else None for y, q in zip(given.labels, given.questions, strict=True)]
     rules = {"the highest score": "best-of-n", "at random": "random", "the right one, where there is one": "oracle"}

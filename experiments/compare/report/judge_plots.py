@@ -97,12 +97,9 @@ def head_maps(lens: Lens, maps: Sequence[HeadMap]) -> Plot | None:
             panel.set_title(short(found.label, 44), fontsize=10, loc="left", fontweight="bold")
         return drawing
 
-    chosen = (
-        f"{found.label}: chosen " + (", ".join(f"block {b} head {h}" for b, h in found.chosen) or "none") + "."
-        for found in maps
-    )
-    name, alt = slug(lens.data, "heads"), " ".join(chosen)
-    return Plot(name=name, heading="Every head", alt=alt, draw=draw, note=_MAP_NOTE)
+    chosen = {one.label: ", ".join(f"block {b} head {h}" for b, h in one.chosen) or "none" for one in maps}
+    alt = " ".join(f"{label}: chosen {heads}." for label, heads in chosen.items())
+    return Plot(name=slug(lens.data, "heads"), heading="Every head", alt=alt, draw=draw, note=_MAP_NOTE)
 
 
 def _family_curves(
@@ -130,13 +127,9 @@ def _family_curves(
 
 
 def _peaks(found: Sequence[Curve], unit: str) -> str:
-    words = []
-    for curve in found:
-        known = [(y, x) for x, y in zip(curve.x, curve.y, strict=True) if y is not None]
-        if known:
-            y, x = max(known)
-            words.append(f"{curve.label}: at most {number(y)}, at {unit} {x}.")
-    return " ".join(words)
+    known = {c.label: [(y, x) for x, y in zip(c.x, c.y, strict=True) if y is not None] for c in found}
+    tops = {label: max(points) for label, points in known.items() if points}
+    return " ".join(f"{label}: at most {number(y)}, at {unit} {x}." for label, (y, x) in tops.items())
 
 
 def _looks(lens: Lens, found: Sequence[Curve], fallback: str) -> Iterator[tuple[Curve, dict[str, Any]]]:
@@ -176,10 +169,8 @@ def draw_spread(panel: Axes, lens: Lens, judge: str, colour: str) -> dict[str, P
             panel.text(0.5, 0.5, "no human scores", ha="center", transform=panel.transAxes, color=UNKNOWN, fontsize=8)
         return {}
     sides = lens.truths if lens.kind == "trace" else lens.rights(judge)
-    groups: dict[str, list[float]] = {
-        words: [] for words in (*_WORDS.get(lens.kind, ("right picks", "wrong picks")), "no label")
-    }
-    right, wrong, unknown = groups
+    right, wrong, unknown = *_WORDS.get(lens.kind, ("right picks", "wrong picks")), "no label"
+    groups: dict[str, list[float]] = {right: [], wrong: [], unknown: []}
     for side, score in zip(sides, scores, strict=True):
         if score is not None:
             groups[unknown if side is None else right if side else wrong].append(score)

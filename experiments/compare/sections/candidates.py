@@ -11,7 +11,7 @@ from ...drawing.style import counted
 from ...selection.cascade import cost_curve
 from ...selection.reranking import accuracy_against_n, interval, selection_accuracy
 from ...selection.rules import Rule
-from ..figures import Figure, Section, grid, section, spelt, worded
+from ..figures import Section, grid, section, spelt, worded
 from ..lens import Lens
 from ..report.draw import curves
 from ..report.judge_plots import accuracy_by_candidates
@@ -28,10 +28,8 @@ def candidates(lens: Lens) -> Section | None:
     if lens.kind != "trace":
         return None
     answers, nothing = [normalise(answer) for answer in lens.table.answers], [None] * len(lens.truths)
-    figures: list[Figure] = []
-    for name in _RULES:
-        found = selection_accuracy(answers, nothing, lens.truths, lens.groups, rule=Rule(name))
-        figures.append(lens.figure(KEY, NO_JUDGE, name, found))
+    made = {n: selection_accuracy(answers, nothing, lens.truths, lens.groups, rule=Rule(n)) for n in _RULES}
+    figures = [lens.figure(KEY, NO_JUDGE, name, found) for name, found in made.items()]
     plot = accuracy_by_candidates(lens, candidate_curves(lens))
     said = ", ".join(f"{figure.metric} {spelt(figure)}" for figure in figures if figure.value is not None)
     table = grid("Right without a judge", ["picked by", *_RULES], [[NO_JUDGE, *figures]], folded=True)
@@ -45,9 +43,8 @@ def candidate_curves(lens: Lens) -> tuple[Curve, ...]:
     Empty where some question has fewer than two candidates of known correctness. A judge that scored nothing is left
     out.
     """
-    correct: list[Any] = lens.truths
     answers = [normalise(answer) for answer in lens.table.answers]
-    known = [group for group, right in zip(lens.groups, correct, strict=True) if right is not None]
+    known = [group for group, right in zip(lens.groups, lens.truths, strict=True) if right is not None]
     if not known or min(Counter(known).values()) < 2:
         return ()
     scores = {judge: lens.table.scores(judge) for judge in lens.judges}
@@ -58,7 +55,7 @@ def candidate_curves(lens: Lens) -> tuple[Curve, ...]:
     lines += [("oracle", Rule("oracle"), nothing)]
     curves, seed = [], lens.settings.seeds.split
     for label, rule, column in lines:
-        each = accuracy_against_n(answers, column, correct, lens.groups, rule=rule, seed=seed)
+        each = accuracy_against_n(answers, column, lens.truths, lens.groups, rule=rule, seed=seed)
         low, high = interval(each)
         sizes, ends = range(1, each.shape[1] + 1), {"low": tuple(low.tolist()), "high": tuple(high.tolist())}
         curves.append(Curve(label=label, x=tuple(sizes), y=tuple(each.mean(axis=0).tolist()), **ends))

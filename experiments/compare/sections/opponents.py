@@ -73,8 +73,7 @@ def standings(
         for other in theirs if judge not in theirs else ():
             both = [a and b for a, b in zip(scored[judge], scored[other], strict=True)]
             made[other] = difference(metric(judge, both), metric(other, both), lens.groups)
-        seen = {o: d for o, d in made.items() if d.interval.value is not None}
-        if seen:
+        if seen := {o: d for o, d in made.items() if d.interval.value is not None}:
             name = min(seen, key=lambda o: seen[o].interval.value or 0.0)
             # Without a p-value, or where an opponent is ahead, there is no claim of better.
             p = max(1.0 if d.p is None or (d.interval.value or 0.0) <= 0 else d.p for d in seen.values())
