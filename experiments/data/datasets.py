@@ -24,10 +24,8 @@ from .tables import is_lines
 
 #: Samples of public data that come with the package, for ``sample:NAME``.
 SAMPLES = ("mmlu", "llmbar", "topical-chat", "gsm8k-solutions")
-
 #: Questions that a draw of so many items should rest on, where there are so many, and the fewest items of one of them.
 _QUESTIONS, _FEWEST = 40, 4
-
 #: Items that a built-in task gives without a limit.
 BUILTIN_SIZE = {"solve": 100, "rate": 400, "choose": 400, "steps": 400}
 

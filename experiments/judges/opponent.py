@@ -134,11 +134,9 @@ def opponent_says(
 
     ``swapped`` shows response b of a pair first; labels still name the pair's responses; scores are of the first shown.
     """
-    name = f"text{'-swapped' if swapped else ''}"
-    features = (
-        cued if way.turn == "cue" and cued is not None else asking(name, items, way.turn, way.read == "text", swapped)
-    )
-    said = Said(questions=questions_of(items, way.turn, passes, swapped=swapped), features=features)
+    if cued is None or way.turn != "cue":
+        cued = asking(f"text{'-swapped' if swapped else ''}", items, way.turn, way.read == "text", swapped)
+    said = Said(questions=questions_of(items, way.turn, passes, swapped=swapped), features=cued)
     return as_given(said.verdicts(way, values_of(kind, passes.scale)), swapped=swapped)
 
 

@@ -60,10 +60,9 @@ def load_questions(
             "with question_id and prompt on every line"
         )
     if found.problems:
-        traces = [
-            Trace(question_id=p.question_id, candidate_id="", prompt=p.prompt, response="") for p in found.problems
-        ]
-        return Questions(traces, {p.question_id: p for p in found.problems})
+        known = {p.question_id: p for p in found.problems}
+        traces = [Trace(question_id=k, candidate_id="", prompt=p.prompt, response="") for k, p in known.items()]
+        return Questions(traces, known)
     return Questions(_once(found.items, limit, seed), {})
 
 

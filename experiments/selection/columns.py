@@ -14,7 +14,6 @@ from ..data.records import Record, describe
 from .maths import equal_answers
 
 Spelling = Literal["plain", "maths", "exact"]
-_SCORE = "score"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,7 @@ class Columns:
 
 
 def read_columns(
-    path: str | Path, *, score: str = _SCORE, judge: str | None = None, data: str | Path | None = None
+    path: str | Path, *, score: str = "score", judge: str | None = None, data: str | Path | None = None
 ) -> Columns:
     """Read candidates from JSONL, one a line, those of one ``judge`` where its field ``judge`` names several.
 

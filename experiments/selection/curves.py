@@ -16,7 +16,6 @@ from .votes import weighted_vote
 
 #: Least random orders of a question's candidates behind VecCISC, which clusters each subset of each order anew.
 ORDERS = 20
-_NOBODY = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +103,7 @@ def curve_rows(
             )  # fmt: skip
 
     for name in ("random", "majority", "oracle"):
-        add(_NOBODY, name, each(first, Rule(name)), sizes.tolist(), np.zeros(largest))
+        add("", name, each(first, Rule(name)), sizes.tolist(), np.zeros(largest))
     for judge, columns in judges.items():
         for rule in rules[judge]:
             calls = sizes.astype(np.float64) if rule.name in READ_SCORES else np.zeros(largest)

@@ -55,9 +55,6 @@ class Rule:
 READ_SCORES = ("best-of-n", "top-maj", "weighted", "best-of-majority")
 RULES = (*READ_SCORES, "majority", "oracle", "random")
 
-_UNREADABLE = "no answer can be read: the first candidate was taken"
-_SILENT = "no candidate with an answer is scored: plain majority"
-
 
 @dataclass(frozen=True, slots=True)
 class Pick:
@@ -108,7 +105,7 @@ def pick(
             voting = [k for k, answer in enumerate(answers) if answer is not None and np.isfinite(read[k])]
             if not voting:
                 found = _voted(index, answers, range(len(answers)), "votes")
-                return _one(index, found.why, found.fallback or _SILENT)
+                return _one(index, found.why, found.fallback or "no candidate with an answer is scored: plain majority")
             weights, degrees = votes.softmax_weights(read[voting], rule.temperature), rule.temperature
             mine = float(weights[[answers[k] == answers[index] for k in voting]].sum() / weights.sum())
             return _one(index, f"{shown(answers[index])!r} has {mine:.3g} of the weight at temperature {degrees:.3g}")
@@ -134,7 +131,7 @@ def _voted(index: int, answers: Answers, voters: Sequence[int], what: str) -> Pi
     counts = Counter(a for a in (answers[k] for k in voters) if a is not None)
     mine = answers[index]
     if mine is None:
-        return _one(index, "it comes first", _UNREADABLE)
+        return _one(index, "it comes first", "no answer can be read: the first candidate was taken")
     ties = [repr(shown(a)) for a, n in counts.items() if n == counts[mine] and a != mine]
     tied = f"; so has {', '.join(ties)}, which comes later" if ties else ""
     return _one(index, f"{shown(mine)!r} has {counts[mine]} of {len(voters)} {what}{tied}")

@@ -48,9 +48,7 @@ def judging_routes(batchers: Mapping[str, Batcher], limits: Limits, gates: Seque
         pairs = _pairs(request.text_1, request.text_2)
         _require_room(len(pairs), limits)
         _, said = await _gated(gates, batchers, batcher, pairs)
-        data = [
-            shapes.ScoreData(index=k, object="score", score=_score(one), **_beside(one)) for k, one in enumerate(said)
-        ]
+        data = [shapes.ScoreData(index=k, object="score", score=_score(v), **_beside(v)) for k, v in enumerate(said)]
         return shapes.ScoreResponse(
             id=_id("score"), object="list", created=int(time.time()), model=name, data=data, usage=_usage(said)
         )
@@ -64,9 +62,7 @@ def judging_routes(batchers: Mapping[str, Batcher], limits: Limits, gates: Seque
     async def models() -> shapes.ServedList:
         """The judges that are served, and what they promise."""
         promises = {name: {"promise": str(b.promise)} for name, b in batchers.items() if b.promise is not None}
-        found = [
-            shapes.Served(id=name, object="model", owned_by="innerjudge", **promises.get(name, {})) for name in batchers
-        ]
+        found = [shapes.Served(id=n, object="model", owned_by="innerjudge", **promises.get(n, {})) for n in batchers]
         return shapes.ServedList(object="list", data=found)
 
     return router

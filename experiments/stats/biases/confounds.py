@@ -64,9 +64,7 @@ def length_matched_pairs(
 def residual(scores: Values, confounds: Sequence[Values], groups: Sequence[Hashable]) -> list[float | None]:
     """Scores less what a linear fit on the confounds (lengths, say) predicts, both first centred within questions."""
     x, columns = statistic.finite(scores), [statistic.finite(c) for c in confounds]
-    known = ~np.isnan(x)
-    for column in columns:
-        known &= ~np.isnan(column)
+    known = ~np.isnan([x, *columns]).any(axis=0)
     y, *z = (
         statistic.finite(centred([v if k else None for v, k in zip(c, known, strict=True)], groups))
         for c in (x, *columns)
@@ -112,9 +110,8 @@ def tied_share(scores: Values, groups: Sequence[Hashable]) -> Statistic:
         scored = x[rows][~np.isnan(x[rows])]
         counts = np.unique(scored, return_counts=True)[1]
         pairs[rows[0]], tied[rows[0]] = len(scored) * (len(scored) - 1) / 2, (counts * (counts - 1) / 2).sum()
-    return statistic.ratio(
-        tied, pairs, n=int(pairs.sum()), reason="no question has two scored candidates", limits=SHARE
-    )
+    reason = "no question has two scored candidates"
+    return statistic.ratio(tied, pairs, n=int(pairs.sum()), reason=reason, limits=SHARE)
 
 
 def over_scoring(labels: Values, scores: Values, members: Sequence[bool | None]) -> Statistic:

@@ -59,9 +59,8 @@ def first_wins(given: Preferences, swapped: Preferences) -> Statistic:
     """
     require_same_length(given=given, swapped=swapped)
     credit = {"a": 1.0, "b": 0.0, "tie": 0.5}
-    won = [
-        None if g is None or s is None else (credit[g] + 1 - credit[s]) / 2 for g, s in zip(given, swapped, strict=True)
-    ]
+    both = zip(given, swapped, strict=True)
+    won = [None if g is None or s is None else (credit[g] + 1 - credit[s]) / 2 for g, s in both]
     share = mean(finite(won), reason="no pair is judged in both orders")
     return combine([share], lambda v: v - 0.5, limits=(-0.5, 0.5))
 

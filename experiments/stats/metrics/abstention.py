@@ -25,10 +25,8 @@ def accuracy_coverage(right: Rights, certainty: Values) -> Coverage:
     hit, sure, _ = _known(right, certainty)
     order = np.argsort(-sure, kind="stable")
     last = np.flatnonzero(np.append(np.diff(sure[order]) != 0, True)) if len(order) else np.zeros(0, dtype=np.intp)
-    seen = np.arange(1, len(order) + 1)
-    return Coverage(
-        sure[order][last], (seen / max(len(order), 1))[last], (np.cumsum(hit[order]) / np.maximum(seen, 1))[last]
-    )
+    seen = np.arange(1, len(order) + 1)[last]
+    return Coverage(sure[order][last], seen / max(len(order), 1), np.cumsum(hit[order])[last] / seen)
 
 
 def area_under_coverage(right: Rights, certainty: Values) -> Statistic:

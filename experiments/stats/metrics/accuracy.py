@@ -98,9 +98,8 @@ def pair_accuracy(
     Human ties are left out; a verdict ``"tie"`` is wrong. ``unscored`` as in :func:`accuracy`.
     """
     statistic.require_same_length(preferences=preferences, forward=forward, backward=backward)
-    rights = [
-        None if f is None or b is None else f == b == p for p, f, b in zip(preferences, forward, backward, strict=True)
-    ]
+    rows = zip(preferences, forward, backward, strict=True)
+    rights = [None if f is None or b is None else f == b == p for p, f, b in rows]
     return _share(rights, [p not in (None, "tie") for p in preferences], unscored)
 
 

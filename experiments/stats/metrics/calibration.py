@@ -67,13 +67,8 @@ def reliability_diagram(
 ) -> tuple[Bin, ...]:
     """The bins behind :func:`expected_calibration_error` that hold rows, by rising probability."""
     truth, p, known = _checked(labels, probabilities)
-    found = []
-    for column in _members(p, known, bins, by).T:
-        rows = np.flatnonzero(column)
-        if len(rows):
-            said, right = float(p[rows].mean()), float(truth[rows].mean())
-            found.append(Bin(said=said, right=right, n=len(rows), rows=rows))
-    return tuple(found)
+    held = (np.flatnonzero(column) for column in _members(p, known, bins, by).T if column.any())
+    return tuple(Bin(said=float(p[r].mean()), right=float(truth[r].mean()), n=len(r), rows=r) for r in held)
 
 
 def score_bias(human: Values, scores: Values) -> Statistic:

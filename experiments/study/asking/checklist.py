@@ -120,12 +120,10 @@ def ranked(lm: LanguageModel, candidates: Sequence[Candidate], *, judge: str, ma
     encoded = []
     for k, rows in enumerate(groups):
         try:
-            prompt = ranking_prompt(
-                candidates[rows[0]].prompt, [candidates[i].response for i in rows], reasoned=reasoned
-            )
+            responses = [candidates[i].response for i in rows]
+            prompt = replace(ranking_prompt(candidates[rows[0]].prompt, responses, reasoned=reasoned), labels=())
             # As a reasoned prompt: its labels are no single next token.
-            text = replace(prompt, labels=())
-            encoded.append(encode_prompt(lm.tokenizer, str(k), str(k), text, reasoned=True))
+            encoded.append(encode_prompt(lm.tokenizer, str(k), str(k), prompt, reasoned=True))
         except UnreadableError as error:
             encoded.append(unreadable(str(k), str(k), str(error)))
     tokens = manner.reasoning_tokens if reasoned else max(16, 4 * max(len(rows) for rows in groups))
@@ -135,12 +133,9 @@ def ranked(lm: LanguageModel, candidates: Sequence[Candidate], *, judge: str, ma
     for rows, one in zip(groups, written, strict=True):
         said = one if isinstance(one, str) else parsed_ranking(one.text, len(rows))
         for place, i in enumerate(rows.tolist()):
-            columns = candidates[i].columns
-            if isinstance(said, str):
-                found[i] = Row(**columns, judge=judge, unscored=said)
-            else:
-                above = (len(rows) - 1 - said.index(place)) / (len(rows) - 1)
-                found[i] = Row(**columns, judge=judge, score=above)
+            why = said if isinstance(said, str) else None
+            above = None if isinstance(said, str) else (len(rows) - 1 - said.index(place)) / (len(rows) - 1)
+            found[i] = Row(**candidates[i].columns, judge=judge, score=above, unscored=why)
     return [found[i] for i in range(len(candidates))]
 
 

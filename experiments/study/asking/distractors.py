@@ -112,7 +112,6 @@ def _item(one: Candidate) -> tuple[str, str, str]:
 
 
 _NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.]*\d)")
-
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?\s*")
 
 

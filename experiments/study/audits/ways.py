@@ -56,15 +56,13 @@ class Auditing:
 
     def sampled(self) -> Manner:
         """Text, sampled as often and at the temperature that the study says."""
-        return replace(
-            self.manner("text"), samples=self.study.audits.samples, temperature=self.study.audits.temperature
-        )
+        wanted = self.study.audits
+        return replace(self.manner("text"), samples=wanted.samples, temperature=wanted.temperature)
 
     def asked(self, questions: Sequence[Question], name: str, how: By | Manner) -> list[Row]:
         """Rows of a judge of this name that is asked these questions."""
-        return ask(
-            self.evaluation.lm, questions, judge=name, manner=how if isinstance(how, Manner) else self.manner(how)
-        )
+        manner = how if isinstance(how, Manner) else self.manner(how)
+        return ask(self.evaluation.lm, questions, judge=name, manner=manner)
 
     def step(self, name: str, depends: Any, make: Callable[[], Iterable[Row]]) -> list[Row]:
         """Rows of a step, kept under all that it depends on: the data, the seeds, ``depends``."""
@@ -97,10 +95,8 @@ def _by_each(
 
 def ranking(audit: Auditing) -> list[Row]:
     """All candidates of a question at once."""
-    name = "batch ranking"
-    return audit.step(
-        name, "text", lambda: ranked(audit.evaluation.lm, audit.candidates, judge=name, manner=audit.manner("text"))
-    )
+    name, lm, manner = "batch ranking", audit.evaluation.lm, audit.manner("text")
+    return audit.step(name, "text", lambda: ranked(lm, audit.candidates, judge=name, manner=manner))
 
 
 def checked(audit: Auditing) -> list[Row]:

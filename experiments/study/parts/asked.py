@@ -39,9 +39,7 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
     gaps = differences(small, KEY, main, found[main], scored)
     figures, table = [], []
     for judge in shown:
-        made = [
-            small.figure(KEY, judge, f"{name} (audited items)", of(judge, everything)) for name, of in found.items()
-        ]
+        made = [small.figure(KEY, judge, f"{n} (audited items)", of(judge, everything)) for n, of in found.items()]
         figures.append(made[0])
         lost = len(scored[judge]) - sum(scored[judge])
         table.append([judge, *made, gaps.get(judge), lost])

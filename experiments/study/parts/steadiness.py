@@ -99,15 +99,10 @@ def _orders(lens: Lens, rows: Sequence[Row], sampled: Sequence[Row]) -> Grid:
 def _perturbed(lens: Lens, rows: Sequence[Row]) -> Grid:
     small = lens.of(rows)
     base, *others = small.table.judges
-    found: list[list[Cell]] = []
+    found, names = list[list[Cell]](), ("mean change of score", "verdicts changed")
     for judge in others:
         shift = consistency.score_shift(small.table.scores(base), small.table.scores(judge))
         change = consistency.verdict_change(small.table.labels(base), small.table.labels(judge))
-        found.append([
-            judge.removeprefix("perturbation: "),
-            small.figure(KEY, judge, "mean change of score", shift, good="lower"),
-            small.figure(KEY, judge, "verdicts changed", change, good="lower"),
-        ])  # fmt: skip
-    return grid(
-        "Changes without meaning (point-wise, logits)", ["changed", "mean change of score", "verdicts changed"], found
-    )
+        figures = [small.figure(KEY, judge, n, s, good="lower") for n, s in zip(names, (shift, change), strict=True)]
+        found.append([judge.removeprefix("perturbation: "), *figures])
+    return grid("Changes without meaning (point-wise, logits)", ["changed", *names], found)
