@@ -64,7 +64,7 @@ def length_matched_pairs(
 def residual(scores: Values, confounds: Sequence[Values], groups: Sequence[Hashable]) -> list[float | None]:
     """Scores less what a linear fit on the confounds (lengths, say) predicts, both first centred within questions."""
     x, columns = statistic.finite(scores), [statistic.finite(c) for c in confounds]
-    known = ~np.isnan([x, *columns]).any(axis=0)
+    known = np.asarray(~np.isnan([x, *columns]).any(axis=0))
     y, *z = (
         statistic.finite(centred([v if k else None for v, k in zip(c, known, strict=True)], groups))
         for c in (x, *columns)

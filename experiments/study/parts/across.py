@@ -83,25 +83,25 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
 
 def selection(judged: Evaluation) -> Section | None:
     """The optimism of the best of all layers (traces) or heads (choices), beside the pick and its reported figure."""
-    found = _layers(judged) if judged.kind == "trace" else _heads(judged) if judged.kind == "choice" else []
-    if not found:
+    found = _layers(judged) if judged.kind == "trace" else _heads(judged) if judged.kind == "choice" else None
+    if found is None:
         return None
-    table: list[list[Cell]] = []
-    for what, noise, name, reported in found:
-        low, high = (number(v, decimals=3) for v in (noise.low, noise.high))
-        table.append([what, noise.n_candidates, name, round(noise.seen, 3),
-                      f"{number(noise.optimism, decimals=3, sign=True)} [{low}, {high}]", round(noise.honest, 3),
-                      f"{noise.stability:.0%}", None if reported is None else round(reported, 3)])  # fmt: skip
+    what, noise, name, reported = found
+    low, high = (number(v, decimals=3) for v in (noise.low, noise.high))
+    row: list[Cell] = [what, noise.n_candidates, name, round(noise.seen, 3),
+                       f"{number(noise.optimism, decimals=3, sign=True)} [{low}, {high}]", round(noise.honest, 3),
+                       f"{noise.stability:.0%}", None if reported is None else round(reported, 3)]  # fmt: skip
     columns = ["what", "candidates", "pick", "figure where picked", "optimism [range over halves]", "honest figure",
                "same pick on a half", "pick on reported questions"]  # fmt: skip
     caption = "Nested selection on the questions that picks are made on (200 random halves)"
-    return section("selection", "The luck of a pick", worded("selection", found=found), [grid(caption, columns, table)])
+    said = worded("selection", found=[found])
+    return section("selection", "The luck of a pick", said, [grid(caption, columns, [row])])
 
 
 _Found = tuple[str, SelectionNoise, str, float | None]
 
 
-def _layers(judged: Evaluation) -> list[_Found]:
+def _layers(judged: Evaluation) -> _Found | None:
     start, end = positions(judged.settings.between)
     features = features_of(judged)
     first, last = f"hidden/{start}", f"hidden/{end}"
@@ -114,7 +114,7 @@ def _layers(judged: Evaluation) -> list[_Found]:
     fit, chosen, test = (usable(rows) for rows in (judged.sides.fit, judged.sides.calibrate, judged.sides.test))
     right = np.array([bool(labels[k]) for k in fit])
     if not fit or right.all() or not right.any():
-        return []
+        return None
     seen = np.flatnonzero(present)
     margin = np.full((len(features), features[first].shape[1]), np.nan)
     for row, alone in enumerate(each_row(features, first, last)):
@@ -123,20 +123,20 @@ def _layers(judged: Evaluation) -> list[_Found]:
     groups = [item.group for item in judged.items]
     held, names = auroc_by_question([labels[k] for k in chosen], margin[chosen], [groups[k] for k in chosen])
     if len(names) < 4:
-        return []
+        return None
     noise = selection_noise(lambda rows: held[rows].mean(axis=0), names, seed=judged.settings.seeds.split)
     there, _ = auroc_by_question([labels[k] for k in test], margin[test], [groups[k] for k in test])
     reported = float(there[:, noise.pick].mean()) if len(there) else None
     blocks = margin.shape[1] - 2
     name = "final-normed state" if noise.pick == blocks + 1 else f"block {noise.pick}"
-    return [("Nearest centroid of one block", noise, name, reported)]
+    return "Nearest centroid of one block", noise, name, reported
 
 
-def _heads(judged: Evaluation) -> list[_Found]:
+def _heads(judged: Evaluation) -> _Found | None:
     features, name = features_of(judged), "qk/before"
     fit, test = (labelled(features, judged.items, rows, name) for rows in (judged.sides.fit, judged.sides.test))
     if len(fit[0]) < 4:
-        return []
+        return None
     on_fit, on_test = (
         head_credits(part[name], part["labels"].astype(np.intp), np.array(answers, dtype=np.intp))
         for part, answers, _ in (fit, test)
@@ -145,7 +145,7 @@ def _heads(judged: Evaluation) -> list[_Found]:
     noise = selection_noise(lambda rows: flat[rows].mean(axis=0), list(range(len(flat))), seed=seed)
     block, head = divmod(noise.pick, on_fit.shape[2])
     reported = float(on_test[:, block, head].mean()) if len(on_test) else None
-    return [("QK-score, best head", noise, f"block {block + 1} head {head}", reported)]
+    return "QK-score, best head", noise, f"block {block + 1} head {head}", reported
 
 
 def transferred(source: Evaluation, target: Evaluation) -> list[Row]:

@@ -84,7 +84,6 @@ def _of_verdicts(lens: Lens, judge: str) -> dict[str, Statistic]:
 
 
 def _with_people(lens: Lens) -> Grid:
-    """Krippendorff's alpha of the people, and what a judge does in a person's place or beside two of them."""
     people = [as_floats(lens.table.scores(name)) for name in lens.people][:MOST_RATERS]
     among = krippendorff_alpha(people, level="ordinal")
     rows: list[list[Cell]] = [["people alone", lens.figure(KEY, "people", "alpha among people", among), None, None]]

@@ -55,7 +55,6 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
 
 
 def _rankings(lens: Lens, ways: Sequence[str]) -> Grid:
-    """Normalised edit distance of every way's order of a question's candidates to the order of their labels."""
     rows: list[list[Cell]] = []
     for judge in ways:
         scores, labels = lens.table.scores(judge), lens.truths
@@ -74,7 +73,6 @@ def _rankings(lens: Lens, ways: Sequence[str]) -> Grid:
 
 
 def _requirements(lens: Lens, rows: Sequence[Row]) -> Grid:
-    """DRFR: share of all requirements met, beside the checks that it rests on."""
     found: list[list[Cell]] = []
     for judge in dict.fromkeys(row.judge for row in rows):
         mine = [row for row in rows if row.judge == judge]
@@ -158,7 +156,6 @@ def _trials(lens: Lens, rows: Sequence[Row]) -> tuple[Grid, dict[str, dict[str, 
 
 
 def _flips(lens: Lens, rows: Sequence[Row]) -> Grid:
-    """Share of pairs whose loser wins once it carries the distractor, point-wise beside pair-wise."""
     table = Table(rows)
     forms = list(dict.fromkeys(["plain", *(row.template for row in rows)]))
     found: list[list[Cell]] = []

@@ -79,7 +79,6 @@ def _probabilities(lens: Lens, judge: str) -> tuple[list[float | None], list[flo
 
 
 def _groups(lens: Lens, tag: str) -> list[Grid]:
-    """Over-scoring of each value of a tag against all others."""
     values = lens.table.tag(tag)
     names = [name for name in dict.fromkeys(values) if name is not None][:12]
     if len(names) < 2:
