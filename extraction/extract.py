@@ -15,7 +15,7 @@ from ..models.positions import Encoding
 from .batching import PaddingSide, Room
 from .feature_arrays import Array, put
 from .features import Features, require_unique
-from .one_pass import n_labels, row_shape
+from .one_pass import row_shape
 from .provenance import provenance
 from .ragged import Ragged
 from .reader import BatchReader
@@ -213,7 +213,8 @@ class Gathering:
         self._arrays: dict[str, Array] = {}
         self._rows: dict[str, dict[int, Array]] = {}
         if any(map(reads_labels, readouts)):
-            self._arrays["labels"] = np.array([n_labels(item) for item in items], dtype=np.float32)
+            both = ((item.label_ids, item.positions.get("option_end", ())) for item in items)
+            self._arrays["labels"] = np.array([max(map(len, some)) for some in both], dtype=np.float32)
 
     def put(self, values: Mapping[str, Array | Ragged], places: Sequence[int]) -> None:
         """Take the values of the items at ``places``."""
@@ -228,7 +229,7 @@ class Gathering:
         n, whole = len(self._items), self._last == self._lm.anatomy.n_blocks
         ragged = {}
         for readout in self._readouts:
-            shape = self._shape(readout)
+            shape = row_shape(self._lm, self._items, readout, self._last)
             if readout.ragged:
                 rows, none = self._rows.get(readout.name, {}), np.zeros((0, *shape), np.float32)
                 ragged[readout.name] = Ragged.of([rows.get(k, none) for k in range(n)], shape)
@@ -243,18 +244,3 @@ class Gathering:
             missing=self.missing,
             seconds=dict.fromkeys(self.missing, time.perf_counter() - self.started),
         )
-
-    def _shape(self, readout: Readout) -> tuple[int, ...]:
-        """Shape of what an item has of a readout, or of one row of it."""
-        a, last = self._lm.anatomy, self._last
-        total = last + (2 if last == a.n_blocks else 1)
-        match readout:
-            case HiddenStates():
-                return total, a.width
-            case LabelLogits():
-                return 2, last + 1, max(len(item.label_ids) for item in self._items)
-            case ResponseLogProb():
-                return (2,)
-        if isinstance(readout, Ranged):
-            return row_shape(self._lm, readout, last)
-        return last, a.n_heads, max(len(item.positions.get(readout.keys, ())) for item in self._items)

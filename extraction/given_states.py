@@ -25,7 +25,7 @@ from .feature_arrays import Array
 from .features import Features
 from .provenance import Provenance
 from .ragged import Ragged
-from .readouts import HiddenStates, Reduce, ResponseLogProb, States, TokenStats
+from .readouts import HiddenStates, ResponseLogProb, States, TokenStats
 from .store.precision import decode_file
 from .taps.residual import reduce_tokens
 
@@ -137,27 +137,22 @@ def features_of_states(
     ragged: dict[str, Ragged] = {}
     missing: dict[str, dict[str, str]] = {}
     for readout in readouts:
-        reasons = {i.id: why for i, one in zip(items, given, strict=True) if (why := _reason(i, one, readout))}
         wanted = States(readout.position, "last") if isinstance(readout, HiddenStates) else readout
+        reasons = {i.id: why for i, one in zip(items, given, strict=True) if (why := _reason(i, one, wanted.role))}
         which, size = wanted.chosen(n_blocks + 2), () if wanted.reduce == "logdet" else (width,)
         none = np.zeros((1, n_blocks + 2, *size), np.float32)
         found = [none[:, which]] * len(items) if not wanted.ragged else [none[:0, which]] * len(items)
         for k, item in enumerate(items):
             if item.id not in reasons:
                 pieces = (all_rows(given[k].states[a:b]) for a, b in wanted.pieces(item.places(wanted.role)))
-                found[k] = np.stack([_reduced(rows, wanted.reduce)[which] for rows in pieces])
+                states = [reduce_tokens(torch.from_numpy(one).transpose(0, 1), wanted.reduce)[which] for one in pieces]
+                found[k] = torch.stack(states).numpy().reshape(-1, len(which), *size)
         if wanted.ragged:
             ragged[readout.name] = Ragged.of(found, found[0].shape[1:])
         else:
             arrays[readout.name] = np.concatenate(found)
         missing[readout.name] = reasons
     return Features.of_items(items, provenance, arrays=arrays, ragged=ragged, missing=missing)
-
-
-def _reduced(tokens: Array, how: Reduce) -> Array:
-    """One state of ``[P, R, D]``, ``[R, D]``, or numbers ``[R]``."""
-    found = np.asarray(reduce_tokens(torch.from_numpy(tokens).transpose(0, 1), how).numpy())
-    return found[:, 0] if how == "logdet" else found
 
 
 def features_of_log_probabilities(
@@ -236,15 +231,14 @@ def _convention(tops: Sequence[npt.NDArray[Any]], last: Last, norm: FinalNorm | 
     return looks
 
 
-def _reason(item: Encoding, given: GivenStates, readout: HiddenStates | States | None = None) -> str | None:
+def _reason(item: Encoding, given: GivenStates, role: str | None = None) -> str | None:
     if "*" in item.missing:
         return item.missing["*"]
     if item.ids[: len(given.ids)] != given.ids or not given.ids:
         at = shared_start(item.ids, given.ids)
         return f"the engine read other tokens ({len(given.ids)}, not {len(item.ids)}; the first that differs is {at})"
-    if readout is None:
+    if role is None:
         return None
-    role = readout.role if isinstance(readout, States) else readout.position
     if not item.places(role):
         return item.missing.get(role, f"no position {role!r}")
     needed = max(end for _, end in item.places(role))

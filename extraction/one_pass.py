@@ -173,24 +173,32 @@ def run_batch(
             one.keep(lm.anatomy.n_blocks + 1, residual.end, partial(_normed, lm))
     of_ranges: dict[str, RangeStates] = {**ranges, **spans, **lenses}
     of_rows = [r for r in readouts if isinstance(r, Ranged) and r.name in of_ranges]
-    values |= {r.name: of_ranges[r.name].values(row_shape(lm, r, last)) for r in of_rows}
+    values |= {r.name: of_ranges[r.name].values(row_shape(lm, items, r, last)) for r in of_rows}
     if of_tokens:
         assert residual.end is not None
         values |= token_values(lm, residual.end, items, batch, of_tokens, missing)
     return values
 
 
-def row_shape(lm: LanguageModel, readout: Ranged, last: int) -> tuple[int, ...]:
-    """Shape of one row of a readout of ranges in a pass up to block ``last``."""
+def row_shape(lm: LanguageModel, items: Sequence[Encoding], readout: Readout, last: int) -> tuple[int, ...]:
+    """Shape of what an item has of a readout, or of one row of it, in a pass up to block ``last``."""
     a, total = lm.anatomy, last + (2 if last == lm.anatomy.n_blocks else 1)
     match readout:
+        case HiddenStates():
+            return total, a.width
+        case LabelLogits():
+            return 2, last + 1, max(len(item.label_ids) for item in items)
+        case ResponseLogProb():
+            return (2,)
+        case States():
+            return len(readout.chosen(total)), *(() if readout.reduce == "logdet" else (a.width,))
         case TokenStats():
             return (readout.top,) if readout.top else ()
         case Lens():
             return (last,)
         case AttentionSpans():
             return (last, a.n_heads, len(readout.keys)) if readout.what == "mass" else (last, a.n_heads)
-    return len(readout.chosen(total)), *(() if readout.reduce == "logdet" else (a.width,))
+    return last, a.n_heads, max(len(item.positions.get(readout.keys, ())) for item in items)
 
 
 def _point_values(
@@ -263,8 +271,3 @@ def _silence(values: Tensor, readout: Readout, items: Sequence[Encoding], missin
             values[row, ..., len(item.label_ids) :] = 0
         elif isinstance(readout, Paired):
             values[row, ..., len(item.positions[readout.keys]) :] = 0
-
-
-def n_labels(item: Encoding) -> int:
-    """Number of verdict labels, or of options, of an item."""
-    return max(len(item.label_ids), len(item.positions.get("option_end", ())))

@@ -47,16 +47,14 @@ def token_values(
             table = pad_sequence([held[torch.tensor(own, dtype=torch.long)] for own in rows], batch_first=True)
             counts = torch.tensor([len(own) for own in rows], dtype=table.dtype, device=table.device)
             values[readout.name] = torch.stack((table.sum(1), counts), dim=1).cpu().numpy()
-        else:
-            numbers = found[readout.statistic].cpu().numpy()
-            if readout.statistic != readout.what:  # one row a range
-                spans = [
-                    [(place[k, max(a, 1)], b - max(a, 1)) for a, b in i.places(readout.role)] if rows[k] else []
-                    for k, i in enumerate(items)
-                ]
-                values[readout.name] = Ragged.of([[numbers[a : a + n].mean() for a, n in own] for own in spans])
-                continue
+            continue
+        numbers = found[readout.statistic].cpu().numpy()
+        if readout.statistic == readout.what:
             values[readout.name] = Ragged.of([numbers[own] for own in rows], numbers.shape[1:])
+            continue
+        spans = (i.places(readout.role) if rows[k] else () for k, i in enumerate(items))  # one row a range
+        firsts = ([(place[k, max(a, 1)], b - max(a, 1)) for a, b in own] for k, own in enumerate(spans))
+        values[readout.name] = Ragged.of([[numbers[a : a + n].mean() for a, n in own] for own in firsts])
     return values
 
 
