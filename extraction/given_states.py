@@ -234,7 +234,9 @@ def _convention(tops: Sequence[npt.NDArray[Any]], last: Last, norm: FinalNorm | 
 def _reason(item: Encoding, given: GivenStates, role: str | None = None) -> str | None:
     if "*" in item.missing:
         return item.missing["*"]
-    if item.ids[: len(given.ids)] != given.ids or not given.ids:
+    if not given.ids:
+        return "no states of its text were given"
+    if item.ids[: len(given.ids)] != given.ids:
         at = shared_start(item.ids, given.ids)
         return f"the engine read other tokens ({len(given.ids)}, not {len(item.ids)}; the first that differs is {at})"
     if role is None:

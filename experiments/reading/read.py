@@ -89,10 +89,10 @@ def read(
     items = prepared(lm.tokenizer, items, passes)
     check_prompt(lm.tokenizer, passes, type(items[0]).__name__.lower(), judges)
     found = readers[type(items[0])](lm, items, passes)
-    return found if layers is None else _of_layers(found, tuple(np.atleast_1d(layers).tolist()))
+    return found if layers is None else of_layers(found, tuple(np.atleast_1d(layers).tolist()))
 
 
-def _of_layers(features: Features, layers: tuple[int, ...]) -> Features:
+def of_layers(features: Features, layers: tuple[int, ...]) -> Features:
     """Features with these rows of the hidden states; other judges than those fitted on such rows refuse them."""
     rows = States("response", rows=layers)
 
@@ -122,39 +122,43 @@ def needed(judges: Sequence[BaseJudge], passes: Passes) -> Passes:
 def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -> Features:
     """Hidden states and log-probability of the trace itself; logits and texts of the question whether it is correct."""
     positions = ("prompt_end", "response_end", "reasoning_start", "reasoning_end")
-    readouts = [*(HiddenStates(p) for p in positions), ResponseLogProb(), *_of_ranges(passes)]
+    readouts = [*(HiddenStates(p) for p in positions), ResponseLogProb(), *of_ranges(passes)]
 
     parts = ask_for_verdicts(lm, traces, passes.ask, (), passes)
     parts += _of_own_texts(lm, traces, readouts, passes, "reading traces")
+    return joined(lm, traces, parts, texts_of_traces(traces, passes), passes, "trace")
+
+
+def texts_of_traces(traces: Sequence[Trace], passes: Passes) -> dict[str, Sequence[str]]:
+    """The texts of traces that judges read, by name; answers and steps only where they are wanted."""
     texts = {"prompt": [plain_text(t.prompt) for t in traces], "response": [plain_text(t.response) for t in traces]}
     own = {"answer": [t.answer or "" for t in traces]}
     own |= {"steps": [json.dumps(t.step_texts) if t.steps else "" for t in traces]}
-    texts |= {name: said for name, said in own.items() if name in (passes.needs or ())}
-    return _joined(lm, traces, parts, texts, passes, "trace")
+    return {**texts, **{name: said for name, said in own.items() if name in (passes.needs or ())}}
 
 
 def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes) -> Features:
     """Score logits and texts of the rating prompt; log-probability of the response to its own prompt."""
-    readouts = [HiddenStates("prompt_end"), ResponseLogProb(), *_of_ranges(passes)]
+    readouts = [HiddenStates("prompt_end"), ResponseLogProb(), *of_ranges(passes)]
     # The scale is the caller's choice: one that the tokenizer splits is refused, and not left unscored item by item.
     parts = ask_for_verdicts(lm, ratings, passes.ask, VERDICT_READOUTS["rating"], passes, refuse_labels=True)
     parts += _of_own_texts(lm, ratings, readouts, passes, "reading responses")
     shown = ["\n".join(filter(None, (r.criterion, plain_text(r.prompt), r.reference))) for r in ratings]
     texts = {"prompt": shown, "response": [plain_text(r.response) for r in ratings]}
-    return _joined(lm, ratings, parts, texts, passes, "rating")
+    return joined(lm, ratings, parts, texts, passes, "rating")
 
 
 def choice_features(lm: LanguageModel, choices: Sequence[Choice], passes: Passes) -> Features:
     """Letter logits, query-key products, attention rows and texts of the choice prompt."""
     parts = ask_for_verdicts(lm, choices, passes.ask, VERDICT_READOUTS["choice"], passes)
     texts = {"prompt": [plain_text(c.question) for c in choices], "options": [json.dumps(c.options) for c in choices]}
-    return _joined(lm, choices, parts, texts, passes, "choice")
+    return joined(lm, choices, parts, texts, passes, "choice")
 
 
 def pair_features(lm: LanguageModel, pairs: Sequence[Pair], passes: Passes, *, swapped: bool) -> Features:
     """Letter logits and texts of the pair prompt; ``swapped`` shows response b first."""
     parts = ask_for_verdicts(lm, pairs, partial(passes.ask, swapped=swapped), (), passes)
-    return _joined(lm, pairs, parts, {}, passes, "pair")
+    return joined(lm, pairs, parts, {}, passes, "pair")
 
 
 _TABLE = "; items_from(data, columns={'prompt': ...}) makes items of tables, data sets and dicts"
@@ -173,7 +177,7 @@ def _check_types(lm: object, items: object, judges: object) -> None:
         raise InnerjudgeError(f"given judges={judges!r}, expected a list of judges: write judges=[judge]")
 
 
-def _joined(
+def joined(
     lm: LanguageModel,
     items: Sequence[Trace | Rating | Choice | Pair],
     parts: Sequence[Features],
@@ -196,7 +200,7 @@ def _joined(
     return replace(found, texts={**found.texts, **wanted}, provenance=told)
 
 
-def _of_ranges(passes: Passes) -> list[Readout]:
+def of_ranges(passes: Passes) -> list[Readout]:
     """Readouts of ranges of the item's own text that are wanted, by their names."""
     return [one for one in map(range_readout, sorted(passes.needs or ())) if one is not None]
 

@@ -19,8 +19,12 @@ def test_the_collector_is_as_it_was(before: bool) -> None:
     was = gc.isenabled()
     (gc.enable if before else gc.disable)()
     try:
-        with pytest.raises(ValueError, match="no such model"):
-            _fails()
+        with uncollected():
+            assert not gc.isenabled()
+        assert gc.isenabled() is before
+        failing = uncollected()(int)
+        with pytest.raises(ValueError, match="no number"):
+            failing("no number")
         assert gc.isenabled() is before
     finally:
         gc.unfreeze()

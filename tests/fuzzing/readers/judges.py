@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from harness import Reader, from_file
 
 
 def judge_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
-    """A judge's header, arrays and record; a final norm; a file of vLLM."""
+    """A judge's header, arrays and record; a final norm; files of states that other tools wrote."""
     import torch
+    from innerjudge.experiments.bench.states.formats import FORMATS
     from innerjudge.experiments.judges import saved
     from innerjudge.extraction import Features, Provenance
-    from innerjudge.extraction.given_states import read_vllm
     from innerjudge.models.final_norm import FinalNorm
     from innerjudge.models.foreign import digest_of_parts, dump_sealed, parse_sealed
     from innerjudge.probes import LogisticProbe, storage
@@ -71,7 +71,16 @@ def judge_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     norm = from_file(folder, "n.safetensors", FinalNorm.load)
     yield "judge: final norm", Reader(norm, (folder / "norm").read_bytes(), "safetensors")
     states = save({"token_ids": torch.arange(3), "hidden_states": torch.ones(3, 2, 4, dtype=torch.bfloat16)})
-    yield (
-        "states of vLLM",
-        Reader(from_file(folder, "v.safetensors", lambda path: read_vllm(path).states[-1:]), states, "safetensors"),
-    )
+
+    def text(kind: str, name: str) -> Callable[[bytes], object]:
+        return from_file(folder, name, lambda path: FORMATS[kind].read(path).states[-1:])
+
+    said = json.dumps({"meta_info": {"hidden_states": [[[1.0, 2.0]], [3.0, 4.0]]}}).encode()
+    lens = save({"residual_stream": torch.ones(2, 3, 4)})
+    np.save(folder / "plain.npy", np.ones((3, 4), np.float32))
+    yield "states of vLLM", Reader(text("vllm", "v.safetensors"), states, "safetensors")
+    yield "states of vllm-lens", Reader(text("vllm-lens", "l.safetensors"), lens, "safetensors")
+    yield "states of speculators", Reader(text("speculators", "s.safetensors"), states, "safetensors")
+    yield "states in one tensor", Reader(text("arrays", "o.safetensors"), lens, "safetensors")
+    yield "states of numpy", Reader(text("token_embed", "t.npy"), (folder / "plain.npy").read_bytes(), "bytes")
+    yield "states of SGLang", Reader(text("sglang", "g.json"), said, "json")
