@@ -62,8 +62,9 @@ def _array(path: Path) -> Text:
     if path.suffix == ".npy":
         require_file(path)
         with refusing(path, "an array of numbers, as numpy.save writes it", TokenError, EOFError, SyntaxError):
-            states = np.load(path, mmap_mode="r", allow_pickle=False)
-            states.sum(initial=0, where=False)  # of numbers
+            found = np.load(path, mmap_mode="r", allow_pickle=False)
+            found.sum(initial=0, where=False)  # of numbers
+        states = found
     else:
         with refusing(path, "a safetensors file of hidden states"):
             file = TensorFile(path)

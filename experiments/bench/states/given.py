@@ -63,7 +63,7 @@ def features_from(
     others = [one.name for one in ranges if not isinstance(one, States)]
     if others:
         raise InnerjudgeError(f"given states of another tool, expected a judge of hidden states: {others} needs a pass")
-    readouts = [*wanted, *(one for one in ranges if isinstance(one, States))]
+    readouts: list[HiddenStates | States] = [*wanted, *(one for one in ranges if isinstance(one, States))]
     encoded = encoded_traces(lm, traces, passes, *readouts)
     texts = list(files.texts())
     n, held = lm.anatomy.n_blocks, {one.states.shape[1] for one in texts}
