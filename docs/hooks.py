@@ -178,7 +178,8 @@ def _left_out(given: Any) -> str:
     if isinstance(given.default, bool):
         return f"`{(given.opts if given.default else given.secondary_opts)[0]}`" if given.secondary_opts else ""
     value = getattr(given.default, "value", given.default)
-    return "" if value in (None, "", (), []) else f"`{value}`"
+    value = " ".join(map(str, value)) if isinstance(value, tuple | list) else value
+    return "" if value in (None, "") else f"`{value}`"
 
 
 def _names() -> Iterator[str]:

@@ -77,7 +77,7 @@ def markdown(table: Table, versions: Mapping[str, str]) -> str:
     """
     about = [
         f"Each of the {len(table)} model types that transformers registers for causal language modelling, as a",
-        "small random model, is held to what the model itself returns. *hidden*: states of every block against",
+        "small random model, is checked against what the model itself returns. *hidden*: states of every block against",
         "`output_hidden_states`; *lens*: logits of the last block against `logits`; *attention*: rows against",
         "eager `output_attentions`; *spans*: the mass of every head on prompt and response and its weights of tokens",
         "on themselves, against the same; *entropy*: of what the final norm and the head make of every block's output,",
