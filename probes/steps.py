@@ -71,10 +71,10 @@ class StepOpponent(TextReader):
             mean over its tokens.
 
     Attributes:
-        coef_: ``[weights]`` float64.
+        coef_: ``[terms]`` float64.
         intercept_: Log-odds of a step of zeros.
-        vocabulary_: The terms of ``"words"``; else none.
-        idf_: ``[terms]`` float64, the weight of each.
+        vocabulary_: The terms of ``"words"``; else what each number is.
+        idf_: ``[terms]`` float64, the weight of each, 1 for numbers.
 
     Example:
         >>> texts = {"steps": ['["1+1=2", "so 2"]', '["1+1=3", "so 3"]'] * 4}
@@ -107,7 +107,7 @@ class StepOpponent(TextReader):
         if self.by == "words":
             found = fit_sparse("correct", self._learn_terms(x)[known], y, groups, TEXT_CANDIDATES)
         else:
-            self.vocabulary_, self.idf_ = (), np.zeros(0)
+            self.vocabulary_, self.idf_ = (self.by,) * x.shape[1], np.ones(x.shape[1])
             found = fit_logistic(x[known], y, groups, LOGISTIC_CANDIDATES)
         self.coef_, self.intercept_ = found.coef, found.intercept
         self.n_excluded_, self.provenance_ = excluded, features.provenance

@@ -53,7 +53,7 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
     promise = judge.promised()
     state = {a: getattr(judge, a) for a in judge.fitted if hasattr(judge, a)}
     params = judge.get_params()
-    arrays = {a: np.ascontiguousarray(v) for a, v in state.items() if isinstance(v, np.ndarray)}
+    arrays = {a: np.asarray(v, order="C") for a, v in state.items() if isinstance(v, np.ndarray)}
     blob = dump_arrays(arrays)
     path = Path(folder)
     files = {_ARRAYS: foreign.digest_of_parts([blob])} | {one: foreign.digest_of_file(path / one) for one in beside}
