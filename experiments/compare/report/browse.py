@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ....models.conversation import plain_text
-from ....models.items import Choice, Item, Rating
+from ....models.items import Choice, Item, Rating, Trace
 from ...data.verdict_files import item_columns
 from ...data.verdict_table import Label, Row
 from ...drawing.style import number
@@ -30,6 +30,9 @@ class ShownItem:
     shares of items that they put below this one, or for choices and pairs the share that says something else.
 
     ``heat`` has responses by name as their steps of (piece of text, surprise in nats), where these were read.
+
+    ``steps`` are a judge, and of each step of a trace its text, the probability that the judge gives to its being right
+    (``None`` for no score) and whether it is right, where that is known.
     """
 
     name: str
@@ -39,6 +42,7 @@ class ShownItem:
     said: tuple[tuple[str, str, str], ...]
     apart: float | None
     heat: Mapping[str, Sequence[Sequence[tuple[str, float | None]]]] = field(default_factory=dict)
+    steps: tuple[str, Sequence[tuple[str, float | None, bool | None]]] | None = None
 
 
 def shown_items(items: Sequence[Item], lens: Lens) -> tuple[ShownItem, ...]:
@@ -51,8 +55,17 @@ def shown_items(items: Sequence[Item], lens: Lens) -> tuple[ShownItem, ...]:
         said = [(j, lens.families[j], _verdict(row, item)) for j, c in columns.items() if (row := c[k]) is not None]
         label = _NO_LABEL if truth is None else _words(truth, item)
         group = f"{truth:.0f}" if isinstance(truth, float) else label
-        made.append(ShownItem(item.id, label, group, _texts(item), tuple(said), apart[k]))
+        scored = [(j, s) for j, c in columns.items() if (row := c[k]) is not None and (s := row.step_scores)]
+        steps = _steps(item, *min(scored, key=lambda one: lens.families[one[0]] == "baseline")) if scored else None
+        made.append(ShownItem(item.id, label, group, _texts(item), tuple(said), apart[k], steps=steps))
     return tuple(made)
+
+
+def _steps(item: Item, judge: str, scores: Sequence[float | None]) -> Any:
+    """What a judge says of each step that an item brings along; ``None`` where it has scored others."""
+    texts = item.step_texts if isinstance(item, Trace) else ()
+    known = (item.step_labels if isinstance(item, Trace) else None) or [None] * len(texts)
+    return (judge, list(zip(map(_cut, texts), scores, known, strict=True))) if len(texts) == len(scores) else None
 
 
 def labels_of(shown: Sequence[ShownItem]) -> list[str]:

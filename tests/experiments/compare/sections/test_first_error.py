@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from innerjudge.experiments.compare.compare import compare
 from innerjudge.experiments.compare.lens import Lens
+from innerjudge.experiments.compare.report.page import html
 from innerjudge.experiments.compare.sections.first_error import F1, first_errors
 from innerjudge.experiments.compare.settings import Settings
 from innerjudge.experiments.data.datasets import load_data
@@ -55,6 +56,11 @@ def test_a_probe_of_steps_finds_the_first_error_and_no_opponent_does(reference: 
     row = found.verdicts.where(judge="step-probe")[0]
     assert row.step_scores is not None
     assert all(0 <= one <= 1 for one in row.step_scores)
+    shown = found.found.parts[0].items[0]
+    judge, steps = shown.steps or ("", [])
+    assert judge == "step-probe"
+    assert "".join(text for text, _, _ in steps) in dict(shown.texts)["response"]
+    assert f"{steps[0][1]:.2f}, {'right' if steps[0][2] else 'wrong'}:</i> {steps[0][0]}" in html(found.found)
 
 
 def traces() -> list[Trace]:
