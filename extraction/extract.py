@@ -185,7 +185,8 @@ def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> d
         elif roles:
             reasons[item.id] = item.missing.get(roles[0], f"no position {roles[0]!r}")
         elif isinstance(readout, TokenStats):
-            if item.places(readout.role)[-1][1] == 1:
+            places = item.places(readout.role)
+            if places[-1][1] <= 1 or (readout.what != readout.statistic and any(end <= 1 for _, end in places)):
                 reasons[item.id] = "nothing stands before the first token, so that nothing predicts it"
         elif isinstance(readout, Ranged):
             if not readout.ragged and len(item.places(readout.role)) > 1:

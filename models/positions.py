@@ -146,7 +146,7 @@ def encode_sampled(
     """
     text, said, ids = decoded(tokenizer, list(prompt)), decoded(tokenizer, list(answer)), [*prompt, *answer]
     # Where the tokens of a long prompt stand takes time; without a role in it, those of a marker at its end will do.
-    near = list(prompt if any(role.startswith("prompt/") for role in roles) else prompt[-_NEAR:])
+    near = list(prompt if any(role.startswith(("prompt/", "text/")) for role in roles) else prompt[-_NEAR:])
     spans = replayed_spans(tokenizer, near, len(text) - len(decoded(tokenizer, near)))
     spans = [(0, 0)] * (len(prompt) - len(near)) + spans + replayed_spans(tokenizer, list(answer), len(text))
     whole = Tokens(text + said, spans)
@@ -186,7 +186,8 @@ def _named_spans(trace: Trace, text: str, begin: int) -> list[tuple[str, Span]]:
     """The item's own spans, as characters of the whole text; none where the template changed the response."""
     given, response = trace.extra.get("spans") or (), plain_text(trace.response)
     named: Mapping[str, Sequence[Span]] = given if isinstance(given, Mapping) else {"": given}
-    at = text.find(response, begin)
+    at = text.find(response.strip(), begin)
+    at -= (len(response) - len(response.lstrip())) * (at >= 0)
     try:
         found = [(name, (at + a, at + b)) for name, spans in named.items() for a, b in spans]
         if not all(at <= a < b <= at + len(response) for _, (a, b) in found):

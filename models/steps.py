@@ -1,5 +1,6 @@
 """Steps that an answer brings along: where they stand in it, and which of them are known to be right."""
 
+import re
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
@@ -40,6 +41,9 @@ def checked_steps(response: str, steps: Any, labels: Any, first: Any) -> tuple[S
     return own, labels, first
 
 
+_SPACE = re.compile(r"\s*")
+
+
 def step_spans(steps: Sequence[Any], response: str) -> tuple[Span, ...]:
     """Characters of each step in the response, in order; ``InnerjudgeError`` where they are not there.
 
@@ -49,7 +53,7 @@ def step_spans(steps: Sequence[Any], response: str) -> tuple[Span, ...]:
     at = 0
     for k, step in enumerate(steps):
         if isinstance(step, str):
-            start = at if response.startswith(step, at) else len(response) - len(response[at:].lstrip())
+            start = at if response.startswith(step, at) else _SPACE.match(response, at).end()  # type: ignore[union-attr]
             span = (start, start + len(step))
             there = response.startswith(step, start)
         else:

@@ -93,7 +93,7 @@ class BaseJudge(PromisingReader):
 
     def _can_learn(self, labels: Known, weight: Floats | None = None, *, groups: tuple[str, ...]) -> bool:
         """Whether there is something to learn from these labels, those of weight 0 left out."""
-        return len({*(labels if weight is None else labels[np.asarray(weight) > 0]).tolist()}) > 1
+        return len({*map(repr, (labels if weight is None else labels[np.asarray(weight) > 0]).tolist())}) > 1
 
     def decision_function(self, features: Features) -> Scores:
         """Scores, higher is better: shape ``[n]``, or ``[n, K]`` for choices, ``-inf`` beyond an item's options.

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -117,7 +118,7 @@ class PooledProbe(LearningJudge):
     standardises = derived(lambda self: self.standardise)
     _head = derived(head_of)
     #: The rows to read; ``None`` for all, of which shares of the depth are taken once it is known.
-    _kept = derived(lambda s: None if any(isinstance(r, float) for r in s.rows or (0.0,)) else tuple(s.rows))
+    _kept = derived(lambda s: None if not all(isinstance(r, Integral) for r in s.rows or (0.0,)) else tuple(s.rows))
     needs = derived(lambda s: (States(s.role, s.reduce, s._kept).name,))
     kinds = ("trace",)
     step_scores = step_scores

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
+from numbers import Integral
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -87,9 +88,10 @@ class RowJudge(LearningJudge):
 
 def rows_at(rows: Sequence[int | float], total: int, origin: Provenance) -> list[int]:
     """Places among ``total`` rows; a share of the depth is the row nearest to it, of a pass that was not cut short."""
-    found = [row if isinstance(row, int) else round(row * (total - 2)) for row in rows]
-    cut = origin.last_block is not None and any(isinstance(row, float) for row in rows)
-    if cut or not all(-total <= row < total for row in found):
+    shares = [row for row in rows if not isinstance(row, Integral)]
+    found = [int(row) if isinstance(row, Integral) else round(row * (total - 2)) for row in rows]
+    cut = origin.last_block is not None and bool(shares)
+    if cut or not all(-total <= row < total for row in found) or not all(0 <= share <= 1 for share in shares):
         raise InnerjudgeError(
             f"given row={', '.join(map(str, rows))} of {total} rows h[0..{total - 2}] and normed{', cut short' * cut}, "
             f"expected {-total} to {total - 1}, or shares of the depth of a whole pass, 0.0 to 1.0"

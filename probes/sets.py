@@ -137,7 +137,7 @@ class SemanticEntropyProbe(LogisticProbe):
 
 def semantic_entropy(clusters: npt.NDArray[Any]) -> float:
     """Entropy in nats of the shares of the clusters, from the cluster ``[K]`` of each answer."""
-    return float(entropy(np.unique(clusters, return_counts=True)[1]))
+    return float(entropy(np.sort(np.unique(clusters, return_counts=True)[1])))  # equal shares, equal to the bit
 
 
 def entropy_border(entropies: Floats) -> float:

@@ -1,6 +1,8 @@
-"""What a head looks at, written over the text that it looks at."""
+"""What a head looks at, and what is said of each piece of a text, written over that text."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,5 +44,32 @@ def attention_over_text(
         told = {"text": text, "share": share, "weight": given[k], "right": k == answer}
         lines.append({"before": prompt.user[at:start], **told})
         at = end
-    template = Template(_TEMPLATE.read_text("utf-8"), autoescape=True)
-    return str(template.render(title=title, lines=lines, rest=prompt.user[at:], cue=prompt.cue))
+    return _page(title=title, lines=lines, after="\n", rest=prompt.user[at:], cue=prompt.cue)
+
+
+def scores_over_text(
+    pieces: Sequence[str], scores: Sequence[float | None], *, full: float = 1.0, title: str = ""
+) -> str:
+    """Pieces of a text, such as steps or tokens, as HTML: each is shaded by its score, which follows it as a number.
+
+    ``full`` is the score of the full shade: more is no darker, and 0 or less has no shade. A piece whose score is
+    ``None`` stands without one. ``InnerjudgeError`` if there is not one score a piece, or ``full`` is not above 0.
+
+    Example:
+        >>> html = scores_over_text(["1+1=2, ", "2+2=5"], [0.02, 0.97], title="how likely each step is wrong")
+        >>> "2+2=5</mark> <small>0.97" in html
+        True
+    """
+    if len(pieces) != len(scores) or not full > 0:
+        raise InnerjudgeError(
+            f"given {len(scores)} scores for {len(pieces)} pieces and {full=}, expected one each, and full above 0"
+        )
+    lines = [
+        {"text": text, "share": 0.0 if score is None else min(max(score / full, 0.0), 1.0), "weight": score}
+        for text, score in zip(pieces, scores, strict=True)
+    ]
+    return _page(title=title, lines=lines)
+
+
+def _page(**known: Any) -> str:
+    return str(Template(_TEMPLATE.read_text("utf-8"), autoescape=True).render(known))

@@ -31,7 +31,6 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if on:
-            gc.freeze()  # what was imported stays
             gc.enable()
 
 

@@ -95,7 +95,7 @@ class SpanTap(BlockAttention):
         found = call.query.new_zeros((rows, heads, tokens, 1), dtype=torch.float32)
         for start in range(first + self._prefix, end + self._prefix, step):
             at = torch.arange(start, min(start + step, end + self._prefix), device=call.query.device)
-            row = self._rows.setdefault((start, end), AttentionRow(self._family, self._diagonals))
+            row = self._rows.setdefault((start, start + len(at)), AttentionRow(self._family, self._diagonals))
             own = (at + self._lent).view(1, 1, -1, 1).expand(rows, heads, -1, 1)
             weights = row.of(call, at.expand(rows, -1)).gather(3, own)
             found[:, :, at] = weights.float().clamp(min=_LEAST).log()

@@ -24,8 +24,9 @@ from innerjudge.extraction import (
 from innerjudge.extraction.given_states import GivenStates, features_of_states
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel
-from innerjudge.models.positions import Encoding
+from innerjudge.models.positions import Encoding, encode_trace
 
 from .conftest import CONFIGS
 
@@ -285,3 +286,17 @@ def test_ragged_rows_must_fit_their_offsets() -> None:
     assert Ragged.of([[1.0, np.nan], [], [2.0]]).finite().tolist() == [False, True, True]
     with pytest.raises(InnerjudgeError, match=r"from features\.ragged"):
         Features.from_arrays({"x": Ragged.of([[1.0]])}, provenance="m")["x"]
+
+
+def test_nothing_predicts_a_range_of_the_first_token_alone(reference: LanguageModel) -> None:
+    trace = Trace(question_id="q", candidate_id="0", prompt="Start with 7. Add 5.", response="<think>7+5=12</think>12")
+    readout = TokenStats("prompt/segment(1)", "mean(log_probability)")
+    item = encode_trace(reference.tokenizer, trace, roles=[readout.role])
+    found = extract(reference, [item], [readout])
+    first = item.ranges["prompt/segment(1)"][0]
+    if first == (0, 1):
+        assert "nothing stands before the first token" in found.missing[readout.name][item.id]
+    else:
+        assert np.isfinite(found.ragged[readout.name].values).all()
+    alone = replace(item, ranges={"prompt/segment(1)": ((0, 1), (1, 2))})
+    assert "nothing stands before" in extract(reference, [alone], [readout]).missing[readout.name][item.id]

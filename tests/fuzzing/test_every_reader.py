@@ -77,7 +77,7 @@ NOT_FUZZED: dict[str, str] = {
     "experiments/cli/plan.py:label.ask": "a key that a person types, of which one letter is looked at",
     "experiments/compare/report/folder.py:write": "our own dump",
     "experiments/compare/steps.py:made_with": "our own source files, hashed",
-    "experiments/drawing/options.py:attention_over_text": "a template of ours",
+    "experiments/drawing/options.py:_page": "a template of ours",
     "experiments/judges/opponent.py:_notes": "likewise",
     "experiments/selection/curve_job.py:_page": "likewise",
     "experiments/stats/agreement/checked.py:Checked.__str__": "likewise",

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from innerjudge.extraction import Features, Provenance
+from innerjudge.models import InnerjudgeError
 from innerjudge.probes import LogisticProbe, RidgeProbe, linear
 from innerjudge.probes.labels import Floats
-from innerjudge.probes.row_judge import choose_row
+from innerjudge.probes.row_judge import choose_row, rows_at
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold
@@ -96,3 +97,12 @@ def test_candidates_may_be_an_array() -> None:
         for c in ((0.1, 1.0), np.array([0.1, 1.0]))
     )
     assert given.row_ == as_array.row_
+
+
+def test_rows_are_whole_numbers_or_shares_of_the_depth() -> None:
+    """Of 34 rows (32 blocks) -1 is the last whatever its type of integer, and .5 is h[16]."""
+    origin = Provenance("m", None, "f", "float32", "sdpa", "none")
+    assert rows_at((np.int64(-1), 1, np.int32(1), 0.5, 1.0), 34, origin) == [-1, 1, 1, 16, 32]
+    for bad in (-0.5, 1.03, 34, np.int64(-35)):
+        with pytest.raises(InnerjudgeError, match="expected -34 to 33, or shares of the depth"):
+            rows_at((bad,), 34, origin)

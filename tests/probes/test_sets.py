@@ -98,3 +98,9 @@ def test_questions_of_one_answer_are_left_out():
 def test_parameters_are_checked(wrong):
     with pytest.raises(InnerjudgeError, match="a role of one place"):
         EigenScore(**wrong)
+
+
+def test_equal_shares_have_equal_entropy_to_the_bit():
+    names = np.array(["a", "b", "b", "c", "c", "c", "d", "d", "d", "d"])
+    other = np.array(["d", "c", "c", "b", "b", "b", "a", "a", "a", "a"])
+    assert semantic_entropy(names) == semantic_entropy(other)

@@ -156,3 +156,11 @@ def test_an_item_without_steps_of_its_own_is_unscored_and_judges_are_saved(tmp_p
     again = load(tmp_path)
     assert again.verdicts(other) == judge.verdicts(other)
     assert "StepOpponent" in registered_judges()
+
+
+def test_held_out_scores_of_labels_by_step():
+    texts = {"steps": ['["1+1=2", "so 2"]', '["1+1=3", "so 3"]'] * 6}
+    features = Features.from_arrays({}, texts=texts, provenance="m", groups="ppqqrrssttuu")
+    labels = [{"steps": (True, True), "correct": True}, {"steps": (False, None), "correct": False}] * 6
+    scores = StepOpponent(by="words").fit_held_out(features, np.array(labels, dtype=object))
+    assert np.isfinite(scores).all()

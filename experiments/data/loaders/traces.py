@@ -1,6 +1,8 @@
 """Answers that are right or wrong: GSM8K solutions, RewardBench 2, ProcessBench; what tools wrote down."""
 
 import re
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +59,7 @@ def processbench(record: Record, name: str) -> Rows:
     steps, prompt = record.texts("steps", at_least=1), record.text("problem")
     first = record.whole("label", range(-1, len(steps)))
     asked = {"question_id": question_of(prompt), "candidate_id": record.label("id"), "prompt": prompt}
-    known = {"correct": first == -1, "first_error": first, "steps": list(steps)}
+    known = {"correct": first == -1, "first_error": first, "steps": _spans(steps, "\n\n")}
     yield asked | {"response": "\n\n".join(steps)} | known | kept(record, "final_answer_correct", "generator")
 
 
@@ -71,12 +73,21 @@ def prm800k(record: Record, name: str) -> Rows:
     asked, label = record.inner("question"), record.inner("label")
     known = [_rated(step) for step in label.records("steps")]
     known += [(str(text), None) for text in _listed(asked.values.get("pre_generated_steps"))[len(known) :]]
-    steps, labels = zip(*(one for one in known if one[0].strip()), strict=True)
+    known = [one for one in known if one[0].strip()]
+    if not known:
+        raise record.error("label", "no step with text", "one at least", "leave this line out")
+    steps, labels = zip(*known, strict=True)
     prompt, right = asked.text("problem"), {"solution": True, "found_error": False}
     row = {"question_id": question_of(prompt), "candidate_id": name, "prompt": prompt, "response": "\n".join(steps)}
-    said: dict[str, Any] = {"steps": [*steps], "step_labels": [*labels]} | kept(label, "finish_reason")
+    said: dict[str, Any] = {"steps": _spans(steps, "\n"), "step_labels": [*labels]} | kept(label, "finish_reason")
     said["correct"] = right.get(str(said.get("finish_reason")))
     yield row | said | kept(record, "labeler", "is_quality_control_question")
+
+
+def _spans(steps: Sequence[str], between: str) -> list[list[int]]:
+    """Characters of each step where they are joined by ``between``."""
+    ends = accumulate(len(step) + len(between) for step in steps)
+    return [[end - len(between) - len(step), end - len(between)] for step, end in zip(steps, ends, strict=True)]
 
 
 def _rated(step: Record) -> tuple[str, bool | None]:
@@ -97,8 +108,8 @@ def math_shepherd(record: Record, name: str) -> Rows:
     given, label = record.text("input"), record.text("label")
     *parts, rest = given.split(_ENDS)
     prompt, first, _ = given.partition("Step 1:")
-    ends = [sum(map(len, parts[: k + 1])) + k for k in range(len(parts))]
-    marks = [label[end : end + 1] for end in ends]
+    ends = accumulate(len(part) + 1 for part in parts)  # a mark of two letters is one in the label
+    marks = [label[end - 1 : end] for end in ends]
     if not parts or not first or {*marks} - {"+", "-"} or rest.strip():
         raise record.error("label", "no + or - at the end of each step", "one for each mark of the input", "check it")
     steps = [part.strip() for part in (parts[0][len(prompt) :], *parts[1:])]

@@ -46,3 +46,30 @@ def test_a_csv_has_lists_as_json(tmp_path: Path) -> None:
     one, two = items_from(path, columns={"steps": "parts", "first_error": "first"})
     assert (one.steps, one.step_labels, one.first_error) == (("a", "b"), (True, False), 1)
     assert (two.step_labels, two.first_error) == ((True,), -1)
+
+
+def test_steps_of_public_data_may_begin_with_white_space(tmp_path: Path) -> None:
+    row = {"id": "a", "problem": "?", "steps": ["One.", " Two.", "\n# Three"], "label": -1}
+    (tmp_path / "p.jsonl").write_text(json.dumps(row))
+    [item] = load_data(f"processbench:{tmp_path / 'p.jsonl'}").items
+    assert isinstance(item, Trace)
+    assert item.response == "One.\n\n Two.\n\n\n# Three"
+    assert item.step_texts == ("One.", " Two.", "\n# Three")
+    asked = {"problem": "?", "pre_generated_steps": None}
+    blank = {"completions": [{"text": " ", "rating": 1}], "chosen_completion": 0}
+    none = {"question": asked, "label": {"steps": [blank], "finish_reason": "give_up"}}
+    (tmp_path / "n.jsonl").write_text(json.dumps(none))
+    with pytest.raises(InnerjudgeError, match=r"n\.jsonl line 1"):
+        load_data(f"prm800k:{tmp_path / 'n.jsonl'}")
+
+
+def test_marks_of_many_steps_are_found_in_one_walk(tmp_path: Path) -> None:
+    """A mark of two letters is one character of the label."""
+    mark = "\u043a\u0438"
+    steps = "".join(f"\nb{k} {mark}" for k in range(20_000))
+    given = {"input": f"Q Step 1:a {mark}{steps}", "label": f"Q Step 1:a +{steps.replace(mark, '-')}"}
+    (tmp_path / "m.jsonl").write_text(json.dumps(given | {"task": "x"}))
+    [item] = load_data(f"math-shepherd:{tmp_path / 'm.jsonl'}").items
+    assert isinstance(item, Trace)
+    assert item.step_labels == (True, *[False] * 20_000)
+    assert item.step_texts[:2] == ("Step 1:a", "b0")
