@@ -134,7 +134,7 @@ BY_HAND: dict[str, tuple[Any, list[dict[str, Any]]]] = {
         [
             {
                 "response": "one\nbad\nthree",
-                "steps": ["one", "bad", "three"],
+                "steps": [[0, 3], [4, 7], [8, 13]],
                 "step_labels": [True, False, None],
                 "first_error": 1,
                 "correct": False,
@@ -314,7 +314,7 @@ def test_steps_of_prm800k_and_math_shepherd(tmp_path: Path) -> None:
     steps = [own, {"completions": [{"text": "a", "rating": None}, {"text": "b", "rating": 1}], "chosen_completion": 1}]
     row = {"question": {"problem": "?"}, "label": {"steps": steps, "finish_reason": "solution"}}
     (one,) = by_rows_of(tmp_path, "prm800k", row)
-    assert (one.steps, one.step_labels, one.first_error) == (("mine", "b"), (None, True), None)
+    assert (one.step_texts, one.step_labels, one.first_error) == (("mine", "b"), (None, True), None)
     assert one.correct is True
     steps[1]["chosen_completion"] = 2
     with pytest.raises(InnerjudgeError, match=r"line 1, in 'label', in 'steps', entry 2: field 'chosen_completion'"):
