@@ -134,7 +134,7 @@ BY_HAND: dict[str, tuple[Any, list[dict[str, Any]]]] = {
         [
             {
                 "response": "one\nbad\nthree",
-                "steps": [[0, 3], [4, 7], [8, 13]],
+                "steps": [(0, 3), (4, 7), (8, 13)],
                 "step_labels": [True, False, None],
                 "first_error": 1,
                 "correct": False,
