@@ -42,7 +42,7 @@ def seated(kind: str) -> dict[str, Seat]:
 
 def asks(judge: BaseJudge) -> bool:
     """Whether what a judge reads is read only where it asks for it."""
-    return judge.on_request or any(range_readout(need) for need in judge.needs)
+    return judge.on_request or judge.of_steps or any(range_readout(need) for need in judge.needs)
 
 
 @pytest.mark.parametrize("kind", ITEMS)
