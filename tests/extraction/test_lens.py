@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from innerjudge.extraction import Features, Lens, TokenStats, extract, token_statistics
+from innerjudge.extraction import Lens, TokenStats, extract, token_statistics
 from innerjudge.extraction.taps.lens import find_parts
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import Encoding
+
+from .conftest import same_by_id
 
 PLACES = ("residual", "attention", "mlp")
 ALL = [*(Lens("response/start(3)", at) for at in PLACES), *(Lens("step", at) for at in PLACES)]
@@ -47,15 +49,6 @@ def items(random_items: Any) -> list[Encoding]:
 def lm(request: pytest.FixtureRequest, tiny: Any) -> LanguageModel:
     model: LanguageModel = tiny(request.param)
     return model
-
-
-def same(one: Features, other: Features) -> None:
-    """The numbers of the items, by their ids."""
-    order = [other.ids.index(i) for i in one.ids]
-    for name in (*one.arrays, *one.ragged):
-        a, b = (f.ragged[name].values if name in f.ragged else f[name] for f in (one, other.take(order)))
-        assert np.allclose(a, b, atol=2e-4, rtol=1e-4), name
-        assert np.abs(a).max() > 0
 
 
 @torch.no_grad()
@@ -115,7 +108,7 @@ def test_batches_padding_packing_and_sharing_change_nothing(
     lm: LanguageModel, items: list[Encoding], how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("innerjudge.extraction.schedule.WORTH", 0.0)
-    same(extract(lm, items, ALL, batch_size=3), extract(lm, items[::-1], ALL, **how))
+    same_by_id(extract(lm, items, ALL, batch_size=3), extract(lm, items[::-1], ALL, **how))
 
 
 def test_a_pass_that_stops_early_gives_the_first_blocks(lm: LanguageModel, items: list[Encoding]) -> None:

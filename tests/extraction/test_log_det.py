@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from innerjudge.extraction import Features, States, extract
+from innerjudge.extraction import States, extract
 from innerjudge.extraction.given_states import GivenStates, features_of_states
 from innerjudge.extraction.taps.residual import log_det
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import Encoding
+
+from .conftest import same_by_id
 
 ALL = [States("response", "logdet"), States("step", "logdet", (0, -1))]
 
@@ -35,15 +37,6 @@ def items(random_items: Any) -> list[Encoding]:
 def lm(request: pytest.FixtureRequest, tiny: Any) -> LanguageModel:
     model: LanguageModel = tiny(request.param)
     return model
-
-
-def same(one: Features, other: Features) -> None:
-    """The numbers of the items, by their ids."""
-    order = [other.ids.index(i) for i in one.ids]
-    for name in (*one.arrays, *one.ragged):
-        a, b = (f.ragged[name].values if name in f.ragged else f[name] for f in (one, other.take(order)))
-        assert np.allclose(a, b, atol=2e-4, rtol=1e-4), name
-        assert np.abs(a).max() > 0
 
 
 def test_by_hand() -> None:
@@ -99,4 +92,4 @@ def test_batches_padding_packing_and_sharing_change_nothing(
     lm: LanguageModel, items: list[Encoding], how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("innerjudge.extraction.schedule.WORTH", 0.0)
-    same(extract(lm, items, ALL, batch_size=3), extract(lm, items[::-1], ALL, **how))
+    same_by_id(extract(lm, items, ALL, batch_size=3), extract(lm, items[::-1], ALL, **how))
