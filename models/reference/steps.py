@@ -12,7 +12,7 @@ def traces(n: int, *, seed: int, per_question: int = 4) -> list[Trace]:
     """Write ``n`` traces, ``per_question`` to each problem, in steps; a mistake in any of them is carried on.
 
     Example:
-        >>> one = next(trace for trace in traces(8, seed=1_000_000) if trace.first_error == 1)
+        >>> one = next(trace for trace in traces(24, seed=1_000_000) if trace.first_error == 1)
         >>> one.step_labels[:2], one.correct, len(one.step_texts) == len(one.steps)
         ((True, False), False, True)
     """

@@ -157,5 +157,5 @@ def test_a_row_cannot_be_chosen_without_other_questions(make) -> None:
     features = replace(make(6), groups=("q",) * 6)
     with pytest.raises(InnerjudgeError, match="expected at least two questions"):
         DifferenceOfMeans(row="best").fit(features, [True, False] * 3)
-    with pytest.raises(InnerjudgeError, match=r"row='latest' .*expected int or 'best' or 'earliest'"):
+    with pytest.raises(InnerjudgeError, match=r"row='latest' .*expected int or float or 'best' or 'earliest'"):
         DifferenceOfMeans(row="latest")  # type: ignore[arg-type]

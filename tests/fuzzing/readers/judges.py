@@ -20,6 +20,7 @@ def judge_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     from innerjudge.models.final_norm import FinalNorm
     from innerjudge.models.foreign import digest_of_parts, dump_sealed, parse_sealed
     from innerjudge.probes import LogisticProbe, storage
+    from innerjudge.probes.steps import StepOpponent
     from innerjudge.probes.text_only import options_of
     from safetensors.torch import save
 
@@ -67,6 +68,10 @@ def judge_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     )
     read = lambda raw: options_of(replace(options, texts={"options": (raw.decode("utf-8", "replace"),)}))  # noqa: E731
     yield "features: options", Reader(read, b'["x", "y"]', "json")
+    in_steps = lambda raw: StepOpponent("length")._read(  # noqa: E731
+        replace(options, texts={"steps": (raw.decode("utf-8", "replace"),)})
+    )
+    yield "features: steps", Reader(in_steps, b'["x", "y"]', "json")
     FinalNorm(np.ones(4), np.zeros(4), 1e-6, centred=False).save(folder / "norm")
     norm = from_file(folder, "n.safetensors", FinalNorm.load)
     yield "judge: final norm", Reader(norm, (folder / "norm").read_bytes(), "safetensors")
