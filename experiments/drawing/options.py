@@ -64,10 +64,11 @@ def scores_over_text(
         raise InnerjudgeError(
             f"given {len(scores)} scores for {len(pieces)} pieces and {full=}, expected one each, and full above 0"
         )
-    lines = [
-        {"text": text, "share": 0.0 if score is None else min(max(score / full, 0.0), 1.0), "weight": score}
-        for text, score in zip(pieces, scores, strict=True)
-    ]
+    lines = []
+    for piece, score in zip(pieces, scores, strict=True):
+        text = piece.rstrip("\n")  # the number stands on the line of its piece
+        share = 0.0 if score is None else min(max(score / full, 0.0), 1.0)
+        lines.append({"text": text, "share": share, "weight": score, "after": piece[len(text) :]})
     return _page(title=title, lines=lines)
 
 

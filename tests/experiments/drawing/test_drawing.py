@@ -146,10 +146,11 @@ def test_attention_is_written_over_the_text_and_text_is_escaped() -> None:
 
 def test_scores_over_text() -> None:
     """Of 2 the full shade 4 is half; what is at or below 0 has none; a number stands behind each piece."""
-    html = drawing.scores_over_text(["<a>", "b", "c", "d"], [2.0, -1.0, 9.0, None], full=4.0, title="<t>")
+    html = drawing.scores_over_text(["<a>", "b", "c\n", "d"], [2.0, -1.0, 9.0, None], full=4.0, title="<t>")
     assert [f"rgba(0,114,178,{share})" in html for share in ("0.50", "0.00", "1.00")] == [True] * 3
     assert "&lt;a&gt;</mark> <small>2.00" in html
     assert "&lt;t&gt;" in html
+    assert "c</mark> <small>9.00</small>\n<mark" in html, "on the line of its piece"
     assert html.count("\N{EN DASH}") == 1
     assert "attends" not in html
     for pieces, scores, full in ((["a"], [], 1.0), (["a"], [0.5], 0.0)):
