@@ -34,7 +34,7 @@ def test_cost_in_words() -> None:
 def test_chosen() -> None:
     seats = panel("trace", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
     found = list(chosen(seats, ["clue"]))[:3], len(chosen(seats, [])), len(chosen(seats, [EVERY])) == len(seats)
-    assert found == (["clue", "token-log-probability", "self-certainty"], 24, True)
+    assert found == (["clue", "token-log-probability", "deepconf-mean"], 17, True)
 
 
 def test_needs_of() -> None:

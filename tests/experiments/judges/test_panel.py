@@ -11,7 +11,7 @@ from innerjudge.experiments.reading.read import read
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel
-from innerjudge.probes import CLUE, TokenLogProb
+from innerjudge.probes import CLUE, TokenConfidence, TokenLogProb
 
 BETWEEN = ("prompt_end", "response_end")
 
@@ -28,16 +28,23 @@ def test_every_kind_has_hidden_states_text_and_another_opponent(kind: str) -> No
     assert set(seats) - set(direct) == {"text-reasoned"}
 
 
-GREY = {"token-log-probability", "self-certainty", "perplexity", "mean-entropy", "deepconf-mean"}
+GREY = {"token-log-probability", "deepconf-mean"}
+
+
+@pytest.mark.parametrize("kind", ["trace", "rating", "choice", "pair"])
+def test_a_default_panel_has_at_most_twelve_judges(kind: str) -> None:
+    seats = panel(kind, between=BETWEEN, scale=(1, 5))
+    of_steps = {name for name, seat in seats.items() if seat.judge.of_steps}
+    assert len(chosen(seats, []).keys() - of_steps) <= 12
+    assert len(chosen(seats, ["all"])) == len(seats) > len(chosen(seats, []))
 
 
 @pytest.mark.parametrize("kind", ["trace", "rating", "pair"])
 def test_grey_box_scores_stand_beside_whatever_is_named(kind: str) -> None:
     seats = panel(kind, between=BETWEEN, scale=(1, 5))
-    more = {"deepconf-tail", "deepconf-lowest-group", "deepconf-bottom-groups"} if kind == "trace" else set()
     for names in ([], ["text"], ["lager"]):
         found = chosen(seats, names)
-        assert GREY | more <= found.keys()
+        assert GREY <= found.keys()
         assert {found[name].family for name in GREY} == {"baseline"}
     if kind != "pair":
         assert {"verdict-logits", "e-score"} & chosen(seats, []).keys(), "P(true), or the expected grade"
@@ -51,7 +58,7 @@ def test_grey_box_scores_are_of_the_pass_that_reads_the_states(reference: Langua
         for k in (11, 12)
     ]
     seats = panel("trace", between=("reasoning_start", "reasoning_end"), scale=(1, 5))
-    grey = [seat.judge for name, seat in seats.items() if name in GREY or name.startswith("deepconf")]
+    grey = [seat.judge for seat in seats.values() if isinstance(seat.judge, TokenConfidence | TokenLogProb)]
     runs: list[int] = []
     handle = reference.anatomy.blocks[0].register_forward_hook(lambda *_: runs.append(1))
     try:
