@@ -44,7 +44,7 @@ def test_grey_box_scores_stand_beside_whatever_is_named(kind: str) -> None:
     seats = panel(kind, between=BETWEEN, scale=(1, 5))
     for names in ([], ["text"], ["lager"]):
         found = chosen(seats, names)
-        assert GREY <= found.keys()
+        assert found.keys() >= GREY
         assert {found[name].family for name in GREY} == {"baseline"}
     if kind != "pair":
         assert {"verdict-logits", "e-score"} & chosen(seats, []).keys(), "P(true), or the expected grade"
