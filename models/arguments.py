@@ -4,11 +4,12 @@ import inspect
 import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache, partial, wraps
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 
@@ -18,6 +19,22 @@ from .errors import InnerjudgeError
 class UnknownArgumentError(InnerjudgeError, TypeError):
     """The function has no argument of that name; it is a ``TypeError`` too."""
 
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a number must be beside its type: in words, and as a test."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+#: Types of numbers with their bounds, for annotations: :func:`checked` refuses others.
+Count = Annotated[int, Bound("of at least 1", lambda n: n >= 1)]
+Share = Annotated[float, Bound("from 0 to 1", lambda x: 0 <= x <= 1)]
+PositiveShare = Annotated[float, Bound("above 0, at most 1", lambda x: 0 < x <= 1)]
+Within = Annotated[float, Bound("above 0 and below 1", lambda x: 0 < x < 1)]
+Positive = Annotated[float, Bound("above 0 and finite", lambda x: 0 < x < np.inf)]
+NotNegative = Annotated[float, Bound("of at least 0", lambda x: x >= 0)]
 
 _Object = TypeVar("_Object")
 _Callable = TypeVar("_Callable", bound=Callable[..., Any])
@@ -105,6 +122,8 @@ def fits(value: Any, hint: Any, words: bool = False) -> bool:
     origin, args, fit = get_origin(hint), get_args(hint), partial(fits, words=words)
     if hint is Any:
         return True
+    if origin is Annotated:
+        return fit(value, args[0]) and args[1].holds(value)
     if origin in (Union, UnionType):
         return any(fit(value, one) for one in args)
     if origin is Literal:
@@ -177,6 +196,8 @@ def _spelled(hint: Any) -> str:
     origin, args = get_origin(hint), get_args(hint)
     if hint is Any:
         return "anything"
+    if origin is Annotated:
+        return f"{_spelled(args[0])} {args[1].words}"
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(map(_spelled, args)))
     if origin is Literal:

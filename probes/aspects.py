@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
-from ..models.arguments import require_type
+from ..models.arguments import Count, Within, require_type
 from ..models.errors import InnerjudgeError
 from .aspect_fit import OVERALL, ROUTE, Head, columns_of, fit_aspects, fit_router
 from .estimator import parameters
@@ -69,10 +69,10 @@ class AspectProbes(RowJudge):
 
     aspects: Sequence[str] = ()
     row: int | float = -1
-    components: int | None = None
+    components: Count | None = None
     unknown: Literal["mask", "negative"] = "mask"
-    observed: float | None = None
-    correct: float | None = None
+    observed: Within | None = None
+    correct: Within | None = None
     balance: bool = False
     head: Head = "mean"
     routed: bool = False
@@ -85,14 +85,8 @@ class AspectProbes(RowJudge):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        shares = all(one is None or 0 < one < 1 for one in (self.observed, self.correct))
-        none = self.components is not None and self.components < 1
-        if not shares or none or {OVERALL, ROUTE} & {*self.aspects}:
-            raise InnerjudgeError(
-                f"given aspects={self.aspects!r}, observed={self.observed}, correct={self.correct}, components="
-                f"{self.components}, expected names other than {OVERALL!r} and {ROUTE!r}, shares between 0 and 1, and "
-                "at least one component"
-            )
+        if {OVERALL, ROUTE} & {*self.aspects}:
+            raise InnerjudgeError(f"given aspects={self.aspects!r}, expected others than {OVERALL!r} and {ROUTE!r}")
         checked_candidates(self.candidates)
         self.needs += (_ROUTER,) * self.routed
 

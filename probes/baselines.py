@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from ..extraction.features import Features
-from ..models.errors import InnerjudgeError
+from ..models.arguments import Count
 from .description import derived
 from .estimator import parameters
 from .judge import LearningJudge, Scores, ThresholdJudge
@@ -85,14 +85,10 @@ class TokenConfidence(ThresholdJudge):
 
     statistic: Literal["log_probability", "perplexity", "entropy", "certainty", "confidence"] = "certainty"
     aggregate: Literal["mean", "tail", "lowest_group", "bottom_groups"] = "mean"
-    window: int = 2048
+    window: Count = 2048
 
     family = "baseline"
     needs = derived(lambda self: (f"tokens/response.{_MADE[self.statistic][0]}",))
-
-    def __post_init__(self) -> None:
-        if self.window < 1:
-            raise InnerjudgeError(f"given window={self.window!r}, expected at least 1 token")
 
     def _scores(self, features: Features) -> Scores:
         made = _MADE[self.statistic][1]

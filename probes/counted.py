@@ -10,7 +10,7 @@ from scipy.special import comb, logsumexp
 from sklearn.covariance import ledoit_wolf_shrinkage
 
 from ..extraction.features import Features
-from ..models.arguments import require_type
+from ..models.arguments import Count, Positive, PositiveShare, require_type
 from ..models.errors import InnerjudgeError
 from .estimator import parameters
 from .labels import Floats, Ints, Known, best_threshold, centred
@@ -53,21 +53,13 @@ class CountedProbe(Linear):
     """
 
     row: int = -1
-    shrinkage: float | Literal["ledoit-wolf"] = "ledoit-wolf"
-    rounds: int = 200
-    tolerance: float = 1e-3
+    shrinkage: PositiveShare | Literal["ledoit-wolf"] = "ledoit-wolf"
+    rounds: Count = 200
+    tolerance: Positive = 1e-3
 
     on_request = True  # whoever has labels has better judges
     learns_in_parts = False
     label_fields = ("n_correct", "n_sampled")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        rounds, tolerance, shrinkage = self.rounds, self.tolerance, self.shrinkage
-        if not (isinstance(shrinkage, str) or 0 < shrinkage <= 1) or rounds < 1 or tolerance <= 0:
-            raise InnerjudgeError(
-                f"given {shrinkage=}, {rounds=}, {tolerance=}, expected above 0, shrinkage 'ledoit-wolf' or up to 1"
-            )
 
     def fit(self, features: Features, labels: npt.ArrayLike, n_sampled: npt.ArrayLike | None = None) -> Self:
         """Learn from counts ``[n]``: how many answers to the item's question are right.

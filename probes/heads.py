@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
+from ..models.arguments import Count
 from ..models.errors import InnerjudgeError
 from . import choices
 from .choices import ChoiceJudge, Prefer
@@ -21,7 +22,7 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
     """A judge of options by attention heads, and the heads that it chose."""
 
     select: Literal["accuracy", "permutation", "unlabelled"] = "accuracy"
-    n_heads: int = 1
+    n_heads: Count = 1
     prefer: Prefer = "best"
     heads_: tuple[tuple[int, int], ...] = field(init=False)
     quality_: Floats = field(init=False)
@@ -34,8 +35,6 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
     _reads_until = derived(lambda self: max((block for block, _ in self.chosen_heads), default=None))
 
     def __post_init__(self) -> None:
-        if self.n_heads < 1:
-            raise InnerjudgeError(f"given n_heads={self.n_heads}, expected at least 1")
         if self.select == "unlabelled" and self.prefer == "earliest":
             raise InnerjudgeError(
                 "given prefer='earliest' with select='unlabelled', expected accuracies: use prefer='best'"

@@ -13,6 +13,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from ..extraction.features import Features
+from ..models.arguments import Count, NotNegative
 from ..models.errors import InnerjudgeError
 from .description import derived
 from .estimator import parameters
@@ -227,16 +228,10 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
     """
 
     row: int = -1
-    alpha: float = 1e-4
-    rounds: int = 5
-    batch: int = 256
+    alpha: NotNegative = 1e-4
+    rounds: Count = 5
+    batch: Count = 256
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.alpha < 0 or self.rounds < 1 or self.batch < 1:
-            given = f"alpha={self.alpha}, rounds={self.rounds}, batch={self.batch}"
-            raise InnerjudgeError(f"given {given}, expected at least 0, 1 and 1")
 
     def _add(self, part: Features, right: Bools | Floats, weight: Floats | None) -> None:
         if self.provenance_ is not None and not hasattr(self, "_descent"):

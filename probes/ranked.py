@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logsumexp, softmax
 
 from ..extraction.features import Features
+from ..models.arguments import Positive
 from ..models.errors import InnerjudgeError
 from .estimator import parameters
 from .labels import Floats, Ints, Known, centred, folds
@@ -59,7 +60,7 @@ class RankedProbe(Linear):
 
     row: int = -1
     loss: OrderLoss = "pairs"
-    tau: float = 1.0
+    tau: Positive = 1.0
     candidates: Sequence[float] = (1.0, 3.0, 10.0, 30.0, 100.0)
 
     on_request = True
@@ -67,8 +68,6 @@ class RankedProbe(Linear):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.tau < np.inf:
-            raise InnerjudgeError(f"given tau={self.tau}, expected a finite number above 0")
         checked_candidates(self.candidates)
 
     def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:

@@ -10,7 +10,7 @@ from scipy.stats import entropy
 
 from ..extraction.features import Features
 from ..extraction.readouts import States
-from ..models.arguments import require_type
+from ..models.arguments import Positive, require_type
 from ..models.errors import InnerjudgeError
 from .description import derived
 from .estimator import parameters
@@ -45,7 +45,7 @@ class EigenScore(ThresholdJudge):
 
     role: str = "nth_last(2)"
     row: int | float = 0.5
-    alpha: float = 1e-3
+    alpha: Positive = 1e-3
 
     kinds = ("trace",)
     on_request = True  # it has one score a question
@@ -53,10 +53,8 @@ class EigenScore(ThresholdJudge):
     needs = derived(lambda self: (States(self.role).name,))
 
     def __post_init__(self) -> None:
-        if not 0 < self.alpha < np.inf or States(self.role).ragged:
-            raise InnerjudgeError(
-                f"given alpha={self.alpha}, role={self.role!r}, expected a number above 0, and a role of one place"
-            )
+        if States(self.role).ragged:
+            raise InnerjudgeError(f"given role={self.role!r}, expected a role of one place")
 
     def _unreadable(self, features: Features) -> dict[str, str]:
         sizes = Counter(features.groups)

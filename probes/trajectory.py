@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..extraction.features import Features
-from ..models.errors import InnerjudgeError
+from ..models.arguments import Count
 from .description import derived
 from .estimator import parameters
 from .judge import Scores, ThresholdJudge
@@ -50,16 +50,12 @@ class Trajectory(ThresholdJudge):
     """
 
     statistic: Literal["coe-r", "coe-c", "net", "aligned", "cumulative"] = "coe-c"
-    segment: int = 500
+    segment: Count = 500
     part: Literal["reasoning", "response"] = "reasoning"
 
     kinds = ("trace",)
     on_request = True  # its judges are many and alike
     needs = derived(lambda s: (_BLOCKS if s.statistic.startswith("coe") else _SEGMENTS.format(s.part, s.segment),))
-
-    def __post_init__(self) -> None:
-        if self.segment < 1:
-            raise InnerjudgeError(f"given segment={self.segment}, expected at least 1 token")
 
     def _unreadable(self, features: Features) -> dict[str, str]:
         name, found = self.needs[0], dict[str, str]()

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 
 from ..extraction.features import Features
+from ..models.arguments import Count, Share
 from ..models.errors import InnerjudgeError
 from .estimator import parameters
 from .judge import LearningJudge
@@ -56,19 +57,13 @@ class TunedLAGER(LAGER, LearningJudge):
     """
 
     loss: Literal["code", "paper"] = "code"
-    alpha: float = 0.6224593312018546  # sigmoid(0.5)
-    epochs: int = 1
-    batch_size: int = 4
+    alpha: Share = 0.6224593312018546  # sigmoid(0.5)
+    epochs: Count = 1
+    batch_size: Count = 4
     learning_rate: float = 0.01
     seed: int = 42
 
     fitted = ("weights_", "losses_", "n_excluded_")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.alpha <= 1 or min(self.epochs, self.batch_size) < 1:
-            given = f"alpha={self.alpha}, epochs={self.epochs}, batch_size={self.batch_size}"
-            raise InnerjudgeError(f"given {given}, expected 0 to 1, and at least 1 each")
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Tune the weights on mean human scores ``[n]`` (booleans for no/yes).

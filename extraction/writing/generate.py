@@ -10,8 +10,8 @@ from typing import Any, Required, TypedDict, Unpack
 
 import torch
 
+from ...models.arguments import Count, NotNegative, checked_fields
 from ...models.description import refused
-from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
 from ..batching import by_length, is_memory
@@ -22,6 +22,7 @@ from ..schedule import Budget
 from .answers import Completion, Settled, write_batch
 
 
+@checked_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How texts are written: ``temperature`` 0 is greedy; ``batch_size`` is the most texts in a batch.
@@ -30,18 +31,11 @@ class Limits:
     1 or ``temperature`` below 0.
     """
 
-    max_new_tokens: int
-    temperature: float = 0.0
+    max_new_tokens: Count
+    temperature: NotNegative = 0.0
     seed: int = 0
     batch_size: int = 8
     on_batch: Callable[[int], None] | None = None
-
-    def __post_init__(self) -> None:
-        if self.max_new_tokens < 1 or not self.temperature >= 0:
-            raise InnerjudgeError(
-                f"given max_new_tokens={self.max_new_tokens} and temperature={self.temperature}, expected at least 1 "
-                "and at least 0"
-            )
 
     def keys(self, items: Sequence[Encoding]) -> list[int]:
         """The number that each text draws by, from the seed, its id, and how many before it have the same id.
