@@ -29,12 +29,12 @@ class Bound:
 
 
 #: Types of numbers with their bounds, for annotations: :func:`checked` refuses others.
-Count = Annotated[int, Bound("of at least 1", lambda n: n >= 1)]
-Share = Annotated[float, Bound("from 0 to 1", lambda x: 0 <= x <= 1)]
-PositiveShare = Annotated[float, Bound("above 0, at most 1", lambda x: 0 < x <= 1)]
-Within = Annotated[float, Bound("above 0 and below 1", lambda x: 0 < x < 1)]
-Positive = Annotated[float, Bound("above 0 and finite", lambda x: 0 < x < np.inf)]
-NotNegative = Annotated[float, Bound("of at least 0", lambda x: x >= 0)]
+Count = Annotated[int, Bound("at least 1", lambda n: n >= 1)]
+Share = Annotated[float, Bound("a share from 0 to 1", lambda x: 0 <= x <= 1)]
+PositiveShare = Annotated[float, Bound("a share above 0, at most 1", lambda x: 0 < x <= 1)]
+Within = Annotated[float, Bound("a share above 0 and below 1", lambda x: 0 < x < 1)]
+Positive = Annotated[float, Bound("a finite number above 0", lambda x: 0 < x < np.inf)]
+NotNegative = Annotated[float, Bound("at least 0", lambda x: x >= 0)]
 
 _Object = TypeVar("_Object")
 _Callable = TypeVar("_Callable", bound=Callable[..., Any])
@@ -197,7 +197,7 @@ def _spelled(hint: Any) -> str:
     if hint is Any:
         return "anything"
     if origin is Annotated:
-        return f"{_spelled(args[0])} {args[1].words}"
+        return f"{args[1].words} ({_spelled(args[0])})"
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(map(_spelled, args)))
     if origin is Literal:

@@ -86,7 +86,7 @@ class AspectProbes(RowJudge):
     def __post_init__(self) -> None:
         super().__post_init__()
         if {OVERALL, ROUTE} & {*self.aspects}:
-            raise InnerjudgeError(f"given aspects={self.aspects!r}, expected others than {OVERALL!r} and {ROUTE!r}")
+            raise InnerjudgeError(f"given aspects={self.aspects!r}, expected names other than {OVERALL!r}, {ROUTE!r}")
         checked_candidates(self.candidates)
         self.needs += (_ROUTER,) * self.routed
 

@@ -107,6 +107,8 @@ class Section:
 _TEMPLATES = Path(__file__).parent / "report" / "templates"
 #: Key of a section -> the question that it answers, where that is one for all kinds of items, else for each of them.
 QUESTIONS: dict[str, str] = tomllib.loads((_TEMPLATES / "questions.toml").read_text("utf-8"))
+#: Section and name of a table -> its caption and columns, of which ``*`` stands for those that are known later.
+TABLES: dict[str, dict[str, Any]] = tomllib.loads((_TEMPLATES / "tables.toml").read_text("utf-8"))
 #: Key of a section -> the template of what it says.
 SENTENCES: dict[str, str] = tomllib.loads((_TEMPLATES / "sentences.toml").read_text("utf-8"))
 
@@ -118,13 +120,17 @@ def section(
     grids: Iterable[Grid] = (),
     plots: Iterable[Plot | None] = (),
     *,
-    question: str | None = None,
+    asks: str | None = None,
+    **known: object,
 ) -> Section:
-    """A section with its own ``question``, or that of its key; empty sentences, tables and plots are left out."""
+    """A section with the question ``asks``, or that of its key; empty sentences, tables and plots are left out.
+
+    ``known`` fills in names of the question.
+    """
     return Section(
         key=key,
         title=title,
-        question=question or QUESTIONS[key],
+        question=QUESTIONS[asks or key].format(**known),
         found=tuple(filter(None, found)),
         grids=tuple(one for one in grids if one.rows),
         plots=tuple(one for one in plots if one is not None),
@@ -132,23 +138,27 @@ def section(
 
 
 def grid(
-    caption: str,
-    columns: Sequence[str],
+    key: str,
     rows: Sequence[Sequence[Cell]],
+    more: Iterable[str] = (),
     *,
     families: Mapping[str, str] | None = None,
     folded: bool = False,
+    **known: object,
 ) -> Grid:
-    """A table from lists; rows that hold nothing but their name, and columns that hold nothing, are left out.
+    """A table of :data:`TABLES` from lists; rows that hold nothing but their name, and empty columns, are left out.
 
-    With ``families`` (judge -> family), rows are put under the heads of their families.
+    ``more`` are the columns that ``*`` stands for, ``known`` fills in names. With ``families`` (judge -> family), rows
+    are put under the heads of their families.
     """
+    about = TABLES[key]
+    columns = [n for c in about["columns"] for n in (more if c == "*" else [c.format(**known)])]
     kept = [row for row in rows if any(cell is not None for cell in row[1:])]
     used = [k for k in range(len(columns)) if k == 0 or any(row[k] is not None for row in kept)]
     if families is not None:
         kept.sort(key=lambda row: family_rank(families.get(str(row[0]), "")))
     return Grid(
-        caption=caption,
+        caption=about["caption"].format(**known),
         columns=tuple(columns[k] for k in used),
         rows=tuple(tuple(row[k] for k in used) for row in kept),
         families=() if families is None else tuple(families.get(str(row[0]), "") for row in kept),

@@ -77,7 +77,7 @@ def test_inspector_learns_from_components_of_scaled_states() -> None:
     new = world(seed=1)[0]
     whole, own = some.aspect_scores(features_of(new)), by_hand.aspect_scores(features_of(pca.transform(new)))
     np.testing.assert_allclose(whole, own, atol=1e-3)
-    with pytest.raises(InnerjudgeError, match="at least one component"):
+    with pytest.raises(InnerjudgeError, match=r"given components=0 .*expected at least 1"):
         AspectProbes(components=0)
 
 
@@ -214,8 +214,8 @@ def test_bad_labels_in_one_line(how, labels, why) -> None:  # type: ignore[no-un
 @pytest.mark.parametrize(
     ("how", "why"),
     [
-        ({"observed": 1.0}, "expected names other than"),
-        ({"correct": 0.0}, "expected names other than"),
+        ({"observed": 1.0}, "given observed=1.0 .*expected a share above 0 and below 1"),
+        ({"correct": 0.0}, "given correct=0.0 .*expected a share above 0 and below 1"),
         ({"aspects": ["route"]}, "expected names other than"),
         ({"unknown": "x"}, "given unknown='x' .*expected 'mask' or 'negative'"),
         ({"head": "x"}, "given head='x' .*expected 'mean' or"),

@@ -94,9 +94,16 @@ def test_questions_of_one_answer_are_left_out():
         SemanticEntropyProbe(row=0).fit(f.take(range(0, 120, 4)))
 
 
-@pytest.mark.parametrize("wrong", [{"alpha": 0.0}, {"role": "step"}, {"alpha": float("nan")}])
-def test_parameters_are_checked(wrong):
-    with pytest.raises(InnerjudgeError, match="a role of one place"):
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"alpha": 0.0}, "given alpha=0.0 .*a finite number above 0"),
+        ({"role": "step"}, "given role='step', expected a role of one place"),
+        ({"alpha": float("nan")}, "given alpha=nan .*a finite number above 0"),
+    ],
+)
+def test_parameters_are_checked(wrong, why):
+    with pytest.raises(InnerjudgeError, match=why):
         EigenScore(**wrong)
 
 

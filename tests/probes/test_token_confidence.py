@@ -42,7 +42,7 @@ def test_the_tenth_of_many_groups_is_their_mean():
 
 
 def test_parameters_are_checked():
-    with pytest.raises(InnerjudgeError, match="given window=0, expected at least 1 token"):
+    with pytest.raises(InnerjudgeError, match=r"given window=0 \(int\), expected at least 1"):
         TokenConfidence(window=0)
     with pytest.raises(InnerjudgeError, match=r"given statistic='coe' .*expected 'log_probability' or"):
         TokenConfidence(statistic="coe")

@@ -40,7 +40,7 @@ def checks(given: Scores) -> Section:
     absent = [name for name in ("text", "prompt", "answer", "source", "split") if name not in given.more]
     any_leaked = leaked is not None and leaked.any()
     found = worded("checks", leaked=shares if any_leaked else [], twice=twice, mixed=mixed, absent=absent)
-    return section("checks", "The data", found, [grid("Checks of the table", ["check", "found"], rows)])
+    return section("checks", "The data", found, [grid("checks", rows)])
 
 
 def _on_both_sides(names: Sequence[str], sides: Sequence[object]) -> int:

@@ -152,10 +152,7 @@ def _verdict(given: Scores, lens: Lens, explained: Explained) -> Section:
     held = [("nothing", None, alone), *((one.cause, one.p, one.beside) for one in explained.causes)]
     held += [] if explained.left is None else [("all of them", None, explained.left)]
     rows: list[list[Cell]] = [[n, None if p is None else _p(p), round(a.value, 3), _p(a.p)] for n, p, a in held]
-    pooled = "AUROC; the pass rate of the others uses labels and is 0 within questions by construction"
-    causes = "Correlation of the score's rank with the labels, with each cause held fixed (tests by question)"
-    columns = ["held fixed", "p of the cause", "correlation of the score", "p of the score"]
-    grids = [grid(pooled, ["", "pooled", "within questions"], shown), grid(causes, columns, rows)]
+    grids = [grid("verdict pooled", shown), grid("verdict causes", rows)]
     return section("verdict", "What the scores know", [*said, split], grids)
 
 
@@ -195,8 +192,7 @@ def _choosing(given: Scores, lens: Lens, tried: int) -> Section:
         luck = pooled.error * float(norm.ppf((tried - 0.375) / (tried + 0.25)))  # Blom 1958
     ceiling = label_ceiling(given.labels, given.again)
     found = worded("choosing", luck=luck, tried=tried, pooled=pooled.value, ceiling=ceiling)
-    caption = "Share of questions whose chosen candidate is right (questions of several candidates)"
-    return section("choosing", "Choosing among candidates", found, [grid(caption, ["choice", "right"], rows)])
+    return section("choosing", "Choosing among candidates", found, [grid("choosing", rows)])
 
 
 def _p(value: float) -> str:

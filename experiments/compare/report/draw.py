@@ -42,7 +42,7 @@ def forest(
         return drawing
 
     best = max(known, key=lambda f: f.value or 0.0)
-    behind = grid(metric, ["judge", metric, "rests on"], [[f.judge, f, f.n] for f in known])
+    behind = grid("plot of intervals", [[f.judge, f, f.n] for f in known], metric=metric)
     alt = f"{metric} of {len(known)} judges with 95 % intervals; highest {best.judge}."
     return Plot(name=slug(lens.data, name), heading=heading or metric, alt=alt, draw=draw, behind=behind)
 
@@ -123,7 +123,7 @@ def bars(
         return drawing
 
     rows = [[judge, *(held.get(c) for c in conditions)] for judge, held in groups.items()]
-    behind = grid(y, ["judge", *conditions], rows)
+    behind = grid("plot of conditions", rows, conditions, metric=y)
     alt = f"{y} by condition ({', '.join(conditions)}) for {', '.join(groups)}, with 95 % intervals."
     return Plot(name=slug(data, name), heading=heading, alt=alt, draw=draw, behind=behind)
 

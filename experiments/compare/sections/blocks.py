@@ -23,8 +23,7 @@ def by_block(lens: Lens, curves: Sequence[Curve], maps: Sequence[HeadMap]) -> Se
     said = "; ".join(f"{top.judge}, at {top.metric.rsplit('[', 1)[-1].rstrip(']')}" for top in tops)
     blocks = sorted({block for held in made.values() for block in held})
     rows: list[list[Cell]] = [[f"block {b}", *(held.get(b) for held in made.values())] for b in blocks]
-    caption = f"{measure} by block (0 is the embedding), on all questions but those fitted on"
-    behind = grid(caption, ["block", *made], rows)
+    behind = grid("blocks", rows, made, measure=measure)
     plots = (accuracy_by_block(lens, found, measure, behind), head_maps(lens, maps))
     found_at = f"Highest by block: {said}. The highest of several blocks flatters it."
     return section(KEY, "By depth", [found_at], plots=plots)

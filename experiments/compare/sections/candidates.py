@@ -32,7 +32,7 @@ def candidates(lens: Lens) -> Section | None:
     figures = [lens.figure(KEY, NO_JUDGE, name, found) for name, found in made.items()]
     plot = accuracy_by_candidates(lens, candidate_curves(lens))
     said = ", ".join(f"{figure.metric} {spelt(figure)}" for figure in figures if figure.value is not None)
-    table = grid("Right without a judge", ["picked by", *_RULES], [[NO_JUDGE, *figures]], folded=True)
+    table = grid("candidates", [[NO_JUDGE, *figures]], _RULES, folded=True)
     found_so = f"Without a judge: {said}." if said else ""
     return section(KEY, "Picking one of several answers", [found_so], [table], [plot])
 
@@ -89,15 +89,12 @@ def cascade(lens: Lens, cost: Mapping[str, Mapping[str, float]]) -> Section | No
     _, judge, table = max(best, key=lambda one: one[0])
     columns = ["share", "cost", "accuracy", "low", "high"]
     rows = table[columns].round(3).to_numpy().tolist()
-    behind = grid(
-        f"{judge}, then {dear} where it is least sure", ["share asked", "tokens per item", *columns[2:]], rows
-    )
+    behind = grid("cascade", rows, columns[2:], judge=judge, dear=dear)
     line = {f"{judge}, then {dear}": [table[name].tolist() for name in columns[1:]]}
     heading, axes = f"Accuracy against cost: {judge}, then {dear}", {"x": "tokens per item", "y": "accuracy"}
     plot = curves(lens.data, CASCADE, heading, line, **axes, behind=behind)
     said = worded(CASCADE, judge=judge, dear=dear, rows=rows, counted=counted(len(best), "cheaper judge"))
-    question = f"What is gained by asking {dear} only where a cheaper judge is not sure?"
-    return section(CASCADE, "A cheap judge first", said, plots=[plot], question=question)
+    return section(CASCADE, "A cheap judge first", said, plots=[plot], dear=dear)
 
 
 def border_of(rows: Sequence[Row]) -> tuple[bool, float | None]:

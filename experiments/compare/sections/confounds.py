@@ -39,7 +39,7 @@ def _traces(lens: Lens) -> Section:
     plot = bars(
         lens.data, "confounds", "What is left when difficulty and length cannot help", shown, y="AUROC", mark=0.5
     )
-    table = grid("AUROC as the confounds are taken out", ["judge", *names, "matched pairs"], rows)
+    table = grid("confounds of traces", rows, names)
     return section(KEY, "Difficulty and length", _said(shown), [table], [plot])
 
 
@@ -68,8 +68,6 @@ def _ratings(lens: Lens) -> Section:
         raw = lens.describe(KEY, judge, "correlation with length", spearman(lengths, scores))
         left = length_beyond_labels(scores, lengths, rounded, groups)
         rows.append([judge, raw, lens.zero(KEY, judge, "correlation with length at equal grade", left)])
-    columns = ["judge", "Spearman with length", "the same among responses of one human grade"]
     found, tested = standing([row[2] for row in rows if isinstance(row[2], Figure)])
     said = worded("confounds of grades", found=found, tested=tested)
-    question = "Do longer responses get higher grades than people give them?"
-    return section(KEY, "Length", said, [grid("Grades and length", columns, rows)], question=question)
+    return section(KEY, "Length", said, [grid("confounds of grades", rows)], asks="confounds of grades")

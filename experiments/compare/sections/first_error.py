@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -87,13 +86,10 @@ def first_errors(lens: Lens, items: Sequence[Item], borders: Mapping[str, float]
     gaps = {} if rival is None else differences(lens, KEY, F1, f1, dict.fromkeys(judges, every), against=rival.judge)
     rows: list[list[Cell]] = [[j, figures[j], gaps.get(j), *shown(j), borders[j]] for j in judges]
     picks: list[list[Cell]] = [[j, *(picked(j, how) for how in measures.AGGREGATES)] for j in judges]
-    heads = ["judge", F1, f"minus {rival.judge if rival else 'none'}", *_SHOWN, "border"]
-    table = partial(grid, families=lens.families)
+    against = rival.judge if rival else "none"
     words = worded(KEY, best=ranked[0], rival=rival, gap=gaps.get(ranked[0].judge)) if ranked else []
-    tables = table("The first step below the border is the first error", heads, rows)
-    return section(
-        KEY,
-        "Where it goes wrong",
-        words,
-        [tables, table("Picking by scores of steps", ["judge", *measures.AGGREGATES], picks, folded=True)],
-    )
+    grids = [
+        grid("steps", rows, _SHOWN, families=lens.families, f1=F1, rival=against),
+        grid("steps picks", picks, measures.AGGREGATES, families=lens.families, folded=True),
+    ]
+    return section(KEY, "Where it goes wrong", words, grids)

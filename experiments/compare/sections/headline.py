@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ...drawing.style import number
-from ..figures import QUESTIONS, Cell, Figure, Grid, Section, grid, section, worded
+from ..figures import Cell, Figure, Grid, Section, grid, section, worded
 from ..lens import Lens, differences
 from ..metrics import CHANCE, UNSCORED_WRONG, chance_of, criteria, metrics, scored_by
 from ..report.draw import forest
@@ -36,8 +36,8 @@ def headline(lens: Lens) -> Section:
     grids = [_short(lens, figures, gaps[main]), *_more(lens, figures, gaps)]
     firsts = {judge: held[main] for judge, held in figures.items()}
     plot = forest(lens, "ranking", main, list(firsts.values()), mark=CHANCE.get(main))
-    said, question = _said(lens, main, firsts, gaps[main]), QUESTIONS[f"{KEY} of {lens.kind}"]
-    return section(KEY, "Who judges best", said, grids, [plot], question=question)
+    said = _said(lens, main, firsts, gaps[main])
+    return section(KEY, "Who judges best", said, grids, [plot], asks=f"{KEY} of {lens.kind}")
 
 
 def _short(lens: Lens, figures: Mapping[str, Mapping[str, Figure]], gaps: Mapping[str, Figure]) -> Grid:
@@ -47,8 +47,8 @@ def _short(lens: Lens, figures: Mapping[str, Mapping[str, Figure]], gaps: Mappin
         rows.append([judge, first, gaps.get(judge), *others, first.n, first.unscored])
     main, *names = list(next(iter(figures.values())))[:SHOWN]
     counted = "questions with both" if lens.kind == "trace" else "n"  # right and wrong answers: of the first metric
-    columns = ["judge", main, f"minus {lens.settings.against}", *names, counted, "unscored"]
-    return grid("Every judge on the reported questions", columns, rows, families=lens.families)
+    against = lens.settings.against
+    return grid("accuracy first", rows, [*names, counted], families=lens.families, main=main, against=against)
 
 
 def _more(
@@ -58,10 +58,9 @@ def _more(
     others: list[list[Cell]] = [[judge, *list(held.values())[SHOWN:]] for judge, held in figures.items()]
     against = lens.settings.against
     less: list[list[Cell]] = [[j, *(gaps[name].get(j) for name in names[1:])] for j in figures if j != against]
-    words = f"Differences to {against} in the other metrics, each corrected for the number of judges"
     return [
-        grid("Other metrics", ["judge", *names[SHOWN:]], others, families=lens.families, folded=True),
-        grid(words, ["judge", *names[1:]], less, families=lens.families, folded=True),
+        grid("accuracy others", others, names[SHOWN:], families=lens.families, folded=True),
+        grid("accuracy differences", less, names[1:], families=lens.families, folded=True, against=against),
     ]
 
 

@@ -49,8 +49,7 @@ def opponents(lens: Lens) -> Section | None:
     better = [one.own.judge for one in stands if one.gap.verdict == "better"]
     found = worded(KEY, best=stands[0], better=better, n=len(stands), theirs=len(theirs))
     rows: list[list[Cell]] = [[one.own.judge, one.own, one.closest.judge, one.closest, one.gap] for one in stands]
-    caption = "Each judge against its closest opponent; p tests the claim that it is better than every opponent"
-    grids = [grid(caption, ["judge", main, "closest opponent", "its figure", "difference"], rows)]
+    grids = [grid("opponents", rows, main=main)]
     if lens.kind == "trace":
         best = stands[0].own.judge
         scores = lens.table.scores(best)
@@ -126,10 +125,4 @@ def _made_of(lens: Lens, judges: Sequence[str]) -> Grid:
         parts = decomposition(lens.truths, scores, lens.groups) or (None, None, None, None)
         shuffled = (one if one.n else None for one in _shuffled(lens, judge, scores))
         rows.append([judge, *(None if part is None else round(part, 3) for part in parts), *shuffled])
-    caption = (
-        "What each pooled AUROC is made of: pairs within and between questions. Last two: with the score of another "
-        "answer to the question; fitted on random projections of the question's state. The pass rate of the "
-        "others is 0 within questions"
-    )
-    names = ["judge", "pooled", "pairs of one question", "of two questions", "share of one question"]
-    return grid(caption, [*names, "of another candidate", "of the question at random"], rows, folded=True)
+    return grid("opponents of traces", rows, folded=True)

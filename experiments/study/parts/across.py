@@ -72,12 +72,12 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
             table.append([judge, source, *map(cells.get, every)])
             behind_rows.append([source, *cells.values()])
             values.append([None if c is None else c.value for c in cells.values()])
-        behind = grid(f"{judge}: {name}", ["fitted on", *targets], behind_rows)
+        behind = grid("transfer of a judge", behind_rows, targets, judge=judge, name=name)
         plots.append(matrix(f"transfer-{judge}", f"{judge}: {name}", sources, targets, values, behind=behind,
                             x="tested on", y="fitted on"))  # fmt: skip
     if not table:
         return None
-    whole = grid("Fitted on the row's data, tested on the column's", ["judge", "fitted on", *every], table)
+    whole = grid("transfer", table, every)
     return section(KEY, "Transfer between data sets", worded(KEY), [whole], plots)
 
 
@@ -91,11 +91,8 @@ def selection(judged: Evaluation) -> Section | None:
     row: list[Cell] = [what, noise.n_candidates, name, round(noise.seen, 3),
                        f"{number(noise.optimism, decimals=3, sign=True)} [{low}, {high}]", round(noise.honest, 3),
                        f"{noise.stability:.0%}", None if reported is None else round(reported, 3)]  # fmt: skip
-    columns = ["what", "candidates", "pick", "figure where picked", "optimism [range over halves]", "honest figure",
-               "same pick on a half", "pick on reported questions"]  # fmt: skip
-    caption = "Nested selection on the questions that picks are made on (200 random halves)"
     said = worded("selection", found=[found])
-    return section("selection", "The luck of a pick", said, [grid(caption, columns, [row])])
+    return section("selection", "The luck of a pick", said, [grid("selection", [row])])
 
 
 _Found = tuple[str, SelectionNoise, str, float | None]

@@ -49,8 +49,7 @@ def _with_labels(lens: Lens) -> Grid:
             for name, statistic in each.items()
         }
         rows.append([judge, *map(figures.get, names)])
-    caption = "Grades against human grades (alpha on the mean human grade)" if rated else "Verdicts against labels"
-    return grid(caption, ["judge", *names], rows)
+    return grid("agreement grades" if rated else "agreement labels", rows, names)
 
 
 def _of_grades(lens: Lens, judge: str) -> dict[str, Statistic]:
@@ -96,8 +95,7 @@ def _with_people(lens: Lens) -> Grid:
         swapped = lens.describe(KEY, judge, "alpha with a person replaced, change", replacement(people, said))
         joined = lens.figure(KEY, judge, f"vote of {m} with the judge added, gain", addition(people, said, m=m))
         rows.append([judge, None, swapped, joined])
-    columns = ["", "alpha among people (ordinal)", "change when it replaces a person", "gain when it joins two people"]
-    return grid("The judge among people", columns, rows)
+    return grid("agreement people", rows)
 
 
 def _systems(lens: Lens) -> Grid:
@@ -109,7 +107,7 @@ def _systems(lens: Lens) -> Grid:
         made = [system_ranking(labels, scores, systems, by=by) for by in ("kendall", "spearman")]
         names = ("systems, Kendall's tau", "systems, Spearman's rho")
         rows.append([judge, *(lens.figure(KEY, judge, n, s) for n, s in zip(names, made, strict=True)), made[0].n])
-    return grid("Ranking of the systems by their mean", ["judge", "Kendall's tau", "Spearman's rho", "systems"], rows)
+    return grid("agreement systems", rows)
 
 
 def on_scale(lens: Lens, scores: Sequence[float | None]) -> bool:

@@ -43,9 +43,8 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
         figures.append(made[0])
         lost = len(scored[judge]) - sum(scored[judge])
         table.append([judge, *made, gaps.get(judge), lost])
-    caption = f"The same {len(everything)} items, asked about in every way"
-    columns = ["judge", *found, f"minus {lens.settings.against}", "unscored"]
-    grids = [grid(caption, columns, table), _rankings(small, ways), _requirements(small, checks)]
+    whole = grid("asked ways", table, found, items=len(everything), against=lens.settings.against)
+    grids = [whole, _rankings(small, ways), _requirements(small, checks)]
     plot = forest(small, "asked", main, figures, heading=f"{main} by way of asking")
     known = [f for f in figures if f.judge in ways and f.value is not None]
     best = max(known, key=lambda f: f.value or 0.0, default=None)
@@ -68,8 +67,7 @@ def _rankings(lens: Lens, ways: Sequence[str]) -> Grid:
         made = ratio(finite(distance), finite(counted), reason=_ALIKE, limits=SHARE)
         if made.value is not None:
             rows.append([judge, lens.figure(KEY, judge, "edit distance of rankings", made, good="lower"), made.n])
-    caption = "Order of a question's candidates against the labels: edits, lower is better"
-    return grid(caption, ["judge", "distance", "questions"], rows)
+    return grid("asked rankings", rows)
 
 
 def _requirements(lens: Lens, rows: Sequence[Row]) -> Grid:
@@ -79,8 +77,7 @@ def _requirements(lens: Lens, rows: Sequence[Row]) -> Grid:
         made = requirement_share(mine, lens.table.items)
         lost = sum(row.score is None for row in mine)
         found.append([judge, lens.describe(KEY, judge, "requirements met (DRFR)", made), made.n, lost])
-    caption = "Requirements of the checklists that are met, all responses pooled (DRFR)"
-    return grid(caption, ["judge", "requirements met", "checks", "without a verdict"], found)
+    return grid("asked requirements", found)
 
 
 def with_references(lens: Lens, rows: Sequence[Row]) -> Section | None:
@@ -112,8 +109,7 @@ def with_references(lens: Lens, rows: Sequence[Row]) -> Section | None:
     n = {name: sum(mask) for name, mask in parts.items()}
     known = n["could answer"] + n["could not"]
     said = worded("references", known=known, n=n)
-    whole = grid(f"{pooled} by reference condition (point-wise, logits)", ["condition", *parts], table)
-    return section("references", "With a reference", said, [whole], [plot])
+    return section("references", "With a reference", said, [grid("references", table, parts, pooled=pooled)], [plot])
 
 
 DISTRACTORS = "distractors"
@@ -130,9 +126,8 @@ def distracted(lens: Lens, trials: Sequence[Row], flips: Sequence[Row], dummies:
         plots.append(bars(lens.data, "distractors", heading, shown, y="share preferring it"))
     grids += [_flips(lens, flips)] if flips else []
     grids += [_dummies(lens, dummies)] if dummies else []
-    question = "Can a judge be talked round by assurance, length or flattery, or won by an answer that says nothing?"
     said = worded(DISTRACTORS, trials=trials)
-    found = section(DISTRACTORS, "Distractors and dummy answers", said, grids, plots, question=question)
+    found = section(DISTRACTORS, "Distractors and dummy answers", said, grids, plots)
     return found if found.grids else None
 
 
@@ -151,8 +146,7 @@ def _trials(lens: Lens, rows: Sequence[Row]) -> tuple[Grid, dict[str, dict[str, 
             name, severity = form.rsplit("-", 1)
             found.append([judge.removeprefix("distractors, "), name, int(severity), won, tied, won.n])
             shown.setdefault(judge.removeprefix("distractors, "), {})[form.replace("-", " ")] = won
-    columns = ["judging", "distractor", "planted faults", "rewritten preferred", "tie", "trials"]
-    return grid("Good responses against rewritten ones", columns, found), shown
+    return grid("distractors trials", found), shown
 
 
 def _flips(lens: Lens, rows: Sequence[Row]) -> Grid:
@@ -164,8 +158,7 @@ def _flips(lens: Lens, rows: Sequence[Row]) -> Grid:
         rates = {f"flip rate [{name}]": flip_rate(before, one) for name, one in zip(forms[1:], after, strict=True)}
         shown = (lens.figure(DISTRACTORS, judge, m, r, groups=table.groups, good="lower") for m, r in rates.items())
         found.append([judge.removeprefix("flips, "), *shown])
-    caption = "Flips: the response that lost wins once it carries the distractor (two responses of a question)"
-    return grid(caption, ["judging", *forms[1:]], found)
+    return grid("distractors flips", found, forms[1:])
 
 
 def _dummies(lens: Lens, rows: Sequence[Row]) -> Grid:
@@ -183,5 +176,4 @@ def _dummies(lens: Lens, rows: Sequence[Row]) -> Grid:
             good: Good = "higher" if dummy == "gold" else "lower"
             high = small.figure(DISTRACTORS, judge, f"called good [{dummy}]", called, good=good)
             found.append([judge.removeprefix("dummies, "), dummy, score, high, called.n])
-    caption = "Dummy answers: all but the gold answer should be called bad"
-    return grid(caption, ["by", "answer", "mean score", "called good", "n"], found)
+    return grid("distractors dummies", found)

@@ -42,13 +42,7 @@ def _pairs(lens: Lens) -> tuple[Grid, list[Figure]]:
         length = length_bias(lens.truths, given, lens.table.lengths)
         rows.append([judge, position, first, lens.zero(KEY, judge, "length bias", length)])
         found.append(position)
-    position_words = "position bias (accuracy better-first less better-second)"
-    columns = ["judge", position_words, "first shown wins less 1/2", "length bias"]
-    caption = (
-        "Position bias: accuracy with the better response first less accuracy with it second. Length bias: accuracy "
-        "where the better one is longer less where it is not. Judges of single responses have no position."
-    )
-    return grid(caption, columns, rows), found
+    return grid("bias pairs", rows), found
 
 
 def _scale_use(lens: Lens) -> Grid:
@@ -63,8 +57,7 @@ def _scale_use(lens: Lens) -> Grid:
         ties = tied_share(scores, lens.groups)
         ties_shown = lens.describe(KEY, judge, "pairs of one question with equal scores", ties)
         rows.append([judge, used, ties_shown, len(set(scores) - {None})])
-    columns = ["judge", "share of the scale in use", "pairs of one question that tie", "different scores"]
-    return grid("Use of the scale", columns, rows)
+    return grid("bias scale", rows)
 
 
 def _probabilities(lens: Lens, judge: str) -> tuple[list[float | None], list[float | None]] | None:
@@ -90,8 +83,7 @@ def _groups(lens: Lens, tag: str) -> list[Grid]:
             continue
         gaps = {name: over_scoring(*made, [None if v is None else v == name for v in values]) for name in names}
         rows.append([judge, *(lens.zero(KEY, judge, f"over-scoring [{tag}={n}]", gap) for n, gap in gaps.items())])
-    caption = f"Over-scoring by {tag}: score less label, against all other groups (calibrated on other questions)"
-    return [grid(caption, ["judge", *names], rows)]
+    return [grid("bias groups", rows, names, tag=tag)]
 
 
 def _own(lens: Lens) -> Grid:
@@ -102,4 +94,4 @@ def _own(lens: Lens) -> Grid:
         made = _probabilities(lens, judge)
         if made is not None:
             rows.append([judge, lens.zero(KEY, judge, "self-preference", over_scoring(*made, own))])
-    return grid("Self-preference: over-scoring of the family's own responses", ["judge", "self-preference"], rows)
+    return grid("bias own", rows)

@@ -55,18 +55,15 @@ def calibration(lens: Lens) -> Section:
             share = kept_share(right, sure, threshold=threshold)
             above.append(lens.describe(KEY, judge, "coverage above the threshold", share))
         kept.append([judge, area, *above])
-    columns = ["judge", "ECE as given", *(f"ECE, {n}" for n in METHODS), "Brier, platt"]
     said = "Reliability diagram (Platt scaling fitted on other questions)"
     points = [[j, round(x, 3), round(y, 3)] for j, line in diagram.items() for x, y in zip(*line, strict=True)]
-    behind = grid("Bins of about equally many items", ["judge", "probability said", "share right"], points)
+    behind = grid("calibration bins", points)
     plots = [diagonals(lens, "reliability", said, diagram, behind=behind)]
     heading, axes = "Accuracy against coverage", {"x": "share of verdicts kept, surest first", "y": "accuracy"}
     plots.append(curves(lens.data, "coverage", heading, coverage, **axes, behind=_deciles(coverage)))
-    errors = grid("Calibration error on the reported questions; lower is better", columns, rows)
-    columns = ["judge", "area under accuracy-coverage", "certainty needed", "accuracy there", "coverage there"]
+    errors = grid("calibration errors", rows, [f"ECE, {n}" for n in METHODS])
     target = f"{lens.settings.target_accuracy:.0%}"
-    caption = f"Abstention: the certainty that gave {target} on the calibration questions, and what it gives here"
-    grids = [errors, grid(caption, columns, kept)]
+    grids = [errors, grid("calibration abstention", kept, target=target)]
     reach, never = (", ".join(str(row[0]) for row in kept if (row[2] is None) is lost) for lost in (False, True))
     found = [f"Reach {target} on the calibration questions if they may abstain: {reach}."] if reach else []
     found += [f"Do not reach it at any level of certainty: {never}."] if never else []
@@ -112,7 +109,7 @@ def _deciles(coverage: dict[str, Any]) -> Grid:
     for judge, (xs, ys) in coverage.items():
         at = [next((round(y, 3) for x, y in zip(xs, ys, strict=True) if x >= share - 1e-9), None) for share in shares]
         rows.append([judge, *at])
-    return grid("Accuracy of the surest verdicts", ["judge", *(f"{share:.0%} kept" for share in shares)], rows)
+    return grid("calibration surest", rows, [f"{share:.0%} kept" for share in shares])
 
 
 def _ratings(lens: Lens) -> Section:
@@ -138,10 +135,8 @@ def _ratings(lens: Lens) -> Section:
         [judge, f"{x[0]:.2f} \N{RIGHTWARDS ARROW} {y[0]:.2f}", f"{x[-1]:.2f} \N{RIGHTWARDS ARROW} {y[-1]:.2f}"]
         for judge, (x, y) in inside.items()
     ]
-    table = grid("Grade, and the human mean seen there", ["judge", "lowest", "highest"], ends)
+    table = grid("calibration ends", ends)
     plot: Plot | None = curves(lens.data, "expected", "What a grade stands for", inside, x="judge's grade",
                                y="human mean (isotonic, other questions)", behind=table)  # fmt: skip
-    columns = ["judge", "mean of grade less human", "mean distance", "mean distance after calibration"]
-    whole = grid("Grades against human means; distances: lower is better", columns, rows)
-    question = "Are a judge's grades the grades that people give, or only in the same order?"
-    return section(KEY, "Calibration of grades", [], [whole], [plot], question=question)
+    whole = grid("calibration grades", rows)
+    return section(KEY, "Calibration of grades", [], [whole], [plot], asks="calibration of grades")

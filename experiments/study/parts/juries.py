@@ -56,10 +56,7 @@ def panels(lens: Lens) -> Section | None:
     paper: list[list[Cell]] = [[j, round(exam[j], 3), round(weights.get(j, 0.0), 3)] for j in jurors]
     won = [name for name, gap in gaps.items() if gap.verdict == "better"]
     said = worded(KEY, best=best, won=won, n=len(gaps))
-    grids = [
-        grid("Panels, and the best judge", ["panel", *list(found)[:2], f"minus {best}"], table),
-        grid("On the calibration questions: share right, and weight", ["judge", "share right", "weight"], paper),
-    ]
+    grids = [grid("panels", table, list(found)[:2], best=best), grid("panels weights", paper)]
     return section(KEY, "Panels of judges", said, grids)
 
 

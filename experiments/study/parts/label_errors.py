@@ -49,9 +49,8 @@ def labels(lens: Lens, *, threshold: float) -> Section | None:
         rows.append([judge, *(lens.describe(KEY, judge, name, s) for name, s in figures.items())])
     n = sum(v is not None for v in given)
     said = worded(KEY, flagged=len(flagged), n=n, judges=len(votes), threshold=threshold)
-    caption = "Figures on given and on repaired labels (repaired by all judges but the one in the row)"
-    surest = grid("The surest suspects", ["item", "label", "the judges say", "confidence", "judges"], listed)
-    return section(KEY, "Label errors", said, [surest, grid(caption, ["judge", *names], rows)])
+    grids = [grid("labels suspects", listed), grid("labels repaired", rows, names)]
+    return section(KEY, "Label errors", said, grids)
 
 
 def known_labels(table: Table, kind: str) -> list[Any]:

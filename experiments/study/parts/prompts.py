@@ -90,11 +90,7 @@ def prompts(lens: Lens, asked: Mapping[str, Sequence[Row]]) -> Section | None:
             "spread of scores": score_spread([table.scores(judge, template=p) for p in asked]),
         }
         items.append([judge, *(lens.describe(KEY, judge, name, one) for name, one in made.items())])
-    columns = ["judge", "two prompts agree", "items with a consensus", "flips from it", "spread of scores"]
-    grids = [
-        grid(f"Each judge with each prompt; differences are to {first}", ["judge", main, "difference"], cells),
-        grid("What the prompts say of one item", columns, items),
-    ]
+    grids = [grid("prompts", cells, first=first, main=main), grid("prompts items", items)]
     plot = bars(lens.data, KEY, f"{main} by prompt", shown, y=main)
     return section(KEY, "Judge prompts", _said(main, shown, list(gaps.values()), first), grids, [plot])
 

@@ -52,8 +52,7 @@ def _samples(lens: Lens, rows: Sequence[Row]) -> Grid:
             for n, one in made.items()
         ]
         found.append([judge, len(repeats), *figures])
-    columns = ["judge", "samples", "two samples agree", "a majority agrees", "flip probability", "spread of scores"]
-    return grid("Sampled text, the same question again", columns, found)
+    return grid("steadiness samples", found)
 
 
 def _sage(lens: Lens, rows: Sequence[Row]) -> Grid:
@@ -63,10 +62,7 @@ def _sage(lens: Lens, rows: Sequence[Row]) -> Grid:
         ipi, tov, left_out = consistency.sage_statistics(small.table, judge)
         figures = [small.figure(KEY, judge, n, s, good="lower") for n, s in (("IPI", ipi), ("TOV", tov))]
         found.append([judge, *figures, ipi.n, left_out])
-    caption = (
-        "Contradictions (Sage): pairs that turn with the order (IPI), verdicts to change for one order of all (TOV)"
-    )
-    return grid(caption, ["judge", "IPI", "TOV", "questions", "left out"], found)
+    return grid("steadiness sage", found)
 
 
 def _orders(lens: Lens, rows: Sequence[Row], sampled: Sequence[Row]) -> Grid:
@@ -92,8 +88,7 @@ def _orders(lens: Lens, rows: Sequence[Row], sampled: Sequence[Row]) -> Grid:
             "length bias, de-noised",
         )  # fmt: skip
         found.append([judge, *(small.zero(KEY, judge, n, made[n]) if n in made else None for n in names)])
-    columns = ["judge", "first shown wins, above 1/2", "position bias", "de-noised", "length bias", "de-noised "]
-    return grid("Position and length in comparisons of a question's candidates", columns, found)
+    return grid("steadiness orders", found)
 
 
 def _perturbed(lens: Lens, rows: Sequence[Row]) -> Grid:
@@ -105,4 +100,4 @@ def _perturbed(lens: Lens, rows: Sequence[Row]) -> Grid:
         change = consistency.verdict_change(small.table.labels(base), small.table.labels(judge))
         figures = [small.figure(KEY, judge, n, s, good="lower") for n, s in zip(names, (shift, change), strict=True)]
         found.append([judge.removeprefix("perturbation: "), *figures])
-    return grid("Changes without meaning (point-wise, logits)", ["changed", *names], found)
+    return grid("steadiness perturbed", found, names)

@@ -32,8 +32,10 @@ def test_over_all() -> None:
 
 
 def test_grid() -> None:
-    found = grid("c", ["judge", "n", "p"], [["clue", 3, None], ["text", None, None]])
-    assert (found.columns, found.rows) == (("judge", "n"), (("clue", 3),))
+    found = grid("opponents", [["clue", 3, None, None, 1], ["text", *[None] * 4]], main="AUROC")
+    assert (found.columns, found.rows) == (("judge", "AUROC", "difference"), (("clue", 3, 1),))
+    found = grid("panels", [["mean jury", 1, 2, 3]], ["n", "p"], best="clue")
+    assert (found.caption, found.columns) == ("Panels, and the best judge", ("panel", "n", "p", "minus clue"))
 
 
 def test_spelt() -> None:

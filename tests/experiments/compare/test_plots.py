@@ -20,7 +20,7 @@ from innerjudge.experiments.data.verdict_table import Row, Table
 from innerjudge.experiments.drawing.style import FAMILY_COLOURS, short
 from matplotlib.figure import Figure
 
-NOTHING = grid("", ["block"], [])
+NOTHING = grid("blocks", [], measure="")
 
 
 def drawn(plot: Plot | None) -> Figure:
