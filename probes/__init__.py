@@ -22,7 +22,7 @@ from .description import Task
 from .embedding import EmbeddingClassifier
 from .heads import AttentionScore, QKScore
 from .judge import BaseJudge, LearningJudge, Scores, StreamingJudge, Verdict
-from .lager import LAGER, EScore, VScore
+from .lager import LAGER, EScore, PTrue, VScore
 from .linear import DifferenceOfMeans
 from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
 from .pooled import PooledProbe
@@ -43,10 +43,9 @@ from .verdict_text import find_verdict
 __all__ = [
     "CLUE", "LAGER", "AspectProbes", "AttentionScore", "BaseJudge", "CountedProbe", "DifferenceOfMeans", "EScore",
     "EigenScore", "EmbeddingClassifier", "LLMCheck", "LearningJudge", "Length", "LetterLogits", "LogisticProbe",
-    "MiniBatchLogistic", "PooledProbe", "Promise", "PromptSimilarity", "QKScore", "QuestionOnly", "RankedProbe",
-    "ReadoutProbe", "RidgeProbe", "RowSelector", "Scores", "SemanticEntropyProbe", "StepOpponent", "StreamingJudge",
-    "Task",
-    "TextClassifier", "TextJudge", "TokenConfidence", "TokenLogProb", "Trajectory", "TunedLAGER", "VScore", "Verdict",
-    "attention_variability", "calibrate", "choose_heads", "find_verdict", "head_accuracies", "load", "register_judge",
-    "registered_judges", "save"
+    "MiniBatchLogistic", "PTrue", "PooledProbe", "Promise", "PromptSimilarity", "QKScore", "QuestionOnly",
+    "RankedProbe", "ReadoutProbe", "RidgeProbe", "RowSelector", "Scores", "SemanticEntropyProbe", "StepOpponent",
+    "StreamingJudge", "Task", "TextClassifier", "TextJudge", "TokenConfidence", "TokenLogProb", "Trajectory",
+    "TunedLAGER", "VScore", "Verdict", "attention_variability", "calibrate", "choose_heads", "find_verdict",
+    "head_accuracies", "load", "register_judge", "registered_judges", "save",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import entr, softmax
 from scipy.stats import rankdata
 
 from ..extraction.features import Features
@@ -26,7 +27,12 @@ _MADE: dict[str, tuple[str, Callable[[Floats], Floats]]] = {
     "entropy": ("entropy", lambda rows: -rows),
     "certainty": ("certainty", lambda rows: rows),
     "confidence": ("top(20)", lambda rows: -rows.mean(axis=1)),
+    "max_probability": ("top(20)", lambda rows: rows[:, 0]),
+    "top_entropy": ("top(50)", lambda rows: -entr(softmax(rows, axis=1)).mean(axis=1)),
 }
+_WHOLE: dict[str, Callable[[Floats], Any]] = {
+    "mean": np.mean, "min": np.min, "sum": np.sum, "variance": lambda tokens: -np.var(tokens)
+}  # fmt: skip
 
 
 @parameters
@@ -67,12 +73,14 @@ class TokenConfidence(ThresholdJudge):
     and takes one after the end instead, which is not done here. ``"confidence"`` is minus the mean of the 20 largest
     log-probabilities (DeepConf, arXiv 2508.15260). DeepConf's aggregates are means over windows of ``window`` tokens:
     the lowest of all windows, the mean of the lowest tenth, or the last window. A shorter response is one window.
-    ``"perplexity"`` is minus the exponential of minus the mean log-probability, and ``"entropy"`` minus the mean
-    entropy. ``fit`` is optional and only sets ``threshold_``, the border between right and wrong.
+    ``"perplexity"`` is minus the exponential of minus the mean log-probability, and ``"entropy"`` minus the entropy.
+    ``"max_probability"`` is the log-probability of the likeliest token, ``"top_entropy"`` minus the entropy of the 50
+    likeliest over 50 (LLM-Check). ``fit`` is optional and only sets ``threshold_``, the border between right and wrong.
 
     Args:
         statistic: The number to compute for each token.
-        aggregate: Their mean, or the aggregate: lowest window, lowest tenth of the windows, or last window.
+        aggregate: Their mean, least, sum, or minus their variance; or the lowest window, lowest tenth of the windows,
+            or last window.
         window: Number of tokens in a window.
 
     Example:
@@ -83,8 +91,10 @@ class TokenConfidence(ThresholdJudge):
         array([-2.379])
     """
 
-    statistic: Literal["log_probability", "perplexity", "entropy", "certainty", "confidence"] = "certainty"
-    aggregate: Literal["mean", "tail", "lowest_group", "bottom_groups"] = "mean"
+    statistic: Literal[
+        "log_probability", "perplexity", "entropy", "certainty", "confidence", "max_probability", "top_entropy"
+    ] = "certainty"
+    aggregate: Literal["mean", "tail", "lowest_group", "bottom_groups", "min", "sum", "variance"] = "mean"
     window: Count = 2048
 
     family = "baseline"
@@ -96,8 +106,8 @@ class TokenConfidence(ThresholdJudge):
         return -np.exp(-np.array(found)) if self.statistic == "perplexity" else np.array(found)
 
     def _one(self, tokens: Floats) -> float:
-        if self.aggregate == "mean" or len(tokens) <= self.window:
-            return float(tokens.mean())
+        if self.aggregate in _WHOLE or len(tokens) <= self.window:
+            return float(_WHOLE.get(self.aggregate, np.mean)(tokens))
         if self.aggregate == "tail":
             return float(tokens[-self.window :].mean())
         sums = np.cumsum(np.concatenate(([0.0], tokens)))

@@ -146,3 +146,27 @@ class VScore(LAGER):
 
     def __init__(self, *, values: Sequence[float] = (1, 2, 3, 4, 5), answers: Sequence[Answer] | None = None) -> None:
         super().__init__(values=values, answers=answers, entries="last", readout="argmax")
+
+
+class PTrue(LAGER):
+    """P(true): how probably "(A) true" follows, and not "(B) false", where the model is asked that (arXiv 2207.05221).
+
+    The prompt is the shipped ``p-true``, in a pass of its own: array ``"logits/p-true"``, ``[n, 2]``, false first. The
+    paper takes the probability among all tokens.
+
+    Example:
+        >>> f = Features.from_arrays({"logits/p-true": [[0.0, np.log(3)], [1.0, 0.0]]}, provenance="m")
+        >>> PTrue().decision_function(f).round(4), PTrue().predict(f)
+        (array([0.75  , 0.2689]), array([ True, False]))
+    """
+
+    family = "logits"
+    needs = ("logits/p-true",)
+    kinds = ("trace",)
+    on_request = True
+
+    def __init__(self) -> None:
+        super().__init__(values=(0, 1), entries="last")
+
+    def _entries(self, features: Features) -> npt.NDArray[np.float64]:
+        return features[self.needs[0]][:, None].astype(np.float64)

@@ -12,7 +12,7 @@ from ...probes import BaseJudge, Task, registered_judges
 from ...probes.description import KINDS, PRESETS, JudgeDescription
 from ...probes.fitted_arrays import check_fitted
 from ..reading.judge_prompt import JudgePrompt
-from ..reading.passes import HIDDEN_NEEDS, TEXT_NEEDS, VERDICT_NEEDS, Passes
+from ..reading.passes import HIDDEN_NEEDS, P_TRUE, TEXT_NEEDS, VERDICT_NEEDS, Passes
 from ..reading.read import needed
 from .pairs import ITEMS
 
@@ -100,7 +100,7 @@ def cost_in_words(judge: BaseJudge) -> str:
         return "a prompt for the verdict, and writing" + (" at length" if judge.reads_reasoning else "")
     if set(judge.reads) - {"labels"} <= TEXT_NEEDS:
         return "nothing"
-    return "a prompt for the verdict" if VERDICT_NEEDS.intersection(judge.needs) else "a pass over the item"
+    return "a prompt for the verdict" if {P_TRUE, *VERDICT_NEEDS}.intersection(judge.needs) else "a pass over the item"
 
 
 def askable(seats: Mapping[str, Seat], *, reasoning: bool, abstain: bool) -> dict[str, Seat]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 TEXT_NEEDS = frozenset({"prompt", "response", "options", "answer", "steps"})
 #: What is read at the place of the verdict.
 VERDICT_NEEDS = frozenset({"hidden/score", "logits/score", "qk/before", "qk/after", "attention", "labels"})
+#: What is read where the model is asked whether an answer is true, in a pass of its own.
+P_TRUE = "logits/p-true"
 #: Everything but generated text, and what only items with steps of their own have.
 HIDDEN_NEEDS = frozenset(
     {f"hidden/{p}" for p in ("prompt_end", "response_end", "reasoning_start", "reasoning_end")}

@@ -29,7 +29,7 @@ from ...models.loading import LanguageModel
 from ...models.positions import Alike, encode_trace
 from ...probes.judge import BaseJudge
 from .judge_prompt import JudgePrompt
-from .passes import Passes, as_trace, check_prompt, prepared
+from .passes import P_TRUE, Passes, as_trace, check_prompt, prepared
 from .verdict_pass import ask_for_verdicts, extracted, wanted_of
 
 #: By kind, what is read of the prompt that asks for a verdict, beside the logits of its labels.
@@ -125,8 +125,17 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     readouts = [*(HiddenStates(p) for p in positions), ResponseLogProb(), *of_ranges(passes)]
 
     parts = ask_for_verdicts(lm, traces, passes.ask, (), passes)
+    parts += _p_true(lm, traces, passes) if P_TRUE in (passes.needs or ()) else []
     parts += _of_own_texts(lm, traces, readouts, passes, "reading traces")
     return joined(lm, traces, parts, texts_of_traces(traces, passes), passes, "trace")
+
+
+def _p_true(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -> list[Features]:
+    """The model's own logits of false and true, ``[n, 2]``, in the prompt of that name."""
+    asked = replace(passes, prompt=JudgePrompt.of("p-true"), needs=frozenset({"logits/score"}), last_block=None)
+    (found,) = ask_for_verdicts(lm, traces, asked.ask, (), asked)
+    missing = {P_TRUE: found.missing.get("logits/score", {})}
+    return [replace(found, arrays={P_TRUE: found["logits/score"][:, 1, -1]}, missing=missing, seconds={})]
 
 
 def texts_of_traces(traces: Sequence[Trace], passes: Passes) -> dict[str, Sequence[str]]:

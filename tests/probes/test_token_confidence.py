@@ -41,6 +41,25 @@ def test_the_tenth_of_many_groups_is_their_mean():
     assert np.allclose(scored(judge, np.arange(20.0)[::-1] + 1), [1.5])
 
 
+# Log-probabilities -.1, -.5, -2: least -2, sum -2.6, variance .668889 (with a minus: of entropies, higher is better).
+@pytest.mark.parametrize(("aggregate", "score"), [("min", -2.0), ("sum", -2.6), ("variance", -0.668889)])
+def test_least_sum_and_variance(aggregate, score):
+    judge = TokenConfidence(statistic="log_probability", aggregate=aggregate, window=1)
+    assert np.allclose(scored(judge, [-0.1, -0.5, -2.0]), [score])
+
+
+def test_the_likeliest_token():
+    # p = .7 and .5, whatever was sampled: the mean of ln .7 and ln .5.
+    rows = np.log([[0.7, 0.1, 0.1], [0.5, 0.25, 0.1]])
+    assert np.allclose(scored(TokenConfidence(statistic="max_probability"), rows), [(np.log(0.7) + np.log(0.5)) / 2])
+
+
+def test_the_entropy_of_the_likeliest_alone():
+    # p = (.4, .4, ...) of two: renormalised (.5, .5), entropy ln 2; over two tokens, so minus ln 2 / 2.
+    rows = np.log([[0.4, 0.4]])
+    assert np.allclose(scored(TokenConfidence(statistic="top_entropy"), rows), [-np.log(2) / 2])
+
+
 def test_parameters_are_checked():
     with pytest.raises(InnerjudgeError, match=r"given window=0 \(int\), expected at least 1"):
         TokenConfidence(window=0)

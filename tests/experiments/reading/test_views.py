@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from innerjudge.experiments.judges.fitting import fit_stream
 from innerjudge.experiments.judges.panel import Seat, panel
 from innerjudge.experiments.reading import verdict_pass
+from innerjudge.experiments.reading.judge_prompt import JudgePrompt
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import pair_features, read
 from innerjudge.extraction import extract
@@ -20,7 +22,7 @@ from innerjudge.models.items import Choice, Item, Pair, Rating, Trace
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import encode_prompt
 from innerjudge.models.prompts import pair_prompt
-from innerjudge.probes import CLUE, LAGER, BaseJudge, QKScore
+from innerjudge.probes import CLUE, LAGER, BaseJudge, EScore, PTrue, QKScore
 
 BETWEEN = ("reasoning_start", "reasoning_end")
 ITEMS: dict[str, list[Item]] = {
@@ -206,4 +208,20 @@ def test_judges_on_request_read_what_they_ask_for(reference: LanguageModel) -> N
             assert one.unscored == other.unscored
             assert one.score == (None if other.score is None else pytest.approx(other.score, rel=1e-4))
             scored |= {type(judge).__name__} if one.score is not None else set()
-    assert scored == {"EigenScore", "TokenConfidence", "Trajectory"}
+    assert scored == {"EigenScore", "PTrue", "TokenConfidence", "Trajectory"}
+
+
+def test_p_true_is_asked_in_its_own_prompt_beside_the_others(reference: LanguageModel) -> None:
+    judges = [PTrue(), EScore(values=(0, 1))]
+    together = read(reference, ITEMS["trace"], judges=judges)
+    asked = [JudgePrompt.of("p-true").ask(item) for item in ITEMS["trace"]]
+    assert "(A) true" in asked[0].user
+    for k, prompt in enumerate(asked):
+        one = encode_prompt(reference.tokenizer, "", "", prompt)
+        with torch.no_grad():
+            logits = reference.model(torch.tensor([one.ids])).logits[0, -1, list(one.label_ids)]
+        np.testing.assert_allclose(together["logits/p-true"][k], logits, atol=1e-4)
+        score = torch.softmax(logits.double(), 0)[1].item()  # B false, A true
+        assert judges[0].decision_function(together)[k] == pytest.approx(score, abs=1e-4)
+    alone = read(reference, ITEMS["trace"], judges=judges[1:])
+    np.testing.assert_allclose(together["logits/score"], alone["logits/score"], atol=1e-4)
