@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from .arguments import checked
 from .chat import ChatPrompt, Frames, render, require_unrendered, write_trace
 from .conversation import plain_text
-from .errors import InnerjudgeError, UnreadableError
+from .errors import UnreadableError
 from .items import Trace
 from .markers import THINK, Markers, Span, last_overlap, marker_positions
 from .prompts import Prompt
@@ -169,8 +169,7 @@ def _placed(
 ) -> Encoding:
     """Positions and ranges in a whole text; ``prompt`` is its number of characters and its last token."""
     characters, prompt_end = prompt
-    if any(Role.parse(role).kind == "named" for role in roles):
-        text = replace(text, named=_named_spans(trace, text.text, characters))
+    named = _named_spans(trace, text.text, characters) if any("named" in role for role in roles) else []
     found = marker_positions(text.spans, text.text, characters, user_end, markers, prompt_end, sampled=sampled)
     positions, missing = found
     positions["prompt_end"] = (prompt_end,)
@@ -178,12 +177,16 @@ def _placed(
         positions["response_end"] = (len(ids) - 1,)
     else:
         missing["response_end"] = "the response is empty"
+    if isinstance(named, str):
+        missing["named"] = named
+    else:
+        text = replace(text, named=named)
     item = Encoding(id=trace.id, group=trace.group, ids=tuple(ids), positions=positions, missing=missing)
     return with_ranges(item, roles, text, markers[1]) if roles else item
 
 
-def _named_spans(trace: Trace, text: str, begin: int) -> list[tuple[str, Span]]:
-    """The item's own spans, as characters of the whole text; none where the template changed the response."""
+def _named_spans(trace: Trace, text: str, begin: int) -> list[tuple[str, Span]] | str:
+    """The item's own spans, as characters of the whole text, or what is wrong; none if the template changed these."""
     given, response = trace.extra.get("spans") or (), plain_text(trace.response)
     named: Mapping[str, Sequence[Span]] = given if isinstance(given, Mapping) else {"": given}
     at = text.find(response.strip(), begin)
@@ -193,10 +196,7 @@ def _named_spans(trace: Trace, text: str, begin: int) -> list[tuple[str, Span]]:
         if not all(at <= a < b <= at + len(response) for _, (a, b) in found):
             raise ValueError
     except (TypeError, ValueError):
-        raise InnerjudgeError(
-            f"given spans={given!r:.60} of {trace.id}, expected [start, end] characters of its response, in a list or "
-            "in lists by name"
-        ) from None
+        return f"its spans {given!r:.60} are not [start, end] characters of its response, in a list or in lists by name"
     return found if at >= 0 else []
 
 

@@ -161,7 +161,7 @@ class PTrue(LAGER):
     """
 
     family = "logits"
-    needs = ("logits/p-true",)
+    needs = derived(lambda _: ("logits/p-true",))
     kinds = ("trace",)
     on_request = True
 
@@ -169,4 +169,4 @@ class PTrue(LAGER):
         super().__init__(values=(0, 1), entries="last")
 
     def _entries(self, features: Features) -> npt.NDArray[np.float64]:
-        return features[self.needs[0]][:, None].astype(np.float64)
+        return features["logits/p-true"][:, None].astype(np.float64)

@@ -118,6 +118,9 @@ def test_5_a_prompt_of_ones_own(lm: Any, tmp_path: Path) -> None:
     answered(lambda: ij.read(lm, rating, judges=[mine]), "my.yaml", "a YAML file of a judge prompt")
     two = [ij.LAGER(prompt="g-eval"), ij.LAGER(prompt="prometheus")]
     answered(lambda: ij.read(lm, rating, judges=two), "g-eval, prometheus", "once for each")
+    for some in ([ij.LAGER(), two[0]], [two[0], ij.TextJudge()]):  # neither is read in the other's prompt
+        answered(lambda some=some: ij.read(lm, rating, judges=some), "(the usual one)", "g-eval", "once for each")  # type: ignore[misc]
+    assert {"logprob", "logits/score"} <= ij.read(lm, rating, judges=[ij.TokenLogProb(), two[0]]).arrays.keys()
     three = ij.LAGER(prompt="umbrela")
     answered(lambda: ij.read(lm, rating, judges=[three]), "5 values", "4 labels")
     answered(lambda: ij.Judge(three, lm), "0-3", "1-5", "values=(0, 1, 2, 3)")

@@ -29,7 +29,7 @@ from ...models.loading import LanguageModel
 from ...models.positions import Alike, encode_trace
 from ...probes.judge import BaseJudge
 from .judge_prompt import JudgePrompt
-from .passes import P_TRUE, Passes, as_trace, check_prompt, prepared
+from .passes import P_TRUE, VERDICT_NEEDS, WRITTEN, Passes, as_trace, check_prompt, prepared
 from .verdict_pass import ask_for_verdicts, extracted, wanted_of
 
 #: By kind, what is read of the prompt that asks for a verdict, beside the logits of its labels.
@@ -107,11 +107,14 @@ def of_layers(features: Features, layers: tuple[int, ...]) -> Features:
 
 def needed(judges: Sequence[BaseJudge], passes: Passes) -> Passes:
     """Passes that keep what ``judges`` need, in their own prompt, and stop after the last block that they read."""
-    own = {judge.prompt for judge in judges if judge.prompt is not None}
-    if len(own) > 1:
-        raise InnerjudgeError(f"given judges of the prompts {', '.join(sorted(own))}, expected one: read once for each")
-    if own and passes.prompt is None:
-        passes = replace(passes, prompt=JudgePrompt.of(own.pop()))
+    asked = [one for one in judges if one.prompt or not {*VERDICT_NEEDS, *WRITTEN}.isdisjoint(one.needs)]
+    prompts = dict.fromkeys(judge.prompt for judge in asked)
+    if len(prompts) > 1:
+        names = ", ".join(name or "(the usual one)" for name in prompts)
+        raise InnerjudgeError(f"given judges of the prompts {names}, expected judges of one: read once for each prompt")
+    own = next(iter(prompts), None)
+    if own is not None and passes.prompt is None:
+        passes = replace(passes, prompt=JudgePrompt.of(own))
     wanted = {need for judge in judges for need in judge.needs}
     wanted |= {need for judge in judges if judge.provenance_ is None for need in judge.fit_needs}
     lasts = [judge.last_block for judge in judges]
