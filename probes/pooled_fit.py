@@ -201,10 +201,9 @@ class StatesOfItems:
         )
         learned = np.isin(np.arange(len(self.right)), some)
         sides = learned, ~learned
-        both = all(self.mixed(side) if mixed else 0 < self.right[side].sum() < side.sum() for side in sides)
-        states = [self.told[np.repeat(side, self.counts)] for side in sides] if both else []
-        both = all((one == 0).any() and (one == 1).any() for one in states) if states else False
-        return (learned, ~learned) if both else (everything, ~everything)
+        told = (self.told[np.repeat(side, self.counts)] for side in sides)
+        both = all(map(self.mixed, sides)) if mixed else all((one == 0).any() and (one == 1).any() for one in told)
+        return sides if both else (everything, ~everything)
 
 
 def learn(head: Head, items: StatesOfItems, recipe: "PooledProbe", learned: Bools, held_out: Bools) -> Floats:

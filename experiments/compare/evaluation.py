@@ -200,6 +200,17 @@ def seats_of(one: Evaluation) -> dict[str, Seat]:
     return {name: seat for name, seat in found.items() if name in only} if only else found
 
 
+def left_out(one: Evaluation) -> dict[str, str]:
+    """Judges that the settings name and that cannot judge its items, each with the reason."""
+    every = every_seat(one.kind, one.settings)
+    judges = {n: every[n].judge for n in one.settings.judges if n in every and n not in one.seats}
+    reasoned, steps = "it needs reasoning_tokens above 0", f"no item of {one.name} has labels of steps"
+    return {
+        n: steps if judge.of_steps else reasoned if judge.reads_reasoning else "it needs the abstain lines"
+        for n, judge in judges.items()
+    }
+
+
 def columns_of(one: Evaluation, item: Item, split: str) -> dict[str, Any]:
     """Columns of an item's rows, with the tags that figures are made by."""
     columns = item_columns(item, one.name)

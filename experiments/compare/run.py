@@ -19,7 +19,7 @@ from ..drawing.style import counted
 from ..judges.panel import EVERY
 from ..reading.passes import Passes
 from ..reading.progress import Steps, silent
-from .evaluation import Evaluation, every_seat
+from .evaluation import Evaluation, every_seat, left_out
 from .figures import Section, worded
 from .findings import DataReport, Report, unscored_reasons
 from .lens import Lens
@@ -85,12 +85,8 @@ class ComparisonRun:
             passes.prompt.check(self.lm.tokenizer)
         for one in every:
             one.check()
-        kinds = {one.kind: {*every_seat(one.kind, self.settings)} - {*one.seats} for one in every}
-        if left_out := sorted({*self.settings.judges} & set().union(*kinds.values())):
-            self.say(
-                f"Named, but left out: {', '.join(left_out)} (verdicts after reasoning need reasoning_tokens above 0, "
-                "judges that leave the abstain lines out need abstain)."
-            )
+        if out := {name: why for one in every for name, why in left_out(one).items()}:
+            self.say(f"Named, but left out: {'; '.join(f'{name} ({why})' for name, why in sorted(out.items()))}.")
         return every
 
     def lens(self, one: Evaluation) -> Lens:

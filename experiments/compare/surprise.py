@@ -27,9 +27,10 @@ def with_surprise(one: DataItems, shown: Sequence[ShownItem]) -> tuple[ShownItem
     named = [(held[s.name], told) for s in shown[:READ] for told in ("response", "response a", "response b")]
     texts = [(item, told, getattr(item, told.replace(" ", "_"), None)) for item, told in named]
     traces = [
-        Trace(question_id=item.id, candidate_id=told, prompt=item.prompt, response=text, extra=item.extra)
+        Trace(question_id=item.id, candidate_id=told, prompt=item.prompt, response=text, extra=item.extra, steps=steps)
         for item, told, text in texts
         if text is not None
+        for steps in [item.steps if isinstance(item, Trace) else None]
     ]
     found: dict[str, dict[str, Any]] = {}
     depends = [*one.depends, [trace.id for trace in traces]]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import innerjudge as ij
 import numpy as np
@@ -12,9 +13,9 @@ import pytest
 from innerjudge.experiments.compare.compare import compare
 from innerjudge.experiments.compare.run import ComparisonRun
 from innerjudge.experiments.compare.settings import Settings, Source
-from innerjudge.experiments.data.datasets import Dataset
+from innerjudge.experiments.data.datasets import Dataset, load_data
 from innerjudge.models.errors import InnerjudgeError
-from innerjudge.models.items import Choice, Rating
+from innerjudge.models.items import Choice, Rating, Trace
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.reference.choose import choices
 from innerjudge.probes.embedding import _Vectors
@@ -90,7 +91,15 @@ def test_a_named_judge_that_is_left_out_is_said_once(reference: LanguageModel) -
     sources = [Source(data=Dataset(name=n, kind="choice", items=tuple(choices(12, seed=0)))) for n in ("one", "two")]
     run = ComparisonRun(lm=reference, settings=settings, say=seen.append)
     assert all("text-reasoned" not in one.seats for one in run.evaluations(sources))
-    assert [line.split(" (")[0] for line in seen] == ["Named, but left out: text-reasoned"]
+    assert seen == ["Named, but left out: text-reasoned (it needs reasoning_tokens above 0)."]
+    seen.clear()
+    steps = cast(list[Trace], load_data("builtin:steps", limit=40).items)
+    traces = tuple(replace(one, steps=None, step_labels=None, first_error=None) for one in steps)
+    source = Source(data=Dataset(name="plain", kind="trace", items=traces))
+    settings = Settings(judges=("clue", "step-probe", "step-words"), reasoning_tokens=0)
+    ComparisonRun(lm=reference, settings=settings, say=seen.append).evaluations([source])
+    why = "no item of plain has labels of steps"
+    assert seen == [f"Named, but left out: step-probe ({why}); step-words ({why})."]
     seen.clear()
     ComparisonRun(lm=reference, settings=Settings(judges=("letter-logits",)), say=seen.append).evaluations(sources)
     assert seen == []

@@ -151,3 +151,11 @@ def test_the_report_shades_numbers_and_escapes(tmp_path: Path) -> None:
     assert 'class="numbers"' in page
     assert "in nats" in page
     assert "step 2: mean" in page
+
+
+def test_steps_of_ones_own_are_the_steps(lm: Any) -> None:
+    item = replace(trace("<think>7+5=12;12*3=36;</think>36"), steps=((7, 14), (14, 22)))
+    [found] = with_surprise(Given(lm, [item]), Given(lm, [item]).shown())  # type: ignore[arg-type]
+    first, second = found.heat["response"]
+    assert text_of([first]) == "<think>7+5=12;", "what stands before the first step goes with it"
+    assert text_of([second]) == "12*3=36;</think>36"

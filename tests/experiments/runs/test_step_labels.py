@@ -1,0 +1,58 @@
+"""Labels of single steps, from a store to a saved judge to verdicts on new traces, by the commands that users type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+from innerjudge.experiments.data.datasets import load_data
+from innerjudge.experiments.data.verdict_files import read_table
+from innerjudge.experiments.judges import saved
+from innerjudge.experiments.runs.job import read_items_of
+from innerjudge.extraction.store import FeatureStore
+from innerjudge.models.items import Trace
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from innerjudge.experiments.cli.main import app
+
+    folder = tmp_path_factory.mktemp("steps") / "f"
+    command = ["extract", "--data", "builtin:steps", "--limit", "120", "--read", "step-probe", "--read", "step-words"]
+    app([*command, "--out", str(folder), "--log", "plain"], standalone_mode=False)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["step-probe", "step-words"])
+def test_a_judge_of_steps_learns_from_the_labels_of_stored_steps(
+    cli, features: Path, tmp_path: Path, name: str
+) -> None:
+    done = cli("fit", "--features", features, "--judge", name, "--out", tmp_path / "judge")
+    assert done.code == 0, done.err
+    judge, items = saved.load(tmp_path / "judge")[0], cast(list[Trace], list(read_items_of(str(features))))
+    store = FeatureStore.open(features).features(judge.reads)
+    labels = np.array([{"steps": one.step_labels, "correct": one.correct} for one in items])
+    assert any(None in one["steps"] for one in labels), "what follows a first error has no label"
+    mine = type(judge)(**judge.get_params()).fit(store, labels)
+    for one, other in zip(judge.step_scores(store), mine.step_scores(store), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_it_scores_the_steps_of_new_traces(cli, features: Path, tmp_path: Path) -> None:
+    assert cli("fit", "--features", features, "--judge", "step-probe", "--out", tmp_path / "judge").code == 0
+    new = ("--data", "builtin:steps", "--limit", 60, "--seed", 9)
+    done = cli("score", "--judge", tmp_path / "judge", *new, "--out", tmp_path / "verdicts.jsonl")
+    assert done.code == 0, done.err
+    traces = {one.id: one for one in cast(list[Trace], load_data("builtin:steps", limit=60, seed=9).items)}
+    assert not {one.prompt for one in traces.values()} & {one.prompt for one in read_items_of(str(features))}
+    found = []
+    for row in read_table(tmp_path / "verdicts.jsonl"):
+        trace = traces[f"{row.question}/{row.candidate}"]
+        assert row.step_scores is not None
+        assert len(row.step_scores) == len(trace.step_texts)
+        if trace.first_error is not None and trace.first_error >= 0:
+            found.append(int(np.argmin(row.step_scores)) == trace.first_error)
+    assert len(found) > 20
+    assert np.mean(found) > 0.8, "a step drawn at random would be right for about a third"
