@@ -1,9 +1,13 @@
 """What people are told: text made safe to show, the base of all exceptions, and the one that a run survives."""
 
 import re
+import tomllib
 from collections.abc import Iterable, Sequence
+from functools import cache
 from html import escape
+from pathlib import Path
 from reprlib import Repr
+from typing import Self
 
 #: Control and format characters: C0, C1, marks of writing direction, line separators, halves of surrogate pairs, tags.
 _HIDDEN = re.compile(
@@ -72,6 +76,22 @@ class InnerjudgeError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(shown(message, MESSAGE))
+
+    @classmethod
+    def of(cls, key: str, *given: object) -> Self:
+        """The error with the message of a key such as ``"data.folder"``, which is filled in with what was given.
+
+        Messages of more than a line stand in ``errors.toml`` of their floor, or of their room of ``experiments``.
+        """
+        place, _, name = key.partition(".")
+        return cls(_messages(place)[name].format(*given))
+
+
+@cache
+def _messages(place: str) -> dict[str, str]:
+    root = Path(__file__).parents[1]
+    folder = next(one for one in (root / "experiments" / place, root / place) if one.is_dir())
+    return tomllib.loads((folder / "errors.toml").read_text("utf-8"))
 
 
 class UnreadableError(InnerjudgeError):

@@ -24,10 +24,7 @@ def inspect_records(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             raise InnerjudgeError(f"given a judge of choices ({name}), expected one score a sample for Inspect")
         given = str(row.get("candidate", ""))
         if several and not (given.isascii() and given.isdigit() and int(given) > 0):
-            raise InnerjudgeError(
-                f"given the candidate {given!r} of {name!r}, expected the number of an epoch, from 1: Inspect knows "
-                "several answers to one sample by it (the loader inspect-log numbers them so)"
-            )
+            raise InnerjudgeError.of("adapters.epoch", given, name)
         if row["score"] is not None:
             about = {"judge": row["judge"], "label": row["label"]}
             epoch = {"epoch": int(given)} if several else {}

@@ -77,10 +77,7 @@ class BlockHooks:
     def __init__(self, model: nn.Module, layers: Sequence[int], n_blocks: int) -> None:
         lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == n_blocks]
         if len(lists) != 1:
-            raise InnerjudgeError(
-                f"given a {type(model).__name__} with {len(lists)} lists of {n_blocks} modules, expected one, its "
-                "blocks: judge its states in files (innerjudge.extraction.given_states.read_vllm)"
-            )
+            raise InnerjudgeError.of("adapters.blocks", type(model).__name__, len(lists), n_blocks)
         self._layers = layers
         self._rows: dict[int, Tensor] = {}
         self._ids: Tensor | None = None
@@ -148,10 +145,7 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
         }
         if any(wrong.values()):
             given = ", ".join(name for name, found in wrong.items() if found)
-            raise InnerjudgeError(
-                f"given {given}, expected judges={{name: folder}} in kv_connector_extra_config, --enforce-eager, one "
-                "worker (no tensor or pipeline parallelism) and one kind of cache"
-            )
+            raise InnerjudgeError.of("adapters.engine", given)
         self._judges = {name: EngineJudge.load(folder) for name, folder in folders.items()}
         self._model, self._n_blocks = config.model, config.get_total_num_hidden_layers()
         rows = {row for judge in self._judges.values() for row in judge.judge.rows_read(self._n_blocks + 2)}

@@ -69,10 +69,7 @@ def modules(named: list[str] | None) -> dict[str, str]:
     for one in named or ():
         part, equals, path = one.partition("=")
         if part not in PARTS or not equals or not path or part in found:
-            raise InnerjudgeError(
-                f"given --module {one!r}, expected PART=PATH once for each of {', '.join(PARTS)}, such as "
-                "blocks=model.layers: print(model) shows the paths"
-            )
+            raise InnerjudgeError.of("cli.module", one, ", ".join(PARTS))
         found[part] = path
     return found
 

@@ -48,10 +48,7 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
         idle = [name for name in _OF_A_MODEL if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"]
         if features is not None and idle:
             typed = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
-            raise InnerjudgeError(
-                f"given {typed} with --features, where no model is run, expected --limit and --seed at most: leave it "
-                "out, or name the items by --data"
-            )
+            raise InnerjudgeError.of("cli.idle-options", typed)
         columns = o.mapped(map_, *([] if data is None else [data]))
         from ..data.jsonl import require_room
         from ..runs.score_job import require_ranking, write_ranking
@@ -104,10 +101,7 @@ def _verdicts(
         require_rankable(found.kind)
     saved.require_kind(made, found.kind, made.scale, f"--data {source.data}")
     if "reasoned" in judge.needs and source.reasoning_tokens == 0:
-        raise InnerjudgeError(
-            f"given --reasoning-tokens 0 with the judge {made.name}, which reads text written after reasoning, "
-            "expected at least 1: leave the option out"
-        )
+        raise InnerjudgeError.of("cli.no-reasoning", made.name)
     with logged(source.log, kept=str(out)) as steps:
         whole = on.load_judge(folder, found.kind)
         whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
@@ -175,10 +169,7 @@ def _threshold(
         raise InnerjudgeError(f"given --{verb}-at-most and --{other}, expected one of them: both are thresholds")
     if found is None or found.risk != f"{risk} answers" or found.level > level:
         has = "without a promise" if found is None else f"that promises at most {found.level:g} of {found.risk}"
-        raise InnerjudgeError(
-            f"given --{verb}-at-most {level:g} with a judge {has}, expected one that promises at most this share of "
-            f"{risk} answers: innerjudge fit --{verb}-at-most {level:g}"
-        )
+        raise InnerjudgeError.of("cli.no-promise", verb, level, has, risk)
     return found
 
 

@@ -161,10 +161,7 @@ def causal_test(
     """
     known = [choice for choice in choices if choice.answer is not None]
     if not known or not heads or draws < 1:
-        raise InnerjudgeError(
-            f"given {len(known)} questions with answers, {len(heads)} heads and {draws} draws, expected at least "
-            "one each"
-        )
+        raise InnerjudgeError.of("compare.causal", len(known), len(heads), draws)
     random = np.random.default_rng(seed)
     passes = Passes(batch_size=batch_size, needs=frozenset({"logits/score", "labels"}))
     judge = LetterLogits(abstain=abstain)

@@ -125,10 +125,7 @@ class Evaluation(DataItems):
             _unmatched(self, path)
             own = next((row.judge for row in rows if row.judge in (*self.seats, *names)), None)
             if own is not None:
-                raise InnerjudgeError(
-                    f"{Path(path).name}: given rows of a judge {own!r}, which this comparison has as well, expected "
-                    "another name: rename it in the file, or leave ours out with --judges"
-                )
+                raise InnerjudgeError.of("compare.judge-twice", Path(path).name, own)
         Table(row for rows in self.imported.values() for row in rows)  # refuses rows that clash
 
 
@@ -192,10 +189,7 @@ def seats_of(one: Evaluation) -> dict[str, Seat]:
     own = any(getattr(item, "step_labels", None) is not None for item in one.source.data.items)
     every = askable(every_seat(kind, settings), reasoning=settings.reasoning_tokens > 0, abstain=settings.abstain)
     if settings.judges and not set(settings.judges) & {EVERY, *every}:
-        raise InnerjudgeError(
-            f"given judges {', '.join(settings.judges)}, of which none judges {kind}s, expected some of "
-            f"{', '.join(every)}"
-        )
+        raise InnerjudgeError.of("compare.judges", ", ".join(settings.judges), kind, ", ".join(every))
     found = {name: seat for name, seat in chosen(every, settings.judges).items() if own or not seat.judge.of_steps}
     return {name: seat for name, seat in found.items() if name in only} if only else found
 
@@ -249,10 +243,7 @@ def _unmatched(one: Evaluation, path: str) -> list[str]:
         return []
     first = ", ".join(f"question {row.question!r} candidate {row.candidate!r}" for row in odd[:3])
     if len(odd) == len(rows) and one.alone:
-        raise InnerjudgeError(
-            f"{file}: given {len(odd)} rows of which none is of an item of {one.name} (first: {first}), expected "
-            "its questions and candidates: write them as in verdicts.jsonl of a study"
-        )
+        raise InnerjudgeError.of("compare.rows-of-none", file, len(odd), one.name, first)
     return [f"{file}: {len(odd)} of {len(rows)} rows are of no item here and were left out (first: {first})."]
 
 

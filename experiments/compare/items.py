@@ -37,10 +37,7 @@ def split(groups: Sequence[str], settings: Settings, *, name: str) -> Sides:
     Fewer than two questions, or four where scores are calibrated, are an ``InnerjudgeError``.
     """
     if settings.calibrate and len(set(groups)) < FEWEST:
-        raise InnerjudgeError(
-            f"{name}: given {len(set(groups))} questions, expected at least {FEWEST} to fit, calibrate and report on: "
-            "raise limit"
-        )
+        raise InnerjudgeError.of("compare.few-questions", name, len(set(groups)), FEWEST)
     seed = settings.seeds.split
     fit, rest = split_by_group(groups, train_fraction=settings.fit, seed=seed)
     if not settings.calibrate:

@@ -166,10 +166,7 @@ def check_data(sources: Sequence[Source], settings: Settings) -> None:
     own = settings.prompt
     kinds = {source.data.kind for source in sources}
     if own is not None and own.kind not in kinds:
-        raise InnerjudgeError(
-            f"given the prompt {own.name} of {own.kind} items with data of {', '.join(sorted(kinds))} items, expected "
-            f"data of {own.kind} items: leave the prompt out, or name another"
-        )
+        raise InnerjudgeError.of("compare.prompt", own.name, own.kind, ", ".join(sorted(kinds)))
     known = {name for kind in kinds for name in every_seat(kind, settings)}
     if odd := [name for name in settings.judges if name not in {EVERY, *known}]:
         raise InnerjudgeError(

@@ -99,10 +99,7 @@ class Settings:
             object.__setattr__(self, "scale", self.prompt.scale)
         require_scale(self.scale)
         if not (self.fit > 0 and self.calibrate >= 0 and self.fit + self.calibrate < 1 - 1e-9):
-            raise InnerjudgeError(
-                f"given the shares fit={self.fit:g} and calibrate={self.calibrate:g}, expected positive ones that "
-                "leave questions to report on, such as 0.5 and 0"
-            )
+            raise InnerjudgeError.of("compare.shares", self.fit, self.calibrate)
 
     def passes(self, steps: "Steps") -> "Passes":
         """How the model is run."""

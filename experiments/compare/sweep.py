@@ -113,10 +113,7 @@ def sweep(
     table = pd.concat([_rows(b) for b in blocks], ignore_index=True)
     table["fit"], table["test"] = seen, _figures(kind, known[test], scores, groups)
     if np.isnan(seen).all():
-        raise InnerjudgeError(
-            f"given {len(part)} items on which no cell has a {_METRICS[kind]}, expected questions with right and wrong "
-            "answers, or scores that differ: add items"
-        )
+        raise InnerjudgeError.of("compare.no-cell", len(part), _METRICS[kind])
     picked = int(np.nanargmax(seen))
     return Sweep(
         table=table,
@@ -153,10 +150,7 @@ def _usable(features: Features, labels: Sequence[Any], kind: str) -> tuple[Featu
     shares = {name: float(part.present(name).mean()) if len(part) else 0.0 for name in names}
     kept = [name for name in names if shares[name] >= _READABLE]
     if not kept:
-        raise InnerjudgeError(
-            f"given {len(part)} labelled items with {sorted(shares)}, expected readouts of {kind} items that at least "
-            f"{_READABLE:.0%} of them have: their `missing`, or `innerjudge store info`, says why"
-        )
+        raise InnerjudgeError.of("compare.unreadable", len(part), sorted(shares), kind, _READABLE)
     notes = [f"{n} is left out: only {shares[n]:.0%} of the items have it." for n in names if n not in kept]
     whole = np.flatnonzero(part.present(*kept))
     if len(whole) < len(part):
@@ -172,10 +166,7 @@ def _require_reported(kind: str, y: Any, groups: Sequence[str], n: int) -> None:
     usable = sum(kind != "trace" or len(side) > 1 for side in sides)
     if usable < _REPORTED:
         both = " with a right and a wrong answer" if kind == "trace" else ""
-        raise InnerjudgeError(
-            f"given {n} questions, of which {len(sides)} are reported on and {usable} can be{both}, expected at least "
-            f"{_REPORTED} such: raise --limit or lower --fit-share"
-        )
+        raise InnerjudgeError.of("compare.few-reported", n, len(sides), usable, both, _REPORTED)
 
 
 def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index, keep: Keep, steps: Steps) -> Iterator[_Cell]:

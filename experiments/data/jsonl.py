@@ -40,10 +40,7 @@ def writing(out: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InnerjudgeError(
-            f"given the output {str(out)!r}, which could not be written ({error.strerror or error}), expected a place "
-            "with room and the right to write: name another"
-        ) from error
+        raise InnerjudgeError.of("data.unwritable", str(out), error.strerror or error) from error
 
 
 def check_new(out: Path, *also: str, ours: str, begun: Set[str] = frozenset()) -> None:
@@ -56,10 +53,7 @@ def check_new(out: Path, *also: str, ours: str, begun: Set[str] = frozenset()) -
         raise InnerjudgeError(f"given --out {out}, which is a file, expected a folder: choose another --out")
     names = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if names - begun and not names & {ours, *also}:
-        raise InnerjudgeError(
-            f"given --out {out}, which holds other files and no {' or '.join((*also, ours))}, expected a new or empty "
-            "folder, or one of an earlier run: choose another --out"
-        )
+        raise InnerjudgeError.of("data.out-holds-others", out, " or ".join((*also, ours)))
 
 
 def checksum_of(path: Path) -> Path:
@@ -91,10 +85,7 @@ def require_undamaged(path: Path) -> None:
     """Refuse a file that is not what the checksum beside it says."""
     if is_damaged(path):
         name = shown(path)
-        raise InnerjudgeError(
-            f"given {name!r}, which is not what its checksum {shown(checksum_of(path).name)} says, expected the file "
-            "as it was written: run the command that made it again, or delete the checksum if you changed it yourself"
-        )
+        raise InnerjudgeError.of("data.checksum", name, shown(checksum_of(path).name))
 
 
 def remade(path: Path) -> str:
@@ -183,10 +174,7 @@ def check_unique(items: Iterable[Item], places: Iterable[str]) -> None:
     for item, place in zip(items, places, strict=True):
         if item.id in seen:
             named = " and ".join(repr(k) for k in REQUIRED[kind_of(item)] if k.endswith("_id"))
-            raise InnerjudgeError(
-                f"{place}: field {named}: given the id {shown(item.id)!r} that stands in {seen[item.id]}, "
-                "expected unique ids: rename one of the two"
-            )
+            raise InnerjudgeError.of("data.id-twice", place, named, shown(item.id), seen[item.id])
         seen[item.id] = place
 
 
@@ -230,10 +218,7 @@ def require_narrow(raw: bytes, where: str) -> None:
     if len(raw) > WIDE and _BEYOND.search(raw):
         n = len(raw.translate(None, bytes(range(0x80, 0xC0)))) - 5 * raw.count(b"\\u")
         if n > WIDE:
-            raise InnerjudgeError(
-                f"{where}: given {n} characters with one beyond 16 bits (such as a picture), which take {4 * n} bytes, "
-                f"expected at most {WIDE} of these: shorten it, or leave that one out"
-            )
+            raise InnerjudgeError.of("data.too-wide", where, n, 4 * n, WIDE)
 
 
 def _parse(raw: bytes, where: str) -> Record:

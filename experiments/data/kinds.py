@@ -74,10 +74,7 @@ def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> 
         return kind
     if len(whole) > 1:
         odd = sorted(set(REQUIRED[whole[0]]) ^ set(REQUIRED[whole[1]]))
-        raise InnerjudgeError(
-            f"{record.where}: given the fields of a {whole[0]} and of a {whole[1]}, expected one kind: "
-            f"rename one of {odd}"
-        )
+        raise InnerjudgeError.of("data.two-kinds", record.where, whole[0], whole[1], odd)
     if not whole and (known := known_rows(record.values)):
         raise InnerjudgeError(f"{record.where}: given {known}")
     best = min(REQUIRED, key=lambda k: (len(missing[k]), -len(REQUIRED[k])))

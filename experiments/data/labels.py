@@ -23,10 +23,7 @@ def label_to_fit(item: Item, scale: tuple[int, int]) -> Any:
     """The label as judges learn it: a rating on another scale, ``extra["scale"]``, is put on the one asked for."""
     label, used = label_of(item), item.extra.get("scale")
     if label is None and isinstance(item, Trace) and item.extra.get("p_correct") is not None:
-        raise InnerjudgeError(
-            f"given {item.id} with p_correct={item.extra['p_correct']}, expected correct=true or false: only the fit "
-            "of some judges takes numbers between, nothing is measured against them"
-        )
+        raise InnerjudgeError.of("data.p-correct", item.id, item.extra["p_correct"])
     if not isinstance(item, Rating) or label is None or not isinstance(used, list) or len(used) != 2:
         return label
     low, high = scale
@@ -59,10 +56,7 @@ def require_all_counts(items: Sequence[Item], judge: BaseJudge) -> None:
     for name in judge.label_fields:
         given = sum(item.extra.get(name) is not None for item in items)
         if name.startswith("n_") and 0 < given < len(items):
-            raise InnerjudgeError(
-                f"given {name} in {given} of {len(items)} items, expected it in all or in none: add it, or leave the "
-                "others out"
-            )
+            raise InnerjudgeError.of("data.some-without", name, given, len(items))
 
 
 def require_classes(items: Sequence[Item], rows: npt.NDArray[np.intp]) -> None:
@@ -71,7 +65,4 @@ def require_classes(items: Sequence[Item], rows: npt.NDArray[np.intp]) -> None:
     if len(found) == 1:
         (only,) = found
         what = {True: "correct", False: "incorrect"}[only] if isinstance(only, bool) else f"labelled {only:g}"
-        raise InnerjudgeError(
-            f"given items to fit on that are all {what}, expected at least two different labels: "
-            "add items, or raise --limit"
-        )
+        raise InnerjudgeError.of("data.one-label", what)

@@ -51,10 +51,7 @@ def files_of(spec: str | Path) -> list[Path]:
             raise InnerjudgeError(f"given {shown(one)!r}, a saved DatasetDict, expected one split of it: {named}")
         if one.is_dir() and not (one / _STATE).is_file():
             ends = sorted({inner.suffix for inner in one.iterdir() if inner.is_file() and inner.suffix})
-            raise InnerjudgeError(
-                f"given {shown(one)!r}, a folder, expected a file, a data set that `datasets` saved, or a pattern: "
-                f"type '{shown(one)}/*{ends[0] if ends else '.jsonl'}' in quotes, or name a loader as LOADER:PATH"
-            )
+            raise InnerjudgeError.of("data.folder", shown(one), ends[0] if ends else ".jsonl")
     if not found:
         raise InnerjudgeError(f"given {shown(spec)!r}, a pattern that no file fits, expected one that does")
     return found
@@ -93,10 +90,7 @@ def _rows_in_memory(data: Any) -> Iterable[Any]:
         return [dict(zip(data, row, strict=True)) for row in zip(*data.values(), strict=True)]
     if isinstance(data, list | tuple | chain) or columns is not None:  # a chain: what check_spec began to read
         return data  # type: ignore[no-any-return]
-    raise InnerjudgeError(
-        f"given a {name}, expected a list of items or mappings, a path, or a table of pandas, polars, pyarrow or "
-        "datasets"
-    )
+    raise InnerjudgeError.of("data.no-table", name)
 
 
 def read_table(path: Path) -> Iterator[Record]:
@@ -201,16 +195,10 @@ def _csv(text: str, name: str) -> Rows:
     try:
         names = [cell.strip() for cell in next(rows, [])]
         if len(set(names)) < len(names) or not all(names) or "\0" in header:
-            raise InnerjudgeError(
-                f"{name}: given the header {shown(','.join(names))!r}, expected JSON, Parquet, or a CSV file whose "
-                "first line names each column once"
-            )
+            raise InnerjudgeError.of("data.header", name, shown(",".join(names)))
         for number, row in enumerate(rows, start=1):
             if len(row) not in (0, len(names)):
-                raise InnerjudgeError(
-                    f"{name} row {number}: given {len(row)} cells, expected {len(names)} as in the header: put text "
-                    "that holds the separator in quotes"
-                )
+                raise InnerjudgeError.of("data.cells", name, number, len(row), len(names))
             if row:
                 yield f"row {number}", {k: cell or None for k, cell in zip(names, row, strict=True)}
     except csv.Error as error:

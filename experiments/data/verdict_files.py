@@ -105,10 +105,7 @@ def read_rows(path: Path, what: str = "verdicts") -> list[dict[str, Any]]:
     try:
         return [dict(record.values) for record in read_records(path)]
     except InnerjudgeError as error:
-        raise InnerjudgeError(
-            f"given --out {shown(path)}, which holds no {what} ({shown(error)}), expected a new file: choose another "
-            "--out"
-        ) from None
+        raise InnerjudgeError.of("data.out-of-others", shown(path), what, shown(error)) from None
 
 
 def keep_rows(out: Path, rows: Sequence[Mapping[str, Any]], other: str, what: str = "verdicts") -> bool:

@@ -87,10 +87,7 @@ def accuracy_against_n(
 
 def _columns(name: str, line: Line) -> Any:
     if len(line) not in (2, 4) or len({len(c) for c in line if c is not None}) != 1 or not len(line[0]):
-        raise InnerjudgeError(
-            f"given the line {name!r} of {len(line)} columns of different lengths or none, expected (x, y) or "
-            "(x, y, low, high) of one length"
-        )
+        raise InnerjudgeError.of("drawing.line", name, len(line))
     found = [None if c is None else np.array([np.nan if v is None else v for v in c], dtype=np.float64) for c in line]
     return (*found, None, None)[:4]
 

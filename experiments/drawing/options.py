@@ -34,10 +34,7 @@ def attention_over_text(
     """
     given = np.asarray(weights, dtype=np.float64)
     if given.shape != (len(prompt.option_spans),) or not len(given) or not (given >= 0).all() or not full > 0:
-        raise InnerjudgeError(
-            f"given weights of shape {given.shape} and {full=} for {len(prompt.option_spans)} option lines, expected "
-            "one finite number of 0 or more for each, and full above 0: pass one head's row, up to the item's options"
-        )
+        raise InnerjudgeError.of("drawing.weights", given.shape, full, len(prompt.option_spans))
     lines, at = [], 0
     for k, (start, end) in enumerate(prompt.option_spans):
         text, share = prompt.user[start:end].rstrip("\n"), min(given[k] / full, 1.0)

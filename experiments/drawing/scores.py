@@ -32,10 +32,7 @@ def score_distributions(ax: Axes, groups: Mapping[str, npt.ArrayLike], *, x: str
     classes = {words: np.asarray(values, dtype=np.float64).ravel() for words, values in groups.items()}
     values = np.concatenate([*classes.values(), np.zeros(0)])
     if not len(values) or not np.isfinite(values).all() or len(classes) > len(_SIDES):
-        raise InnerjudgeError(
-            f"given {len(values)} scores of {len(classes)} classes, expected finite scores of one to three classes: "
-            "leave unscored items out"
-        )
+        raise InnerjudgeError.of("drawing.classes", len(values), len(classes))
     edges = _edges(values)
     entries = {}
     for (words, part), (fill, dash, hatch) in zip(classes.items(), _SIDES, strict=False):

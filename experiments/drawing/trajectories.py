@@ -37,10 +37,7 @@ def trajectory(ax: Axes, states: npt.ArrayLike, labels: Sequence[bool | None]) -
     """
     x = np.asarray(states, dtype=np.float64)
     if x.ndim != 3 or len(labels) != len(x) or x.shape[0] * x.shape[1] < 3 or x.shape[2] < 2:
-        raise InnerjudgeError(
-            f"given states of shape {x.shape} and {len(labels)} labels, expected [n, steps, D] with at least three "
-            "states of two dimensions, and n labels"
-        )
+        raise InnerjudgeError.of("drawing.states", x.shape, len(labels))
     flat = x.reshape(-1, x.shape[2])
     centred = flat - flat.mean(axis=0)
     _, spread, axes = np.linalg.svd(centred, full_matrices=False)

@@ -107,10 +107,7 @@ class ChatServer:
         self._silent += 1
         if self._silent >= MOST_SILENT:
             self.stop.set()
-            raise InnerjudgeError(
-                f"given {self.url}: {why}, and so {MOST_SILENT} times in a row, expected answers: see to the server, "
-                "and type the same command again"
-            )
+            raise InnerjudgeError.of("judges.silent", self.url, why, MOST_SILENT)
         return {"why": why}
 
     def _refused(self, response: Any) -> None:

@@ -160,10 +160,7 @@ class EngineJudge:
 
 def _require(model: str, own: str) -> None:
     if model != own and not (all(map(os.path.exists, (model, own))) and os.path.samefile(model, own)):
-        raise InnerjudgeError(
-            f"given states of the model {model!r} for a judge of {own!r}, expected those of its own model: fit a judge "
-            "on the other, or name the model as the judge does if it is the same"
-        )
+        raise InnerjudgeError.of("judges.other-model", model, own)
 
 
 def _encoded(judge: EngineJudge, item: Any) -> Encoding:

@@ -188,10 +188,7 @@ def fit_stream(
     require_streaming(judge)
     sizes = [len(given) for given in (traces, labels) if isinstance(given, Sized)]
     if len(set(sizes)) > 1 or chunk < 1:
-        raise InnerjudgeError(
-            f"given {sizes[-1]} labels of {sizes[0]} traces and chunk={chunk}, expected one label a trace and a "
-            "chunk of at least 1"
-        )
+        raise InnerjudgeError.of("judges.chunk", sizes[-1], sizes[0], chunk)
     passes, coming, known, own = passes or Passes(), iter(traces), iter(labels), lm.fingerprint
     readouts = [states_of(name) for name in judge.reads if name.startswith("hidden/")]
     roles = roles_of(readouts)

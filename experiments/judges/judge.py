@@ -115,10 +115,7 @@ class Judge(PairJudge, HubUpload):
         judge, made = saved.load(find_folder(folder_or_hub_name, revision))
         if lm is None:
             if judge.provenance_ is None:
-                raise InnerjudgeError(
-                    f"given {str(folder_or_hub_name)!r}, which does not say its model, expected one that Judge.save or "
-                    "`innerjudge fit` wrote: pass the model as lm (on the command line: --model)"
-                )
+                raise InnerjudgeError.of("judges.no-model", str(folder_or_hub_name))
             lm = shared_model(judge.provenance_, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
         kind = made.kind or kind or judge.kinds[0]
         passes = replace(made.passes, scale=made.scale if made.kind else scale_of(judge, kind))
@@ -187,8 +184,5 @@ def _checked_passes(
     known = told if judge.provenance_ is None else judge.provenance_.prompt
     if known != told and any(one.startswith("prompt ") for one in (known, told)):
         mine, theirs = known or "our own words", told or "our own words"
-        raise InnerjudgeError(
-            f"given {judge!r}, fitted on items asked by {mine}, to be asked by {theirs}, expected the prompt that it "
-            "was fitted with: pass it as prompt, or fit the judge on features of the other"
-        )
+        raise InnerjudgeError.of("judges.other-prompt", judge, mine, theirs)
     return passes

@@ -178,20 +178,14 @@ class PairJudge:
         found = self.verdicts(pairs, batch_size, show_progress_bar)
         bad = [verdict for verdict in found if verdict.unscored]
         if bad:
-            raise InnerjudgeError(
-                f"given {len(bad)} of {len(found)} pairs that cannot be scored (first: {bad[0].id}: "
-                f"{bad[0].unscored}), expected scorable pairs: use verdicts() or rank(), which return the reasons"
-            )
+            raise InnerjudgeError.of("judges.unscorable", len(bad), len(found), bad[0].id, bad[0].unscored)
         return found
 
 
 def refuse_options(judge: PairJudge, method: str) -> None:
     """Refuse a judge of choices where single responses are judged."""
     if judge.kind == "choice":
-        raise InnerjudgeError(
-            f"given {judge.judge!r}, which compares the options of a question, expected a judge of responses for "
-            f"{method}(pairs): use rank(question, options)"
-        )
+        raise InnerjudgeError.of("judges.options", judge.judge, method)
 
 
 def ask(judge: PairJudge, asked: list[Any], batch_size: int, show_progress_bar: bool | None) -> list[Verdict]:

@@ -50,10 +50,7 @@ def items_of_pairs(
     for place, pair in enumerate(pairs):
         if isinstance(pair, Trace | Rating | Choice | Pair):
             if not isinstance(pair, ITEMS[kind]):
-                raise InnerjudgeError(
-                    f"given a {type(pair).__name__} for a judge of {kind} items, expected "
-                    f"{ITEMS[kind].__name__} items: name others, or load a judge of such items"
-                )
+                raise InnerjudgeError.of("judges.item", type(pair).__name__, kind, ITEMS[kind].__name__)
             item: Item | str = pair
         else:
             item = _made(pair, str(place), ITEMS[kind], criterion)

@@ -86,10 +86,7 @@ def needs_of(names: Collection[str]) -> frozenset[str]:
         roles = ((one, Role.parse(readout.role)) for one, readout in forms if readout is not None)
         meant = next((one for one, role in roles if role.part or f"hidden/{role.kind}" in HIDDEN_NEEDS), None)
         if name not in seats and meant is None:
-            raise InnerjudgeError(
-                f"given {name!r} to read, expected a readout such as hidden/response.mean or tokens/response.entropy, "
-                "or a judge that `innerjudge judges` lists"
-            )
+            raise InnerjudgeError.of("judges.nothing-to-read", name)
         needs |= {*seats.get(name, (str(meant),))}
     return frozenset(needs)
 
@@ -114,10 +111,7 @@ def require_kind_of_judge(judge: BaseJudge, kind: str) -> None:
     if kind not in ITEMS:
         raise InnerjudgeError(f"given kind={kind!r}, expected one of {', '.join(ITEMS)}")
     if not judge.pointwise and "choice" not in judge.kinds:
-        raise InnerjudgeError(
-            f"given {judge!r}, which sees both responses of a pair at once, expected a judge of single responses: the "
-            "others judge pairs in `innerjudge compare`"
-        )
+        raise InnerjudgeError.of("judges.both-sides", judge)
     if kind not in judge.kinds:
         raise InnerjudgeError(f"given kind={kind!r} with {judge!r}, expected kind={judge.kinds[0]!r}: leave kind out")
 

@@ -211,20 +211,14 @@ def acting(judge: BaseJudge, how: Sampling) -> tuple[Reject | None, list[str]]:
     high = _threshold(judge, how.exit_above, "passed bad answers", np.inf)
     part = Role.parse(along).part if along else None
     if not low <= high or (how.exit_above is not None and part != "reasoning"):
-        raise InnerjudgeError(
-            f"given along={along!r}, reject_below {low:g} and exit_above {high:g}, expected a role of the reasoning to "
-            "exit along, such as reasoning/segment(64), and to exit from no less than what is rejected"
-        )
+        raise InnerjudgeError.of("judges.along", along, low, high)
     late = set(judge.needs) - (_READOUTS.keys() - {"hidden/response_end"})
     if along and judge.needs != (ResponseLogProb().name,):
         late -= {end_along(judge, along)}
     if promised:
         late |= set(judge.needs) & {ResponseLogProb().name}  # it was calibrated on that of whole answers
     if late and given:
-        raise InnerjudgeError(
-            f"given a {type(judge).__name__} that reads {', '.join(sorted(late))} to reject by, expected one that "
-            "reads no further than the end of the reasoning: leave the rejection out, or fit one between the markers"
-        )
+        raise InnerjudgeError.of("judges.reads-too-far", type(judge).__name__, ", ".join(sorted(late)))
 
     def act(features: Features) -> list[str | Exit | None]:
         found: list[str | Exit | None] = [None] * len(features)
@@ -246,10 +240,7 @@ def _threshold(judge: BaseJudge, given: float | Promise | None, risk: str, never
         said = given.refused or f"it is about what is {given.risk}"
         raise InnerjudgeError(f'given a promise by which nothing can be done here ({said}), expected one of "{risk}"')
     if given != judge.promised():
-        raise InnerjudgeError(
-            f"given the promise of another judge than this {type(judge).__name__}, expected judge.promise_: call "
-            f"judge.promise(features, labels, risk={risk!r})"
-        )
+        raise InnerjudgeError.of("judges.other-promise", type(judge).__name__, risk)
     return given.threshold
 
 

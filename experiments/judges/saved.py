@@ -116,16 +116,10 @@ def require_kind(made: JudgeRecord, kind: str, scale: tuple[int, int], source: s
     """Refuse items of a kind (pairs are rated responses) or on a scale that the judge was not fitted on."""
     alike = {"pair": "rating"}
     if made.kind and alike.get(made.kind, made.kind) != alike.get(kind, kind):
-        raise InnerjudgeError(
-            f"given {source} with {kind} items for the judge {made.name}, which was fitted on {made.kind} items, "
-            f"expected {made.kind} items: name others, or fit a judge on {kind} items"
-        )
+        raise InnerjudgeError.of("judges.other-kind", source, kind, made.name, made.kind)
     if made.kind and kind in ("rating", "pair") and scale != made.scale:
         theirs, mine = ("{}-{}".format(*s) for s in (scale, made.scale))
-        raise InnerjudgeError(
-            f"given {source} on the scale {theirs} for the judge {made.name}, which was fitted on {mine}, expected "
-            f"features on {mine}: extract with --scale {mine}"
-        )
+        raise InnerjudgeError.of("judges.other-scale", source, theirs, made.name, mine)
 
 
 def model_card(judge: BaseJudge, made: JudgeRecord) -> str:
@@ -145,18 +139,12 @@ def find_folder(name: str | Path, revision: str | None) -> Path:
     folder = Path(name)
     if folder.is_dir():
         if revision is not None:
-            raise InnerjudgeError(
-                f"given revision={revision!r} with the folder {str(name)!r}, expected it with a judge on the hub: "
-                "leave it out"
-            )
+            raise InnerjudgeError.of("judges.revision", revision, str(name))
         return folder
     try:
         return Path(snapshot_download(str(name), revision=revision, allow_patterns=list(FILES)))
     except Exception as error:  # the hub's client has no one class for what goes wrong on the way
-        raise InnerjudgeError(
-            f"given the judge {str(name)!r}, expected a folder that `innerjudge fit` or Judge.save wrote, or a name on "
-            f"the hub that can be reached: check the spelling and the network ({one_line(error)})"
-        ) from None
+        raise InnerjudgeError.of("judges.not-found", str(name), one_line(error)) from None
 
 
 class HubUpload(ABC):
@@ -192,8 +180,5 @@ class HubUpload(ABC):
                 how: dict[str, Any] = {"revision": revision, "commit_message": commit_message, "create_pr": create_pr}
                 api.upload_folder(repo_id=made.repo_id, folder_path=folder, allow_patterns=list(FILES), **how)
             except Exception as error:  # as above
-                raise InnerjudgeError(
-                    f"given {repo_id!r} to push to, expected a repository of yours and a token that may write to it "
-                    f"(`hf auth login`): {one_line(error)}"
-                ) from None
+                raise InnerjudgeError.of("judges.push", repo_id, one_line(error)) from None
         return str(made)

@@ -34,10 +34,7 @@ def shared_model(
             try:
                 found = load(made_with.model, device=device, dtype=wanted, trust_remote_code=trust_remote_code, **own)
             except InnerjudgeError as error:
-                raise InnerjudgeError(
-                    f"given a judge of the model {made_with.model!r}, which cannot be loaded ({error}): where it has "
-                    "moved, load it and pass it as lm"
-                ) from error
+                raise InnerjudgeError.of("judges.moved-model", made_with.model, error) from error
             _loaded[key] = found
         return found
 

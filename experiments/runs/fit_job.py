@@ -90,10 +90,7 @@ def fit_job(
     for item in items:
         label, weight = (item.extra.get("preferred"), None) if kind == "pair" else to_fit(item, judge, scale)
         if wanted is not None and item.extra.get(judge.label_fields[0]) is not None:
-            raise InnerjudgeError(
-                f"given {item.id} with {judge.label_fields[0]} for a promise, expected correct=true or false alone: "
-                "fit without a promise, and calibrate it on labelled items; of several raters take --aggregate vote"
-            )
+            raise InnerjudgeError.of("runs.soft-promise", item.id, judge.label_fields[0])
         labels.append(label)
         weights.append(weight)
         groups.append(item.group)
@@ -156,17 +153,11 @@ def _parted(labels: Sequence[Any], groups: Sequence[str], rows: Rows, wanted: Wa
     """Labelled rows to fit on, and as many of other questions that calibrate the promise."""
     known = np.array([k for k in rows if labels[k] is not None], dtype=np.intp)
     if wanted.risk.endswith("answers") and not all(type(labels[k]) is bool for k in known):
-        raise InnerjudgeError(
-            "given features of items that are not labelled right or wrong, for a promise of good answers, expected "
-            "traces with labels: in Python, judge.promise(features, labels) takes labels of your own"
-        )
+        raise InnerjudgeError.of("runs.unlabelled")
     fit, held = split_by_group([groups[k] for k in known], train_fraction=0.5, seed=seed)
     given, needed = len({groups[known[k]] for k in held}), Bound(wanted.level, wanted.confidence).needed
     if given < needed:
-        raise InnerjudgeError(
-            f"given {given} questions beside the fit for a level of {wanted.level:g}, expected at least {needed}: "
-            "extract twice as many questions in all, or ask for a higher level"
-        )
+        raise InnerjudgeError.of("runs.few-held", given, wanted.level, needed)
     return known[fit], known[held]
 
 
@@ -189,10 +180,7 @@ def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int]
     seats = panel(kind, between=between, scale=scale, prompt=prompt)
     there = {n: seat for n, seat in seats.items() if kind != "pair" or seat.pointwise}
     if name in seats and name not in there:
-        raise InnerjudgeError(
-            f"given the judge {name!r}, which sees both responses of a pair at once, expected one for single "
-            f"responses, as `extract` reads them: {', '.join(there)}; the others judge pairs in `innerjudge compare`"
-        )
+        raise InnerjudgeError.of("runs.both-sides", name, ", ".join(there))
     if name not in there:
         raise InnerjudgeError(f"given the judge {name!r}, expected one for {kind} items: {', '.join(there)}")
     return there[name]
@@ -206,7 +194,4 @@ def _require_same(judge: BaseJudge, made: JudgeRecord, wanted: Wanted | None, ou
     differing += [f for f in ("kind", "scale", "limit", "seed") if getattr(made, f) != getattr(theirs, f)]
     differing += ["features or labels"] if made.features != theirs.features else []
     if differing:
-        raise InnerjudgeError(
-            f"given --out {out}, which holds {held!r} of another fit (other {', '.join(differing)}), expected a new "
-            f"folder for {made.name}, {judge!r}: choose another --out or delete it"
-        )
+        raise InnerjudgeError.of("runs.other-fit", out, held, ", ".join(differing), made.name, judge)

@@ -89,10 +89,7 @@ def read_items_of(folder: str | Path) -> ItemLines:
     """
     at = place(folder)
     if not is_whole(at, ITEMS, read_job(folder).get(FILES, {})):
-        raise InnerjudgeError(
-            f"given {at}/{ITEMS}, which is damaged or not there (checksum), expected what `innerjudge extract` wrote: "
-            "run the same command again, it makes the items again from the data"
-        )
+        raise InnerjudgeError.of("runs.damaged-items", at, ITEMS)
     return ItemLines(at.local(ITEMS), owner=at)
 
 
@@ -227,10 +224,7 @@ def _require_again(at: Place, header: dict[str, Any], files: dict[str, str], mad
         with suppress(InnerjudgeError):
             others |= FeatureStore.begun(str(at)).header.job not in ("", job_digest(header, made))
     if others:
-        raise InnerjudgeError(
-            f"given --out {at}, where {HEADER} or {ITEMS} is damaged and this command makes other items than those "
-            "that the features are of, expected the command that began it: give that, or delete the folder"
-        )
+        raise InnerjudgeError.of("runs.other-items", at, HEADER, ITEMS)
 
 
 def _require_same(at: Place, header: dict[str, Any]) -> None:
@@ -243,7 +237,4 @@ def _require_same(at: Place, header: dict[str, Any]) -> None:
         differing += sorted(f"provenance: {k}" for k in mine if theirs.get(k) != mine[k])
         differing.remove("provenance")
     if differing:
-        raise InnerjudgeError(
-            f"given --out {at}, begun by another job (other {', '.join(_SAID.get(k, k) for k in differing)}), "
-            "expected the same job or a new folder: choose another --out or delete it"
-        )
+        raise InnerjudgeError.of("runs.other-job", at, ", ".join(_SAID.get(k, k) for k in differing))

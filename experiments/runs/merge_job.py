@@ -35,10 +35,7 @@ def merge_jobs(parts: Sequence[str], out: str) -> str:
                 f"given {part} with other {', '.join(odd)} than {parts[0]}, expected the same: extract it again"
             )
     if first["kind"] == "choice":
-        raise InnerjudgeError(
-            f"given {parts[0]} with choices, whose permuted options are drawn over all of them, expected traces, "
-            "ratings or pairs: extract the choices together"
-        )
+        raise InnerjudgeError.of("runs.merged-choices", parts[0])
     items = [jobs.read_items_of(part) for part in parts]
     header = {k: v for k, v in first.items() if k not in (jobs.FILE_HASH, jobs.FILES)} | {
         "data": " + ".join(job["data"] for job in read),

@@ -46,10 +46,7 @@ class PartFile:
             if parse_sealed(first.encode()) and first != self._header:
                 if other == "drop":
                     raise ValueError("rows of another job")
-                raise InnerjudgeError(
-                    f"given --out {self._out}, begun by another job ({self._path.name}: other judge, model, data or "
-                    f"settings), expected the same job: choose another --out or delete {self._path.name}"
-                )
+                raise InnerjudgeError.of("runs.other-part", self._out, self._path.name)
         except ValueError:
             lines = []  # of another job, or of nobody knows which: all are made again
         rows = list(_whole(lines))

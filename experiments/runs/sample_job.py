@@ -55,10 +55,7 @@ def load_questions(
             return Questions(_once(items_from(rows, columns, "trace"), limit, seed), {})
     found = load_data(spec, columns=columns, limit=limit if spec.startswith("builtin:") else None, seed=seed)
     if found.kind != "trace":
-        raise InnerjudgeError(
-            f"given --data {spec} with {found.kind} items, expected questions: builtin:solve, traces, or a JSONL file "
-            "with question_id and prompt on every line"
-        )
+        raise InnerjudgeError.of("runs.no-questions", spec, found.kind)
     if found.problems:
         known = {p.question_id: p for p in found.problems}
         traces = [Trace(question_id=k, candidate_id="", prompt=p.prompt, response="") for k, p in known.items()]
@@ -83,10 +80,7 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     if out.exists() and not whole_again:
         kept = read_rows(out, "samples")
         if len(kept) != len(answers) or any(row.get("sample_id") != job for row in kept):
-            raise InnerjudgeError(
-                f"given --out {out}, which holds something else (other questions, model, judge or settings), expected "
-                "a new file or the samples of the same job: choose another --out or delete it"
-            )
+            raise InnerjudgeError.of("runs.other-samples", out)
         forget(out)
         return f"{out} is complete already."
     replayed = 0
@@ -121,10 +115,7 @@ def _once(traces: Sequence[Item], limit: int | None, seed: int) -> list[Trace]:
         assert isinstance(trace, Trace)
         kept = first.setdefault(trace.question_id, trace)
         if kept.prompt != trace.prompt:
-            raise InnerjudgeError(
-                f"given two prompts for the question {shown(trace.question_id)!r}, expected one: give each its own "
-                "question_id"
-            )
+            raise InnerjudgeError.of("runs.two-prompts", shown(trace.question_id))
     bare = [trace.bare(candidate_id="") for trace in first.values()]
     if limit is None:
         return bare

@@ -113,19 +113,13 @@ def _is_complete(out: Path, known: Sequence[dict[str, Any]]) -> bool:
     pairs = list(zip(mine, theirs, strict=False))
     differing = dict.fromkeys(k for a, b in pairs for k in a.keys() | b.keys() if a.get(k) != b.get(k))
     words = sorted({_SAID.get(k, k) for k in differing}) + (["number of items"] if len(mine) != len(theirs) else [])
-    raise InnerjudgeError(
-        f"given --out {out}, which holds something else (other {'; other '.join(words)}), expected a new file or "
-        "verdicts of the same job: choose another --out or delete it"
-    )
+    raise InnerjudgeError.of("runs.other-verdicts", out, "; other ".join(words))
 
 
 def require_rankable(kind: str) -> None:
     """Refuse items that are not candidates of a question."""
     if kind == "choice":
-        raise InnerjudgeError(
-            "given choices, each of them one question, expected candidates to rank (traces, ratings or pairs): "
-            "use `innerjudge score`"
-        )
+        raise InnerjudgeError.of("runs.rank-choices")
 
 
 def require_ranking(out: Path) -> None:

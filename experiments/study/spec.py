@@ -153,10 +153,7 @@ class Study(_Part):
         given = [None if one in (None, OURS) else JudgePrompt.of(str(one)) for one in (self.prompt, *self.prompts)]
         names = [OURS if one is None else one.name for one in given]
         if len(set(names)) < len(names):
-            raise InnerjudgeError(
-                f"given the prompts {', '.join(names)}, expected each once (without `prompt`, "
-                f"{OURS!r} is the first of them): leave one out, or rename a file"
-            )
+            raise InnerjudgeError.of("study.prompts-twice", ", ".join(names), OURS)
         how = replace(self.settings, prompt=None, scale=self.scale, rows=(), text_judges=(), selection=False)
         return {name: replace(how, prompt=one) for name, one in zip(names, given, strict=True)}
 

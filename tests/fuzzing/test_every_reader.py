@@ -77,6 +77,7 @@ NOT_FUZZED: dict[str, str] = {
     "experiments/cli/plan.py:label.ask": "a key that a person types, of which one letter is looked at",
     "experiments/compare/report/folder.py:write": "our own dump",
     "experiments/compare/steps.py:made_with": "our own source files, hashed",
+    "models/errors.py:_messages": "sentences of ours",
     "experiments/drawing/options.py:_page": "a template of ours",
     "experiments/judges/opponent.py:_notes": "likewise",
     "experiments/selection/curve_job.py:_page": "likewise",

@@ -132,10 +132,7 @@ def listening(host: str, port: int) -> socket.socket:
         found.bind(address)
         found.listen()
     except (OSError, UnicodeError) as error:  # the latter of a name that no machine can have
-        raise InnerjudgeError(
-            f"given --host {shown(host)} --port {port}, expected an address to listen on ({one_line(error)}): choose "
-            "another --port, or end what listens there"
-        ) from None
+        raise InnerjudgeError.of("adapters.address", shown(host), port, one_line(error)) from None
     return found
 
 

@@ -49,10 +49,7 @@ class Limits:
             if not value > 0 and not (field.name == "batch_wait" and value == 0):
                 raise InnerjudgeError(f"given {field.name}={value}, expected more than 0")
         if self.queue < self.documents:
-            raise InnerjudgeError(
-                f"given a queue of {self.queue} pairs and requests of up to {self.documents}, expected room for one "
-                "request: raise the queue or lower the documents"
-            )
+            raise InnerjudgeError.of("adapters.queue", self.queue, self.documents)
 
 
 class Meters:

@@ -96,10 +96,7 @@ def read_scores(source: "str | Path | pd.DataFrame") -> Scores:
             seen[key] = record.where
     labels = tuple(row["label"] for row in found)
     if len(set(questions)) < 2 or len(set(labels)) < 2:
-        raise InnerjudgeError(
-            f"{name}: given {len(set(questions))} questions and {sum(labels)} right of {len(labels)} candidates, "
-            "expected at least two questions, and right and wrong candidates: give more rows"
-        )
+        raise InnerjudgeError.of("compare.one-class", name, len(set(questions)), sum(labels), len(labels))
     again, scores = (tuple(row[key] for row in found) for key in ("label_again", "score"))
     return Scores(name=name, questions=questions, scores=scores, labels=labels, again=again, more=whole)
 

@@ -97,19 +97,13 @@ def read_results(folder: str | Path) -> dict[str, Any]:
     try:
         found = parse_json(read_file(path))
         if isinstance(found, dict) and "rows" in found and "figures" not in found:
-            raise InnerjudgeError(
-                f"given {path}, which an earlier version of innerjudge wrote, expected figures as this one writes "
-                "them: run the same command again"
-            )
+            raise InnerjudgeError.of("compare.old-results", path)
         found = unsealed(found)
         whole = all(isinstance(found[name], dict) for name in ("spec", "versions")) and _are_figures(found["figures"])
     except (ValueError, TypeError, KeyError):
         whole = False
     if not whole:
-        raise InnerjudgeError(
-            f"given {path}, which is damaged or holds no results of a study, expected {RESULTS} as `innerjudge study` "
-            "writes it: name the folder of a finished study, or run the same command again"
-        )
+        raise InnerjudgeError.of("compare.results", path, RESULTS)
     return dict(found)
 
 
@@ -132,7 +126,4 @@ def _dump(found: Any, name: str) -> bytes:
     try:
         return (json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
     except (TypeError, ValueError) as error:
-        raise InnerjudgeError(
-            f"{name}: given a value that JSON cannot hold ({error}), expected finite plain data: None with a reason "
-            "where a figure is not defined"
-        ) from None
+        raise InnerjudgeError.of("compare.not-finite", name, error) from None

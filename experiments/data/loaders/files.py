@@ -90,7 +90,4 @@ def require_archive(path: Path, limit: int = FILE_LIMIT) -> None:
             f"given {name!r}, a damaged zip archive ({one_line(error)}), expected a whole one"
         ) from None
     if not fits or size > most:
-        raise InnerjudgeError(
-            f"given {name!r} of {held} bytes, which unpacks to more than {most}, whatever its own directory says, "
-            "expected an archive that does not: write it again"
-        )
+        raise InnerjudgeError.of("data.unpacks-to-more", name, held, most)

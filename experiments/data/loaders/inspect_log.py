@@ -66,10 +66,7 @@ def inspect_log(path: Path) -> list[Item]:
             )
         )
     if items and len(reasons) == len(items):
-        raise InnerjudgeError(
-            f"given {path} with {len(items)} samples of which none was answered (first: {reasons[0]}), expected at "
-            "least one answer: run the failed samples again with `inspect eval-retry`"
-        )
+        raise InnerjudgeError.of("data.none-answered", path, len(items), reasons[0])
     if reasons:
         _log.warning("%s: %d of %d samples have no answer (first: %s)", path, len(reasons), len(items), reasons[0])
     return items

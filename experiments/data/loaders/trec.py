@@ -134,8 +134,5 @@ def _texts(path: Path) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(content.split("\n"), start=1):
         name, tab, text = line.rstrip("\r").partition("\t")
         if line.strip() and not (tab and name.strip() and text.strip()):
-            raise InnerjudgeError(
-                f"{shown(path.name)} line {number}: given {shown(line, 60)!r}, expected an id, a tab and a text: "
-                "correct the line"
-            )
+            raise InnerjudgeError.of("data.no-tab", shown(path.name), number, shown(line, 60))
         yield name.strip(), text.strip()

@@ -168,10 +168,7 @@ def _connected(cluster: Cluster) -> Iterator[Any]:
     try:
         ray.init(address=cluster.address, logging_level=logging.WARNING, log_to_driver=False, **size)
     except (ConnectionError, ValueError) as error:
-        raise InnerjudgeError(
-            f"given --ray {cluster.address}, which does not answer ({one_line(error)}), expected the address of a Ray "
-            "cluster: start one with `ray start --head`, or leave the address out for one on this machine"
-        ) from None
+        raise InnerjudgeError.of("runs.no-cluster", cluster.address, one_line(error)) from None
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     ray.data.DataContext.get_current().enable_progress_bars = False
     try:

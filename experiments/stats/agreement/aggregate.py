@@ -58,10 +58,7 @@ def aggregate(
         table, asked = verdicts, dict.fromkeys((row.judge, row.template) for row in verdicts)
         wordings = len(asked) > len(table.judges)
         if wordings and len(table.judges) > 1:
-            raise InnerjudgeError(
-                f"given labels by {shown(', '.join(table.judges))}, of whom some answer in several templates, expected "
-                "one judge in several (copies outvote the others), or judges in one each: name a judge (--rater)"
-            )
+            raise InnerjudgeError.of("stats.wordings", shown(", ".join(table.judges)))
         verdicts = {t if wordings else j: table.labels(j, template=t) for j, t in asked}
     read = {name: [None if v != v else v for v in column] for name, column in verdicts.items()}  # NaN is no label
     columns = {name: column for name, column in read.items() if any(v is not None for v in column)}

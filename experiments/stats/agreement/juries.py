@@ -56,10 +56,7 @@ def exam_weights(exam: Mapping[str, float], *, passing: float = 0.6) -> dict[str
     weights = {k: max(float(logit(np.clip(p, 0.001, 0.999))), 0.0) for k, p in exam.items() if p >= passing}
     total = sum(weights.values())
     if not total > 0:
-        raise InnerjudgeError(
-            f"given exam scores {dict(exam)}, of which none passes with weight at {passing}, expected one that does: "
-            "lower the pass mark"
-        )
+        raise InnerjudgeError.of("stats.none-passes", dict(exam), passing)
     return {k: w / total for k, w in weights.items()}
 
 

@@ -124,10 +124,7 @@ class Calibration(ABC):
         known = ~np.isnan(x) & ~np.isnan(y)
         x, y = x[known], y[known]
         if len(x) < 2 or (self.two_classes and len(np.unique(y)) < 2):
-            raise InnerjudgeError(
-                f"given {len(x)} scored rows with {len(np.unique(y))} different labels to calibrate on, expected two "
-                "of each: give a larger calibration split"
-            )
+            raise InnerjudgeError.of("stats.few-to-calibrate", len(x), len(np.unique(y)))
         self._learn(x, y)
         return self
 
@@ -207,8 +204,5 @@ METHODS: dict[Method, type[Calibration]] = {"temperature": Temperature, "platt":
 
 def _log_odds(p: Floats) -> Floats:
     if p.min() < 0 or p.max() > 1:
-        raise InnerjudgeError(
-            f"given scores from {p.min():g} to {p.max():g}, expected probabilities for temperature scaling: "
-            'use "platt" or "isotonic"'
-        )
+        raise InnerjudgeError.of("stats.not-shares", p.min(), p.max())
     return np.asarray(logit(np.clip(p, _EDGE, 1 - _EDGE)))

@@ -56,10 +56,7 @@ class Manner:
         if self.by not in ("logits", "text", "reasoned") or self.samples < 1:
             raise InnerjudgeError(f"given by={self.by!r}, samples={self.samples}, expected logits, text or reasoned")
         if self.samples > 1 and (self.by == "logits" or self.temperature <= 0):
-            raise InnerjudgeError(
-                f"given {self.samples} samples by {self.by} at temperature {self.temperature}, expected text at a "
-                "temperature above 0: greedy answers are all the same"
-            )
+            raise InnerjudgeError.of("study.greedy-samples", self.samples, self.by, self.temperature)
 
 
 def ask(lm: LanguageModel, questions: Sequence[Question], *, judge: str, manner: Manner | None = None) -> list[Row]:
