@@ -68,7 +68,7 @@ def judge_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     )
     read = lambda raw: options_of(replace(options, texts={"options": (raw.decode("utf-8", "replace"),)}))  # noqa: E731
     yield "features: options", Reader(read, b'["x", "y"]', "json")
-    in_steps = lambda raw: StepOpponent("length")._read(  # noqa: E731
+    in_steps = lambda raw: StepOpponent(by="length")._read(  # noqa: E731
         replace(options, texts={"steps": (raw.decode("utf-8", "replace"),)})
     )
     yield "features: steps", Reader(in_steps, b'["x", "y"]', "json")
