@@ -25,7 +25,7 @@ real: $(VENV)/.installed-gguf
 # Takes about half an hour, best on an idle machine; a page of the documentation quotes it.
 bench: $(VENV)/.installed-bench
 	$(BIN)/innerjudge bench --only passes --only early-stop --only candidates --only lengths --only tokens --only items \
-	  --only precision --out experiments/bench/passes
+	  --only readers --only precision --out experiments/bench/passes
 	$(BIN)/innerjudge bench --only generating --only reranking --only asking --only reasoned --out experiments/bench/passes/generation
 	$(BIN)/python -m innerjudge.experiments.bench.documents.speed experiments/bench/passes/benchmark.json \
 	  docs/pages/explanation/speed.md

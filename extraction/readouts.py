@@ -249,8 +249,9 @@ class AttentionSpans(_OfRanges):
     those on each (of tokens up to the query; 0 without any weight); ``"diagonal"``, ``[n, L, H]``, the logarithm of
     each token's weight on itself (at least of 1e-12), without ``keys``. Ragged if ``role`` may have several ranges. A
     token in several roles is of the last. Weights are those of the model's own kernel, with sinks, soft-cap, window and
-    biases: it runs once more on indicators of the roles in the place of the values, so that no ``[T, T]`` matrix is
-    made where the model makes none. Heads and empty blocks are laid out as in :class:`QueryKey`.
+    biases: it sums indicators of the roles beside the values (in half precision in a call of its own, so that states
+    keep their last digits), and no ``[T, T]`` matrix is made where the model makes none. Heads and empty blocks are
+    laid out as in :class:`QueryKey`.
 
     Example:
         >>> AttentionSpans().name

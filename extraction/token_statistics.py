@@ -1,10 +1,10 @@
-"""Statistics of next-token distributions, a few rows of logits at a time."""
+"""Statistics of next-token distributions, a few rows and columns of logits at a time."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
@@ -12,8 +12,8 @@ from .batching import Batch
 from .ragged import Array, Ragged
 from .readouts import ResponseLogProb, TokenStats
 
-#: Logits held at once: 32 MB in float32, and one copy.
-_LOGITS = 2**23
+#: Logits held at once: 32 MB in float32, and one copy; an eighth on a CPU, whose cache holds that. Rows of a block.
+_LOGITS, _ROWS = 2**23, 512
 #: The statistic of :class:`.ResponseLogProb`.
 _OF_RESPONSE = TokenStats("response", "log_probability")
 
@@ -41,20 +41,16 @@ def token_values(
     values: dict[str, Array | Ragged] = {}
     for readout in readouts:
         rows = [[place[k, t] for t in own] for k, own in enumerate(asked[readout.name])]
-        if isinstance(readout, ResponseLogProb):
-            # Summed in a table, not added up by index: that has no fixed order on a GPU.
-            held = found[_OF_RESPONSE.what]
-            table = pad_sequence([held[torch.tensor(own, dtype=torch.long)] for own in rows], batch_first=True)
-            counts = torch.tensor([len(own) for own in rows], dtype=table.dtype, device=table.device)
-            values[readout.name] = torch.stack((table.sum(1), counts), dim=1).cpu().numpy()
-            continue
-        numbers = found[readout.statistic].cpu().numpy()
-        if readout.statistic == readout.what:
-            values[readout.name] = Ragged.of([numbers[own] for own in rows], numbers.shape[1:])
-            continue
-        spans = (i.places(readout.role) if rows[k] else () for k, i in enumerate(items))  # one row a range
-        firsts = ([(place[k, max(a, 1)], b - max(a, 1)) for a, b in own] for k, own in enumerate(spans))
-        values[readout.name] = Ragged.of([[numbers[a : a + n].mean() for a, n in own] for own in firsts])
+        of = readout if isinstance(readout, TokenStats) else _OF_RESPONSE
+        numbers = found[of.statistic].cpu().numpy()
+        if of is not readout:
+            values[readout.name] = np.array([(numbers[own].sum(), len(own)) for own in rows], np.float32)
+        elif of.statistic == of.what:
+            values[of.name] = Ragged.of([numbers[own] for own in rows], numbers.shape[1:])
+        else:  # one row a range
+            spans = (i.places(of.role) if rows[k] else () for k, i in enumerate(items))
+            firsts = ([(place[k, max(a, 1)], b - max(a, 1)) for a, b in own] for k, own in enumerate(spans))
+            values[of.name] = Ragged.of([[numbers[a : a + n].mean() for a, n in own] for own in firsts])
     return values
 
 
@@ -66,66 +62,86 @@ def _written(item: Encoding, role: str) -> list[int]:
 def _statistics(
     lm: LanguageModel, end: Tensor, tokens: Sequence[Sequence[int]], batch: Batch, whats: Sequence[str]
 ) -> dict[str, Tensor]:
-    """Each statistic of all tokens, ``[N]`` or ``[N, k]`` fp32, the items one after another."""
-    lines = torch.tensor([batch.row(k) for k, own in enumerate(tokens) for _ in own], dtype=torch.long)
+    """Each statistic of all tokens, ``[N]`` or ``[N, k]`` fp32, the items one after another; of any one if of none."""
+    lines = torch.tensor([batch.row(k) for k, own in enumerate(tokens) for _ in own] or [0])
     offset = batch.offsets.tolist()
-    places = torch.tensor([t + offset[k] for k, own in enumerate(tokens) for t in own], dtype=torch.long)
+    places = torch.tensor([t + offset[k] for k, own in enumerate(tokens) for t in own] or [0])
     lines, places = lines.to(end.device), places.to(end.device)
-    step = _at_once(lm)
-    found: dict[str, list[Tensor]] = {what: [] for what in whats}
-    for k in range(0, len(lines), step):
-        line, at = lines[k : k + step], places[k : k + step]
-        logits = lm.anatomy.logits(lm.anatomy.normed(end[line, at - 1]))
-        device = logits.device
-        drawn = batch.ids.to(device)[line.to(device), at.to(device)]
-        for what, value in statistics(logits, drawn, whats).items():
-            found[what].append(value.to(end.device))
-    shapes = {what: (0, top) if (top := TokenStats(what=what).top) else (0,) for what in whats}
-    return {what: torch.cat(parts) if parts else torch.zeros(shapes[what]) for what, parts in found.items()}
+    found, ids = [], batch.ids.to(end.device)
+    for line, at in zip(lines.split(_at_once(lm)), places.split(_at_once(lm)), strict=True):
+        found.append(statistics(_blocks(lm, end[line, at - 1]), ids[line, at], whats))
+    return {what: torch.cat([one[what] for one in found]).to(end.device) for what in whats}
 
 
 def _at_once(lm: LanguageModel) -> int:
-    """How many rows of logits are held at once."""
-    vocabulary = getattr(lm.model.config.get_text_config(decoder=True), "vocab_size", None) or len(lm.tokenizer)
-    return max(1, _LOGITS // vocabulary)
+    """How many rows of logits are computed at once."""
+    return _ROWS if lm.anatomy.by_columns else max(1, _LOGITS // lm.anatomy.post.size)
+
+
+def _blocks(lm: LanguageModel, states: Tensor) -> Iterator[Tensor]:
+    """Logits of states before the norm ``[N, W]``, some columns ``[N, C]`` after others."""
+    normed, size = lm.anatomy.normed(states), lm.anatomy.post.size
+    held = _LOGITS if normed.is_cuda else _LOGITS // 8
+    step = max(1, held // len(normed)) if lm.anatomy.by_columns else size
+    for start in range(0, size, step):
+        yield lm.anatomy.logits(normed, slice(start, min(start + step, size)))
 
 
 def entropies(lm: LanguageModel, states: Tensor) -> Tensor:
     """Entropies of what norm and unembedding make of states before the norm: ``[..., W]`` to ``[..., 1]``, fp32."""
     rows, none = states.flatten(0, -2).split(_at_once(lm)), torch.zeros(0, dtype=torch.long)
-    found = [statistics(lm.anatomy.logits(lm.anatomy.normed(some)), none, ("entropy",))["entropy"] for some in rows]
+    found = [statistics(_blocks(lm, some), none, ("entropy",))["entropy"] for some in rows]
     return torch.cat(found).view(*states.shape[:-1], 1)
 
 
-def statistics(logits: Tensor, drawn: Tensor, whats: Sequence[str]) -> dict[str, Tensor]:
-    """Statistics of logits ``[N, V]``, which are overwritten; ``drawn`` ``[N]`` are the tokens that followed."""
-    found: dict[str, Tensor] = {}
-    highest = logits.amax(-1, keepdim=True)
-    shifted = logits.sub_(highest)
+def statistics(blocks: Iterable[Tensor], drawn: Tensor, whats: Sequence[str]) -> dict[str, Tensor]:
+    """Statistics of logits ``[N, V]``, which come as blocks of columns ``[N, C]`` and are overwritten.
+
+    ``drawn`` ``[N]`` are the tokens that followed.
+    """
+    most, first = max(TokenStats(what=what).top for what in whats), 0
+    picked, tops, sums = [], [], []
+    for block in blocks:
+        width = block.shape[1]
+        if "log_probability" in whats:
+            at = drawn.to(block.device)[:, None] - first
+            own = block.gather(1, at.clamp(0, width - 1))
+            picked.append(torch.where((at >= 0) & (at < width), own, 0.0)[:, 0])
+        if most:
+            tops.append(block.topk(min(most, width), dim=-1).values)
+        sums.append(_sums(block, entropy="entropy" in whats))
+        first += width
+    high, total, inner, plain, count = torch.stack(sums, dim=1)  # [blocks, N] each
+    highest = high.amax(0)
+    shift = high - highest
+    inner, total = (shift.exp() * (inner + shift * total)).sum(0), (shift.exp() * total).sum(0)
+    of_sum, mean = total.log(), plain.sum(0) / count.sum(0)
+    found = {
+        "log_probability": sum(picked) - highest - of_sum,
+        "entropy": of_sum - inner / total,
+        "logsumexp": of_sum + highest,
+        "mean_logit": mean,
+        "certainty": of_sum + (highest - mean) - count.sum(0).log(),
+    }
+    if most:
+        best = torch.cat(tops, dim=-1).topk(min(most, first), dim=-1).values - (highest + of_sum)[:, None]
+        found |= {what: best[:, :k] for what in whats if (k := TokenStats(what=what).top)}
+    return {what: found[what] for what in whats}
+
+
+def _sums(block: Tensor, *, entropy: bool) -> Tensor:
+    """Of logits ``[N, C]``, which are overwritten, ``[5, N]``; ``z`` are those less the highest.
+
+    The highest, the sums of ``e^z`` and (for the ``entropy``) ``z e^z``, the sum of the finite ones, and their number.
+    """
+    plain, count = block.sum(-1), torch.full(block.shape[:1], float(block.shape[1]), device=block.device)
+    if not bool(plain.isfinite().all()):  # columns that the model rules out
+        real = block.isfinite()
+        plain, count = torch.where(real, block, 0.0).sum(-1), real.sum(-1).to(plain.dtype)
+    highest = block.amax(-1).clamp(min=torch.finfo(torch.float32).min)
+    shifted = block.sub_(highest[:, None])
     weights = shifted.exp()
-    total = weights.sum(-1)
-    of_sum = total.log()  # of the sum of exponents, less the highest logit
-    if "mean_logit" in whats or "certainty" in whats:
-        mean, count = shifted.mean(-1), torch.full_like(of_sum, shifted.shape[-1])
-        if not bool(mean.isfinite().all()):  # columns that the model rules out
-            real = shifted.isfinite()
-            count = real.sum(-1).to(mean.dtype)
-            mean = torch.where(real, shifted, 0.0).sum(-1) / count
-    for what in whats:
-        if what == "log_probability":
-            found[what] = shifted.gather(1, drawn[:, None])[:, 0] - of_sum
-        elif what == "entropy":
-            inner = torch.linalg.vecdot(weights, shifted)
-            if not bool(inner.isfinite().all()):
-                inner = torch.linalg.vecdot(weights, torch.where(weights > 0, shifted, 0.0))
-            found[what] = of_sum - inner / total
-        elif what == "logsumexp":
-            found[what] = of_sum + highest[:, 0]
-        elif what == "mean_logit":
-            found[what] = mean + highest[:, 0]
-        elif what == "certainty":
-            found[what] = of_sum - mean - count.log()
-        else:
-            k = min(TokenStats(what=what).top, shifted.shape[-1])
-            found[what] = shifted.topk(k, dim=-1).values - of_sum[:, None]
-    return found
+    inner = torch.linalg.vecdot(weights, shifted) if entropy else plain
+    if not bool(inner.isfinite().all()):
+        inner = torch.linalg.vecdot(weights, torch.where(weights > 0, shifted, 0.0))
+    return torch.stack((highest, weights.sum(-1), inner, plain, count))

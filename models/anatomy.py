@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from .blocks import NAME_THEM, Layout, Stream, find_stream
 from .errors import InnerjudgeError, one_line
@@ -83,16 +84,6 @@ class Anatomy:
         """Size of a head of the first attention; not always ``width / n_heads``."""
         return next((one.head_dim for block in self.heads for one in block), 0)
 
-    @property
-    def softcap(self) -> float | None:
-        """``c`` in the final ``c * tanh(z / c)`` of the logits; ``None`` for a model without soft-cap."""
-        return self.post.softcap
-
-    @property
-    def logit_scale(self) -> float:
-        """Factor on the logits (Cohere multiplies, Granite divides)."""
-        return self.post.scale
-
     def on_norm(self, states: Tensor) -> Tensor:
         """Move states to the device of the final norm: a model may be spread over several."""
         weight = next(iter((*self.final_norm.parameters(), *self.unembedding.parameters())), None)
@@ -115,28 +106,43 @@ class Anatomy:
         end = self.final_norm(shaped)
         return end.movedim((self.final.items, self.final.tokens), (0, 1)).reshape(*states.shape[:-1], -1)  # type: ignore[no-any-return]
 
-    def logits(self, states: Tensor) -> Tensor:
-        """Whole-vocabulary logits, in fp32, from final-normed states: ``[..., D] -> [..., vocabulary]``."""
+    @property
+    def by_columns(self) -> bool:
+        """Whether logits of a part of the vocabulary can be had alone; else only the module knows its rows."""
+        weight = self._head[0]
+        plain = type(self.unembedding) is nn.Linear and type(weight) in (nn.Parameter, Tensor)
+        offloaded = hasattr(self.unembedding, "_hf_hook")  # by accelerate: the weight comes when the module runs
+        return plain and weight.is_floating_point() and not offloaded
+
+    def logits(self, states: Tensor, columns: slice | None = None) -> Tensor:
+        """Logits, in fp32, from final-normed states: ``[..., D] -> [..., vocabulary]``; some, if :attr:`by_columns`."""
         states = self.transform(states.to(self._dtype))
-        rows = self.unembedding(states.reshape(-1, states.shape[-1]))  # quantised ones take no more than three axes
-        return self.post(rows[..., : self.post.size].float()).view(*states.shape[:-1], -1)
+        rows = states.reshape(-1, states.shape[-1])  # quantised ones take no more than three axes
+        if columns is None or not self.by_columns:
+            found = self.unembedding(rows)[..., : self.post.size]
+        else:
+            weight, bias = self._head
+            found = linear(rows.to(weight.device), weight[columns], None if bias is None else bias[columns])
+        return self.post(found.float(), columns).view(*states.shape[:-1], -1)
 
     def label_logits(self, states: Tensor, ids: Tensor) -> Tensor:
         """Logits of a few tokens per item, in fp32: states ``[B, ..., D]``, ids ``[B, M]`` -> ``[B, ..., M]``."""
-        weight = getattr(self.unembedding, "weight", None)
         wide = ids.view(ids.shape[0], *[1] * (states.ndim - 2), ids.shape[1]).to(states.device)
-        plain = type(self.unembedding) is nn.Linear and type(weight) in (nn.Parameter, Tensor)
-        offloaded = hasattr(self.unembedding, "_hf_hook")  # by accelerate: the weight comes when the module runs
-        if not plain or weight is None or not weight.is_floating_point() or offloaded:  # only the module knows its rows
+        if not self.by_columns:
             every = self.logits(states)
             return every.gather(-1, wide.to(every.device).expand(*states.shape[:-1], -1))
+        weight, bias = self._head
         states = self.transform(states.to(self._dtype)).to(weight.device)
         ids, wide = ids.to(weight.device), wide.to(weight.device)
         logits = torch.einsum("b...d,bmd->b...m", states.float(), weight[ids].float())
-        bias = getattr(self.unembedding, "bias", None)
         if bias is not None:
             logits = logits + bias[wide].float()
         return self.post(logits, wide)
+
+    @property
+    def _head(self) -> tuple[Any, Any]:
+        """Weight and bias of the unembedding, where it has them."""
+        return getattr(self.unembedding, "weight", None), getattr(self.unembedding, "bias", None)
 
     @property
     def _dtype(self) -> torch.dtype:

@@ -5,8 +5,9 @@ after norm and rotary. While a listener is set, the registry hands out functions
 outside the registry is heard one level lower: the product that enters a softmax has the query and key as its factors.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,8 +36,8 @@ class AttentionCall:
     be found from the products (learned biases, relative positions). ``mask``, additive or boolean, is ``[B, 1 or H, T,
     S]``; without one the attention is causal, or as its module says. ``scaling`` is ``None`` for ``1/sqrt(head_dim)``;
     ``weights`` are ``[B, H, T, S]``, if the kernel returned them. ``eager`` is the family's own function that returns
-    weights; ``extra`` what else the kernel was given (soft-cap, sinks, window, biases). ``again`` runs the same kernel
-    on other values ``[B, Hkv, S, v]`` and gives ``[B, T, H, v]``; ``None`` where only weights were seen.
+    weights; ``extra`` what else the kernel was given (soft-cap, sinks, window, biases). ``beside`` is what the kernel
+    makes of the values that :func:`carrying` adds, ``[B, T, H, v]``.
     """
 
     module: nn.Module | None
@@ -48,9 +49,10 @@ class AttentionCall:
     kernel: str = ""
     eager: Callable[..., Any] | None = None
     extra: dict[str, Any] = field(default_factory=dict)
-    again: Callable[[Tensor], Tensor] | None = None
+    beside: Tensor | None = None
 
 
+_more = threading.local()
 _reports: Reports[AttentionCall] = Reports()
 
 
@@ -58,6 +60,46 @@ def listening(tell: Callable[[AttentionCall], None]) -> AbstractContextManager[N
     """While open, in this thread, ``tell`` is called with every call of a registered attention function."""
     look_ups = [(AttentionInterface, name) for name in ("get_interface", "__getitem__")]
     return _reports.listening(tell, look_ups, _handing_out)
+
+
+@contextmanager
+def carrying(columns: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
+    """While open, in this thread, kernels weigh ``columns`` too, ``[B, Hkv, S, v]`` of values ``[B, Hkv, S, d]``.
+
+    ``None`` for none. In single precision in the same call, which changes no digit of what the model gets.
+    """
+    _more.columns = columns
+    try:
+        yield
+    finally:
+        del _more.columns
+
+
+def _carried(value: Tensor) -> Tensor | None:
+    columns: Callable[[Tensor], Tensor | None] | None = getattr(_more, "columns", None)
+    return None if columns is None else columns(value)
+
+
+def _sums(weights: Tensor, columns: Tensor) -> Tensor:
+    return (weights @ columns[:, :1].to(weights)).transpose(1, 2)  # they are the same for all heads
+
+
+def _wider(columns: Tensor, function: Callable[..., Any], *given: Any, **kwargs: Any) -> tuple[Any, Tensor]:
+    """What an attention function gives, and what it gives of ``columns`` in the same call."""
+    module, *states = given[:4]
+    width, more = states[2].shape[-1], columns.shape[-1]
+    room = -more % 8 + more  # kernels on a GPU take steps of 8, and fast ones queries, keys and values of one width
+    filled = (functional.pad(one, (0, room)) for one in states[:2])
+    values = torch.cat((states[2], functional.pad(columns, (0, room - more))), dim=-1)
+    kwargs["scaling"] = width**-0.5 if kwargs.get("scaling") is None else kwargs["scaling"]
+    every, *rest = function(module, *filled, values, *given[4:], **kwargs)
+    return (every[..., :width], *rest), every[..., width : width + more]
+
+
+def _again(columns: Tensor, width: int, run: Callable[[Tensor], Tensor]) -> Tensor:
+    """The same in calls of their own on values of a ``width``: a fused kernel takes no other."""
+    parts = columns.split(width, dim=-1)
+    return torch.cat([run(functional.pad(p, (0, width - p.shape[-1])))[..., : p.shape[-1]] for p in parts], dim=-1)
 
 
 def _handing_out(look_up: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,15 +117,19 @@ def _telling(function: Callable[..., Any], kernel: str, eager: Callable[..., Any
         return function
 
     def told(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, *args: Any, **kwargs: Any) -> Any:
-        output = function(module, query, key, value, attention_mask, *args, **kwargs)
+        given, columns = (module, query, key, value, attention_mask, *args), _carried(value)
+        alike = query.dtype == torch.float32 and query.shape[-1] == value.shape[-1]
+        if columns is not None and kernel == "sdpa" and alike:
+            output, columns = _wider(columns, function, *given, **kwargs)
+        else:
+            output = function(*given, **kwargs)
+            if columns is not None:
+                run = lambda other: function(*given[:3], other, *given[4:], **kwargs)[0]  # noqa: E731
+                columns = _again(columns, value.shape[-1], run) if output[1] is None else _sums(output[1], columns)
         if (tell := _reports.tell) is not None:
             extra = {n: v for n, v in kwargs.items() if n not in ("scaling", "dropout")} | {"value": value}
-            given = (module, query, key, attention_mask, kwargs.get("scaling"))
-
-            def again(other: Tensor) -> Tensor:
-                return function(module, query, key, other, attention_mask, *args, **kwargs)[0]  # type: ignore[no-any-return]
-
-            tell(AttentionCall(*given, output[1], str(kernel), eager, extra, again))
+            seen = (module, query, key, attention_mask, kwargs.get("scaling"), output[1], str(kernel), eager)
+            tell(AttentionCall(*seen, extra, columns))
         return output
 
     setattr(told, "untold", function)  # noqa: B010 the checker knows no attributes of functions
@@ -122,12 +168,11 @@ class AttentionProducts(TorchFunctionMode):
             names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
             given = {**dict(zip(names, args, strict=False)), **kwargs}
             extra = {"is_causal": bool(given.get("is_causal", False)), "value": given["value"]}
-            call = (None, given["query"], given["key"], given.get("attn_mask"), given.get("scale"), None)
-
-            def again(other: Tensor) -> Tensor:
-                return func(**given | {"value": other}).transpose(1, 2)
-
-            self._tell(AttentionCall(*call, kernel="products", extra=extra, again=again))
+            call = (None, given["query"], given["key"], given.get("attn_mask"), given.get("scale"), None, "products")
+            if (columns := _carried(given["value"])) is not None:
+                run = lambda other: func(**given | {"value": other}).transpose(1, 2)  # noqa: E731
+                columns = _again(columns, given["value"].shape[-1], run)
+            self._tell(AttentionCall(*call, extra=extra, beside=columns))
         return output
 
     def _keep(self, query: Tensor, key: Tensor, product: Tensor) -> None:
@@ -164,7 +209,9 @@ class AttentionProducts(TorchFunctionMode):
             # Beside the product with the keys there may be one with positions, which are more than keys (XLNet); two of
             # the size of the weights cannot be told apart.
             only = key if len(same) == 1 else None
-            self._tell(AttentionCall(None, query, only, None, None, weights, kernel="products"))
+            columns = _carried(weights.transpose(2, 3))
+            beside = None if columns is None else _sums(weights, columns)
+            self._tell(AttentionCall(None, query, only, None, None, weights, kernel="products", beside=beside))
 
     def _unfolded(self, states: Tensor) -> Tensor:
         """``[B * H, T, d]`` as ``[B, H, T, d]``, and the latter as it is."""

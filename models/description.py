@@ -19,7 +19,7 @@ def describe(lm: LanguageModel) -> dict[str, Any]:
         '<think> and </think>, one token each'
     """
     anatomy = lm.anatomy
-    scale, cap, bias = anatomy.logit_scale, anatomy.softcap, getattr(anatomy.unembedding, "bias", None)
+    scale, cap, bias = anatomy.post.scale, anatomy.post.softcap, getattr(anatomy.unembedding, "bias", None)
     post = [] if scale == 1.0 else [f"scale {scale:g}"]
     post += [] if cap is None else [f"soft-cap {cap:g}"]
     post += [] if bias is None else ["bias"]

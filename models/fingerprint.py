@@ -16,8 +16,8 @@ from .tokens import FastTokenizer
 def fingerprint_of(model: PreTrainedModel, tokenizer: FastTokenizer, anatomy: Anatomy) -> str:
     """First 16 digits of a SHA-256 over parts of a model; see :attr:`.loading.LanguageModel.fingerprint`."""
     digest = hashlib.sha256()
-    a, config = anatomy, model.config.get_text_config()
-    sizes = (a.n_heads, a.n_kv_heads, a.head_dim, a.softcap, a.logit_scale, getattr(config, "rope_parameters", None))
+    a, rope = anatomy, getattr(model.config.get_text_config(), "rope_parameters", None)
+    sizes = (a.n_heads, a.n_kv_heads, a.head_dim, a.post.softcap, a.post.scale, rope)
     digest.update(f"{type(model).__name__} {sizes} {len(tokenizer)}".encode())
     digest.update(" ".join(map(str, tokenizer.convert_ids_to_tokens([*range(0, len(tokenizer), 97)]))).encode())
     for name, weight in named_state(model):

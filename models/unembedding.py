@@ -29,7 +29,7 @@ class Postprocessing:
     bias: Tensor | None
     size: int
 
-    def __call__(self, logits: Tensor, ids: Tensor | None = None) -> Tensor:
+    def __call__(self, logits: Tensor, ids: Tensor | slice | None = None) -> Tensor:
         """Of logits over the vocabulary, or of entries ``ids`` (broadcast against the logits) of it."""
         logits = logits * self.scale
         if self.bias is not None:

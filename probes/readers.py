@@ -11,12 +11,13 @@ from sklearn.metrics import roc_auc_score
 
 from ..extraction.features import Features
 from ..extraction.readouts import AttentionSpans, range_readout
+from ..models.arguments import Positive
 from ..models.errors import InnerjudgeError
 from .description import derived
 from .estimator import parameters
 from .judge import LearningJudge, Scores, ThresholdJudge
 from .labels import Floats, best_threshold, correctness
-from .regression import checked_candidates, fit_sparse
+from .regression import fit_sparse
 
 
 @parameters
@@ -43,7 +44,7 @@ class ReadoutProbe(LearningJudge):
     """
 
     readouts: Sequence[str] = (AttentionSpans(what="ratio").name,)
-    C: float = 1.0
+    C: Positive = 1.0
     coef_: Floats = field(init=False)
     intercept_: float = field(init=False)
 
@@ -52,7 +53,6 @@ class ReadoutProbe(LearningJudge):
     on_request = True
 
     def __post_init__(self) -> None:
-        checked_candidates([self.C])
         known = [range_readout(name) for name in self.readouts]
         if not known or any(one is None or one.ragged for one in known):
             raise InnerjudgeError(

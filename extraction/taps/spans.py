@@ -1,15 +1,17 @@
 """One tap on the attention of every block: what heads give spans of keys, and each token itself.
 
-The kernel runs once more, with indicators of the spans as its values: its output is then the mass on each.
+Indicators of the spans are values: what the kernel makes of them is the mass on each. It takes them beside its own
+values, or, where that would change the last digits of these, in a call of its own.
 """
 
 from collections.abc import Mapping
+from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ...models.attention_calls import AttentionCall
+from ...models.attention_calls import AttentionCall, carrying
 from ...models.heads import Heads, all_heads
 from ..ragged import Array, Ragged
 from ..readouts import AttentionSpans
@@ -64,29 +66,32 @@ class SpanTap(BlockAttention):
         self._at = (ends if of.batch.lengths is None else ends[-1:]) + self._prefix  # a real token of each row
         self._diagonals = frozenset(name for name, one in spans.items() if one.what == "diagonal")
         self._rows: dict[tuple[int, int], AttentionRow] = {}
+        inside = [one.inside for one in self._spans if one.what != "diagonal"]
+        self._inside, self._parts = torch.cat(inside, dim=2) if inside else None, [one.shape[2] for one in inside]
         require_heads(of.lm, self._heads, self._kinds)
+
+    def __enter__(self) -> Self:
+        self._open.enter_context(carrying(self._columns))
+        return super().__enter__()
 
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
         self._require_token_keys(call, self._at)
         first = sum(one.n_heads for one in self._heads[self._block][:number])
+        masses = iter(() if call.beside is None else call.beside.float().split(self._parts, dim=3))
         for one in self._spans:
-            found = self._diagonal(call, *one.reach()) if one.what == "diagonal" else self._masses(call, one.inside)
+            found = self._diagonal(call, *one.reach()) if one.what == "diagonal" else next(masses)
             found = found[:, self._prefix : self._prefix + self._tokens]
             if one.what == "ratio":
                 means = found / one.counts.to(found.device)[:, :, None]
                 found = means[..., :1] / means.sum(-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
             one.keep(self._block + 1, found.flatten(2), part=(first * one.columns, one.heads * one.columns))
 
-    def _masses(self, call: AttentionCall, inside: Tensor) -> Tensor:
-        """Mass of every query on each span, ``[B, T, H, n]``; keys behind those of the tokens are of none."""
-        given = call.extra["value"] if call.weights is None else call.weights.transpose(2, 3)
-        inside = pad(inside, (0, 0, 0, given.shape[2] - inside.shape[1])).to(given)[:, None]
-        if call.weights is not None:
-            return (call.weights @ inside).transpose(1, 2).float()
-        assert call.again is not None
-        values = torch.zeros_like(given)  # as wide as the model's own: its fused kernel takes no other
-        values[..., : inside.shape[3]] = inside
-        return call.again(values)[..., : inside.shape[3]].float()
+    def _columns(self, values: Tensor) -> Tensor | None:
+        """Indicators of all spans in the shape of a kernel's values ``[B, Hkv, S, n]``; ``None`` if not of the text."""
+        if self._inside is None or values.shape[0] != len(self._inside) or values.shape[2] < self._inside.shape[1]:
+            return None
+        more = values.shape[2] - self._inside.shape[1]  # keys behind those of the tokens are of no span
+        return pad(self._inside, (0, 0, 0, more)).to(values)[:, None].expand(-1, values.shape[1], -1, -1)
 
     def _diagonal(self, call: AttentionCall, first: int, end: int) -> Tensor:
         """Logarithm of the weights of some tokens on themselves in ``[B, T, H, 1]``, a few rows at a time."""

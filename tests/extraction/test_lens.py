@@ -124,7 +124,7 @@ def test_a_pass_that_stops_early_gives_the_first_blocks(lm: LanguageModel, items
 def test_worked_examples() -> None:
     # ln 3 for no preference; logits (2, 0, 0): p = e^2 / (e^2 + 2) = .786986, H = .665573 (methods.md, section 20)
     logits = torch.tensor([[2.0, 0, 0], [0, 0, 0], [1, 1, -9]])
-    found = token_statistics.statistics(logits, torch.zeros(0), ("entropy",))["entropy"]
+    found = token_statistics.statistics([logits], torch.zeros(0), ("entropy",))["entropy"]
     assert found.tolist() == pytest.approx([0.665573, 1.098612, 0.693397], abs=1e-6)
 
 

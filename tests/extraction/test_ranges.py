@@ -134,7 +134,10 @@ def test_statistics_are_those_of_the_models_logits(
 
 def test_columns_that_are_ruled_out_are_left_out_of_means() -> None:
     p = torch.tensor([[0.7, 0.1, 0.1, 0.1, 0.0]])
-    found = statistics_of.statistics(p.log(), torch.tensor([1]), WHATS)
+    found = statistics_of.statistics([p.log()], torch.tensor([1]), WHATS)
+    # The same in blocks, one of which is ruled out as a whole.
+    again = statistics_of.statistics(p.flip(1).log().split([1, 3, 1], dim=1), torch.tensor([3]), WHATS)
+    assert all(torch.allclose(found[what], again[what], atol=1e-6) for what in WHATS)
     # 0.429813 and 0.940448: methods.md, section 23; mean of logs (ln 0.7 + 3 ln 0.1) / 4 = -1.816108
     assert np.allclose(
         [float(found[w]) for w in ("certainty", "entropy", "mean_logit")], [0.429813, 0.940448, -1.816108]

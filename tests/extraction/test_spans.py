@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from innerjudge.extraction import AttentionSpans, AttentionWeights, Features, States, extract
+from innerjudge.extraction import AttentionSpans, AttentionWeights, Features, HiddenStates, States, extract
 from innerjudge.extraction.readouts import Lens, range_readout
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.extraction.taps import spans as spans_of
@@ -124,19 +124,32 @@ def test_a_pass_that_stops_early_gives_the_first_blocks(lm: LanguageModel, items
         assert np.allclose(a, b[:, :2], atol=1e-6)
 
 
-def test_the_kernel_stays_and_no_square_is_made(tiny: Any, items: list[Encoding], monkeypatch: Any) -> None:
-    lm = tiny("llama")
+@pytest.mark.parametrize(("dtype", "runs"), [("float32", 1), ("bfloat16", 2)])
+def test_the_kernel_stays_and_no_square_is_made(
+    tiny: Any, items: list[Encoding], monkeypatch: Any, dtype: str, runs: int
+) -> None:
+    lm = tiny("llama", dtype=getattr(torch, dtype))
+    beside = [HiddenStates("response_end"), States("response")]
+    alone = extract(lm, items, beside)
     seen = []
     kernel = torch.nn.functional.scaled_dot_product_attention
 
     def told(query: Any, key: Any, value: Any, **how: Any) -> Any:
-        seen.append((tuple(value.shape), value.shape[-1] == query.shape[-1]))
+        seen.append((value.shape[-1], value.shape[-1] == query.shape[-1] == key.shape[-1]))
         return kernel(query, key, value, **how)
 
     monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", told)
-    extract(lm, items[:1], ALL[:1])
-    assert len(seen) == 2 * lm.anatomy.n_blocks
+    found = extract(lm, items[:1], ALL[:2])
+    assert len(seen) == runs * lm.anatomy.n_blocks
     assert all(same_size for _, same_size in seen), "a fused kernel takes no values of another width"
+    own = lm.anatomy.head_dim  # four columns of two readouts, filled up to eight
+    assert {width for width, _ in seen} == {own + 8 if runs == 1 else own}
+    assert np.allclose(
+        found[ALL[0].name].sum(-1), 1, atol=0.02
+    )  # every query of the response sees these two spans only
+    both = extract(lm, items, [*beside, *ALL])
+    for name in alone.arrays:
+        assert np.array_equal(alone[name], both[name]), "the model computes what it would without"
 
 
 def test_an_item_without_the_place_says_why(items: list[Encoding], tiny: Any) -> None:

@@ -92,7 +92,7 @@ def test_parts_and_sizes(config: Any, blocks: str, norm: str, sizes: tuple[Any, 
     assert a.final_norm is model.get_submodule(norm)
     assert a.unembedding is model.get_output_embeddings()
     assert a.n_blocks == 3
-    assert (a.n_heads, a.n_kv_heads, a.head_dim, a.width, a.context, a.softcap, a.logit_scale) == sizes
+    assert (a.n_heads, a.n_kv_heads, a.head_dim, a.width, a.context, a.post.softcap, a.post.scale) == sizes
 
 
 @pytest.mark.parametrize("config", [row[0] for row in EXPECTED], ids=lambda c: c.model_type)
@@ -131,7 +131,7 @@ def test_wrong_names_are_told(llama: Any, names: dict[str, str], message: str) -
 def test_a_scale_that_no_config_names_is_found() -> None:
     model = made(EXPECTED[0][0])
     _then(model, lambda logits: logits * 1.1)
-    assert find_anatomy(model).logit_scale == pytest.approx(1.1)
+    assert find_anatomy(model).post.scale == pytest.approx(1.1)
 
 
 @pytest.mark.parametrize("change", [lambda logits: logits**3, lambda logits: logits.flip(-1)])

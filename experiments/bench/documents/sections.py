@@ -18,6 +18,7 @@ from ..passes.variants import FLOOR, PASSES, kept_rows, reading
 from .asking import ASKING, REASONED
 from .generating import GENERATING, RERANKING
 from .lengths import LENGTHS, PRECISION, TOKENS
+from .readers import READERS
 
 
 def _nnsight(work: Work) -> Run:
@@ -184,6 +185,7 @@ SECTIONS: tuple[Section, ...] = (
     GENERATING,
     RERANKING,
     ITEMS,
+    READERS,
     ASKING,
     REASONED,
 )

@@ -33,8 +33,8 @@ from ....models.positions import Encoding
 SHAPES: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("shapes.toml").read_text("utf-8"))
 
 
-def random_model(shape: str, *, device: str, dtype: str, attention: str = "sdpa", seed: int = 0) -> LanguageModel:
-    """A model of one of :data:`SHAPES`; the same seed gives the same weights. An unknown shape or type is refused."""
+def random_model(shape: str, *, device: str, dtype: str, seed: int = 0, **changes: Any) -> LanguageModel:
+    """A model of one of :data:`SHAPES`, with changes; one seed gives the same weights. An unknown shape is refused."""
     if shape not in SHAPES:
         raise InnerjudgeError(f"given --shape {shape!r}, expected one of {', '.join(SHAPES)}")
     kind = getattr(torch, dtype, None)
@@ -45,9 +45,9 @@ def random_model(shape: str, *, device: str, dtype: str, attention: str = "sdpa"
     except (RuntimeError, AssertionError) as error:
         raise InnerjudgeError(f"given --device {device!r}, expected one of this machine's: {one_line(error)}") from None
     torch.manual_seed(seed)
-    config = LlamaConfig(**SHAPES[shape], max_position_embeddings=4096, tie_word_embeddings=True)
+    config = LlamaConfig(**SHAPES[shape] | changes, max_position_embeddings=4096, tie_word_embeddings=True)
     with torch.device(device):
-        model = AutoModelForCausalLM.from_config(config, dtype=kind, attn_implementation=attention)
+        model = AutoModelForCausalLM.from_config(config, dtype=kind, attn_implementation="sdpa")
     return wrap(model, load("reference").tokenizer, name=f"random-{shape}")
 
 

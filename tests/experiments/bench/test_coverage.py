@@ -171,7 +171,10 @@ def test_half_precision(model_type: str, dtype: torch.dtype) -> None:
     """Found as in single precision, and read to the digits that the type has."""
     exact = readable(small_model(small_config(model_type)))
     half = readable(small_model(small_config(model_type)).to(dtype))
-    assert (half.anatomy.logit_scale, half.anatomy.softcap) == (exact.anatomy.logit_scale, exact.anatomy.softcap)
+    assert (half.anatomy.post.scale, half.anatomy.post.softcap) == (
+        exact.anatomy.post.scale,
+        exact.anatomy.post.softcap,
+    )
     items = random_items(exact, (11, 8))
     readouts = [HiddenStates("score"), LabelLogits("score"), QueryKey("after"), QueryKey("before"), AttentionWeights()]
     a, b = (extract(lm, items, readouts) for lm in (exact, half))
