@@ -49,10 +49,7 @@ class ActivationMapping(Mapping[str, Tensor]):
         attention = features.arrays.get("attention")
         self._attention = None if attention is None else as_tensor(attention)
         if not self._rows and self._attention is None:
-            raise InnerjudgeError(
-                f"given features with {sorted(features.arrays)}, expected hidden states or attention rows: extract "
-                "with HiddenStates or AttentionWeights"
-            )
+            raise InnerjudgeError.of("extraction.no-states", sorted(features.arrays))
         whole = features.provenance.last_block is None
         blocks = [rows.shape[1] - 1 - whole for rows in self._rows]
         blocks += [] if self._attention is None else [self._attention.shape[1]]
@@ -133,7 +130,4 @@ def _find(lm: LanguageModel, block: int, head: int) -> tuple[nn.Module, int, int
             return one.output, one.n_heads, number
         number -= one.n_heads
     has = sum(one.n_heads for one in attentions)
-    raise InnerjudgeError(
-        f"given head {head} of block {block}, expected blocks 1..{lm.anatomy.n_blocks}, of which this one has {has} "
-        "heads, counted from 0"
-    )
+    raise InnerjudgeError.of("extraction.no-head", head, block, lm.anatomy.n_blocks, has)

@@ -158,10 +158,7 @@ def _last(lm: LanguageModel, readouts: Sequence[Readout], last_block: int | None
     if not 1 <= last_block <= n:
         raise InnerjudgeError(f"given last_block={last_block}, expected one of the model's {n} blocks, 1..{n}")
     if last_block < n and any(isinstance(r, ResponseLogProb | TokenStats) for r in readouts):
-        raise InnerjudgeError(
-            f"given last_block={last_block} and probabilities of tokens, which need all {n} blocks: read them in "
-            "a pass of their own"
-        )
+        raise InnerjudgeError.of("extraction.last-block", last_block, n)
     return last_block
 
 

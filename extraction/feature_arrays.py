@@ -131,10 +131,7 @@ class FeatureArrays:
             raise InnerjudgeError(f"given {name!r}, of which items have several rows: take it from features.ragged")
         if name not in self.arrays:
             given = sorted((*self.arrays, *self.ragged))
-            raise InnerjudgeError(
-                f"given features with {given}, expected {name!r}: extract with that readout, "
-                f"as `extract --read {name}` does"
-            )
+            raise InnerjudgeError.of("extraction.no-array", given, name)
         return self.arrays[name]
 
     def __contains__(self, name: object) -> bool:

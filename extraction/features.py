@@ -173,7 +173,4 @@ def _places(key: Any, n: int) -> npt.NDArray[np.intp]:
         empty = isinstance(index, np.ndarray) and index.size == 0 and index.dtype != bool
         return np.atleast_1d(np.arange(n)[np.zeros(0, np.intp) if empty else index])
     except (IndexError, TypeError, ValueError):
-        raise InnerjudgeError(
-            f"given features of {n} items and the key {repr(key)[:80]}, expected the name of a readout, or places "
-            f"below {n}: an integer, a slice, a list of integers or a mask of as many booleans"
-        ) from None
+        raise InnerjudgeError.of("extraction.places", n, repr(key)[:80]) from None

@@ -81,15 +81,9 @@ def read_vllm(path: str | Path, *, wait: float = 30.0) -> GivenStates:
                 raise ValueError(f"no {name}, or of another type")
         ids = file["token_ids"].flatten().tolist()
     except Timeout:
-        raise InnerjudgeError(
-            f"given {shown(path)!r}, which the engine has been writing for more than {wait:g} s, expected a whole "
-            f"file: wait longer, or remove {lock.name} if no engine runs"
-        ) from None
+        raise InnerjudgeError.of("extraction.half-written", shown(path), wait, lock.name) from None
     except (OSError, ValueError, InnerjudgeError) as error:
-        raise InnerjudgeError(
-            f"given {shown(path)!r}, expected a safetensors file with hidden_states and token_ids, as vLLM's "
-            f"extract_hidden_states writes it ({one_line(error)})"
-        ) from None
+        raise InnerjudgeError.of("extraction.no-safetensors", shown(path), one_line(error)) from None
     return GivenStates(tuple(ids), FileStates(Path(path), file.pieces["hidden_states"]))
 
 
@@ -204,10 +198,7 @@ def _checked(items: Sequence[Encoding], given: Sequence[GivenStates], layers: Se
             f"and layers {list(layers)}, expected one an item, all of {len(layers)} layers and one width"
         )
     if list(layers) != sorted(set(layers)) or not set(layers) <= set(range(n_blocks + 1)):
-        raise InnerjudgeError(
-            f"given layers {list(layers)} of a model of {n_blocks} blocks, expected each once, in ascending order, "
-            f"from 0 (what enters the first block) to {n_blocks}: vLLM writes them so, however they were asked for"
-        )
+        raise InnerjudgeError.of("extraction.layers", list(layers), n_blocks)
     return int(widths.pop())
 
 
@@ -217,17 +208,11 @@ def _convention(tops: Sequence[npt.NDArray[Any]], last: Last, norm: FinalNorm | 
         raise InnerjudgeError(f"given last={last!r}, expected 'raw', 'normed' or 'detect'")
     if norm is None or not tops:
         if last == "detect" and tops:
-            raise InnerjudgeError(
-                "given last='detect' without the model's final norm, expected it, or what the last layer holds: say "
-                "last='raw' (vLLM) or last='normed' (Hugging Face)"
-            )
+            raise InnerjudgeError.of("extraction.no-norm")
         return "raw" if last == "detect" else last
     looks = "normed" if norm.is_normed(np.concatenate(tops)) else "raw"
     if last not in ("detect", looks):
-        raise InnerjudgeError(
-            f"given states whose last layer is said to be {last}, but looks {looks} beside the model's final norm, "
-            f"expected last={looks!r}, or states of this model: check what the engine wrote"
-        )
+        raise InnerjudgeError.of("extraction.convention", last, looks)
     return looks
 
 

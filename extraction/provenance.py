@@ -72,10 +72,7 @@ class Provenance:
         """Raise unless ``other`` (what was given) agrees with this one (what is expected)."""
         if names := self.differences(other):
             pairs = ", ".join(f"{n} {getattr(other, n)!r} instead of {getattr(self, n)!r}" for n in names)
-            raise InnerjudgeError(
-                f"{what}: given features of {other.model!r} with {pairs}; expected features of {self.model!r}: "
-                f"extract them again with that model, or fit the judge on features of {other.model!r}"
-            )
+            raise InnerjudgeError.of("extraction.provenance", what, other.model, pairs, self.model)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for a JSON header."""

@@ -38,10 +38,7 @@ class Ragged:
         values, offsets = np.asarray(self.values, np.float32).view(), np.asarray(self.offsets, np.int64).view()
         ok = values.ndim >= 1 and offsets.ndim == 1 and len(offsets) >= 1 and offsets[0] == 0
         if not ok or offsets[-1] != len(values) or bool((np.diff(offsets) < 0).any()):
-            raise InnerjudgeError(
-                f"given {values.shape} values and offsets of shape {offsets.shape}, expected offsets that rise from 0 "
-                "to the number of values, one more than there are items"
-            )
+            raise InnerjudgeError.of("extraction.offsets", values.shape, offsets.shape)
         values.flags.writeable = offsets.flags.writeable = False
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "offsets", offsets)

@@ -222,10 +222,7 @@ class TokenStats(_OfRanges):
     def __post_init__(self) -> None:
         Role.parse(self.role)
         if self.statistic not in STATISTICS and not self.top:
-            raise InnerjudgeError(
-                f"given what={self.what!r}, expected {', '.join(STATISTICS)}, mean(one of these), or top(k), such as "
-                "top(20)"
-            )
+            raise InnerjudgeError.of("extraction.statistic", self.what, ", ".join(STATISTICS))
 
     @property
     def statistic(self) -> str:

@@ -212,10 +212,7 @@ def _check(anatomy: Anatomy, end: Tensor, seen: Observation, family: str) -> Non
     logits = seen.logits.float()
     finite = logits[logits.isfinite()]
     if not len(finite):
-        raise InnerjudgeError(
-            f"given {family}, whose logits are all NaN or infinite, expected weights that make numbers: copy them "
-            "again from where the model came from, or load them in another dtype"
-        )
+        raise InnerjudgeError.of("models.no-numbers", family)
     try:
         rows = anatomy.stream.layout.all_rows(end, TOKENS)[: len(logits)]
         lens = anatomy.logits(anatomy.normed(rows)).to(logits.device)
@@ -224,7 +221,4 @@ def _check(anatomy: Anatomy, end: Tensor, seen: Observation, family: str) -> Non
     scale = float(finite.abs().max().clamp(min=1.0))
     tolerance = 1e-3 if logits.dtype == torch.float32 and end.dtype == torch.float32 else 5e-2
     if lens.shape != logits.shape or not bool(((lens - logits).abs() <= tolerance * scale).all()):
-        raise InnerjudgeError(
-            f"given {family}, expected unembed(final_norm(last block)) to equal its logits, which it does not (what "
-            f"follows its last block may read more than the block's output): {NAME_THEM}, or report the family"
-        )
+        raise InnerjudgeError.of("models.other-logits", family, NAME_THEM)

@@ -23,10 +23,7 @@ log = logging.getLogger("innerjudge")
 def require_causal(source: str, name: str, revision: str | None, *, trust: bool = False) -> PreTrainedConfig:
     """The config of ``source``; raises unless it names a causal LM. Nothing but the config is read."""
     if os.path.isdir(source) and not os.path.isfile(os.path.join(source, "config.json")):
-        raise InnerjudgeError(
-            f"given the folder {name!r} without config.json, expected a Hugging Face model folder, or one that holds "
-            "a GGUF file or a LoRA adapter"
-        )
+        raise InnerjudgeError.of("models.no-config", name)
     place = hub_options(source)
     try:
         config: PreTrainedConfig = AutoConfig.from_pretrained(
@@ -35,26 +32,14 @@ def require_causal(source: str, name: str, revision: str | None, *, trust: bool 
     except Exception as error:  # a config is anybody's file, and transformers has no one class for what is wrong in it
         require_trust(error, name, trust=trust)
         if os.path.isdir(source):
-            raise InnerjudgeError(
-                f"given the folder {name!r}, whose config.json cannot be read ({one_line(error)}), expected that of a "
-                "causal LM: copy it again from where the model came from"
-            ) from None
+            raise InnerjudgeError.of("models.bad-config", name, one_line(error)) from None
         if _is_adapter_on_hub(source, revision, place):
-            raise InnerjudgeError(
-                f"given the hub name {name!r}, which is a LoRA adapter without a model, expected its folder: download "
-                f"it with `hf download {name} --local-dir FOLDER`, and give that folder"
-            ) from None
+            raise InnerjudgeError.of("models.hub-adapter", name) from None
         away = f"; the hub at {constants.ENDPOINT} cannot be reached, and no copy is on this machine" if place else ""
-        raise InnerjudgeError(
-            f"given the model {name!r}, expected a local folder, a hub name that can be reached, or 'reference': "
-            f"check the spelling and the network ({one_line(error)}{away})"
-        ) from None
+        raise InnerjudgeError.of("models.not-found", name, one_line(error), away) from None
     for field, given in config.get_text_config().to_dict().items():
         if _PARTS.fullmatch(field) and type(given) is int and given > _MOST_PARTS:
-            raise InnerjudgeError(
-                f"given {name!r}, whose config.json says {field} {given:.3g}, expected at most {_MOST_PARTS}: copy it "
-                "again from where the model came from"
-            )
+            raise InnerjudgeError.of("models.config-number", name, field, given, _MOST_PARTS)
     causal = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
     listed = config.architectures if isinstance(config.architectures, list) else ()
     architectures = [shown(one, 80) for one in listed] or [
@@ -62,16 +47,10 @@ def require_causal(source: str, name: str, revision: str | None, *, trust: bool 
     ]
     known = {a for entry in causal for a in (entry if isinstance(entry, tuple) else (entry,))}
     if not getattr(config, "auto_map", None) and not known.intersection(architectures):
-        raise InnerjudgeError(
-            f"given {name!r}, which is a {architectures[0]}, expected a causal language model (...ForCausalLM): "
-            "choose a model that generates text left to right"
-        )
+        raise InnerjudgeError.of("models.not-causal", name, architectures[0])
     left = getattr(config, "quantization_config", None)
     if isinstance(left, dict) and left.get("quant_method") == "gguf":
-        raise InnerjudgeError(
-            f"given {name!r}, a converted GGUF file whose config.json still says quantization_config gguf, expected "
-            "plain weights: delete that entry, or load the GGUF file itself"
-        )
+        raise InnerjudgeError.of("models.converted", name)
     return config
 
 
@@ -92,21 +71,12 @@ def read_weights(
         loaded: Any = AutoModelForCausalLM.from_pretrained(source, **required, **(hub_options(source) | options))
     except Exception as error:  # as above: weights that do not fit their config fail in many ways
         require_trust(error, name, trust=trust)
-        raise InnerjudgeError(
-            f"given {name!r}, expected a folder or hub model with weights (model.safetensors) that transformers "
-            f"{transformers.__version__} can load: {one_line(error)}"
-        ) from None
+        raise InnerjudgeError.of("models.no-weights", name, transformers.__version__, one_line(error)) from None
     model, info = loaded
     if missing := sorted(info["missing_keys"]):
-        raise InnerjudgeError(
-            f"given {name!r}, whose weights lack {len(missing)} tensors (first: {missing[0]}), expected a complete "
-            "checkpoint: such parts would be random; use a checkpoint saved from the causal LM"
-        )
+        raise InnerjudgeError.of("models.lacks-weights", name, len(missing), missing[0])
     if odd := sorted(str(entry[0]) for entry in info["mismatched_keys"]):
-        raise InnerjudgeError(
-            f"given {name!r}, whose config asks for other shapes than {len(odd)} tensors have (first: {odd[0]}), "
-            "expected config.json and weights of one model: copy both from one place"
-        )
+        raise InnerjudgeError.of("models.other-shapes", name, len(odd), odd[0])
     return model  # type: ignore[no-any-return]
 
 
@@ -122,15 +92,9 @@ def read_tokenizer(source: str, name: str, revision: str | None, *, trust: bool 
             f"given {name!r} without a loadable tokenizer, expected tokenizer.json: {one_line(error)}"
         ) from None
     if not tokenizer.is_fast:
-        raise InnerjudgeError(
-            f"given {name!r} with a slow tokenizer, expected a fast one (tokenizer.json): token positions are found by "
-            "character offsets; load it with use_fast=True and save_pretrained(folder)"
-        )
+        raise InnerjudgeError.of("models.slow-tokenizer", name)
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens) - {" ", "▁"}:
-        raise InnerjudgeError(
-            f"given {name!r}, whose tokenizer has no tokens but special ones, expected tokenizer.json (or the "
-            "vocabulary files that it is made from): copy it from where the model came from"
-        )
+        raise InnerjudgeError.of("models.no-tokens", name)
     return tokenizer  # type: ignore[no-any-return]
 
 
@@ -156,8 +120,4 @@ def say_meaning(name: str) -> None:
 def require_trust(error: BaseException, name: str, *, trust: bool) -> None:
     """Refuse a model where transformers failed for want of trust in its code."""
     if not trust and "trust_remote_code" in str(error):
-        raise InnerjudgeError(
-            f"given {name!r}, which brings Python code of its own, expected a model that transformers knows by itself: "
-            "read that code, and if you would run it with your rights, pass trust_remote_code=True (on the command "
-            "line --trust-remote-code, in a study model.trust_remote_code)"
-        ) from None
+        raise InnerjudgeError.of("models.own-code", name) from None

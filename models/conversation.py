@@ -127,10 +127,7 @@ def as_prompt(given: object, where: str = "prompt") -> Text:
     found = Conversation.of(given, where)
     last = found.messages[-1]
     if last.role == "assistant":
-        raise InnerjudgeError(
-            f"{where}: given messages that end with the assistant's, expected the turn that it answers at the end: "
-            "give its message as the response"
-        )
+        raise InnerjudgeError.of("models.unanswered", where)
     return last.content if len(found.messages) == 1 and last == Message("user", last.content) else found
 
 
@@ -170,10 +167,7 @@ def _said(message: Message, markers: tuple[str, str]) -> str:
 
 def _listed(given: object, where: str) -> Sequence[Any]:
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Sequence):
-        raise InnerjudgeError(
-            f"{where}: given a {type(given).__name__}, expected a string or a list of messages: write "
-            "[{'role': 'user', 'content': '...'}]"
-        )
+        raise InnerjudgeError.of("models.no-messages", where, type(given).__name__)
     return given
 
 

@@ -48,10 +48,7 @@ def stored(model: nn.Module, name: str) -> Tensor:
         kept = getattr(one, "weights_map", None)
         if kept is not None:
             return kept[own]  # type: ignore[no-any-return]
-    raise InnerjudgeError(
-        f"given a model whose {name} has no values (it is on the meta device), expected weights: load the model with "
-        "from_pretrained"
-    )
+    raise InnerjudgeError.of("models.meta-weights", name)
 
 
 def gathered(tensor: Tensor) -> Tensor:

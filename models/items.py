@@ -171,10 +171,7 @@ class Choice(_Named):
         if not isinstance(self.options, list | tuple) or not all(isinstance(one, str) for one in self.options):
             raise InnerjudgeError("Choice: given options that are not a tuple of strings, expected one: write str(...)")
         if not (self.answer is None or (isinstance(self.answer, Integral) and 0 <= self.answer < len(self.options))):
-            raise InnerjudgeError(
-                f"Choice: given answer={self.answer!r:.60}, expected the index of the right option, from 0 to "
-                f"{len(self.options) - 1}: write answer=1 for B"
-            )
+            raise InnerjudgeError.of("models.answer", self.answer, len(self.options) - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

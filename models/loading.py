@@ -258,10 +258,7 @@ def wrap(
         True
     """
     if not isinstance(model, torch.nn.Module):
-        raise InnerjudgeError(
-            f"given a {type(model).__name__} to wrap, expected a model of transformers in memory: load(name) loads "
-            "one by its name"
-        )
+        raise InnerjudgeError.of("models.wrap", type(model).__name__)
     model.eval()
     inner = unwrap(model)
     with eagerly(inner):

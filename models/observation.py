@@ -73,10 +73,7 @@ def observe(model: Any, ids: Tensor | None = None) -> Observation:
             ) from error
     if not isinstance(logits, Tensor) or logits.shape[:2] != seen.ids.shape:
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else None
-        raise InnerjudgeError(
-            f"given {family}, whose logits for ids of shape {tuple(seen.ids.shape)} have shape {shape}, expected one "
-            "row per token: choose a model that generates text left to right"
-        )
+        raise InnerjudgeError.of("models.logits-shape", family, tuple(seen.ids.shape), shape)
     seen.logits = logits
     return seen
 

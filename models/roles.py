@@ -109,10 +109,7 @@ def checked_roles(names: Sequence[str]) -> list[Role]:
     for name, role in zip(names, roles, strict=True):
         steps = role.kind in ("step", "step_end") and role.argument in ("blank", "line")
         if not (steps or role.kind in ("segment", "cue")) or role.part in ("prompt", "text") or role.shift:
-            raise InnerjudgeError(
-                f"given {name!r} to look at an answer while it is written, expected segment(k), cue(words) or step of "
-                "the response or the reasoning, such as reasoning/segment(64)"
-            )
+            raise InnerjudgeError.of("models.role-along", name)
     return roles
 
 

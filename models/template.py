@@ -155,10 +155,7 @@ def check_tokenizer(tokenizer: Any, context: int | None) -> None:
     here: not every judge uses it, and those that do report it.
     """
     if not getattr(tokenizer, "is_fast", False):
-        raise InnerjudgeError(
-            f"given {type(tokenizer).__name__}, a slow tokenizer, expected a fast one (tokenizer.json): token "
-            "positions are found by character offsets; load it with AutoTokenizer.from_pretrained(..., use_fast=True)"
-        )
+        raise InnerjudgeError.of("models.slow-tokenizer-given", type(tokenizer).__name__)
     bound_texts(tokenizer, context)
     if not tokenizer.chat_template:
         return
@@ -183,10 +180,7 @@ def check_tokenizer(tokenizer: Any, context: int | None) -> None:
     kept = [_plain(user) in _plain(text) for user, text in zip(_TRIED, texts, strict=True)]
     if not all(kept) or tokens(tokenizer, texts[0])[0] == tokens(tokenizer, texts[1])[0]:
         what = "the same tokens for different user turns" if all(kept) else "a text without the user turn in it"
-        raise InnerjudgeError(
-            f"given a chat template that makes {what}, expected one that writes what it is given (begins "
-            f"{texts[0][:40]!r}): every item would look alike to the model; use the template that came with it"
-        )
+        raise InnerjudgeError.of("models.template-blind", what, texts[0][:40])
 
 
 def _plain(text: str) -> str:

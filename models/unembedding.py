@@ -67,10 +67,7 @@ def find_postprocessing(model: Any, returned: Tensor) -> Postprocessing:
     post = Postprocessing(scale, softcap, line[0].float() if bool(zero.any()) else None, found.shape[-1])
     grid = torch.tensor(_PROBES, dtype=torch.double, device=found.device)[:, None].expand_as(found)
     if not torch.allclose(post(grid).double(), found, atol=10 * tolerance, rtol=10 * tolerance):
-        raise InnerjudgeError(
-            f"given {type(model).__name__}, expected the unembedded states times a factor, plus a bias, soft-capped, "
-            f"to equal its logits, which they do not: {NAME_THEM}, or report the family"
-        )
+        raise InnerjudgeError.of("models.other-unembedding", type(model).__name__, NAME_THEM)
     return post
 
 

@@ -26,20 +26,14 @@ def unwrap(model: Any) -> PreTrainedModel:
     while not isinstance(model, PreTrainedModel):
         virtual = [name for name, one in getattr(model, "peft_config", {}).items() if one.is_prompt_learning]
         if virtual:
-            raise InnerjudgeError(
-                f"given {given} whose adapter {virtual[0]!r} puts virtual tokens before the text, expected adapters "
-                "inside the modules (LoRA and its kin): read the model without it, or merge another kind of adapter"
-            )
+            raise InnerjudgeError.of("models.virtual-tokens", given, virtual[0])
         inner = next((getattr(model, name) for name in ("_orig_mod", "original_model") if hasattr(model, name)), None)
         if inner is None and hasattr(model, "get_base_model"):
             inner = model.get_base_model()
         if inner is None and isinstance(model, nn.DataParallel):
             inner = model.module
         if inner is None:
-            raise InnerjudgeError(
-                f"given {given}, expected a transformers model, or one compiled, adapted by PEFT or bridged by "
-                "TransformerLens: load it with AutoModelForCausalLM.from_pretrained, or with innerjudge.load"
-            )
+            raise InnerjudgeError.of("models.unwrap", given)
         model = inner
     return model
 

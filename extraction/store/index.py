@@ -53,10 +53,7 @@ class StoreHeader:
         if self.dtype not in DTYPES:
             raise InnerjudgeError(f"given the type {self.dtype!r} to store, expected one of {', '.join(DTYPES)}")
         if not (0 < self.items < 1 << 48 and 0 < self.shard_items < 1 << 32):
-            raise InnerjudgeError(
-                f"given {self.items} items in shards of {self.shard_items}, expected at least 1 of each, and a number "
-                "that a store can hold"
-            )
+            raise InnerjudgeError.of("extraction.store-size", self.items, self.shard_items)
 
     @property
     def shards(self) -> int:
@@ -134,10 +131,7 @@ def write_index(place: Place, header: StoreHeader, number: int, features: Featur
         arrays = [pa.array(columns[name], type=kind) for name, kind in _COLUMNS.items()]
         arrays += [pa.array(texts, type=pa.string()) for texts in features.texts.values()]
     except UnicodeEncodeError as error:
-        raise InnerjudgeError(
-            f"given an id, a group or a text with half of a surrogate pair ({error.object!r}), expected whole "
-            "characters: rename the item"
-        ) from None
+        raise InnerjudgeError.of("extraction.surrogate", error.object) from None
     names = [*_COLUMNS, *(f"text/{name}" for name in features.texts)]
     table = pa.table(arrays, names=names).replace_schema_metadata({_KEY: json.dumps(about)})
     buffer = io.BytesIO()

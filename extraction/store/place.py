@@ -97,10 +97,7 @@ class LocalPlace(_Named):
         for part in checked(name).split("/"):  # no part leads upwards, so that only a link could lead out
             path /= part
             if path.is_symlink():
-                raise InnerjudgeError(
-                    f"given {str(path)!r}, a link that leads out of its folder, expected a file in it: put the file "
-                    "there"
-                )
+                raise InnerjudgeError.of("extraction.link", str(path))
         return path
 
 
@@ -132,10 +129,7 @@ class RemotePlace(_Named):
                 inner, root = fsspec.core.url_to_fs(self.uri)
                 self._system = fs.PyFileSystem(fs.FSSpecHandler(inner))
         except (ValueError, ImportError, OSError) as error:
-            raise InnerjudgeError(
-                f"given {self.uri!r}, which no file system answers to ({one_line(error)}), expected a folder, "
-                "s3://..., gs://... or what fsspec knows: install what it needs"
-            ) from error
+            raise InnerjudgeError.of("extraction.no-files", self.uri, one_line(error)) from error
         self._root = root.rstrip("/")
 
     def __str__(self) -> str:

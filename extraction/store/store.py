@@ -30,10 +30,7 @@ def locked(place: Place) -> Iterator[None]:
     try:
         held = lock.acquire(timeout=0)
     except Timeout:
-        raise InnerjudgeError(
-            f"given {place}, into which another run writes just now, expected a store of its own for each run: wait "
-            "for it, or choose another --out"
-        ) from None
+        raise InnerjudgeError.of("extraction.locked", place) from None
     with held:
         place.tidy()
         yield
@@ -122,10 +119,7 @@ class FeatureStore(StoreReading):
         if found := store.look(checksums=check == "checksums"):
             said = "; ".join(f"{name}: {why}" for name, why in list(found.values())[:5])
             more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
-            raise InnerjudgeError(
-                f"given the store {at} with {len(found)} of {store.header.shards} shards missing or damaged ({said}"
-                f"{more}), expected all of them whole: run the same `innerjudge extract` again, it does what is missing"
-            )
+            raise InnerjudgeError.of("extraction.damaged-shards", at, len(found), store.header.shards, said, more)
         return store
 
     def look(self, *, checksums: bool) -> dict[int, tuple[str, str]]:

@@ -123,15 +123,9 @@ def _check(
     for readout in readouts:
         known = isinstance(readout, HiddenStates) and readout.position in CARRIED
         if not known and not isinstance(readout, ResponseLogProb):
-            raise InnerjudgeError(
-                f"given {readout}, expected hidden states at one of {', '.join(CARRIED)}, or ResponseLogProb(), which "
-                "is what a generation carries: extract others from the finished traces"
-            )
+            raise InnerjudgeError.of("extraction.not-carried", readout, ", ".join(CARRIED))
     if rejects and not carries_states(lm):
-        raise InnerjudgeError(
-            f"given {type(lm.model).__name__} and reject, expected a model whose steps read as one pass does: leave "
-            "reject out, and the finished answers are read by a pass of their own"
-        )
+        raise InnerjudgeError.of("extraction.reject", type(lm.model).__name__)
 
 
 def read_and_write(

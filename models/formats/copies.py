@@ -37,10 +37,7 @@ def copy_of(file: GgufFile, dtype: str) -> Path:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InnerjudgeError(
-            f"given the folder {str(folder.parent)!r} for converted models, expected one that can be written "
-            f"({error.strerror}): name another in {CACHE}"
-        ) from None
+        raise InnerjudgeError.of("models.cache-folder", str(folder.parent), error.strerror, CACHE) from None
     lock = FileLock(f"{folder}.lock")
     try:
         held = lock.acquire(timeout=0)
@@ -106,10 +103,7 @@ def _run(file: GgufFile, out: Path, dtype: str) -> None:
             process.kill()
     if code:
         reason = reason or f"the conversion ended with {code}, perhaps for want of memory"
-        raise InnerjudgeError(
-            f"given {str(file.path)!r}, expected a GGUF file that transformers {transformers.__version__} can convert: "
-            f"{reason}"
-        )
+        raise InnerjudgeError.of("models.unconvertible", str(file.path), transformers.__version__, reason)
 
 
 def _follow(lines: Iterable[str], name: str) -> str:

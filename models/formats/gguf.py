@@ -152,10 +152,7 @@ def find_gguf(name: str, revision: str | None = None, **place: Any) -> Path | No
         if not files or (path / "config.json").is_file():
             return None
         if len(files) > 1 and not _PART.search(files[0].name):
-            raise InnerjudgeError(
-                f"given the folder {name!r} with {len(files)} GGUF files, expected the name of one: type "
-                f"{str(files[0])!r} or another of them"
-            )
+            raise InnerjudgeError.of("models.gguf-several", name, len(files), str(files[0]))
         return files[0]
     if not name.lower().endswith(".gguf"):
         return None
@@ -167,10 +164,7 @@ def find_gguf(name: str, revision: str | None = None, **place: Any) -> Path | No
     try:
         return Path(hf_hub_download(repository, file, revision=revision, **place))
     except Exception as error:  # of the hub's library or of its HTTP client
-        raise InnerjudgeError(
-            f"given {name!r}, expected a file of a hub model that can be reached: check the spelling and the network "
-            f"({one_line(error)})"
-        ) from None
+        raise InnerjudgeError.of("models.gguf-not-found", name, one_line(error)) from None
 
 
 def read_header(path: Path) -> GgufFile:
@@ -180,15 +174,9 @@ def read_header(path: Path) -> GgufFile:
     an architecture that transformers cannot read from GGUF.
     """
     if missing := next((name for name in ("gguf", "accelerate") if find_spec(name) is None), None):
-        raise InnerjudgeError(
-            f"given the GGUF file {str(path)!r} without the package {missing}, expected the extra gguf: "
-            "pip install 'innerjudge[gguf]'"
-        )
+        raise InnerjudgeError.of("models.gguf-missing", str(path), missing)
     if part := _PART.search(path.name):
-        raise InnerjudgeError(
-            f"given {str(path)!r}, one of {int(part[1])} parts, expected a whole GGUF file: join the parts with "
-            "llama-gguf-split --merge"
-        )
+        raise InnerjudgeError.of("models.gguf-part", str(path), int(part[1]))
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, LlamaFileType
 
     try:
@@ -258,10 +246,7 @@ def _require_known(path: Path, entries: dict[str, Any]) -> None:
             f"{', '.join(sorted(known))}: use the original"
         )
     if not entries.get("tokenizer.ggml.tokens") or not entries.get("tokenizer.ggml.model"):
-        raise InnerjudgeError(
-            f"given {str(path)!r} without a tokenizer, expected a GGUF file with one (tokenizer.ggml.tokens): use a "
-            "file of the whole model, not of its weights only"
-        )
+        raise InnerjudgeError.of("models.gguf-no-tokens", str(path))
 
 
 def _original_template(entries: dict[str, Any]) -> str | None:

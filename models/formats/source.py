@@ -75,15 +75,9 @@ def base_of(name: str) -> str:
     with refusing(path, "JSON: copy it again from where the adapter came from"):
         base = parse_json(read_file(path, HEADER_LIMIT)).get("base_model_name_or_path")
     if not isinstance(base, str) or not base or not base.isprintable() or realpath(base) == realpath(name):
-        raise InnerjudgeError(
-            f"given the adapter {name!r}, which names no base model, expected one: write its folder or hub name into "
-            f'{str(path)!r}, as "base_model_name_or_path": "owner/model"'
-        )
+        raise InnerjudgeError.of("models.adapter-no-base", name, str(path))
     if find_spec("peft") is None:
-        raise InnerjudgeError(
-            f"given the adapter {name!r} without the package peft, expected the extra lora: "
-            "pip install 'innerjudge[lora]'"
-        )
+        raise InnerjudgeError.of("models.peft-missing", name)
     beside = Path(name, base)
     return str(beside) if exists(beside) and not exists(base) else base
 
@@ -103,8 +97,5 @@ def adapted(model: PreTrainedModel, folder: str) -> PreTrainedModel:
             ) from None
     lacking = [" ".join(str(one.message).split())[:200] for one in said if "missing adapter keys" in str(one.message)]
     if lacking:
-        raise InnerjudgeError(
-            f"given the adapter {folder!r}, which lacks weights ({lacking[0]}), expected a whole one of this model: "
-            f"check base_model_name_or_path in {_CONFIG}"
-        )
+        raise InnerjudgeError.of("models.adapter-lacks", folder, lacking[0], _CONFIG)
     return unwrap(whole)
