@@ -44,10 +44,7 @@ def columns_of(labels: Any, aspects: tuple[str, ...], routes: Any, overall: Any)
         rows = [{OVERALL: row} if isinstance(row, bool | np.bool_) else row for row in rows]
     if not all(isinstance(row, Mapping) for row in rows):
         if {np.shape(row) for row in rows} != {(len(aspects),)} or not aspects:
-            raise InnerjudgeError(
-                f"given labels that are not a column for each of {aspects=}, expected those, or a mapping an item: "
-                "name all aspects in the order of the columns"
-            )
+            raise InnerjudgeError.of("probes.aspect-columns", aspects)
         rows = [dict(zip(aspects, row, strict=True)) for row in rows]
     named = sorted({name for row in rows for name in row} - {OVERALL, ROUTE})
     if odd := {*named} - {*(aspects or named)}:
@@ -132,10 +129,7 @@ def _head(how: "AspectProbes", held: Floats, known: Floats, groups: npt.NDArray[
         return np.append(one.coef, one.intercept)
     if others:
         return others[0]
-    raise InnerjudgeError(
-        f"given {int(told.sum())} items with an overall label, for head={how.head!r}, expected "
-        f"{FEWEST_OF_ROUTE} of both classes: label more, or take head='mean'"
-    )
+    raise InnerjudgeError.of("probes.few-overall", int(told.sum()), how.head, FEWEST_OF_ROUTE)
 
 
 def fit_aspect(

@@ -39,10 +39,7 @@ class ChoiceJudge(BaseJudge):
     def _n_options(self, features: Features) -> Ints:
         """Options that take part, ``[n]``: always the first ones."""
         if not self.abstain and WITHOUT_ABSTAIN in features.provenance.prompt:
-            raise InnerjudgeError(
-                f"{type(self).__name__}(abstain=False): given features of prompts without the abstain lines, so that "
-                "two real options would be left out, expected those with them: use abstain=True here"
-            )
+            raise InnerjudgeError.of("probes.abstain", type(self).__name__)
         return features["labels"].astype(np.intp) - (0 if self.abstain else _LAST)
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:

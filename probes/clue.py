@@ -41,11 +41,7 @@ class CentroidJudge(StreamingJudge):
         """
         reasons = [*(self._reasons(features) if isinstance(features, Features) else {}).values()]
         if reasons and len(reasons) == len(features):
-            raise InnerjudgeError(
-                f"{type(self).__name__}: given no readable trace (first: {reasons[0]}), expected reasoning between "
-                "markers: for the ends of prompt and response, start='prompt_end', end='response_end' (--between "
-                "response)"
-            )
+            raise InnerjudgeError.of("probes.no-reasoning", type(self).__name__, reasons[0])
         return self.fit_parts([(features, labels, sample_weight)])
 
     def _add(self, part: Features, right: Bools | Floats, weight: Floats | None) -> None:
@@ -211,8 +207,5 @@ def _weights(judge: CentroidJudge, part: Features, right: Bools | Floats) -> Flo
         return np.ones(len(part))
     again = set(getattr(judge, "groups_seen_", ())) & set(part.groups)
     if again:
-        raise InnerjudgeError(
-            f"{type(judge).__name__}(balance=True): given traces of {min(again)!r} in a second chunk, expected "
-            "whole questions: put all traces of a question into one partial_fit"
-        )
+        raise InnerjudgeError.of("probes.split-question", type(judge).__name__, min(again))
     return balanced_weights(part.groups, right.astype(bool))

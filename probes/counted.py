@@ -186,8 +186,5 @@ def _counts(given: Known, sampled: Floats, names: Known, code: Ints, sizes: Ints
     mixed = (found > 0) & (found < sizes)
     if not mixed.any() or (2 * found == sizes)[mixed].all():
         what = "half of each in all of them: right and wrong look alike" if mixed.any() else "none of them with both"
-        raise InnerjudgeError(
-            f"given counts of {len(found)} questions, {what}, expected at least one with right and wrong answers, and "
-            "more of one kind than of the other: sample more questions"
-        )
+        raise InnerjudgeError.of("probes.useless-counts", len(found), what)
     return found

@@ -63,10 +63,7 @@ class EmbeddingClassifier(TextClassifier):
         now = self._vectors([_TOLD]).toarray()[0]
         check_fitted(self, {"embedding": len(now)})
         if not np.allclose(now, self.told_, atol=1e-3):
-            raise InnerjudgeError(
-                f"given the embedder {self.embedder!r} with other weights than at the fit, expected the same: fit the "
-                "judge again"
-            )
+            raise InnerjudgeError.of("probes.other-embedder", self.embedder)
 
     def _learn_terms(self, texts: Sequence[str]) -> csr_matrix:
         self.told_ = self._vectors([_TOLD]).toarray()[0]
@@ -90,10 +87,7 @@ class _Vectors(dict[str, Floats]):
         try:
             self._model = library.SentenceTransformer(embedder, device="cpu")
         except Exception as error:  # its own, the hub's and those of torch
-            raise InnerjudgeError(
-                f"given the embedder {embedder!r}, which sentence-transformers cannot load ({one_line(error)}), "
-                "expected a folder or hub name of one of its models"
-            ) from None
+            raise InnerjudgeError.of("probes.no-embedder", embedder, one_line(error)) from None
 
     def encode(self, texts: list[str]) -> Floats:
         """``[n, width]``."""

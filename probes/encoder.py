@@ -62,10 +62,7 @@ def head_of(probe: "PooledProbe") -> Head:
     widths, layers = tuple(probe.widths), probe.layers
     fits = len(widths) == 1 and probe.attention > 0 and widths[0] % probe.attention == 0
     if layers < 0 or not 0 <= probe.dropout < 1 or (layers and not fits):
-        raise InnerjudgeError(
-            f"given {layers=}, {widths=}, attention={probe.attention}, dropout={probe.dropout}, expected one width "
-            "that is a multiple of attention, such as widths=[256], and a share below 1"
-        )
+        raise InnerjudgeError.of("probes.layers", layers, widths, probe.attention, probe.dropout)
     both = widths, probe.heads, probe.how, probe.window
     return Encoder(*both, layers, probe.attention, probe.causal, probe.dropout) if layers else Head(*both)
 

@@ -78,10 +78,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
                 f"given labels of shape {known.shape} for {len(features)} items, expected one an item"
             )
         if said.dtype == object and None in said:
-            raise InnerjudgeError(
-                f"given {self!r}, which has scores without labels, expected a judge of labels: fit it to set a "
-                "threshold, or pass its decision_function to a metric such as roc_auc_score"
-            )
+            raise InnerjudgeError.of("probes.no-labels", self)
         return float((r2_score if numbers else accuracy_score)(known, said, sample_weight=sample_weight))
 
     def __sklearn_is_fitted__(self) -> bool:

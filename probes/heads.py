@@ -74,10 +74,7 @@ class HeadScore(ChosenHeads):
         if self.select == "permutation":
             if permuted is None or permuted_labels is None or permuted.ids != features.ids:
                 given = "none" if permuted is None or permuted_labels is None else "those of other ids"
-                raise InnerjudgeError(
-                    f"select='permutation': given {given}, expected permuted=... and permuted_labels=... of the same "
-                    "questions in the same order"
-                )
+                raise InnerjudgeError.of("probes.permutation", given)
             features.provenance.require(permuted.provenance, "permuted questions")
             reasons = self._reasons(permuted) | reasons
         if labels is None and self.select != "unlabelled":

@@ -107,10 +107,7 @@ class BaseJudge(PromisingReader):
         missing = self.unscored(features)
         if missing:
             some, reason = next(iter(missing.items()))
-            raise InnerjudgeError(
-                f"given {len(missing)} of {len(features)} items that cannot be scored (first: {some}: {reason}), "
-                "expected scorable items: use verdicts(), which returns the reasons"
-            )
+            raise InnerjudgeError.of("probes.unscorable", len(missing), len(features), some, reason)
 
     def predict(self, features: Features) -> npt.NDArray[Any]:
         """Labels ``[n]``, as in :meth:`verdicts`; an object array if their types differ or some are ``None``.
@@ -155,17 +152,11 @@ class BaseJudge(PromisingReader):
         except ValueError:  # lists of several lengths
             values = np.zeros(())
         if values.shape != (len(features),):
-            raise InnerjudgeError(
-                f"given labels of shape {values.shape} for {len(features)} items, expected ({len(features)},): "
-                "one label per item"
-            )
+            raise InnerjudgeError.of("probes.labels-shape", values.shape, len(features))
         reasons = self._reasons(features) if reasons is None else reasons
         if some and len(reasons) == len(features):
             why = f" (first: {next(iter(reasons.items()))})" if reasons else ""
-            raise InnerjudgeError(
-                f"{type(self).__name__}: given {len(features)} training items of which none can be read{why}, "
-                "expected at least two: check the data or the readouts"
-            )
+            raise InnerjudgeError.of("probes.none-readable", type(self).__name__, len(features), why)
         keep = np.array([i not in reasons for i in features.ids], dtype=bool)
         return without(features, reasons), values[keep], len(reasons)
 
@@ -283,7 +274,4 @@ class StreamingJudge(LearningJudge):
 def require_streaming(judge: object) -> None:
     """Refuse a judge that must see all items at once, and name those that do not."""
     if not isinstance(judge, StreamingJudge):
-        raise InnerjudgeError(
-            f"given a {type(judge).__name__}, which needs all features at once, expected a CLUE, DifferenceOfMeans or "
-            "MiniBatchLogistic: use read() and fit()"
-        )
+        raise InnerjudgeError.of("probes.not-streaming", type(judge).__name__)

@@ -24,16 +24,10 @@ TAKE_SOFT = "CLUE without balance, DifferenceOfMeans, LogisticProbe, MiniBatchLo
 def correctness(labels: npt.NDArray[Any], *, both: bool = True) -> Bools:
     """Labels ``[n]`` of traces as booleans; 0 and 1 are accepted. Refuses others and, with ``both``, a single class."""
     if labels.dtype != bool and not (labels.dtype.kind in "iuf" and np.isin(labels, (0, 1)).all()):
-        raise InnerjudgeError(
-            f"given labels {_some(labels)}, expected true or false: drop items without a label; numbers "
-            f"between 0 and 1 are for {TAKE_SOFT}"
-        )
+        raise InnerjudgeError.of("probes.not-true-or-false", _some(labels), TAKE_SOFT)
     right = labels.astype(bool)
     if both and (right.all() or not right.any()):
-        raise InnerjudgeError(
-            f"given {int(right.sum())} correct and {int((~right).sum())} incorrect items to fit on, "
-            "expected at least one of each: add items or raise --limit"
-        )
+        raise InnerjudgeError.of("probes.one-class", int(right.sum()), int((~right).sum()))
     return right
 
 
@@ -117,10 +111,7 @@ def ratings(labels: npt.NDArray[Any]) -> Floats:
         )
     values = labels.astype(np.float64)
     if values.size == 0 or values.min() == values.max():
-        raise InnerjudgeError(
-            f"given {values.size} human scores {_some(values)} to fit on, expected at least two different ones: "
-            "add items or raise --limit"
-        )
+        raise InnerjudgeError.of("probes.one-score", values.size, _some(values))
     return values
 
 
@@ -133,10 +124,7 @@ def answers(labels: npt.NDArray[Any], n_options: Ints, ids: tuple[str, ...]) -> 
         if not 0 <= value < n:
             raise InnerjudgeError(f"given the answer {value} for {item}, expected 0 to {n - 1}: check its options")
     if np.unique(values).size < 2:
-        raise InnerjudgeError(
-            f"given {values.size} questions whose answers are all {_some(values[:1])}, expected at least two different "
-            "answers: shuffle the options or add questions"
-        )
+        raise InnerjudgeError.of("probes.one-answer", values.size, _some(values[:1]))
     return values
 
 

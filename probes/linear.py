@@ -63,10 +63,7 @@ class Linear(RowJudge):
                 kept.append((self._vectors(part, row), values, weight))
                 groups += part.groups
         if not kept:
-            raise InnerjudgeError(
-                f"{type(self).__name__}: given {excluded} training items of which none can be read, expected at least "
-                "two: check the data or the readouts"
-            )
+            raise InnerjudgeError.of("probes.none-readable", type(self).__name__, excluded, "")
         x, known_labels, weights = zip(*kept, strict=True)
         share = all_weights(weights, [len(values) for values in known_labels])
         self._learn(np.concatenate(x), np.concatenate(known_labels), tuple(groups), share)

@@ -95,10 +95,7 @@ class PenalisedProbe(LogOdds):
         if self.centre == "question":
             kept = self._telling(y, groups, weight)
             if not kept.any():
-                raise InnerjudgeError(
-                    f"given {len(set(groups))} questions whose items are each of one label, for centre='question', "
-                    "expected some with both: add candidates of each question, or fit with centre='none'"
-                )
+                raise InnerjudgeError.of("probes.one-label-each", len(set(groups)))
             own = y if correct else centred(y[:, None].astype(np.float64), groups, weight)[:, 0]
             some, share = tuple(np.array(groups)[kept]), None if weight is None else weight[kept]
             found = self._regression(self._to_learn(x, groups)[kept], own[kept], some, self._tried(), share)
@@ -235,10 +232,7 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
 
     def _add(self, part: Features, right: Bools | Floats, weight: Floats | None) -> None:
         if self.provenance_ is not None and not hasattr(self, "_descent"):
-            raise InnerjudgeError(
-                "given further items for a MiniBatchLogistic that was loaded from a folder, expected a new one: fit it "
-                "from the start"
-            )
+            raise InnerjudgeError.of("probes.loaded-descent")
         self._begin()
         self.row_ = self._told(part)
         if len(part):

@@ -211,15 +211,9 @@ def _items(scores: Any, labels: Any, groups: Sequence[str]) -> tuple[Scored, int
     except (TypeError, ValueError):
         values = known = np.zeros((0, 0))
     if values.ndim != 1 or values.shape != known.shape or len(groups) != len(values):
-        raise InnerjudgeError(
-            f"given scores of shape {values.shape}, labels of shape {known.shape} and {len(groups)} groups, expected "
-            "three columns of one length"
-        )
+        raise InnerjudgeError.of("probes.columns", values.shape, known.shape, len(groups))
     if known.dtype != bool or np.isinf(values).any():
-        raise InnerjudgeError(
-            f"given labels of {known.dtype} and scores of which {np.isinf(values).sum()} are infinite, expected labels "
-            "true or false (which answers are good), and scores that are finite, or NaN where there is none"
-        )
+        raise InnerjudgeError.of("probes.promise-labels", known.dtype, np.isinf(values).sum())
     there = ~np.isnan(values)
     question = np.unique(np.array(groups, dtype=str)[there], return_inverse=True)[1]
     return Scored(values[there], known[there], question.astype(np.intp)), int((~there).sum())
@@ -233,7 +227,4 @@ def _check(risk: str, level: float, confidence: float | None) -> None:
             f"given level={level} and confidence={confidence}, expected numbers between 0 and 1, such as 0.05 and 0.95"
         )
     if risk == "wrong among kept" and confidence is None:
-        raise InnerjudgeError(
-            'given risk="wrong among kept" without a confidence, expected one: an average holds for losses that grow '
-            'with the threshold only, such as "kept and wrong"'
-        )
+        raise InnerjudgeError.of("probes.average-risk")

@@ -88,10 +88,7 @@ class PromisingReader(FeatureReader):
         if held is None:
             return None
         if held.fit != identity(self, held.model) or (known is not None and held.model != known.fingerprint):
-            raise InnerjudgeError(
-                f"given a {type(self).__name__} with the promise of another fit or model, expected its own: call "
-                "promise() after fit()"
-            )
+            raise InnerjudgeError.of("probes.other-promise", type(self).__name__)
         return held
 
 
@@ -113,11 +110,7 @@ def promise_on(
         truth = np.array([one.label == known for one, known in zip(said, truth.tolist(), strict=True)], dtype=bool)
         border = None if any(isinstance(one.score, list) for one in there) else judge.__dict__.get("threshold_") or 0.0
         if border is not None and any(one.label != (one.score > border) for one in there):  # type: ignore[operator]
-            raise InnerjudgeError(
-                f"given a judge whose verdict is not whether the score is above {border:g}, so that a score does not "
-                'say how sure it is, expected one with such a border: promise "lost good answers" or "passed bad '
-                'answers" instead'
-            )
+            raise InnerjudgeError.of("probes.no-border", border)
     scores = np.full(len(said), np.nan)
     scores[[one.score is not None for one in said]] = certainty([one.score for one in there], border)
     found = calibrate(scores, truth, groups, risk=asked.risk, level=asked.level, confidence=asked.confidence, seed=seed)
@@ -133,11 +126,7 @@ def end_along(judge: FeatureReader, along: str, among: Collection[str] | None = 
     (role,), ends = checked_roles([along]), _ENDS.keys() & {*judge.needs}
     early = {"hidden/prompt_end", "hidden/reasoning_start"}
     if len(ends) != 1 or _ENDS[min(ends)] != role.part or not {*judge.needs} <= early | ends:
-        raise InnerjudgeError(
-            f"given a {type(judge).__name__} that reads {', '.join(judge.needs)}, to be asked along {along}, expected "
-            "a judge of states that reads the end of that part, and nothing further: fit one on hidden/reasoning_end "
-            "for reasoning/..., on hidden/response_end for response/..."
-        )
+        raise InnerjudgeError.of("probes.reads-elsewhere", type(judge).__name__, ", ".join(judge.needs), along)
     name = States(along, "last").name
     if among is not None and name not in among:
         raise InnerjudgeError(f"given features without {name}, expected those to go along: extract --read '{name}'")

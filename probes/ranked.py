@@ -80,10 +80,7 @@ class RankedProbe(Linear):
         quality, z = labels.astype(np.float64), centred(x, groups)
         orders = Orders(quality, groups, self.loss, self.tau)
         if not orders.blocks:
-            raise InnerjudgeError(
-                f"given {len(set(groups))} questions of which none has answers of two qualities, expected at least "
-                "one: add candidates, or grades that differ"
-            )
+            raise InnerjudgeError.of("probes.all-equal", len(set(groups)))
         scale = np.sqrt((z**2).sum(axis=0) / max(len(z) - len(set(groups)), 1))
         z /= np.where(scale > 0, scale, 1.0)
         penalties = sorted(checked_candidates(self.candidates), reverse=True)

@@ -60,10 +60,7 @@ def register_judge(judge: _Judge) -> _Judge:
     name = judge.__name__
     known = _ours().get(name) or _theirs.get(name)
     if known is not None and known.__module__ != judge.__module__:
-        raise InnerjudgeError(
-            f"given a judge class {name} of {judge.__module__}, but {known.__module__} has one of that name, expected "
-            "another name: rename the class"
-        )
+        raise InnerjudgeError.of("probes.name-taken", name, judge.__module__, known.__module__)
     if name not in _ours():
         _theirs[name] = judge
     return judge

@@ -43,10 +43,7 @@ class RowJudge(LearningJudge):
 
     def __post_init__(self) -> None:
         if not len(self.positions) or (self.combine == "delta" and len(self.positions) > 2):
-            raise InnerjudgeError(
-                f"given positions={tuple(self.positions)}, combine={self.combine!r}, expected 'delta' of one or two "
-                "positions or 'concat' of any number"
-            )
+            raise InnerjudgeError.of("probes.positions", tuple(self.positions), self.combine)
         self.needs = tuple(f"hidden/{p}" for p in self.positions)
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
@@ -107,10 +104,7 @@ def choose_row(losses: Floats, groups: tuple[str, ...], prefer: ChooseRow) -> in
     Friedman, Olshen and Stone, Classification and Regression Trees, 1984.
     """
     if not len(losses):
-        raise InnerjudgeError(
-            "given no held-out items to choose a row by, expected at least two questions with both classes in the "
-            "others: name the row, such as row=-1"
-        )
+        raise InnerjudgeError.of("probes.no-held-out")
     mean = losses.mean(axis=0)
     best = int(np.flatnonzero(mean <= mean.min() + 1e-12)[0])
     if prefer == "best":
@@ -192,10 +186,7 @@ class RowSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             )
         if self.row is not None:
             if array.ndim < 2 or not -array.shape[1] <= self.row < array.shape[1]:
-                raise InnerjudgeError(
-                    f"given row={self.row} of {self.readout}, of shape {array.shape}, expected one of its second axis, "
-                    "or None for all numbers of an item"
-                )
+                raise InnerjudgeError.of("probes.row", self.row, self.readout, array.shape)
             array = array[:, self.row]
         return array.reshape(len(features), -1).astype(np.float64)
 

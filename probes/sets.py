@@ -117,10 +117,7 @@ class SemanticEntropyProbe(LogisticProbe):
         several = np.flatnonzero(sizes > 1)
         spread = np.array([semantic_entropy(clusters[code == k]) for k in range(len(sizes))])
         if not len(several) or np.ptp(spread[several]) == 0:
-            raise InnerjudgeError(
-                f"given {len(several)} questions with several answers, which all differ alike, expected at least two "
-                "that differ more and less: sample more answers to more questions"
-            )
+            raise InnerjudgeError.of("probes.equal-entropies", len(several))
         low, kept = spread < entropy_border(spread[several]), np.isin(code, several)
         super().fit(part.take(kept), low[code[kept]])
         self.n_excluded_ = len(features) - int(kept.sum())

@@ -36,10 +36,7 @@ def step_truths(labels: Sequence[Any], counts: npt.NDArray[np.int64]) -> tuple[B
     for label, count in zip(labels, counts.tolist(), strict=True):
         known = label if isinstance(label, Mapping) else {"steps": (label,) * count, "correct": label}
         if len(known["steps"]) != count:
-            raise InnerjudgeError(
-                f"given {len(known['steps'])} labels for {count} steps, expected one each: read step, step_end or "
-                "before_step of items with steps of their own"
-            )
+            raise InnerjudgeError.of("probes.steps", len(known["steps"]), count)
         items.append(False not in known["steps"] if known["correct"] is None else known["correct"])
         steps += known["steps"]
     correctness(np.array([one for one in steps if one is not None]))

@@ -45,10 +45,7 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
     """
     name = type(judge).__name__
     if registered_judges().get(name) is not type(judge):
-        raise InnerjudgeError(
-            f"given a {name} to save, which is not registered and could not be loaded, expected one of "
-            f"{', '.join(registered_judges())}: call register_judge({name}) first"
-        )
+        raise InnerjudgeError.of("probes.not-registered", name, ", ".join(registered_judges()))
     check_fitted(judge)
     promise = judge.promised()
     state = {a: getattr(judge, a) for a in judge.fitted if hasattr(judge, a)}
@@ -105,10 +102,7 @@ def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
         raw = foreign.parse_json(foreign.read_file(path / _HEADER, _HEADER_LIMIT))
         header = raw if isinstance(raw, dict) else {}
         if header.get("format") != FORMAT:
-            raise InnerjudgeError(
-                f"given {str(path)!r} with format {header.get('format')!r:.20}, expected format {FORMAT}: fit it again "
-                "with this version"
-            )
+            raise InnerjudgeError.of("probes.format", str(path), header.get("format"), FORMAT)
         name = header.get("judge")
         if not isinstance(name, str) or name not in registered_judges():
             raise InnerjudgeError(

@@ -73,10 +73,7 @@ class TunedLAGER(LAGER, LearningJudge):
         part, raw, excluded = self._training(features, labels)
         y = ratings(raw)
         if y.min() < min(self.values) or y.max() > max(self.values):
-            raise InnerjudgeError(
-                f"given human scores from {y.min():g} to {y.max():g}, expected them within values="
-                f"{tuple(self.values)}: for another scale pass values=..., or --scale to the commands"
-            )
+            raise InnerjudgeError.of("probes.beyond-values", y.min(), y.max(), tuple(self.values))
         self.weights_, self.losses_ = _tune(self, self._entries(part), y)
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self

@@ -61,10 +61,7 @@ class ValueJudge(ScaleJudge, ThresholdJudge):
         """
         require_type(features, Features, f"{type(self).__name__}.fit")
         if len(self.values) != 2:
-            raise InnerjudgeError(
-                f"given values={tuple(self.values)}, expected two, as (0, 1), to set a threshold between: grades need "
-                "none"
-            )
+            raise InnerjudgeError.of("probes.two-values", tuple(self.values))
         return super().fit(features, labels)
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
