@@ -7,7 +7,8 @@ from ...models.errors import InnerjudgeError, shown
 from . import options as o, say
 
 Rules = Literal[
-    "best-of-n", "majority", "top-maj", "weighted", "best-of-majority", "vec-cisc", "oracle", "random"
+    "best-of-n", "majority", "top-maj", "weighted", "borda", "deepconf", "best-of-majority", "vec-cisc",
+    "oracle", "random",
 ]  # fmt: skip
 
 
@@ -25,6 +26,8 @@ def select(
     alpha: float = 0.0,
     min_count: int = 1,
     reward: Literal["max", "mean", "sum"] = "max",
+    power: float = 0.5,
+    keep: float = 0.1,
     features: Path | None = None,
     clusters: int = 2,
     cluster_by: Literal["kmeans", "agglomerative"] = "kmeans",
@@ -47,7 +50,7 @@ def select(
     columns, gates = read_gated(scores, *typed, score=score, judge=judge, data=data)
     columns = columns.with_answers(answers)
     degrees, clustered = 1.0 if chosen else _temperature(temperature), rule == "vec-cisc"
-    named = Rule("weighted" if clustered else rule, k or 4, degrees, alpha, min_count, reward)
+    named = Rule("weighted" if clustered else rule, k or 4, degrees, alpha, min_count, reward, power, keep)
     vectors = load_vectors(features, columns) if clustered and features is not None else None
     how = Selection(
         rule=named, k=(k or 1) if rule == "best-of-majority" else 1, clusters=clusters if clustered else None,

@@ -11,8 +11,7 @@ from ..stats.statistic import SIGNED, Floats
 from .columns import Columns
 from .representatives import Vectors, representatives
 from .reranking import accuracy_against_n, interval, large_questions, orders
-from .rules import READ_SCORES, Rule
-from .votes import weighted_vote
+from .rules import READ_SCORES, Rule, pick
 
 #: Least random orders of a question's candidates behind VecCISC, which clusters each subset of each order anew.
 ORDERS = 20
@@ -152,7 +151,7 @@ def _vec_cisc(
                 answers = [columns.answers[i] for i in some]
                 chosen = set(representatives(answers, vectors[some], clusters=clusters, method="agglomerative"))
                 scores = [columns.scores[i] if j in chosen else None for j, i in enumerate(some)]
-                picked = some[weighted_vote(answers, scores, temperature=temperature)]
+                picked = some[pick(Rule("weighted", temperature=temperature), answers, scores).index]
                 credit[row, k] += bool(columns.correct[picked]) / len(drawn)
                 calls[k] += len(chosen) / len(drawn) / len(groups)
     return credit, calls

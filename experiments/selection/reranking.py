@@ -8,8 +8,8 @@ from ...models.errors import InnerjudgeError
 from ..data.splits import rows_by_group
 from ..stats.evidence import Evidence, degrees_of_freedom
 from ..stats.statistic import SHARE, Floats, Groups, Labels, Limits, Statistic, finite, ratio, require_same_length
-from .rules import READ_SCORES, Rule
-from .votes import Answers, Scores, softmax_weights
+from .rules import READ_SCORES, WEIGHTED, Rule
+from .votes import Answers, Scores
 
 #: Random orders of a question's candidates over which ties of a vote are averaged.
 ORDERS = 20
@@ -150,12 +150,11 @@ def _pick(codes: npt.NDArray[np.intp], scores: Floats, rule: Rule) -> npt.NDArra
     """The column that the rule picks in each row of ``codes`` and ``scores``, both ``[R, N]``."""
     if rule.name == "majority":
         return _vote(codes, np.ones(codes.shape))
-    if rule.name == "weighted":
+    if rule.name in WEIGHTED:
         voting = ~np.isnan(scores) & (codes >= 0)
-        none = ~voting.any(axis=1, keepdims=True)  # nobody to weigh: plain majority
-        lowest = scores[voting].min(initial=0.0)  # stands for the others, above no voter of the row; masked below
-        weights = softmax_weights(np.where(voting, scores, lowest), rule.temperature)
-        return _vote(np.where(voting | none, codes, -1), np.where(none, 1.0, np.where(voting, weights, 0.0)))
+        weights = rule.weights(np.where(voting, scores, np.nan))
+        none = ~weights.any(axis=1, keepdims=True)  # nobody to weigh: plain majority
+        return _vote(np.where(voting | none, codes, -1), np.where(none, 1.0, weights))
     if rule.name == "best-of-majority":
         return _gated(codes, scores, rule)
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, : 1 if rule.name == "best-of-n" else rule.k]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...models.errors import InnerjudgeError, shown
-from ..stats.statistic import finite
+from ..stats.statistic import Floats, finite
 from . import votes
 from .votes import REWARDS, Answers, Scores
 
@@ -19,7 +19,9 @@ class Rule:
 
     The ``k`` best candidates vote in ``"top-maj"``; ``temperature`` is that of the softmax in ``"weighted"``. In
     ``"best-of-majority"`` at least the share ``alpha`` and the number ``min_count`` of the candidates must give an
-    answer, whose score is the ``reward`` (``"max"``, ``"mean"`` or ``"sum"``) of theirs.
+    answer, whose score is the ``reward`` (``"max"``, ``"mean"`` or ``"sum"``) of theirs. In ``"borda"`` candidate ``r``
+    of ``N`` by score votes with the weight ``(N - r + 1) ** power`` (self-certainty, arXiv 2502.18581); in
+    ``"deepconf"`` the best share ``keep`` (scores from that quantile on) with their scores (arXiv 2508.15260).
 
     Example:
         >>> str(Rule("top-maj", k=4)), str(Rule("best-of-majority", min_count=2))
@@ -32,6 +34,8 @@ class Rule:
     alpha: float = 0.0
     min_count: int = 1
     reward: str = "max"
+    power: float = 0.5
+    keep: float = 0.1
 
     def __post_init__(self) -> None:
         if self.name not in RULES:
@@ -43,6 +47,24 @@ class Rule:
                 f"given alpha={self.alpha}, min_count={self.min_count} and reward={self.reward!r}, expected a share "
                 f"from 0 to 1, at least 1, and one of {', '.join(REWARDS)}"
             )
+        if not self.power >= 0 or not 0 < self.keep <= 1:
+            raise InnerjudgeError(f"given power={self.power} and keep={self.keep}, expected 0 or more and a share")
+
+    def weights(self, scores: Floats) -> Floats:
+        """Weights of votes in a rule of :data:`WEIGHTED`, ``[..., N]``; 0 where a score is NaN, which does not vote."""
+        voting = ~np.isnan(scores)
+        if self.name == "weighted":  # the lowest score stands for the others, above no voter of the row
+            lowest = scores[voting].min(initial=0.0)
+            found = votes.softmax_weights(np.where(voting, scores, lowest), self.temperature)
+        elif self.name == "borda":  # NaN ranks last
+            found = np.argsort(np.argsort(-scores, kind="stable"), kind="stable")
+            found = (scores.shape[-1] - found.astype(np.float64)) ** self.power
+        else:
+            if (scores[voting] < 0).any():
+                raise InnerjudgeError("given scores below 0 to vote with, expected confidences: use borda or weighted")
+            bar = np.nanquantile(np.where(voting.any(-1, keepdims=True), scores, 0), 1 - self.keep, -1, keepdims=True)
+            found = np.where(scores >= bar, scores, 0.0)
+        return np.where(voting, found, 0.0)
 
     def __str__(self) -> str:
         if self.name == "best-of-majority":
@@ -52,7 +74,9 @@ class Rule:
         return f"top-maj@{self.k}" if self.name == "top-maj" else self.name
 
 
-READ_SCORES = ("best-of-n", "top-maj", "weighted", "best-of-majority")
+#: Rules in which each candidate with an answer and a score votes with a weight.
+WEIGHTED = ("weighted", "borda", "deepconf")
+READ_SCORES = ("best-of-n", "top-maj", "best-of-majority", *WEIGHTED)
 RULES = (*READ_SCORES, "majority", "oracle", "random")
 
 
@@ -100,15 +124,17 @@ def pick(
             found = _voted(index, answers, best, f"votes, those of the best {len(best)}")
             silent = np.isnan(read).all()
             return Pick(index, found.why, "no candidate is scored: the first ones voted" if silent else found.fallback)
-        case "weighted":
-            index = votes.weighted_vote(answers, scores, temperature=rule.temperature)
+        case "weighted" | "borda" | "deepconf":
+            weights = rule.weights(np.where([answer is None for answer in answers], np.nan, read))
             voting = [k for k, answer in enumerate(answers) if answer is not None and np.isfinite(read[k])]
-            if not voting:
-                found = _voted(index, answers, range(len(answers)), "votes")
-                return _one(index, found.why, found.fallback or "no candidate with an answer is scored: plain majority")
-            weights, degrees = votes.softmax_weights(read[voting], rule.temperature), rule.temperature
-            mine = float(weights[[answers[k] == answers[index] for k in voting]].sum() / weights.sum())
-            return _one(index, f"{shown(answers[index])!r} has {mine:.3g} of the weight at temperature {degrees:.3g}")
+            if not weights.any():
+                found = _voted(votes.majority(answers), answers, range(len(answers)), "votes")
+                why = found.fallback or "no candidate with an answer is scored: plain majority"
+                return _one(found.index, found.why, why)
+            index = voting[votes.vote([answers[k] for k in voting], weights[voting].tolist())]
+            mine = float(weights[[answer == answers[index] for answer in answers]].sum() / weights.sum())
+            at = f" at temperature {rule.temperature:.3g}" if rule.name == "weighted" else ""
+            return _one(index, f"{shown(answers[index])!r} has {mine:.3g} of the weight{at}")
         case "best-of-majority":
             gate: Any = {"alpha": rule.alpha, "min_count": rule.min_count, "reward": rule.reward}
             gated = votes.best_of_majority(answers, scores, **gate, k=k)

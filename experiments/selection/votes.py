@@ -73,24 +73,6 @@ def top_maj_at_k(answers: Answers, scores: Scores, *, k: int) -> int:
     return best[majority([answers[i] for i in best])]
 
 
-def weighted_vote(answers: Answers, scores: Scores, *, temperature: float = 1.0) -> int:
-    """Vote with the weights ``softmax(scores / temperature)`` of the question (CISC).
-
-    ``temperature = 0`` is the best candidate among those with an answer; ``temperature = inf`` is majority among the
-    scored candidates. Where no candidate that has an answer is scored, this is plain majority.
-
-    Source:
-        CISC: weights by within-question softmax, the answer of the greatest summed weight.
-    """
-    if not temperature >= 0:
-        raise InnerjudgeError(f"given the temperature {temperature}, expected 0 or more")
-    array = finite(scores)
-    votes = [i for i, answer in enumerate(answers) if answer is not None and np.isfinite(array[i])]
-    if not votes:
-        return majority(answers)
-    return votes[vote([answers[i] for i in votes], softmax_weights(array[votes], temperature).tolist())]
-
-
 def softmax_weights(scores: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:
     """Softmax over the last axis without its normaliser (which no vote depends on); both limits are exact."""
     gap = np.asarray(scores - scores.max(axis=-1, keepdims=True), dtype=np.float64)

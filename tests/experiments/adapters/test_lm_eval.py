@@ -13,7 +13,8 @@ import yaml
 from innerjudge import Judge
 from innerjudge.experiments.adapters.lm_eval import BestOfMajority, BestOfN, WeightedVote
 from innerjudge.experiments.data.answers import normalise
-from innerjudge.experiments.selection.votes import best_of_majority, best_of_n, majority, weighted_vote
+from innerjudge.experiments.selection.rules import Rule, pick
+from innerjudge.experiments.selection.votes import best_of_majority, best_of_n, majority
 from innerjudge.models import reference as built_in
 from innerjudge.models.reference.solve import final_answer
 
@@ -24,6 +25,10 @@ WEIGHTS = Path(built_in.__file__).parent / "weights"
 PATTERN = r"</think>\s*(?:ok|slip)?\s*(\d+)\s*$"
 REPEATS = 4
 TOO_LONG = "12 " * 2000
+
+
+def weighted_vote(answers: Any, scores: Any, *, temperature: float = 1.0) -> int:
+    return pick(Rule("weighted", temperature=temperature), answers, scores).index
 
 
 def task_of(folder: Path, judge: Path, out: Path) -> str:

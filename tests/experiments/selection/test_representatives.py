@@ -7,14 +7,17 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from innerjudge.experiments.selection.columns import Columns
 from innerjudge.experiments.selection.representatives import METHODS, representatives
-from innerjudge.experiments.selection.rules import Rule
+from innerjudge.experiments.selection.rules import Rule, pick
 from innerjudge.experiments.selection.select_job import Selection, select
-from innerjudge.experiments.selection.votes import weighted_vote
 from innerjudge.models.errors import InnerjudgeError
 
 #: Two bundles in answer 7 (near the x and the y axis), one trace of 8, and one unparsable.
 ANSWERS = ["7", "7", "7", "7", "7", "8", None]
 VECTORS = np.array([[1, 0.1], [1, 0], [1, -0.1], [0.1, 3], [0, 3], [5, 5], [9, 9]], dtype=float)
+
+
+def weighted_vote(answers: Any, scores: Any, *, temperature: float = 1.0) -> int:
+    return pick(Rule("weighted", temperature=temperature), answers, scores).index
 
 
 @pytest.mark.parametrize("method", METHODS)

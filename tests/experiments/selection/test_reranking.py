@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from innerjudge.experiments.selection.reranking import accuracy_against_n, credits, selection_accuracy
-from innerjudge.experiments.selection.rules import RULES, Rule, pick
+from innerjudge.experiments.selection.rules import RULES, WEIGHTED, Rule, pick
+from innerjudge.experiments.selection.votes import majority, vote
 from innerjudge.models.errors import InnerjudgeError
 
 ANSWERS = ["7", "8", "8", "5", "5", "6"]
@@ -65,9 +66,10 @@ drawn = st.lists(
     max_size=6,
 )
 rules = st.builds(
-    Rule, st.sampled_from(["best-of-n", "majority", "top-maj", "weighted", "best-of-majority"]), k=st.integers(1, 4),
-    temperature=st.sampled_from([0.0, 0.3, 1.0, inf]), alpha=st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 1.0]),
-    min_count=st.integers(1, 3), reward=st.sampled_from(["max", "mean", "sum"]),
+    Rule, st.sampled_from(["best-of-n", "majority", "top-maj", "weighted", "borda", "best-of-majority"]),
+    k=st.integers(1, 4), temperature=st.sampled_from([0.0, 0.3, 1.0, inf]),
+    alpha=st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 1.0]),
+    min_count=st.integers(1, 3), reward=st.sampled_from(["max", "mean", "sum"]), power=st.sampled_from([0.0, 0.5, 3.0]),
 )  # fmt: skip
 
 
@@ -90,6 +92,29 @@ def test_the_fast_rules_equal_the_plain_ones_on_every_order(
             for o in orders.tolist()
         ]
         assert fast[n - 1] == pytest.approx(np.mean(plain))
+
+
+@pytest.mark.parametrize("name", ["borda", "deepconf"])
+def test_votes_of_published_weights_equal_plain_ones(name: str) -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        n = int(rng.integers(1, 9))
+        answers = [["7", "8", "9", None][k] for k in rng.integers(4, size=n)]
+        scores = [None if s > 0.9 else float(s) for s in rng.random(n)]
+        rule = Rule(name, power=0.5, keep=0.4)
+        voting = [k for k in range(n) if answers[k] is not None and scores[k] is not None]
+        weights = [0.0] * n
+        if name == "borda":
+            for rank, k in enumerate(sorted(voting, key=lambda k: -scores[k]), start=1):  # type: ignore[operator]
+                weights[k] = (n - rank + 1) ** 0.5
+        elif voting:
+            bar = np.percentile([scores[k] for k in voting], 60)  # type: ignore[arg-type]
+            weights = [s if k in voting and s >= bar else 0.0 for k, s in enumerate(scores)]  # type: ignore[misc, operator]
+        first = vote([answers[k] for k in voting], [weights[k] for k in voting]) if voting else 0
+        plain = voting[first] if voting else majority(answers)
+        assert pick(rule, answers, scores).index == plain
+        fast = credits(answers, scores, np.arange(n) == plain, rule=rule, n_max=n, orders=np.arange(n)[None])
+        assert fast[-1] == 1
 
 
 def test_curve_approaches_the_exact_expectation() -> None:
@@ -121,7 +146,7 @@ def test_curve_ends_at_the_selection_accuracy(name: str) -> None:
     answers = ["abcdeb"[i % 5] if i % 8 else None for i in range(n)]
     correct, groups = (rng.random(n) < 0.4).tolist(), [f"q{i // 8}" for i in range(n)]
     rule = Rule(name, k=1)
-    if name in ("majority", "weighted"):  # no ties: one answer leads in each question
+    if name in ("majority", *WEIGHTED):  # no ties: one answer leads in each question
         answers = ["ab"[i % 8 > 4] for i in range(n)]
         correct = [a == "a" and i < 24 for i, a in enumerate(answers)]
     each = accuracy_against_n(answers, scores, correct, groups, rule=rule, n_orders=20, seed=0)

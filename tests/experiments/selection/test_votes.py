@@ -3,18 +3,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from math import exp, inf, nan
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from innerjudge.experiments.selection.reranking import selection_accuracy
-from innerjudge.experiments.selection.rules import Rule
-from innerjudge.experiments.selection.votes import best_of_n, majority, ranking, top_maj_at_k, vote, weighted_vote
+from innerjudge.experiments.selection.rules import Rule, pick
+from innerjudge.experiments.selection.votes import best_of_n, majority, ranking, top_maj_at_k, vote
 from innerjudge.models.errors import InnerjudgeError
 
 Candidates = list[tuple[str | None, float | None]]
 answer = st.sampled_from(["7", "8", "9", None])
 score = st.none() | st.just(nan) | st.integers(-3, 3).map(float)
 candidates: st.SearchStrategy[Candidates] = st.lists(st.tuples(answer, score), min_size=1, max_size=8)
+
+
+def weighted_vote(answers: Any, scores: Any, *, temperature: float = 1.0) -> int:
+    return pick(Rule("weighted", temperature=temperature), answers, scores).index
 
 
 def columns(drawn: Candidates) -> tuple[list[str | None], list[float | None]]:
@@ -54,6 +60,34 @@ def test_weighted_vote_by_hand() -> None:
     assert exp(1 / 1.4426) < 2.0001 < exp(1 / 1.4425) + 1e-4  # the switch is at T = 1 / ln 2 = 1.4427
     assert weighted_vote(answers, scores, temperature=1.44) == 0
     assert weighted_vote(answers, scores, temperature=1.45) == 1
+
+
+def test_borda_votes_by_hand() -> None:
+    # Of 4 candidates, power .5: 2, 1.7321, 1.4142, 1. "8" has ranks 2 and 4 (2.7321), "7" rank 1 (2), "9" rank 3.
+    answers, scores = ["7", "8", "9", "8"], [0.9, 0.8, 0.7, 0.6]
+    np.testing.assert_allclose(Rule("borda").weights(np.array(scores)), [2, 1.7321, 1.4142, 1], rtol=1e-4)
+    assert pick(Rule("borda"), answers, scores).index == 1
+    assert pick(Rule("borda"), answers, scores).why == "'8' has 0.445 of the weight"  # 2.7321 of 6.1463
+    # Power 3: 64, 27, 8, 1. "8" has 28.
+    assert pick(Rule("borda", power=3.0), answers, scores).index == 0
+    # An answer that cannot be read ranks last: 3 and 2 ** .5 of 3 candidates.
+    np.testing.assert_allclose(Rule("borda").weights(np.array([np.nan, 0.1, 0.2])), [0, 2**0.5, 3**0.5])
+    assert pick(Rule("borda"), [None, "7", "7"], [9.0, None, None]).index == 1
+
+
+def test_deepconf_votes_by_hand() -> None:
+    # Confidences 2, 3, 4, 5, 8: the 90th percentile is 6.8 and the 10th 2.4 (numpy's, linear between two).
+    scores, answers = [2.0, 3, 4, 5, 8], ["7", "8", "8", "8", "7"]
+    np.testing.assert_array_equal(Rule("deepconf").weights(np.array(scores)), [0, 0, 0, 0, 8])
+    np.testing.assert_array_equal(Rule("deepconf", keep=0.9).weights(np.array(scores)), [0, 3, 4, 5, 8])
+    assert pick(Rule("deepconf"), answers, scores).index == 4  # 8 alone votes
+    assert pick(Rule("deepconf", keep=0.9), answers, scores).index == 1  # 12 against 8
+    with pytest.raises(InnerjudgeError, match=r"scores below 0 .*expected confidences"):
+        pick(Rule("deepconf"), answers, [-1.0, *scores[1:]])
+    with pytest.raises(InnerjudgeError, match="power=-1"):
+        Rule("borda", power=-1)
+    with pytest.raises(InnerjudgeError, match=r"keep=0\.0"):
+        Rule("deepconf", keep=0.0)
 
 
 def test_weighted_vote_of_unscored_and_unparsable() -> None:
