@@ -151,10 +151,9 @@ def _pick(codes: npt.NDArray[np.intp], scores: Floats, rule: Rule) -> npt.NDArra
     if rule.name == "majority":
         return _vote(codes, np.ones(codes.shape))
     if rule.name in WEIGHTED:
-        voting = ~np.isnan(scores) & (codes >= 0)
-        weights = rule.weights(np.where(voting, scores, np.nan))
+        weights = rule.weights(np.where(codes >= 0, scores, np.nan))
         none = ~weights.any(axis=1, keepdims=True)  # nobody to weigh: plain majority
-        return _vote(np.where(voting | none, codes, -1), np.where(none, 1.0, weights))
+        return _vote(np.where((weights > 0) | none, codes, -1), np.where(none, 1.0, weights))
     if rule.name == "best-of-majority":
         return _gated(codes, scores, rule)
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, : 1 if rule.name == "best-of-n" else rule.k]

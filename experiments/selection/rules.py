@@ -126,8 +126,8 @@ def pick(
             return Pick(index, found.why, "no candidate is scored: the first ones voted" if silent else found.fallback)
         case "weighted" | "borda" | "deepconf":
             weights = rule.weights(np.where([answer is None for answer in answers], np.nan, read))
-            voting = [k for k, answer in enumerate(answers) if answer is not None and np.isfinite(read[k])]
-            if not weights.any():
+            voting = np.flatnonzero(weights > 0).tolist()
+            if not voting:
                 found = _voted(votes.majority(answers), answers, range(len(answers)), "votes")
                 why = found.fallback or "no candidate with an answer is scored: plain majority"
                 return _one(found.index, found.why, why)

@@ -110,6 +110,7 @@ def test_votes_of_published_weights_equal_plain_ones(name: str) -> None:
         elif voting:
             bar = np.percentile([scores[k] for k in voting], 60)  # type: ignore[arg-type]
             weights = [s if k in voting and s >= bar else 0.0 for k, s in enumerate(scores)]  # type: ignore[misc, operator]
+        voting = [k for k in voting if weights[k]]
         first = vote([answers[k] for k in voting], [weights[k] for k in voting]) if voting else 0
         plain = voting[first] if voting else majority(answers)
         assert pick(rule, answers, scores).index == plain
