@@ -57,8 +57,8 @@ class Rule:
             lowest = scores[voting].min(initial=0.0)
             found = votes.softmax_weights(np.where(voting, scores, lowest), self.temperature)
         elif self.name == "borda":  # NaN ranks last
-            found = np.argsort(np.argsort(-scores, kind="stable"), kind="stable")
-            found = (scores.shape[-1] - found.astype(np.float64)) ** self.power
+            rank = np.argsort(np.argsort(-scores, kind="stable"), kind="stable")
+            found = np.float_power(scores.shape[-1] - rank, self.power)
         else:
             if (scores[voting] < 0).any():
                 raise InnerjudgeError("given scores below 0 to vote with, expected confidences: use borda or weighted")
