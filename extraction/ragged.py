@@ -18,6 +18,17 @@ def finite_rows(rows: Array) -> npt.NDArray[np.bool_]:
     return np.asarray(np.isfinite(rows.sum(axis=tuple(range(1, rows.ndim)), dtype=np.float64)))
 
 
+def runs(sizes: npt.NDArray[np.int64], most: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Places of items that follow one another, of about ``most`` in all at a time or of one item that is larger.
+
+    >>> [run.tolist() for run in runs(np.array([3, 4, 2, 20, 1]), 10)]
+    [[0, 1, 2], [3], [4]]
+    """
+    ends = np.cumsum(sizes)
+    cuts = np.flatnonzero(np.diff((ends - 1) // max(most, 1))) + 1
+    return filter(len, np.split(np.arange(len(sizes)), cuts))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Ragged:
     """Rows of ``n`` items, one item after another, without padding: ``values [N, ...]``, float32.
@@ -70,6 +81,11 @@ class Ragged:
         if not -n <= item < n:
             raise IndexError(f"given item {item} of {n}")
         return self.values[self.offsets[item % n] : self.offsets[item % n + 1]]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape ``(N, ...)`` of all rows."""
+        return self.values.shape
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:

@@ -35,7 +35,8 @@ class Encoder(Head):
 
     def start(self, read: int, generator: torch.Generator) -> torch.Tensor:
         """Initial weights, as torch draws them from its own generator."""
-        return parameters_to_vector(_Transformer(self, read).parameters()).detach()
+        with torch.device("cpu"):
+            return parameters_to_vector(_Transformer(self, read).parameters()).detach()
 
     def outputs(
         self, weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor, *, mean: bool = False
@@ -81,7 +82,7 @@ class _Transformer(torch.nn.Module):
 
     def forward(self, x: torch.Tensor, counts: torch.Tensor, mean: bool) -> torch.Tensor:
         z = pad_sequence(self.read(x).split(counts.tolist()), batch_first=True)
-        place = torch.arange(z.shape[1])
+        place = torch.arange(z.shape[1], device=z.device)
         absent, later = place >= counts[:, None], place > place[:, None] if self.causal else None
         for block in self.blocks:
             z = block(z, src_mask=later, src_key_padding_mask=absent if absent.any() else None)

@@ -161,9 +161,9 @@ def sizes_of(features: "Features", names: Iterable[str]) -> Sizes:
     """The lengths that features tell about their model, from the readouts ``names``."""
     found: Sizes = {"numbers": sum(math.prod(features[name].shape[1:]) for name in names if name in features.arrays)}
     whole = features.provenance.last_block is None
-    for name, rows in ((name, features.ragged[name].values) for name in names if name in features.ragged):
-        if name.startswith("hidden/") and rows.ndim == 3:
-            found |= {"width": rows.shape[2]}
+    for name, shape in ((name, features.ragged[name].shape) for name in names if name in features.ragged):
+        if name.startswith("hidden/") and len(shape) == 3:
+            found |= {"width": shape[2]}
     for name, array in ((name, features.arrays[name]) for name in names if name in features.arrays):
         if name.startswith("hidden/") and array.ndim == 3:
             found |= {"width": array.shape[2]}

@@ -1,6 +1,5 @@
 """Probes of many states per item: a head on each token or step, pooled to one number per item."""
 
-import math
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -11,6 +10,7 @@ import torch
 from scipy.special import expit
 
 from ..extraction.features import Features
+from ..extraction.ragged import Ragged
 from ..extraction.readouts import Reduce, States
 from ..models.errors import InnerjudgeError
 from .description import derived
@@ -19,7 +19,7 @@ from .estimator import parameters
 from .fitted_arrays import Array, Forms
 from .judge import LearningJudge, Scores
 from .labels import Floats, correctness
-from .pooled_fit import WITHIN, Each, Loss, Pool, StatesOfItems, learn, score
+from .pooled_fit import WITHIN, Each, LabelledStates, Loss, Pool, StatesOfItems, learn, place, score
 from .row_judge import rows_at
 from .steps import by_item, one_a_step, step_truths
 
@@ -30,10 +30,8 @@ def step_scores(probe: "PooledProbe", features: Features) -> list[Floats] | None
     """Probability that each step is right, where there is one state a step."""
     if not one_a_step(probe.role, probe.reduce):
         return None
-    states, counts = _states(features, probe)
-    return by_item(
-        expit(score(probe._head, probe.weights_, states, counts, (probe.mean_, probe.scale_), each=True)), counts
-    )
+    items = _states(features, probe, (probe.mean_, probe.scale_))
+    return by_item(expit(score(probe._head, probe.weights_, items, each=True)), items.counts)
 
 
 @parameters
@@ -76,6 +74,7 @@ class PooledProbe(LearningJudge):
         patience: Number of epochs without a lower loss after which training stops.
         batch: Least number of items per step; of states with ``each="state"``.
         seed: Draws the first weights, the order of questions, and which are held out.
+        device: Where it learns, as torch names it: ``"cpu"``, ``"cuda:1"``. It scores on the CPU.
 
     Attributes:
         weights_: All weights and biases, layer by layer.
@@ -114,6 +113,7 @@ class PooledProbe(LearningJudge):
     patience: int = 5
     batch: int = 16
     seed: int = 0
+    device: str = "cpu"
 
     standardises = derived(lambda self: self.standardise)
     _head = derived(head_of)
@@ -157,7 +157,7 @@ class PooledProbe(LearningJudge):
         and no question has both.
         """
         part, values, excluded = self._training(features, labels)
-        items = _items(self, part, values)
+        items, on = _items(self, part, values), place(self.device)
         within = self.loss in WITHIN
         if within and not items.mixed():
             raise InnerjudgeError(
@@ -166,7 +166,7 @@ class PooledProbe(LearningJudge):
         sides = items.split(self.seed, mixed=within)
         if self.standardise:
             items.standardise(sides[0])
-        with torch.random.fork_rng(devices=[]):  # what is dropped is drawn from it
+        with torch.random.fork_rng([on] if on.type == "cuda" else []):  # what is dropped is drawn from it
             torch.manual_seed(self.seed)
             self.weights_ = learn(self._head, items, self, *sides)
         self.mean_, self.scale_ = items.mean, items.scale
@@ -174,27 +174,30 @@ class PooledProbe(LearningJudge):
         return self
 
     def _scores(self, features: Features) -> Scores:
-        states, counts = _states(features, self)
-        return score(self._head, self.weights_, states, counts, (self.mean_, self.scale_))
+        return score(self._head, self.weights_, _states(features, self, (self.mean_, self.scale_)))
 
     def _unreadable(self, features: Features) -> dict[str, str]:
-        _, counts = _states(features, self)
-        return {features.ids[k]: f"no {self.role}" for k in np.flatnonzero(counts == 0)}
+        return {features.ids[k]: f"no {self.role}" for k in np.flatnonzero(_held(features, self).counts == 0)}
 
 
-def _items(probe: PooledProbe, features: Features, labels: npt.NDArray[Any]) -> StatesOfItems:
-    states, counts = _states(features, probe)
-    right, told = step_truths(labels.tolist(), counts) if probe.each == "step" else (correctness(labels), None)
-    return StatesOfItems(states, counts, features.groups, right, told)
+def _items(probe: PooledProbe, features: Features, labels: npt.NDArray[Any]) -> LabelledStates:
+    held = _held(features, probe)
+    right, told = step_truths(labels.tolist(), held.counts) if probe.each == "step" else (correctness(labels), None)
+    return LabelledStates(held, features.groups, right, told, _rows(held, features, probe))
 
 
-def _states(features: Features, probe: PooledProbe) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """States of all items ``[N, F]``, and how many each item has."""
+def _states(features: Features, probe: PooledProbe, scaled: tuple[Floats, Floats]) -> StatesOfItems:
+    held = _held(features, probe)
+    return StatesOfItems(held, _rows(held, features, probe), scaled)
+
+
+def _held(features: Features, probe: PooledProbe) -> Ragged:
+    """The states of each item, one where the readout has one an item."""
     name = probe.needs[0]
-    if name in features.ragged:
-        rows, counts = features.ragged[name].values, features.ragged[name].counts
-    else:
-        rows, counts = features[name], np.ones(len(features), np.int64)
-    if probe.rows is not None and probe._kept is None:
-        rows = rows[:, rows_at(probe.rows, rows.shape[1], features.provenance)]
-    return rows.reshape(len(rows), math.prod(rows.shape[1:])), counts
+    return features.ragged[name] if name in features.ragged else Ragged(features[name], np.arange(len(features) + 1))
+
+
+def _rows(held: Ragged, features: Features, probe: PooledProbe) -> list[int] | None:
+    """The rows of the states to take, where shares of the depth say so."""
+    shares = probe.rows is not None and probe._kept is None
+    return rows_at(probe.rows or (), held.shape[1], features.provenance) if shares else None

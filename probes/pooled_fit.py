@@ -1,7 +1,9 @@
 """How a :class:`.pooled.PooledProbe` pools the outputs of a head, and learns from batches of whole questions."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +14,8 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.preprocessing import StandardScaler
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
 
-from ..models.errors import InnerjudgeError
+from ..extraction.ragged import Ragged, runs
+from ..models.errors import InnerjudgeError, one_line
 from .labels import Bools, Floats, Ints
 
 if TYPE_CHECKING:
@@ -37,7 +40,8 @@ def pool(out: torch.Tensor, counts: torch.Tensor, how: Pool, window: int = 10) -
 
     For the two with :math:`a`, the first half of the outputs are values and the second half :math:`a`.
     """
-    item = torch.arange(len(counts)).repeat_interleave(counts)
+    count = partial(torch.arange, device=out.device)
+    item = count(len(counts)).repeat_interleave(counts)
     ends = counts.cumsum(0)
     heads = out.shape[1] // 2 if how in ("gated", "attention") else out.shape[1]
     values, more = out[:, :heads], out[:, heads:]
@@ -48,9 +52,9 @@ def pool(out: torch.Tensor, counts: torch.Tensor, how: Pool, window: int = 10) -
     if how == "rolling":
         starts, length = ends - counts, counts.clamp(max=window)
         windows = counts - length + 1
-        owner = torch.arange(len(counts)).repeat_interleave(windows)
-        first = starts[owner] + torch.arange(len(owner)) - (windows.cumsum(0) - windows)[owner]
-        place = torch.arange(window)
+        owner = count(len(counts)).repeat_interleave(windows)
+        first = starts[owner] + count(len(owner)) - (windows.cumsum(0) - windows)[owner]
+        place = count(window)
         inside = (place < length[owner][:, None])[..., None]
         picked = values[(first[:, None] + place).clamp(max=len(values) - 1)]
         return _extreme((picked * inside).sum(dim=1) / length[owner][:, None], owner, len(counts), "min").mean(dim=1)
@@ -106,8 +110,9 @@ class Head:
         return sum((a + 1) * b for a, b in self.layers(read))
 
     def start(self, read: int, generator: torch.Generator) -> torch.Tensor:
-        """Initial weights, drawn as in ``torch.nn.Linear``."""
-        drawn = [(torch.rand((a + 1) * b, generator=generator) * 2 - 1) * a**-0.5 for a, b in self.layers(read)]
+        """Initial weights on the CPU, drawn as in ``torch.nn.Linear``."""
+        draw = partial(torch.rand, generator=generator, device="cpu")
+        drawn = [(draw((a + 1) * b) * 2 - 1) * a**-0.5 for a, b in self.layers(read)]
         return torch.cat(drawn)
 
     def outputs(self, weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
@@ -122,18 +127,57 @@ class Head:
         return pool(self.outputs(weights, x, counts), counts, self.how, self.window)
 
 
+def place(device: str) -> torch.device:
+    """The device of this name; ``InnerjudgeError`` if there is none."""
+    try:
+        return torch.zeros(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise InnerjudgeError(f"given {device=}, expected one of this machine's: {one_line(error)}") from None
+
+
 Loss = Literal["bce", "brier", "pairwise", "listwise"]
 #: Losses that compare the items of a question.
 WITHIN = ("pairwise", "listwise")
 Each = Literal["item", "state", "both", "step"]
 #: Share of the questions that say when to stop.
 _HELD_OUT = 0.2
-#: States that are standardised, or scored, at once.
-_CHUNK = 1 << 14
+#: Numbers of states that are standardised, or scored, at once.
+_NUMBERS = 1 << 22
 
 
 class StatesOfItems:
-    """Labelled items to learn from: states ``[N, F]``, one item after another, and ``counts`` of each.
+    """The states of items, of which some ``rows`` (``None``: all) are put side by side, ``[N, F]``.
+
+    ``held`` are those of each item, in memory or on the disk: no more of them is in memory than is read at a time.
+    """
+
+    def __init__(
+        self, held: Ragged, rows: Sequence[int] | None = None, scaled: tuple[Floats, Floats] | None = None
+    ) -> None:
+        self.held, self.counts, self._rows = held, held.counts, rows
+        axis = [*held.shape[1:2], 1][0] if rows is None else len(rows)
+        self.width = axis * math.prod(held.shape[2:])
+        self.mean, self.scale = (np.zeros(self.width), np.ones(self.width)) if scaled is None else scaled
+
+    def states(self, items: Ints) -> npt.NDArray[np.float32]:
+        """States of some items, ``[N, F]``."""
+        found = self.held.take(items).values
+        return (found if self._rows is None else found[:, self._rows]).reshape(len(found), self.width)
+
+    def read(
+        self, items: Ints, kind: Any = np.float32, device: torch.device | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Standardised states of some items, as numbers of this ``kind``, and how many each has."""
+        states = (self.states(items) - self.mean.astype(kind)) / self.scale.astype(kind)
+        return torch.from_numpy(states).to(device), torch.from_numpy(self.counts[items]).to(device)
+
+    def runs(self, items: Ints) -> Iterator[Ints]:
+        """Some items after others, as many at a time as may be in memory at once."""
+        return (items[run] for run in runs(self.counts[items] * self.width, _NUMBERS))
+
+
+class LabelledStates(StatesOfItems):
+    """Items to learn from; ``right`` says whether each is, ``groups`` of which question.
 
     ``told`` ``[N]`` says of each state whether it is right, NaN where that is unknown; without, states have their
     item's label.
@@ -141,17 +185,15 @@ class StatesOfItems:
 
     def __init__(
         self,
-        states: npt.NDArray[np.float32],
-        counts: npt.NDArray[np.int64],
+        held: Ragged,
         groups: tuple[str, ...],
         right: Bools,
         told: Floats | None = None,
+        rows: Sequence[int] | None = None,
     ) -> None:
-        self.states, self.counts, self.right = states, counts, right
-        self.told = np.repeat(right, counts).astype(np.float64) if told is None else told
+        super().__init__(held, rows)
+        self.right, self.told = right, np.repeat(right, self.counts).astype(np.float64) if told is None else told
         self.groups: Ints = np.unique(np.array(groups), return_inverse=True)[1]
-        self._starts = np.concatenate(([0], np.cumsum(counts)))
-        self.mean, self.scale = np.zeros(states.shape[1]), np.ones(states.shape[1])
 
     def mixed(self, items: Bools | slice = slice(None)) -> bool:
         """Whether some question has both right and wrong items, among all of them or some."""
@@ -160,25 +202,19 @@ class StatesOfItems:
 
     def standardise(self, items: Bools) -> None:
         """Set mean and scale from the states of some items."""
-        rows, scaler = np.flatnonzero(np.repeat(items, self.counts)), StandardScaler()
-        for some in np.array_split(rows, 1 + len(rows) // _CHUNK):
-            scaler.partial_fit(self.states[some])
+        scaler = StandardScaler()
+        for some in self.runs(np.flatnonzero(items)):
+            scaler.partial_fit(self.states(some))
         self.mean, self.scale = scaler.mean_, scaler.scale_
 
-    def rows(self, items: Ints) -> Ints:
-        """Where the states of some items are."""
-        return np.concatenate([np.arange(self._starts[k], self._starts[k + 1]) for k in items])
-
-    def read(self, items: Ints) -> tuple[torch.Tensor, torch.Tensor]:
-        """Standardised states of some items, and how many each has."""
-        rows = self.rows(items)
-        states = (self.states[rows] - self.mean.astype(np.float32)) / self.scale.astype(np.float32)
-        return torch.from_numpy(states), torch.from_numpy(self.counts[items])
+    def told_of(self, items: Ints) -> torch.Tensor:
+        """What is known of each state of some items."""
+        return torch.from_numpy(np.concatenate([self.told[self.held.offsets[k] :][: self.counts[k]] for k in items]))
 
     def batches(self, items: Ints, size: int, generator: torch.Generator, *, states: bool = False) -> Iterator[Ints]:
         """Yield all items once, by whole questions, in batches of at least ``size`` items or states (but the last)."""
         own, place = np.unique(self.groups[items], return_inverse=True)
-        rank = torch.randperm(len(own), generator=generator).numpy()[place]
+        rank = torch.randperm(len(own), generator=generator, device="cpu").numpy()[place]
         batch: list[Ints] = []
         for one in np.split(items[np.argsort(rank, kind="stable")], np.cumsum(np.bincount(rank))[:-1]):
             batch.append(one)
@@ -206,13 +242,13 @@ class StatesOfItems:
         return sides if both else (everything, ~everything)
 
 
-def learn(head: Head, items: StatesOfItems, recipe: "PooledProbe", learned: Bools, held_out: Bools) -> Floats:
+def learn(head: Head, items: LabelledStates, recipe: "PooledProbe", learned: Bools, held_out: Bools) -> Floats:
     """The weights with the lowest loss on the items held out; those of the last epoch, if there are none.
 
-    The parameters of the probe ``recipe`` say how they are learned.
+    The parameters of the probe ``recipe`` say how they are learned, and where.
     """
     generator = torch.Generator().manual_seed(recipe.seed)
-    weights = head.start(items.states.shape[1], generator).requires_grad_()
+    weights = head.start(items.width, generator).to(recipe.device).requires_grad_()
     optimizer = torch.optim.AdamW([weights], lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     by_state = recipe.each in ("state", "step")
     right = items.told[np.repeat(learned, items.counts)] if by_state else items.right[learned]
@@ -238,13 +274,13 @@ def learn(head: Head, items: StatesOfItems, recipe: "PooledProbe", learned: Bool
         raise InnerjudgeError(
             f"given learning_rate={recipe.learning_rate}, with which the loss is no number, expected a lower one"
         )
-    return best.double().numpy()
+    return best.cpu().double().numpy()
 
 
 def _loss(
     head: Head,
     weights: torch.Tensor,
-    items: StatesOfItems,
+    items: LabelledStates,
     some: Ints,
     recipe: "PooledProbe",
     weigh: float,
@@ -254,7 +290,13 @@ def _loss(
 
     With ``each="both"``, ``progress`` is the share of the items' own loss, and the states' is the rest.
     """
-    (x, counts), right = items.read(some), torch.from_numpy(items.right[some])
+    share = {"item": 1.0, "both": progress}.get(recipe.each, 0.0)
+    logits, values = list[torch.Tensor](), list[torch.Tensor]()
+    for part in [some] if torch.is_grad_enabled() else items.runs(some):
+        read = items.read(part, device=weights.device)
+        logits += [head.pooled(weights, *read)] if share else []
+        values += [_values(head, weights, *read)] if share < 1 else []
+    right = torch.from_numpy(items.right[some]).to(weights.device)
 
     def loss(logits: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         weight = torch.where(right, weigh, 1.0)
@@ -263,16 +305,15 @@ def _loss(
         return binary_cross_entropy_with_logits(logits, right.float(), weight)
 
     if recipe.loss in WITHIN:
-        question = torch.from_numpy(items.groups[some])
-        return _within(head.pooled(weights, x, counts), question[:, None] == question, right, recipe.loss)
-    share = {"item": 1.0, "both": progress}.get(recipe.each, 0.0)
-    found = share * loss(head.pooled(weights, x, counts), right) if share else x.new_zeros(())
+        question = torch.from_numpy(items.groups[some]).to(weights.device)
+        return _within(torch.cat(logits), question[:, None] == question, right, recipe.loss)
+    found = share * loss(torch.cat(logits), right) if share else weights.new_zeros(())
     if share < 1:
-        states, told = _values(head, weights, x, counts), torch.from_numpy(items.told[items.rows(some)])
+        told = items.told_of(some).to(weights.device)
         known = ~told.isnan()
         if not known.any():
             return None
-        found = found + (1 - share) * loss(states[known], told[known] == 1)
+        found = found + (1 - share) * loss(torch.cat(values)[known], told[known] == 1)
     return found
 
 
@@ -295,27 +336,9 @@ def _within(logits: torch.Tensor, same: torch.Tensor, right: torch.Tensor, loss:
 
 
 @torch.no_grad()
-def score(
-    head: Head,
-    weights: Floats,
-    states: npt.NDArray[np.float32],
-    counts: npt.NDArray[np.int64],
-    scaled: tuple[Floats, Floats],
-    *,
-    each: bool = False,
-) -> Floats:
-    """Scores ``[n]`` of items, or ``[N]`` of ``each`` of their states ``[N, F]``, some items at a time.
-
-    ``scaled`` is the mean to subtract and the scale.
-    """
-    mean, scale = scaled
+def score(head: Head, weights: Floats, items: StatesOfItems, *, each: bool = False) -> Floats:
+    """Scores ``[n]`` of items, or ``[N]`` of ``each`` of their states, some items at a time, on the CPU."""
     made: Any = _values if each else type(head).pooled
-    flat, ends = torch.from_numpy(weights), np.cumsum(counts)
-    cuts = [0, *(np.flatnonzero(np.diff(ends // _CHUNK)) + 1).tolist(), len(counts)]
-    rows = np.concatenate(([0], ends))
-    found = [
-        made(head, flat, torch.from_numpy((states[rows[a] : rows[b]] - mean) / scale), torch.from_numpy(counts[a:b]))
-        for a, b in pairwise(cuts)
-        if b > a
-    ]
+    flat, every = torch.from_numpy(weights), np.arange(len(items.counts))
+    found = [made(head, flat, *items.read(some, np.float64)) for some in items.runs(every)]
     return torch.cat(found).numpy() if found else np.zeros(0)

@@ -22,6 +22,8 @@ from ..reading.passes import Passes
 
 #: Items read at a time: a number of its own, so that what is learnt does not follow the size of the shards.
 PART = 256
+#: Bytes of a readout with several rows per item above which judges that can learn from batches on the disk.
+STREAMED = 1 << 28
 Rows = npt.NDArray[np.intp]
 _J = TypeVar("_J", bound=StreamingJudge)
 
@@ -93,7 +95,9 @@ def fit_from_store(
     """:func:`fit_seat` on items of a store, of which memory holds as few as the judge allows.
 
     CLUE and the difference of means keep sums; other linear judges keep vectors of the row that they read; a judge that
-    learns nothing reads nothing; a judge that must see all at once gets the readouts it names, of labelled items.
+    learns nothing reads nothing; a judge that must see all at once gets the readouts it names, of labelled items. Of
+    those with several rows per item, more than :data:`STREAMED` bytes stay on the disk, where a
+    :class:`~innerjudge.PooledProbe` reads them batch by batch.
     """
     if not judge.learns and not judge.needs_threshold:
         return None
@@ -105,7 +109,7 @@ def fit_from_store(
     if parts is None:
         used = np.array(known, dtype=np.intp) if judge.needs_labels else rows
         turned = None if permuted is None else (permuted[0].features(judge.reads, used), [permuted[1][k] for k in used])
-        features, here = store.features(judge.reads, used), np.arange(len(used), dtype=np.intp)
+        features, here = store.features(judge.reads, used, most=STREAMED), np.arange(len(used), dtype=np.intp)
         own, also = ([column[k] for k in used] if column else [] for column in (labels, weights))
         return fit_seat(name, judge, features, own, here, permuted=turned, weights=also)
     first: dict[str, str] = {}

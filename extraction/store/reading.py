@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +13,13 @@ import numpy.typing as npt
 from ...models.errors import InnerjudgeError
 from ..feature_arrays import Array
 from ..features import Features
+from ..ragged import Ragged, runs
 from .shards import Shards
 
 #: Shards that the disk is asked for before they are read.
 _AHEAD = 16
+#: Numbers of stored rows that are looked at at once.
+_NUMBERS = 1 << 22
 
 
 class StoreReading(Shards):
@@ -73,8 +78,13 @@ class StoreReading(Shards):
                 out[into] = shard.read(name, inside, layer)
         return out
 
-    def features(self, names: Sequence[str] | None = None, rows: npt.ArrayLike | None = None) -> Features:
-        """Items as :class:`Features` in memory; only the readouts and texts ``names``, if given, and only ``rows``."""
+    def features(
+        self, names: Sequence[str] | None = None, rows: npt.ArrayLike | None = None, *, most: float = math.inf
+    ) -> Features:
+        """Items as :class:`Features` in memory; only the readouts and texts ``names``, if given, and only ``rows``.
+
+        Readouts with several rows per item that take more than ``most`` bytes stay on the disk: :class:`StoredRagged`.
+        """
         wanted = self._wanted(rows)
         count = len(self) if wanted is None else len(wanted)
         spans, order = self._spans(wanted)
@@ -93,7 +103,7 @@ class StoreReading(Shards):
             groups=tuple(item["group"] for item in items),
             provenance=self.provenance,
             arrays={n: self.layer(n, None, wanted) for n in self.shapes if n in keep},
-            ragged={n: self.ragged(n, wanted) for n in self.ragged_names if n in keep},
+            ragged={n: _ragged(self, n, wanted, most) for n in self.ragged_names if n in keep},
             texts={t: tuple(item[f"text/{t}"] for item in items) for t in said if t in keep},
             missing=missing,
             seconds={n: s * count / len(self) for n, s in self.seconds.items()},
@@ -104,6 +114,53 @@ class StoreReading(Shards):
         step = size or self.header.shard_items
         for start in range(0, len(self), step):
             yield self.features(names, np.arange(start, min(start + step, len(self))))
+
+
+class StoredRagged(Ragged):
+    """Rows of items that stay on the disk: ``take`` names items, and ``values`` reads their rows each time anew.
+
+    ``read`` reads the items at some places of a store, ``places`` are those of these items, ``counts`` their rows.
+    """
+
+    _read: Callable[[Any], Ragged]
+    _places: npt.NDArray[np.intp]
+
+    def __init__(self, read: Callable[[Any], Ragged], places: npt.NDArray[np.intp], counts: Any) -> None:
+        for name, held in {"_read": read, "_places": places, "offsets": np.cumsum([0, *counts])}.items():
+            object.__setattr__(self, name, held)
+
+    @property
+    def values(self) -> Array:
+        """All rows ``[N, ...]``, read now."""
+        return self._read(self._places).values
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape ``(N, ...)`` of all rows, of which none is read."""
+        return (int(self.offsets[-1]), *self._read(self._places[:0]).shape[1:])
+
+    def __getitem__(self, item: int) -> Array:
+        """Rows ``[K, ...]`` of one item, read now."""
+        return self._read(self._places[[item]]).values
+
+    def take(self, rows: npt.ArrayLike) -> Self:
+        """The items at these places, in that order, still on the disk."""
+        chosen = np.arange(len(self))[np.asarray(rows, None if np.size(rows) else np.intp)]
+        return type(self)(self._read, self._places[chosen], self.counts[chosen])
+
+    def finite(self) -> npt.NDArray[np.bool_]:
+        """Which items have finite numbers only, ``[n]``; some items are read at a time."""
+        each = runs(self.counts * math.prod(self.shape[1:]), _NUMBERS)
+        return np.concatenate([np.zeros(0, bool), *(self._read(self._places[run]).finite() for run in each)])
+
+
+def _ragged(store: StoreReading, name: str, wanted: npt.NDArray[np.intp] | None, most: float) -> Ragged:
+    """A readout with several rows per item: in memory, or on the disk if it has more than ``most`` bytes."""
+    places = np.arange(len(store)) if wanted is None else wanted
+    spans, order = store._spans(places)
+    counts = np.concatenate([store._shard(number).counts(name)[inside] for number, inside in spans])[order]
+    stored = StoredRagged(partial(store.ragged, name), places, counts)
+    return stored if 4 * math.prod(stored.shape) > most else store.ragged(name, wanted)
 
 
 class StoreRows(Sequence[Array]):

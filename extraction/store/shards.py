@@ -112,10 +112,8 @@ class OpenShard:
 
     def ragged(self, name: str, rows: Any = slice(None)) -> Ragged:
         """Read a readout with several rows per item, of all items or of those at ``rows``."""
+        counts = self.counts(name)
         with refusing(self.path, WRITTEN):
-            counts = self._file.read(self._file.pieces[name + COUNTS])
-            if counts.min() < 0 or counts.sum() != self.entry.ragged[name][0]:
-                raise ValueError(f"{name} of {counts.sum()} rows")
             ends = np.cumsum(counts)
             chosen = np.arange(self.entry.rows)[rows]
             whole = len(chosen) == self.entry.rows and bool((np.diff(chosen) == 1).all())
@@ -125,6 +123,14 @@ class OpenShard:
             spans = [(int(ends[k] - counts[k]), int(ends[k])) for k in chosen]
             some = [decode_file(*(self._file.read(piece.span(*span)) for piece in pieces)) for span in spans]
             return Ragged.of(some, self.entry.ragged[name][1:])
+
+    def counts(self, name: str) -> npt.NDArray[np.int64]:
+        """How many rows each item has of such a readout."""
+        with refusing(self.path, WRITTEN):
+            counts: npt.NDArray[np.int64] = self._file.read(self._file.pieces[name + COUNTS])
+            if counts.min() < 0 or counts.sum() != self.entry.ragged[name][0]:
+                raise ValueError(f"{name} of {counts.sum()} rows")
+            return counts
 
     def expect(self, name: str, layer: int | None) -> None:
         """Ask the system to read a readout ahead, at one layer or all of it."""

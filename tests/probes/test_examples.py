@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from innerjudge import EScore
 from innerjudge.extraction.features import Features
+from innerjudge.extraction.ragged import Ragged
 from innerjudge.probes.choices import head_credits, voted
 from innerjudge.probes.fitted_arrays import Array, Number, Tuple
 from innerjudge.probes.labels import correctness
-from innerjudge.probes.pooled_fit import Head, StatesOfItems, pool
+from innerjudge.probes.pooled_fit import Head, LabelledStates, pool
 from innerjudge.probes.promise import certainty
 from innerjudge.probes.regression import fit_sparse
 from innerjudge.probes.row_judge import each_entry
@@ -41,7 +42,7 @@ def test_certainty() -> None:
 
 def test_states_of_items() -> None:
     right = np.array([True, False, True])
-    items = StatesOfItems(np.eye(4, dtype=np.float32), np.array([1, 2, 1]), ("p", "p", "q"), right)
+    items = LabelledStates(Ragged(np.eye(4, dtype=np.float32), np.array([0, 1, 3, 4])), ("p", "p", "q"), right)
     found = items.mixed(), items.read(np.array([1]))[0].tolist()
     assert found == (True, [[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
 

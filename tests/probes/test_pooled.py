@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 from innerjudge.extraction import Features, Ragged
 from innerjudge.models import InnerjudgeError
 from innerjudge.probes import PooledProbe, Task, calibrate, pooled_fit
-from innerjudge.probes.pooled_fit import Head, StatesOfItems, _loss, pool
+from innerjudge.probes.pooled_fit import Head, LabelledStates, _loss, pool
 from scipy.special import expit, logit, softmax
 
 LN2, LN3 = np.log(2), np.log(3)
@@ -72,9 +72,8 @@ def test_losses_within_a_question():
 
 def loss_of(states, right, groups=None, *, weigh=1.0, progress=1.0, **how):
     """The loss of items whose states are their own logits."""
-    counts = np.array([len(one) for one in states])
-    rows = np.concatenate(states).astype(np.float32)[:, None]
-    items = StatesOfItems(rows, counts, tuple(groups or map(str, range(len(states)))), np.array(right))
+    held = Ragged.of([np.array(one)[:, None] for one in states])
+    items = LabelledStates(held, tuple(groups or map(str, range(len(states)))), np.array(right))
     head, recipe = Head((), 1, how.get("how", "mean"), 1), PooledProbe(**how)
     found = _loss(head, torch.tensor([1.0, 0.0]), items, np.arange(len(states)), recipe, weigh, progress)
     return None if found is None else found.item()
@@ -192,15 +191,14 @@ def test_what_was_held_out_is_not_learned_from():
     """Labels of the held-out questions move when training stops, and nothing else: one epoch gives the same weights."""
     features, right = traces()
     probe = PooledProbe(epochs=1).fit(features, right)
-    rows = features.ragged["hidden/response.none[-1]"]
-    _, held_out = StatesOfItems(rows.values, rows.counts, features.groups, right).split(0)
+    _, held_out = LabelledStates(features.ragged["hidden/response.none[-1]"], features.groups, right).split(0)
     turned = np.where(held_out, ~right, right)
     assert np.array_equal(PooledProbe(epochs=1).fit(features, turned).weights_, probe.weights_)
 
 
 def test_a_question_is_on_one_side():
     groups = np.repeat(np.arange(20), 4)
-    items = StatesOfItems(np.zeros((80, 1)), np.ones(80, int), tuple(map(str, groups)), np.arange(80) % 2 == 0)
+    items = LabelledStates(Ragged.of(np.zeros((80, 1, 1))), tuple(map(str, groups)), np.arange(80) % 2 == 0)
     learned, held_out = items.split(3)
     assert not set(groups[learned]) & set(groups[held_out])
     assert held_out.sum() == 16  # a fifth of 20 questions, four items each
@@ -236,7 +234,7 @@ def test_pairs_are_on_both_sides_or_no_side_is_held_out():
     """One question with both, which a seed holds out: then there would be nothing to learn from."""
     right = np.r_[True, False, np.repeat([True, False] * 5, 2)[:18], True, True]
     groups = tuple(str(k // 2) for k in range(len(right)))
-    items = StatesOfItems(np.zeros((len(right), 1), np.float32), np.ones(len(right), int), groups, right)
+    items = LabelledStates(Ragged.of(np.zeros((len(right), 1, 1))), groups, right)
     assert items.mixed()
     for seed in range(8):
         learned, held_out = items.split(seed, mixed=True)
@@ -272,7 +270,7 @@ def test_sure_states_keep_their_order():
 
 
 def test_batches_count_states_where_states_are_held_to_the_label():
-    items = StatesOfItems(np.zeros((60, 1), np.float32), np.full(20, 3), tuple(map(str, range(20))), np.arange(20) > 9)
+    items = LabelledStates(Ragged.of(np.zeros((20, 3, 1))), tuple(map(str, range(20))), np.arange(20) > 9)
     sizes = [len(b) for b in items.batches(np.arange(20), 12, torch.Generator(), states=True)]
     assert sizes == [4, 4, 4, 4, 4]  # four items of three states each are twelve
 
@@ -282,3 +280,30 @@ def test_a_loss_that_is_no_number_is_refused():
         PooledProbe(learning_rate=9e5, widths=(100, 100), epochs=9, weight_decay=9e5).fit(*traces())
     with pytest.raises(InnerjudgeError, match="a rate above 0"):
         PooledProbe(learning_rate=float("nan"))
+
+
+@pytest.mark.parametrize(
+    "how", ["mean", "min", "max", "last", "probability", "product", "gated", "attention", "rolling"]
+)
+@pytest.mark.parametrize("layers", [0, 1])
+def test_it_learns_on_the_device_of_the_weights(how, layers):
+    """Where torch makes tensors on another device unless told, here one that holds no numbers: none is made there."""
+    features, right = traces(20)
+    held, groups = features.ragged["hidden/response.none[-1]"], features.groups
+    probe = PooledProbe(how=how, layers=layers, widths=[4] * layers, each="item", dropout=0.0, window=2)
+    with torch.random.fork_rng():
+        weights = probe._head.start(6, torch.Generator().manual_seed(0)).requires_grad_()
+    found = []
+    for default in ("cpu", "meta"):
+        with torch.device(default):
+            items = LabelledStates(held, groups, right)
+            (batch, *_) = items.batches(np.arange(20), 16, torch.Generator("cpu").manual_seed(0))
+            found.append(_loss(probe._head, weights, items, batch, probe, 1.0))
+    assert found[1].device == weights.device
+    assert found[0].item() == found[1].item()
+    assert probe._head.start(6, torch.Generator("cpu")).device.type == "cpu"
+
+
+def test_a_device_that_there_is_not_is_refused():
+    with pytest.raises(InnerjudgeError, match="device='cuda:99', expected one of this machine's"):
+        PooledProbe(device="cuda:99").fit(*traces(8))

@@ -10,11 +10,21 @@ import numpy as np
 import pytest
 from innerjudge.experiments.judges import fitting
 from innerjudge.experiments.judges.fitting import fit_from_store, fit_seat
-from innerjudge.extraction import Features, Provenance
-from innerjudge.extraction.store import FeatureStore
-from innerjudge.extraction.store.reading import StoreReading
+from innerjudge.extraction import Features, Provenance, Ragged
+from innerjudge.extraction.store import FeatureStore, reading
+from innerjudge.extraction.store.reading import StoredRagged, StoreReading
 from innerjudge.models.errors import InnerjudgeError
-from innerjudge.probes import CLUE, LAGER, BaseJudge, DifferenceOfMeans, EScore, LogisticProbe, TokenLogProb
+from innerjudge.probes import (
+    CLUE,
+    LAGER,
+    BaseJudge,
+    DifferenceOfMeans,
+    EScore,
+    LogisticProbe,
+    PooledProbe,
+    TokenLogProb,
+    pooled_fit,
+)
 
 ORIGIN = Provenance("m", None, "f", "float32", "sdpa", "none")
 N = 60
@@ -60,9 +70,9 @@ def test_the_same_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: 
     assert fit_seat(which, one, every, labels, rows) is None
     most, whole = [], StoreReading.features
 
-    def counted(self: StoreReading, names: Any = None, rows: Any = None) -> Features:
+    def counted(self: StoreReading, names: Any = None, rows: Any = None, **how: Any) -> Features:
         most.append(len(rows))
-        return whole(self, names, rows)
+        return whole(self, names, rows, **how)
 
     monkeypatch.setattr(StoreReading, "features", counted)
     assert fit_from_store(which, two, store, labels, every.groups, rows) is None
@@ -149,3 +159,64 @@ def test_parts_of_another_model_are_refused() -> None:
         LogisticProbe(row="best").fit_parts([(every, known)])
     with pytest.raises(InnerjudgeError, match="given 1 training items of which none can be read"):
         LogisticProbe().fit_parts([(every.take([2]), [True])])
+
+
+def tokens(n: int, *, width: int = 64) -> tuple[Features, list[bool]]:
+    """Traces of 20 to 60 tokens, four to a question, whose third has no tokens; the first number tells right ones."""
+    rng = np.random.default_rng(0)
+    right = (rng.random(n) < 0.5).tolist()
+    sizes = [0 if k == 2 else int(rng.integers(20, 60)) for k in range(n)]
+    rows = [rng.normal(size=(size, 2, width)).astype(np.float32) for size in sizes]
+    for one, good in zip(rows, right, strict=True):
+        one[..., 0] += good
+    found = Features(
+        ids=tuple(f"i{k}" for k in range(n)),
+        groups=tuple(f"q{k // 4}" for k in range(n)),
+        provenance=ORIGIN,
+        ragged={"hidden/response.none[4,8]": Ragged.of(rows)},
+    )
+    return found, right
+
+
+@pytest.mark.parametrize(
+    "how", [{"how": "gated"}, {"each": "both"}, {"loss": "pairwise"}, {"layers": 1, "widths": [8], "loss": "brier"}]
+)
+def test_a_probe_of_tokens_that_stay_on_the_disk_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
+) -> None:
+    every, labels = tokens(60, width=6)
+    store = FeatureStore.save(every, tmp_path / "s", shard_items=8)
+    rows = np.arange(59, 0, -1)  # in another order than they are stored
+    monkeypatch.setattr(pooled_fit, "_NUMBERS", 1000)
+    held, streamed = (PooledProbe(rows=[4, 8], epochs=3, **how) for _ in range(2))
+    assert fit_from_store("held", held, store, labels, every.groups, rows) is None
+    monkeypatch.setattr(fitting, "STREAMED", 0)
+    most, whole = list[int](), StoredRagged.values.fget
+
+    def counted(self: StoredRagged) -> Any:
+        most.append(len(self))
+        return whole(self)
+
+    monkeypatch.setattr(StoredRagged, "values", property(counted))
+    assert fit_from_store("streamed", streamed, store, labels, every.groups, rows) is None
+    np.testing.assert_array_equal(streamed.weights_, held.weights_)
+    assert streamed.n_excluded_ == held.n_excluded_ == 1
+    assert max(most) < 24, "a batch of 16, to the end of its question"
+
+
+def test_memory_does_not_grow_with_tokens_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "STREAMED", 1 << 20)
+    monkeypatch.setattr(pooled_fit, "_NUMBERS", 1 << 16)
+    monkeypatch.setattr(reading, "_NUMBERS", 1 << 16)
+    peaks = []
+    for n in (256, 1024):
+        every, labels = tokens(n)
+        store, groups = FeatureStore.save(every, tmp_path / f"s{n}"), every.groups
+        del every
+        tracemalloc.start()
+        probe = PooledProbe(rows=[4, 8], epochs=2)
+        assert fit_from_store("probe", probe, store, labels, groups, np.arange(n)) is None
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # 768 further traces of 40 tokens and 2 * 64 numbers: 15.7 MB. Less than a tenth of that for labels and index.
+    assert peaks[1] - peaks[0] < 1.5e6
