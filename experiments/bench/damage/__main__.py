@@ -102,11 +102,11 @@ def document(record: dict[str, Any]) -> str:
     lines = [
         "# Damage: bytes flipped, commands killed",
         "",
-        f"Written by `{record['command']}`, which says how to read it.",
+        f"Written by `{record['command']}`.",
         "",
         "A round flips one byte of one file (*all files at once*: of every file). **Healed**: the same command made it "
-        "again, and everything read is as before. **Noticed**: one line says what is wrong, and nothing comes of it. "
-        "**Harmless**: all came out as without the flip (a README, a plot). **Silent**: all else, a traceback too.",
+        "again, and everything read is as before. **Noticed**: one line says what is wrong, and there is no result. "
+        "**Harmless**: all came out as without the flip (a README, a plot). **Silent**: all else, also a traceback.",
         "",
         f"| artefact | files | flips | rounds | {' | '.join(OUTCOMES)} |",
         "|---|---|---|---|" + "---|" * len(OUTCOMES),

@@ -119,7 +119,7 @@ def _candidates_variants(work: Work) -> tuple[Variant, ...]:
         naive = f"{n} answers as {n} rows"
         tokens = sum(len(item.ids) for item in work.items[:n])
         return Variant(
-            name=f"{n} answers, their prompt once" if share else naive,
+            name=f"{n} answers, their prompt computed once" if share else naive,
             prepare=prepare,
             keeps=f"{tokens - (n - 1) * prompt if share else tokens} tokens computed",
             against=naive,

@@ -97,7 +97,7 @@ def _against_draws(used: Sequence[Coverage]) -> list[str]:
         f"- intervals are {100 * wider.mean():+.1f} % wider on average, {100 * wider.min():+.1f} to "
         f"{100 * wider.max():+.1f} %.",
         "",
-        "One candidate a question that is right or wrong is a binomial, and its interval is Wilson's, whose coverage",
+        "One candidate per question, right or wrong, is a binomial, and its interval is Wilson's, whose coverage",
         f"jumps with the number of questions: exactly {_exact(8):.1%} of 8, {_exact(16):.1%} of 16 and",
         f"{_exact(25):.1%} of 25 with chance 0.5. Draws only blur that.",
     ]

@@ -39,7 +39,7 @@ def extracting(folder: Path, rounds: int, *, n_items: int = _ITEMS) -> Iterator[
     ratio, seconds, _ = in_turn(in_memory, to_store, rounds, clear)
     clear()
     yield Line(
-        f"extraction to the store by extraction to memory, time (built-in model, {n_items} traces)",
+        f"extraction to the store: time, relative to extraction to memory (built-in model, {n_items} traces)",
         f"{said(ratio)}, {len(items) / seconds:,.0f} items/s in memory",
         "at most 1.1",
         ratio.median <= 1.1,

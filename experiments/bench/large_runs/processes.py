@@ -39,11 +39,11 @@ def processes(folder: Path, items: int, rounds: int) -> Iterator[Line]:
     for took, of in ((work, "from the first shard to the last"), (whole, "the whole command")):
         ratio = _ratio(took["ray"], took["plain"])
         seconds = f"{Spread.of(took['ray']).median:.0f} against {Spread.of(took['plain']).median:.0f} s"
-        what = f"two Ray workers by two plain processes, {items:,} traces, {of}: time"
+        what = f"two Ray workers, {items:,} traces, {of}: time, relative to two plain processes"
 
         yield Line(what, f"{said(ratio)}, {seconds}", "at most 1.15", ratio.median <= 1.15)
     yield Line(
-        "two plain processes by one, from the first shard to the last: time",
+        "two plain processes, from the first shard to the last: time, relative to one",
         f"{Spread.of(work['plain']).median / work['one'][0]:.2f}",
     )
 

@@ -48,7 +48,7 @@ def reading(folder: Path, gigabytes: float, items: int, rounds: int) -> Iterator
     for where, before in ways.items():
         slower, seconds, theirs = in_turn(ours, alone, rounds, before)
         rates = f"{items * width * 4e-6 / seconds:,.0f} against {items * width * 4e-6 / theirs:,.0f} MB/s"
-        what = f"one layer of all items {where}: speed by that of safetensors alone"
+        what = f"one layer of all items {where}: speed, relative to safetensors alone"
         yield Line(what, f"{said(slower)}, {rates}", "at least 0.8", slower.median >= 0.8)
     shutil.rmtree(folder / "large")
 

@@ -64,9 +64,9 @@ def main() -> None:
     lines = [
         "# How often promises break",
         "",
-        f"Each cell: {given.draws} calibrations on {QUESTIONS} made-up questions, a promise of a risk of at most",
-        f"{LEVEL:g}, and the true risk of its threshold, counted on very many other questions. With a confidence of",
-        f"{CONFIDENCE:g} it may break in {1 - CONFIDENCE:.0%} of the draws, here at most {most:.0f}",
+        f"Behind each cell are {given.draws} calibrations on {QUESTIONS} made-up questions. Each promises a risk of at",
+        f"most {LEVEL:g}; the true risk of its threshold is counted on very many other questions. With a confidence",
+        f"of {CONFIDENCE:g} it may break in {1 - CONFIDENCE:.0%} of the draws, here at most {most:.0f}",
         "of them, two standard errors included.",
         "Without a confidence the mean risk is kept at the level (conformal risk control; ± two standard errors).",
         "The last column shows what happens if answers are counted instead of questions: the promise breaks where the",

@@ -124,7 +124,7 @@ def markdown(found: Sequence[Exits], *, questions: int, n: int, command: str, se
         "question that end up wrong, at most the share *level* exits. It says nothing of what becomes of the shortened",
         "answers, which the accuracies show.",
         "",
-        "| level | wrong ones that exited | all that exited | tokens an answer, without | with | saved, as said | "
+        "| level | wrong ones that exited | all that exited | tokens per answer, without | with | saved, as said | "
         "accuracy, without | with | closed twice |",
         "| --: | --: | --: | --: | --: | --: | --: | --: | --: |",
     ]
@@ -137,9 +137,9 @@ def markdown(found: Sequence[Exits], *, questions: int, n: int, command: str, se
     made = ", ".join(f"{name} {version}" for name, version in versions())
     lines += [
         "",
-        "Shares of wrong ones and accuracies are means over questions. *Saved, as said* is what `Saved` estimates an",
-        "answer from the answers with exits alone; the two columns before it show what was saved. *Closed twice*: of",
-        "the exited answers, those that reason on after the marker and write it again, which is no answer to these",
+        "Shares of wrong ones and accuracies are means over questions. *Saved, as said* is what `Saved` estimates per",
+        "answer, from the answers with exits alone; the two columns before it show what was saved. *Closed twice*: the",
+        "share of the exited answers that reason on after the marker and write it again, which is no answer to these",
         "questions. Answers that do not exit are the same without exits, token for token (the run stops otherwise).",
         "",
         f"Written by `{command}` (seed {seed}; {made}).",

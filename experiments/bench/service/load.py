@@ -233,8 +233,8 @@ def _section(found: Sequence[Held], floor: float, documents: int, log: int, comm
     return "\n".join(lines) + (
         f"\n\nEach request ranks {documents} documents, and every score is held against `judge.predict`, which by "
         f"itself judged {floor:.0f} pairs a second in the same run. Strangers send half the head of a request and "
-        f"wait; those that are closed come back. With a key and at most {_FILES} open files the service wrote {log:,} "
-        f"bytes of log. Clients, service and model share {os.cpu_count()} cores. "
+        f"wait; those whose connection is closed connect again. With a key and at most {_FILES} open files the service "
+        f"wrote {log:,} bytes of log. Clients, service and model share {os.cpu_count()} cores. "
         f"Written by a script: `{command}` ({versions})."
     )
 

@@ -37,7 +37,7 @@ PAGES = {
         "Labels of judges",
         [
             "Mean of {draws} draws (± standard deviation), learned from up to {many} questions and measured on others,",
-            "on drawn worlds and real states as above. Judges are drawn: the truth with errors as each section says.",
+            "on drawn worlds and real states as above. Judges are made up: the truth with errors as each section says.",
             "Logistic probes choose among the penalties {quick}.",
         ],
     ),

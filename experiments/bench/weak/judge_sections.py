@@ -19,7 +19,7 @@ def _raters(found: Found) -> list[Section]:
             "`aggregate` makes one label of several. *five* raters are right on .9, .75, .7, .65 and .55 of "
             "the answers, *three* on .8, .7 and .6; *lenient* ones err towards right; a *clique* is three "
             "copies (but for a label in twenty) of one of .65, beside one of .85 and one of .8; *two* are of "
-            ".85 and .6. Level votes count half.",
+            ".85 and .6. Ties count half.",
             found,
             (
                 Claim("five, dawid-skene", "five, vote", 0.03, "Dawid-Skene against the vote, five"),

@@ -9,8 +9,8 @@ from .worlds import Floats
 #: Column -> way to learn -> what it reached in each draw.
 Found = dict[str, dict[str, Floats]]
 GAINS = (
-    "Mean difference in the draws where both learned (- where they never did). A gain below its bar does not pay: "
-    "[1] plainly; [2] the states hardly tell right from wrong; [3] the other way is near 1 already."
+    "Mean difference over the draws in which both learned (- where they never did). A number marks a gain below its "
+    "row's bar: [1] it is too small; [2] the states hardly tell right from wrong; [3] the other way is near 1 already."
 )
 
 CEILING = " [4] a probe of all true labels is no better than the other way."

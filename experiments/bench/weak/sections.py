@@ -10,9 +10,9 @@ def sections(found: list[Found]) -> list[Section]:
     return [
         Section(
             "All labels, or counts alone",
-            "*Counts* say how many answers to each question are right, but not which. Where `CountedProbe` stays\n"
-            "behind all labels on *solve*, the likeliest shift is another than that of the labels: begun there, it\n"
-            "leaves it.",
+            "*Counts* say how many answers to each question are right, but not which. Where `CountedProbe` is\n"
+            "worse than all labels on *solve*, the shift that makes the counts likeliest is not that of the labels: a\n"
+            "fit that begins at the labels' shift moves away from it.",
             found[0],
             (
                 Claim("all labels, centred", "all labels, plain", 0.0, "Centring"),
@@ -64,10 +64,10 @@ def _few(found: Found) -> Section:
     few, plain = f"{LABELS} labels", f"{LABELS} labels, random, plain"
     return Section(
         f"{LABELS} labels",
-        f"*Whole questions*: all answers to {FEW} questions of eight, or more of fewer. The others ask by the\n"
-        "rules of `next_to_label` (*entropy*: half by *answers*, then where a centred probe on these is least\n"
-        "sure), and *spread* each label to all answers to its question that say the same. A centred probe has the\n"
-        "unlabelled answers for the means of the questions.",
+        f"*Whole questions*: all answers to {FEW} questions that have eight, or to more that have fewer. The others\n"
+        "ask by the rules of `next_to_label` (*entropy*: half by *answers*, then where a centred probe on these is\n"
+        "least sure), and *spread* each label to all answers to its question that say the same. A centred probe also\n"
+        "takes the unlabelled answers into the means of the questions.",
         found,
         (
             Claim(f"{few}, whole questions, centred", f"{few}, whole questions, plain", 0.0, "Centring alone"),
