@@ -138,7 +138,7 @@ def run_batch(
     places = at.clamp(min=0) if batch.lengths is None else at.view(1, -1)
     keep_last = bool(of_tokens) or any(lm.anatomy.n_blocks + 1 in one.rows for one in ranges.values())
     lenses = {r.name: LensStates(reading, r) for r in readouts if isinstance(r, Lens)}
-    streams = [*ranges.values(), *(one for one in lenses.values() if not one.modules)]
+    streams = [*ranges.values(), *(one for one in lenses.values() if not one.parts)]
     residual = ResidualTap(lm.anatomy, places, last=last, keep_last=keep_last, ranges=streams)
     tap = _attention_tap(lm, items, batch, paired, last, prompt) if paired else None
     spans = {r.name: SpanStates(reading, r, skip) for r in readouts if isinstance(r, AttentionSpans)}

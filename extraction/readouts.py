@@ -278,24 +278,34 @@ class AttentionSpans(_OfRanges):
 @checked_fields
 @dataclass(frozen=True, slots=True)
 class Lens(_OfRanges):
-    """Entropy of what the model would predict from inside each block: ``[n, L]``, or :class:`.Ragged` rows ``[N, L]``.
+    """What the model would predict from inside each block, a number: ``[n, L]``, or :class:`.Ragged` rows ``[N, L]``.
 
-    In nats, of the next token's distribution that the model's own final norm and head make of states of block ``1..L``,
-    averaged over the tokens of a range: of the ``"residual"`` stream behind the block (in row ``L`` that of the model's
-    logits), or of the output of its ``"attention"`` or ``"mlp"`` (TriLens), as it is added to the stream but for a
-    factor; zero for a block without such parts. Each token and block costs a pass of the head: read a few tokens.
+    ``what`` is, in nats and averaged over the tokens of a range, the ``"entropy"`` of the next token's distribution
+    that the model's own final norm and head make of states of block ``1..L``: of the ``"residual"`` stream behind the
+    block (in row ``L`` that of the model's logits) or in its ``"middle"`` (what entered it, and attention), or of the
+    output of its ``"attention"`` or ``"mlp"`` (TriLens), as it is added to the stream; zero for a block without such
+    parts. Or it is the ``"divergence"`` (Jensen-Shannon) from the place before: of ``"residual"`` from ``"middle"``,
+    what the MLP changes (ReDeEP), of ``"middle"`` from the residual before the block. Each token and block costs a pass
+    of the head, or two: read a few tokens. Logits of labels are :class:`LabelLogits`.
 
     Example:
-        >>> Lens("response/start(3)", "attention").name
-        'lens/response/start(3).attention'
+        >>> Lens("response/start(3)", "attention").name, Lens("response@-1", what="divergence").name
+        ('lens/response/start(3).attention', 'lens/response@-1.residual[divergence]')
     """
 
-    _name = "lens/{0.role}.{0.at}"
     role: str = "response/start(3)"
-    at: Literal["residual", "attention", "mlp"] = "residual"
+    at: Literal["residual", "middle", "attention", "mlp"] = "residual"
+    what: Literal["entropy", "divergence"] = "entropy"
 
     def __post_init__(self) -> None:
         Role.parse(self.role)
+        if self.what == "divergence" and self.at in ("attention", "mlp"):
+            raise InnerjudgeError(f"given {self}, expected a divergence at residual or middle")
+
+    @property
+    def name(self) -> str:
+        """Key as in the others, with what else than the entropy it is."""
+        return f"lens/{self.role}.{self.at}" + (f"[{self.what}]" if self.what != "entropy" else "")
 
 
 STATISTICS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty")
@@ -314,7 +324,9 @@ def range_readout(name: str) -> "Ranged | None":
     if kind == "hidden":
         rows = tuple(map(int, more.split(","))) if more and _ROWS.fullmatch(more) else None
         return States(role, cast(Reduce, how), rows) if rows or not more else None
-    return None if more else Lens(role, cast(Any, how)) if kind == "lens" else TokenStats(role, how)
+    if kind == "lens":
+        return Lens(role, cast(Any, how), cast(Any, more or "entropy"))
+    return None if more else TokenStats(role, how)
 
 
 def states_of(name: str) -> HiddenStates | States:

@@ -1,5 +1,6 @@
 """Statistics of next-token distributions, a few rows and columns of logits at a time."""
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -92,6 +93,16 @@ def entropies(lm: LanguageModel, states: Tensor) -> Tensor:
     rows, none = states.flatten(0, -2).split(_at_once(lm)), torch.zeros(0, dtype=torch.long)
     found = [statistics(_blocks(lm, some), none, ("entropy",))["entropy"] for some in rows]
     return torch.cat(found).view(*states.shape[:-1], 1)
+
+
+def divergences(lm: LanguageModel, pairs: Tensor) -> Tensor:
+    """Jensen-Shannon divergences of what norm and unembedding make of pairs of states ``[..., 2 W]``: ``[..., 1]``."""
+    a, found = lm.anatomy, []
+    for some in pairs.flatten(0, -2).split(max(1, _LOGITS // (2 * a.post.size))):
+        logs = a.logits(a.normed(some.unflatten(-1, (2, -1)))).log_softmax(-1)
+        apart = logs - (logs.logsumexp(1, keepdim=True) - math.log(2))
+        found.append(torch.where(logs.isfinite(), logs.exp() * apart, 0.0).sum((1, 2)) / 2)
+    return torch.cat(found).view(*pairs.shape[:-1], 1)
 
 
 def statistics(blocks: Iterable[Tensor], drawn: Tensor, whats: Sequence[str]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""What the model would predict from inside its blocks: the stream, and what attention and MLP add to it."""
+"""What the model would predict from inside its blocks: of the stream, and of what attention and MLP add to it."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,63 +10,82 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...models.blocks import Stream
 from ...models.errors import UnreadableError
 from ...models.observation import ModuleCall, Observation, observe, states_given, states_taken
+from ...models.unembedding import exact
 from ..readouts import Lens
-from ..token_statistics import entropies
+from ..token_statistics import divergences, entropies
 from .residual import RangeStates, Reading
 
 #: Largest part of a block's change of the stream that its two parts may leave, in single precision and in half, and
 #: least part of it that is of each of the two; all are squared.
 _LEFT, _OWN = (1e-8, 1e-3), 1e-6
 #: The modules whose outputs, times a factor, a block adds to the stream: attention (or what mixes tokens), and MLP.
-Parts = dict[str, nn.Module]
+Parts = dict[str, tuple[nn.Module, float]]
 _found: WeakKeyDictionary[Any, tuple[Parts, ...]] = WeakKeyDictionary()
 
 
 class LensStates(RangeStates):
-    """Entropies of one readout, computed as soon as there are states: of the stream, or of outputs of ``modules``."""
+    """Numbers of one readout, computed as soon as there are states: of the stream, or with ``parts`` of its blocks."""
 
     def __init__(self, of: Reading, readout: Lens) -> None:
-        super().__init__(of, readout, range(1, of.last + 1), partial(entropies, of.lm))
-        anatomy = of.lm.anatomy
-        every = find_parts(of.lm.model, anatomy.stream)[: of.last] if readout.at != "residual" else ()
-        self.modules = [one.get(readout.at) for one in every]
-        if (every and not any(self.modules)) or anatomy.residuals is not None:  # which read all earlier states
+        change = partial(entropies if readout.what == "entropy" else divergences, of.lm)
+        super().__init__(of, readout, range(1, of.last + 1), change)
+        anatomy, self._of = of.lm.anatomy, (readout.at, readout.what)
+        whole = self._of == ("residual", "entropy")
+        self.parts = () if whole else find_parts(of.lm.model, anatomy.stream)[: of.last]
+        if not (whole or any(self.parts)) or anatomy.residuals is not None:  # which read all earlier states
             raise UnreadableError(
                 f"given {type(of.lm.model).__name__}, whose blocks do not add the outputs of attention and MLP to "
                 "one stream, expected such parts: read its states",
                 {readout.name},
             )
 
+    def hear(self, number: int, part: str, before: Tensor, added: dict[str, Tensor]) -> None:
+        """Take what a ``part`` of a block adds to the states ``before``, and the other one if it was ``added`` too."""
+        middle = before + added["attention"] if "attention" in added else before
+        match self._of:
+            case ("middle", what) if part == "attention":
+                self.keep(number, middle if what == "entropy" else torch.cat((before, middle), dim=-1))
+            case ("residual", _) if len(added) == 2:
+                self.keep(number, torch.cat((middle, middle + added["mlp"]), dim=-1))
+            case (at, _) if at == part:
+                self.keep(number, added[part])
+
 
 @contextmanager
 def reading_parts(stream: Stream, lenses: Sequence[LensStates]) -> Iterator[None]:
     """While open, hand what attention and MLP give in every block to the readouts that read it."""
-    number, shape, thread = 0, torch.Size(), threading.get_ident()
+    parts = max((lens.parts for lens in lenses), key=len, default=())
+    number, thread = 0, threading.get_ident()
+    before, added = torch.empty(0), dict[str, Tensor]()
 
-    def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        nonlocal number, shape
+    def entered(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        nonlocal number, before
         taken = states_taken(module, args, kwargs)
         if threading.get_ident() == thread and taken is not None:
-            number, shape = number + 1, taken.shape
+            number, before = number + 1, taken
+            added.clear()
 
-    def after(module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
+    def left(module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
         states = states_given(module, output)
-        if threading.get_ident() == thread and states is not None:
-            for lens in lenses:
-                if 0 < number <= len(lens.modules) and lens.modules[number - 1] is module:
-                    lens.keep(number, stream.layout.all_rows(states.reshape(shape)))
+        if threading.get_ident() == thread and states is not None and 0 < number <= len(parts):
+            for part, (own, factor) in parts[number - 1].items():
+                if own is module:
+                    rows = stream.layout.all_rows
+                    added[part] = rows(states.reshape(before.shape)) * factor
+                    for lens in lenses:
+                        if lens.parts:
+                            lens.hear(number, part, rows(before).to(states.device), added)
 
-    modules = dict.fromkeys(module for lens in lenses for module in lens.modules if module is not None)
     with ExitStack() as hooks:
-        for block in dict.fromkeys(stream.blocks if modules else ()):
-            hooks.enter_context(block.register_forward_pre_hook(before, with_kwargs=True))
-        for module in modules:
-            hooks.enter_context(module.register_forward_hook(after))
+        for block in dict.fromkeys(stream.blocks if parts else ()):
+            hooks.enter_context(block.register_forward_pre_hook(entered, with_kwargs=True))
+        for module in dict.fromkeys(module for one in parts for module, _ in one.values()):
+            hooks.enter_context(module.register_forward_hook(left))
         yield
 
 
@@ -76,11 +95,11 @@ def find_parts(model: Any, stream: Stream) -> tuple[Parts, ...]:
     if model not in _found:
         seen, blocks = observe(model), set(stream.blocks)
         calls = sorted((call for call in seen.calls if call.module in blocks), key=lambda call: call.start)
-        _found[model] = tuple(_parts(call, seen) for call in calls)
+        _found[model] = tuple(_parts(model, call, seen) for call in calls)
     return _found[model]
 
 
-def _parts(block: ModuleCall, seen: Observation) -> Parts:
+def _parts(model: Any, block: ModuleCall, seen: Observation) -> Parts:
     """Of all pairs of modules in a block, the outermost whose outputs add up to what it changes in the stream."""
     given, returned = block.given, block.returned
     if given is None or returned is None or given.shape != returned.shape:
@@ -89,16 +108,20 @@ def _parts(block: ModuleCall, seen: Observation) -> Parts:
     inner = [(c, c.returned) for c in within if c.returned is not None and c.returned.numel() == given.numel()]
     every = (returned.double() - given.double(), *(output.double() for _, output in inner))
     gram = (flat := np.stack([one.flatten().cpu().numpy() for one in every])) @ flat.T
-    best = (np.inf, 0, 0)
+    best: tuple[float, Any, Any] = (np.inf, (), ())
     for i, j in combinations(range(1, len(gram)), 2):
         if gram[i, j] ** 2 >= (1 - 1e-9) * gram[i, i] * gram[j, j]:  # one output, seen twice
             continue
         factors = np.linalg.solve(gram[[[i], [j]], [i, j]], gram[0, [i, j]])
         if min(factors) > 0 and min(factors**2 * gram[[i, j], [i, j]]) >= _OWN * gram[0, 0]:
-            best = min(best, (round(1 - float(factors @ gram[0, [i, j]]) / gram[0, 0], 10), i, j))
-    if not best[0] <= _LEFT[returned.dtype in (torch.float16, torch.bfloat16)]:
+            left = round(1 - float(factors @ gram[0, [i, j]]) / gram[0, 0], 10)
+            best = min(best, (left, (i, j), tuple(factors)))
+    half = returned.dtype in (torch.float16, torch.bfloat16)
+    if not best[0] <= _LEFT[half]:
         return {}
     at = next((at for at, _ in seen.attention if block.start <= at <= block.end), block.start)
-    one, other = (inner[k - 1][0] for k in best[1:])
+    near = 1e-2 if half else 1e-4
+    found = [(inner[k - 1][0], exact(factor, model, near)) for k, factor in zip(*best[1:], strict=True)]
     # The first that ends behind the attention is that; one before it is a parallel MLP.
-    return dict(zip(("attention", "mlp"), (one.module, other.module)[:: 1 if one.end > at else -1], strict=True))
+    order = found[:: 1 if found[0][0].end > at else -1]
+    return {part: (call.module, factor) for part, (call, factor) in zip(("attention", "mlp"), order, strict=True)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from innerjudge.models.positions import Encoding
 
 from .conftest import same_by_id
 
-PLACES = ("residual", "attention", "mlp")
-ALL = [*(Lens("response/start(3)", at) for at in PLACES), *(Lens("step", at) for at in PLACES)]
+PLACES = ("residual", "middle", "attention", "mlp")
+APART = [Lens(role, at, "divergence") for role in ("response/start(3)", "step") for at in ("residual", "middle")]
+ALL = [*(Lens("response/start(3)", at) for at in PLACES), *(Lens("step", at) for at in PLACES), *APART]
 #: Family -> the modules of a block whose outputs are added to the stream.
 PARTS = {
     "llama": ("self_attn", "mlp"),
@@ -80,8 +82,16 @@ def test_entropies_are_those_of_the_models_own_parts(
             hook.remove()
         for block, (before, attention, mlp, behind) in enumerate(kept):
             assert torch.allclose(behind - before, factor * (attention + mlp), atol=1e-4)
-            states = {"residual": behind, "attention": attention, "mlp": mlp}
+            middle = before + factor * attention
+            states = {"residual": behind, "middle": middle, "attention": attention, "mlp": mlp}
             logs = {at: spread(one) for at, one in states.items()}
+            for at, near in (("residual", logs["middle"]), ("middle", spread(before))):
+                mean = torch.logaddexp(logs[at], near) - np.log(2)
+                apart = ((logs[at].exp() * (logs[at] - mean)).sum(-1) + (near.exp() * (near - mean)).sum(-1)) / 2
+                got = found[f"lens/response/start(3).{at}[divergence]"][k, block]
+                assert np.isclose(got, apart[3:6].mean(), atol=1e-5, rtol=1e-3), (at, block)
+                got = found.ragged[f"lens/step.{at}[divergence]"][k][:, block]
+                assert np.allclose(got, [apart[s:e].mean() for s, e in item.places("step")], atol=1e-5, rtol=1e-3)
             for at, p in logs.items():
                 entropy = -(p.exp() * p).sum(-1)
                 got = found[f"lens/response/start(3).{at}"][k, block]
@@ -96,7 +106,8 @@ def test_entropies_are_those_of_the_models_own_parts(
 def test_parts_are_the_modules_that_add_to_the_stream(lm: LanguageModel, request: pytest.FixtureRequest) -> None:
     family = request.node.callspec.params["lm"]
     for block, parts in zip(lm.anatomy.blocks, find_parts(lm.model, lm.anatomy.stream), strict=True):
-        assert [parts["attention"], parts["mlp"]] == [block.get_submodule(name) for name in PARTS[family]]
+        factor = 0.5 if family == "granite" else 1.0
+        assert [parts["attention"], parts["mlp"]] == [(block.get_submodule(name), factor) for name in PARTS[family]]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +137,16 @@ def test_worked_examples() -> None:
     logits = torch.tensor([[2.0, 0, 0], [0, 0, 0], [1, 1, -9]])
     found = token_statistics.statistics([logits], torch.zeros(0), ("entropy",))["entropy"]
     assert found.tolist() == pytest.approx([0.665573, 1.098612, 0.693397], abs=1e-6)
+
+
+def test_worked_divergence() -> None:
+    # P (.5, .5), Q (.9, .1): the mean is (.7, .3), (ln(.5/.7) + ln(.5/.3)) / 4 + (.9 ln(.9/.7) + .1 ln(.1/.3)) / 2
+    # = .043586 + .058163 = .101749 (methods.md, section 19); of a distribution with itself 0.
+    lm = SimpleNamespace()
+    logits = torch.tensor([[[0.5, 0.5, 0.0], [0.9, 0.1, 0.0]], [[0.2, 0.8, 0.0], [0.2, 0.8, 0.0]]]).log()
+    lm.anatomy = SimpleNamespace(post=SimpleNamespace(size=3), normed=lambda s: s, logits=lambda s: s)
+    found = token_statistics.divergences(lm, logits.flatten(1))  # type: ignore[arg-type]
+    assert found[:, 0].tolist() == pytest.approx([0.101749, 0.0], abs=1e-6)
 
 
 def test_a_model_without_parts_says_so(tiny: Any, items: list[Encoding], monkeypatch: Any) -> None:

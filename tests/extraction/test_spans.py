@@ -160,7 +160,12 @@ def test_an_item_without_the_place_says_why(items: list[Encoding], tiny: Any) ->
 
 
 def test_names_and_wrong_readouts() -> None:
-    lenses = [Lens(), Lens("step_end", "mlp"), Lens("response/start(1)", "attention")]
+    lenses = [
+        Lens(),
+        Lens("step_end", "mlp"),
+        Lens("response/start(1)", "attention"),
+        Lens("step", "middle", "divergence"),
+    ]
     for readout in (*ALL, *lenses, States("response", "logdet"), States("step", "logdet", (-1,))):
         assert range_readout(readout.name) == readout
     for wrong in (
@@ -171,6 +176,7 @@ def test_names_and_wrong_readouts() -> None:
         lambda: AttentionSpans(what="sum"),  # type: ignore[arg-type]
         lambda: Lens("step(no)"),
         lambda: Lens(at="logits"),  # type: ignore[arg-type]
+        lambda: Lens(at="mlp", what="divergence"),
     ):
         with pytest.raises(InnerjudgeError, match="given"):
             wrong()

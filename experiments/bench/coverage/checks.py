@@ -14,7 +14,7 @@ from ....models.loading import LanguageModel
 from ....models.positions import Encoding
 from .exceptions import AFTER_BLOCKS, BIASED, FIRST_OF_TWO, OTHER_STACK_FIRST
 from .head_oracle import explain_weights, products, stretched
-from .inner_oracle import ENTROPY, PARTS, STREAM, entropies, parts
+from .inner_oracle import APART, ENTROPY, PARTS, STREAM, entropies, parts
 from .oracle import MASS, OWN, Truth, by_block, off, spans, truth
 from .rotation_oracle import turned_back
 from .shrink import small_config
@@ -134,7 +134,7 @@ def _attention(
         "attention": [AttentionWeights()],
         "spans": [MASS, OWN],
         "entropy": [ENTROPY, STREAM],
-        "parts": [*PARTS, STREAM],
+        "parts": [*PARTS, *APART, STREAM],
         "qk before": [QueryKey("before")],
         "qk after": [QueryKey("after")],
     }

@@ -1,4 +1,4 @@
-"""Entropies inside a model and parts of its blocks, held to its states, modules and logits."""
+"""Entropies and divergences inside a model and parts of its blocks, held to its states, modules and logits."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,8 @@ from ....models.positions import Encoding
 from .oracle import Truth, off
 
 ENTROPY, STREAM = Lens("response"), States("response", "none")
-PARTS = (Lens("response", "attention"), Lens("response", "mlp"))
+PARTS = tuple(Lens("response", at) for at in ("attention", "mlp", "middle"))
+APART = tuple(Lens("response", at, "divergence") for at in ("middle", "residual"))
 
 
 @torch.no_grad()
@@ -45,16 +46,19 @@ def parts(lm: LanguageModel, features: Features, items: list[Encoding], _truths:
                 continue
             block = lm.anatomy.blocks[number]
             given, returned, *added = (
-                kept[module].flatten(0, -2)[where] for module in (None, block, one["attention"], one["mlp"])
+                kept[module].flatten(0, -2)[where] for module in (None, block, one["attention"][0], one["mlp"][0])
             )
             change, both = returned - given, torch.stack([output.flatten() for output in added], dim=1)
             factors = torch.linalg.lstsq(both.double(), change.double().flatten()[:, None]).solution
             if float((change.flatten() - (both @ factors.float())[:, 0]).norm()) > 1e-3 * float(change.norm()):
                 return f"WRONG: the parts of block {number + 1} do not add up to its change of the stream"
-            for readout, states in zip(PARTS, added, strict=True):
-                right = _entropy(lm.anatomy.logits(lm.anatomy.normed(states))).mean()
-                if (odd := off(features[readout.name][k, number, None], right[None])) is not None:
-                    return f"WRONG: entropy of {readout.at} in block {number + 1} differs by {odd:.1g}"
+            middle = given + factors[0].float() * added[0]
+            logits = [lm.anatomy.logits(lm.anatomy.normed(states)) for states in (*added, middle, given, returned)]
+            right = [_entropy(one).mean() for one in logits[:3]]
+            right += [_divergence(logits[2], logits[at]).mean() for at in (3, 4)]
+            for readout, own in zip((*PARTS, *APART), right, strict=True):
+                if (odd := off(features[readout.name][k, number, None], own[None])) is not None:
+                    return f"WRONG: {readout.what} of {readout.at} in block {number + 1} differs by {odd:.1g}"
     whole = sum(map(bool, found))
     return "pass" if whole == len(found) else f"{whole} of {len(found)} blocks add attention and MLP to the stream"
 
@@ -73,7 +77,7 @@ def _outputs(lm: LanguageModel, found: Sequence[Parts], item: Encoding) -> list[
             kept[-1][module] = states
 
     blocks = dict.fromkeys(lm.anatomy.blocks)
-    modules = dict.fromkeys(module for one in found for module in one.values())
+    modules = dict.fromkeys(module for one in found for module, _ in one.values())
     handles = [block.register_forward_pre_hook(take, with_kwargs=True) for block in blocks]
     handles += [module.register_forward_hook(keep) for module in (*modules, *blocks)]
     lm.model(torch.tensor([item.ids]), use_cache=False)
@@ -85,3 +89,9 @@ def _outputs(lm: LanguageModel, found: Sequence[Parts], item: Encoding) -> list[
 def _entropy(logits: Tensor) -> Tensor:
     logs = logits.double().log_softmax(-1)
     return -(logs.exp() * logs).nan_to_num(0.0).sum(-1)
+
+
+def _divergence(one: Tensor, other: Tensor) -> Tensor:
+    p, q = (logits.double().softmax(-1) for logits in (one, other))
+    parts: list[Tensor] = [torch.special.xlogy(own, 2 * own / (p + q)) for own in (p, q)]
+    return torch.stack(parts).nan_to_num(0.0).sum((0, -1)) / 2
