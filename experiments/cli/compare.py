@@ -134,9 +134,7 @@ def agree(
     except ValueError:
         costs = {"": 0.0}
     if not all(0 < value < math.inf for value in costs.values()) or {*costs} - {judge, probe}:
-        raise InnerjudgeError(
-            f"given --cost {' --cost '.join(cost or ())}, expected NAME=NUMBER of the judge and of the probe, above 0"
-        )
+        raise InnerjudgeError.of("cli.cost", " --cost ".join(cost or ()))
     files = [read_table(file) for file in labels]
     named = [{row.data for row in rows} for rows in files]
     if any(names != named[0] for names in named):  # those of `label` and `ask` know no data set

@@ -60,9 +60,7 @@ def extract(
     from ..runs.job import check_extraction, items_of
 
     if gpus_per_worker and ray is None:
-        raise InnerjudgeError(
-            f"given --gpus-per-worker {gpus_per_worker:g} without --ray, expected both: else each worker has a GPU"
-        )
+        raise InnerjudgeError.of("cli.gpus", gpus_per_worker)
     if workers > 1 and ray is None and "RANK" not in os.environ:
         raise typer.Exit(launch(workers, sys.argv[1:]))
     with joined() as ranks, logged(log, quiet=not ranks.first) as steps:
@@ -131,13 +129,9 @@ def fit(
     if len(asked) > 1:
         raise InnerjudgeError("given several of --...-at-most, expected one of them: a judge has one promise")
     if wanted is not None and not (0 < wanted.level < 1 and 0 <= confidence < 1):
-        raise InnerjudgeError(
-            f"given a level of {wanted.level:g} and --confidence {confidence:g}, expected numbers between 0 and 1"
-        )
+        raise InnerjudgeError.of("cli.level", wanted.level, confidence)
     if along and (wanted is None or wrong_at_most is not None):
-        raise InnerjudgeError(
-            f"given --along {along} without --lose-at-most or --pass-at-most, expected both: it is part of the promise"
-        )
+        raise InnerjudgeError.of("cli.along", along)
     if (rater or aggregate != "vote") and not labels_from:
         raise InnerjudgeError("given --rater or --aggregate without --labels-from, expected the files of their labels")
     with logged(log) as steps:

@@ -42,9 +42,7 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
         log: LogStyle = "auto",
     ) -> None:
         if (features is None) == (data is None):
-            raise InnerjudgeError(
-                f"given {'both' if data else 'neither'} of --features and --data, expected one: name the items"
-            )
+            raise InnerjudgeError.of("cli.one-source", "both" if data else "neither")
         idle = [name for name in _OF_A_MODEL if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"]
         if features is not None and idle:
             typed = ", ".join(f"--{name.replace('_', '-')}" for name in idle)

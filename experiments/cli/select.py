@@ -43,9 +43,7 @@ def select(
 
     chosen = temperature == "auto"
     if chosen and rule not in ("weighted", "vec-cisc"):
-        raise InnerjudgeError(
-            f"given --temperature auto with --rule {rule}, expected weighted or vec-cisc: leave it out"
-        )
+        raise InnerjudgeError.of("cli.temperature", rule)
     typed = [Gate.of(one) for one in gate or ()], _weights(weight or [])
     columns, gates = read_gated(scores, *typed, score=score, judge=judge, data=data)
     columns = columns.with_answers(answers)

@@ -74,8 +74,6 @@ def _named(given: list[str]) -> dict[str, str]:
         if not equals:
             name, where = Path(one).resolve().name, one
         if not name or not where or name in found:
-            raise InnerjudgeError(
-                f"given --judge {one!r}, expected a folder with a name of its own: write --judge NAME=FOLDER"
-            )
+            raise InnerjudgeError.of("cli.no-name", one)
         found[name] = where
     return found

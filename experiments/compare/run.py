@@ -169,9 +169,7 @@ def check_data(sources: Sequence[Source], settings: Settings) -> None:
         raise InnerjudgeError.of("compare.prompt", own.name, own.kind, ", ".join(sorted(kinds)))
     known = {name for kind in kinds for name in every_seat(kind, settings)}
     if odd := [name for name in settings.judges if name not in {EVERY, *known}]:
-        raise InnerjudgeError(
-            f"given the judge {odd[0]!r}, which judges none of these data, expected some of {', '.join(sorted(known))}"
-        )
+        raise InnerjudgeError.of("compare.no-such-judge", odd[0], ", ".join(sorted(known)))
 
 
 def sections_of(one: Evaluation, lens: Lens) -> list[Section]:

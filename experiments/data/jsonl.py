@@ -142,9 +142,7 @@ def lines_as_records(path: str | Path) -> Iterator[tuple[Record, int, int]]:
     """Each object of a file, the byte at which its line begins, and the number of the line."""
     file = Path(path)
     if not file.exists():
-        raise InnerjudgeError(
-            f"given {shown(path)!r}, expected a JSONL file: check the path, or name a loader as LOADER:PATH"
-        )
+        raise InnerjudgeError.of("data.no-lines", shown(path))
     require_file(file)
     require_undamaged(file)
     name, at, number, found = shown(file.name), 0, 0, False
@@ -207,9 +205,7 @@ def jsonl_lines(rows: Iterable[Mapping[str, Any]], name: str) -> Iterator[bytes]
         try:
             line = json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
-            raise InnerjudgeError(
-                f"{name} row {number}: given a value that JSON cannot hold ({error}), expected finite plain data"
-            ) from None
+            raise InnerjudgeError.of("data.no-json", name, number, error) from None
         yield line + b"\n"
 
 

@@ -68,9 +68,7 @@ def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> 
     whole = [k for k, names in missing.items() if not names]
     if kind is not None:
         if missing[kind] and whole:
-            raise InnerjudgeError(
-                f"{record.where}: given a {whole[0]}, expected a {kind} as in {first}: keep one kind a file"
-            )
+            raise InnerjudgeError.of("data.other-kind", record.where, whole[0], kind, first)
         return kind
     if len(whole) > 1:
         odd = sorted(set(REQUIRED[whole[0]]) ^ set(REQUIRED[whole[1]]))
@@ -80,9 +78,7 @@ def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> 
     best = min(REQUIRED, key=lambda k: (len(missing[k]), -len(REQUIRED[k])))
     if len(missing[best]) == len(REQUIRED[best]) or (missing[best] and len(missing[best]) > 2):
         table = "; ".join(f"{k}: {', '.join(names)}" for k, names in REQUIRED.items())
-        raise InnerjudgeError(
-            f"{record.where}: given fields {shown(sorted(record.values), 500)}, expected those of one kind ({table})"
-        )
+        raise InnerjudgeError.of("data.fields", record.where, shown(sorted(record.values), 500), table)
     return best
 
 

@@ -71,9 +71,7 @@ def items_from(
     if isinstance(data, list | tuple) and data and all(isinstance(one, tuple(KINDS.values())) for one in data):
         given = ", ".join(sorted({type(one).__name__ for one in data}))
         if "," in given or columns or (kind and kind != kind_of(data[0])):
-            raise InnerjudgeError(
-                f"given {given} items, expected those of one kind, and no columns: items have their fields already"
-            )
+            raise InnerjudgeError.of("data.mixed-items", given)
         check_unique(data, [f"item {number}" for number in range(1, len(data) + 1)])
         return list(data)
     shape: Shape | None = None
@@ -186,9 +184,7 @@ def shape_of(first: Record, columns: Mapping[str, str] | None = None, kind: str 
             names[name] = names.pop(column, has[column])
     odd = next((name for name in names if name not in own), None)
     if odd is not None:
-        raise InnerjudgeError(
-            f"{first.where}: given a column as {odd}, expected a field of a {found}: {FIELDS_OF_KINDS}"
-        )
+        raise InnerjudgeError.of("data.odd-field", first.where, odd, found, FIELDS_OF_KINDS)
     ids = [name for name in REQUIRED[found] if name.endswith("_id")]
     there = {name for name, column in names.items() if _inside(first.values, column) is not None}
     return Shape(found, names, frozenset(ids) - there, first.where)

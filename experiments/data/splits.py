@@ -33,14 +33,10 @@ def split_by_group(groups: Sequence[str], *, train_fraction: float = 0.5, seed: 
         (2, 2, [0, 1, 2, 3])
     """
     if not 0 < train_fraction < 1:
-        raise InnerjudgeError(
-            f"given the training share {train_fraction}, expected one between 0 and 1: pass for example 0.5"
-        )
+        raise InnerjudgeError.of("data.share", train_fraction)
     names = sorted(set(groups))
     if len(names) < 2:
-        raise InnerjudgeError(
-            f"given {len(names)} question(s), expected at least 2, one to fit on and one to test on: raise --limit"
-        )
+        raise InnerjudgeError.of("data.few-questions", len(names))
     count = min(max(round(train_fraction * len(names)), 1), len(names) - 1)
     drawn = np.random.default_rng(seed).permutation(len(names))[:count]
     chosen = {names[k] for k in drawn}

@@ -135,9 +135,7 @@ def unpacked(path: Path) -> bytes:
         else:
             return raw
     except ImportError:
-        raise InnerjudgeError(
-            f"{name}: given a zstandard file, expected the package that reads it: pip install zstandard"
-        ) from None
+        raise InnerjudgeError.of("data.zstandard", name) from None
     except Exception as error:  # each library has errors of its own
         raise InnerjudgeError(f"{name}: given a damaged archive ({shown(error)}), expected a whole one") from None
     if len(found) > most:

@@ -73,9 +73,7 @@ class Row:
         said = self.score is not None or self.label is not None
         given = (self.score, self.label, self.truth, self.length, *(self.scores or ()), *(self.step_scores or ()))
         if not all(math.isfinite(value) for value in given if isinstance(value, int | float)):
-            raise InnerjudgeError(
-                f"{self.where}: given a number that is not finite, expected one, or a reason: say why"
-            )
+            raise InnerjudgeError.of("data.not-finite", self.where)
         if said == bool(self.unscored):
             both = "a verdict and a reason for none" if said else "neither score nor label, and no reason"
             raise InnerjudgeError(f"{self.where}: given {both}, expected one of the two: fill in unscored, or empty it")

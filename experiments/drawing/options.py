@@ -58,9 +58,7 @@ def scores_over_text(
         True
     """
     if len(pieces) != len(scores) or not full > 0:
-        raise InnerjudgeError(
-            f"given {len(scores)} scores for {len(pieces)} pieces and {full=}, expected one each, and full above 0"
-        )
+        raise InnerjudgeError.of("drawing.pieces", len(scores), len(pieces), full)
     lines = []
     for piece, score in zip(pieces, scores, strict=True):
         text = piece.rstrip("\n")  # the number stands on the line of its piece

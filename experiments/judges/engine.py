@@ -151,9 +151,7 @@ class EngineJudge:
         _require(model, self.origin.model)
         readouts = [_LOG_PROBABILITIES[need] for need in self.judge.needs if need in _LOG_PROBABILITIES]
         if not readouts:
-            raise InnerjudgeError(
-                f"given {self.judge!r} and log-probabilities, expected states: it reads {', '.join(self.judge.needs)}"
-            )
+            raise InnerjudgeError.of("judges.needs-states", self.judge, ", ".join(self.judge.needs))
         features = features_of_log_probabilities(encoded, given, readouts, provenance=self.origin)
         return self.judge.verdicts(features)
 

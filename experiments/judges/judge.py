@@ -176,9 +176,7 @@ def _checked_passes(
     if judge.value_range is not None and kind in ("rating", "pair") and passes.scale != scale:
         theirs, mine = ("{}-{}".format(*s) for s in (passes.scale, scale))
         values = tuple(range(passes.scale[0], passes.scale[1] + 1))
-        raise InnerjudgeError(
-            f"given the scale {theirs} for a judge on {mine}, expected one: write values={values}, or scale={scale}"
-        )
+        raise InnerjudgeError.of("judges.scale", theirs, mine, values, scale)
     check_prompt(lm.tokenizer, passes, _read_as(kind), [judge])
     told = passes.told(_read_as(kind))
     known = told if judge.provenance_ is None else judge.provenance_.prompt

@@ -141,9 +141,7 @@ class PairJudge:
         asked = as_list(queries, "prompts")
         given = [as_list(one, "candidates") for one in as_list(documents, "lists of candidates")]
         if len(asked) != len(given):
-            raise InnerjudgeError(
-                f"given {len(asked)} prompts and {len(given)} lists of candidates, expected one list a prompt"
-            )
+            raise InnerjudgeError.of("judges.lists", len(asked), len(given))
         check_top_k(top_k)
         if self.kind == "choice":
             filled = [k for k, options in enumerate(given) if options]

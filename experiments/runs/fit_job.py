@@ -102,9 +102,7 @@ def fit_job(
         weights = [0.0 if label is None else weight for label, weight in zip(labels, weights, strict=True)]
     note = fit_from_store(name, judge, store, told, groups, rows, permuted=turned, weights=weights)
     if judge.learns and judge.provenance_ is None:
-        raise InnerjudgeError(
-            f"{note} Expected labelled items that the judge can read: `innerjudge store info` says why"
-        )
+        raise InnerjudgeError.of("runs.not-fitted", note)
     learned = judge.provenance_ is not None
     judge.provenance_ = store.provenance
     promise = "" if wanted is None else _promise(judge, store, labels, groups, wanted, held, seed)

@@ -67,9 +67,7 @@ class Model:
             return Judge.load(folder, lm=self.load(), kind=kind)
         if self.revision is not None or self.modules:
             given = f"--revision {self.revision}" if self.revision is not None else "--module"
-            raise InnerjudgeError(
-                f"given {given} without --model, expected both: the judge's own model is loaded as it was"
-            )
+            raise InnerjudgeError.of("runs.no-model", given)
         trust = self.trust_remote_code
         found = Judge.load(folder, kind=kind, device=self.device, dtype=self.dtype, trust_remote_code=trust)
         found.lm = say_how(replace(found.lm, memory=self.memory))

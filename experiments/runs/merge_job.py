@@ -31,9 +31,7 @@ def merge_jobs(parts: Sequence[str], out: str) -> str:
     for part, job in zip(parts, read, strict=True):
         odd = sorted(k for k in first.keys() | job.keys() if first.get(k) != job.get(k) and k not in _OF_THE_DATA)
         if odd:
-            raise InnerjudgeError(
-                f"given {part} with other {', '.join(odd)} than {parts[0]}, expected the same: extract it again"
-            )
+            raise InnerjudgeError.of("runs.other-parts", part, ", ".join(odd), parts[0])
     if first["kind"] == "choice":
         raise InnerjudgeError.of("runs.merged-choices", parts[0])
     items = [jobs.read_items_of(part) for part in parts]

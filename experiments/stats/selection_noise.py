@@ -59,9 +59,7 @@ def selection_noise(quality: Quality, groups: Groups, *, n_splits: int = 200, se
             gaps.append(float(here[best] - there[best]))
             others.append(float(there[best]))
     if not gaps:
-        raise InnerjudgeError(
-            "given questions of which no half defines the figure, expected more questions: raise limit"
-        )
+        raise InnerjudgeError.of("stats.no-half")
     low, high = np.quantile(gaps, (0.025, 0.975))
     return SelectionNoise(
         pick=pick, seen=float(every[pick]), optimism=float(np.mean(gaps)), low=float(low), high=float(high),

@@ -66,9 +66,7 @@ class StudyRun(ComparisonRun):
 
     def _part(self, one: Evaluation, lens: Lens) -> DataReport:
         if not lens.judges:
-            raise InnerjudgeError(
-                f"{one.name}: given {len(one.seats)} judges of which none scored a reported item, expected at least one"
-            )
+            raise InnerjudgeError.of("study.nothing-scored", one.name, len(one.seats))
         audits = self.study.audits
         with self.timed("audits"):
             asked = audited(Auditing(self.study, one), self._in_bfloat16)

@@ -45,16 +45,12 @@ def create_app(
         raise InnerjudgeError("given no judge to serve, expected at least one")
     odd = [name for name, judge in judges.items() if judge.kind == "choice"]
     if odd:
-        raise InnerjudgeError(
-            f"given {odd[0]!r}, a judge of choices, expected judges of single responses: rank options in Python"
-        )
+        raise InnerjudgeError.of("adapters.choices", odd[0])
     if key is not None and not (key and key.isascii() and key.isprintable()):
         raise InnerjudgeError("given a key that is empty or not plain ASCII, expected one that a header can hold")
     read = [Gate.of(one) for one in gates]
     if odd := [gate.typed for gate in read if gate.pattern is None and gate.name not in judges]:
-        raise InnerjudgeError(
-            f"given --gate {shown(odd[0])}, expected regex:PATTERN or a judge that is served: {', '.join(judges)}"
-        )
+        raise InnerjudgeError.of("adapters.gate", shown(odd[0]), ", ".join(judges))
     meters = Meters()
     runner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="innerjudge")
     batchers = {name: Batcher(name, judge, limits, meters, runner) for name, judge in judges.items()}

@@ -88,9 +88,7 @@ def doctor(source: str | Path | pd.DataFrame, *, tried: int = 1, command: str = 
     every = read_scores(source)
     given = every.scored()
     if len(set(given.questions)) < 2 or len(set(given.labels)) < 2:
-        raise InnerjudgeError(
-            f"{every.name}: given {len(given)} scored rows, expected right and wrong ones of 2 questions"
-        )
+        raise InnerjudgeError.of("compare.few-scored", every.name, len(given))
     lost, explained = len(every) - len(given), explain(given)
     lens = _seen(given)
     made = (_verdict(given, lens, explained), against(lens), _choosing(given, lens, tried), checks(every))

@@ -74,9 +74,7 @@ def read_scores(source: "str | Path | pd.DataFrame") -> Scores:
     or labels of one class.
     """
     if not isinstance(source, str | Path) and not hasattr(source, "to_dict"):
-        raise InnerjudgeError(
-            f"given a {type(source).__name__}, expected a pandas frame, or the path of a JSONL or Parquet file"
-        )
+        raise InnerjudgeError.of("compare.no-frame", type(source).__name__)
     name = shown(Path(source).name) if isinstance(source, str | Path) else "the frame"
     records = list(records_of(source))
     if not records:

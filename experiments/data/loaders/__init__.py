@@ -52,8 +52,6 @@ def load(spec: str) -> list[Item]:
     files = [path] if loader in (LOADERS["mmlu"], LOADERS["trec"]) else files_of(path)
     items = [item for file in files for item in loader(file)]
     if not items:
-        raise InnerjudgeError(
-            f"{shown(path.name)}: given a file without records, expected at least one: check the path"
-        )
+        raise InnerjudgeError.of("data.no-records", shown(path.name))
     check_unique(items, [f"{shown(path.name)}, item {number}" for number in range(1, len(items) + 1)])
     return items

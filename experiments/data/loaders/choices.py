@@ -39,17 +39,13 @@ def _subject(file: Path) -> list[Item]:
         for number, row in enumerate(rows):
             items.append(_question(row, subject, number, f"{shown(file.name)} record {number + 1}"))
     except csv.Error as error:
-        raise InnerjudgeError(
-            f"{shown(file.name)} record {len(items) + 1}: given broken CSV ({error}), expected 6 cells"
-        ) from None
+        raise InnerjudgeError.of("data.broken-csv", shown(file.name), len(items) + 1, error) from None
     return items
 
 
 def _question(row: list[str], subject: str, number: int, where: str) -> Item:
     if len(row) != 6:
-        raise InnerjudgeError(
-            f"{where}: given {len(row)} cells, expected 6 (question, 4 options, letter): check the file"
-        )
+        raise InnerjudgeError.of("data.six-cells", where, len(row))
     *texts, letter = (cell.strip() for cell in row)
     record = Record({}, where)
     for name, cell in zip(("question", *_LETTERS), texts, strict=True):

@@ -55,9 +55,7 @@ def read_named(path: Path) -> dict[str, Record]:
     """Named records of a file that holds one JSON object of objects."""
     value = parsed(decoded(unpacked(path), shown(path.name)), path.name)
     if not isinstance(value, dict):
-        raise InnerjudgeError(
-            f"{path.name}: given {describe(value)}, expected an object of records: check loader and path"
-        )
+        raise InnerjudgeError.of("data.no-object", path.name, describe(value))
     return {name: Record.of(one, f"{shown(path.name)} record {shown(name)!r}") for name, one in value.items()}
 
 
@@ -86,8 +84,6 @@ def require_archive(path: Path, limit: int = FILE_LIMIT) -> None:
                     while size <= most and (block := file.read(_BLOCK)):
                         size += len(block)
     except Exception as error:  # each way of compressing has errors of its own
-        raise InnerjudgeError(
-            f"given {name!r}, a damaged zip archive ({one_line(error)}), expected a whole one"
-        ) from None
+        raise InnerjudgeError.of("data.damaged-zip", name, one_line(error)) from None
     if not fits or size > most:
         raise InnerjudgeError.of("data.unpacks-to-more", name, held, most)

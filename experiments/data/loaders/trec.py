@@ -88,9 +88,7 @@ def _judgments(path: Path) -> Iterator[tuple[Record, int]]:
         if not cells or (number == 1 and cells[-1] == "score"):
             continue
         if len(cells) not in (3, 4):
-            raise InnerjudgeError(
-                f"{where}: given {len(cells)} columns, expected 4 (topic, 0, passage, grade): correct the line"
-            )
+            raise InnerjudgeError.of("data.four-columns", where, len(cells))
         record = Record({"topic": cells[0], "passage": cells[-2], "grade": cells[-1]}, where)
         if not re.fullmatch(r"-?\d{1,3}", cells[-1]):
             raise record.error("grade", repr(shown(cells[-1])), "a whole number", "correct it")

@@ -160,9 +160,7 @@ def _connected(cluster: Cluster) -> Iterator[Any]:
         import ray
         import ray.data
     except ImportError as error:
-        raise InnerjudgeError(
-            f"given --ray without Ray ({one_line(error)}), expected it to be installed: pip install 'innerjudge[ray]'"
-        ) from None
+        raise InnerjudgeError.of("runs.ray-missing", one_line(error)) from None
     local = cluster.address == "local"
     size: dict[str, Any] = {"num_cpus": cluster.workers + 1, "include_dashboard": False} if local else {}
     try:

@@ -225,9 +225,7 @@ def suspects(labels: Said, judges: Sequence[Votes], *, threshold: float = 0.8) -
         to 40 % of labels wrong, and agreed with the ensemble more often the surer it was.
     """
     if not 0.5 <= threshold <= 1:
-        raise InnerjudgeError(
-            f"given the threshold {threshold}, expected 0.5 to 1: the ensemble must be on the other side"
-        )
+        raise InnerjudgeError.of("stats.threshold", threshold)
     mean = ensemble(judges)
     require_same_length(labels=labels, votes=mean)
     found = []

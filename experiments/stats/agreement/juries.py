@@ -64,9 +64,7 @@ def _weights(columns: Sequence[Sequence[object] | Values], weights: Sequence[flo
     require_same_length(**{f"juror {k}": column for k, column in enumerate(columns, start=1)})
     share = np.ones(len(columns)) if weights is None else np.asarray(weights, dtype=np.float64)
     if not len(columns) or share.shape != (len(columns),) or (share < 0).any() or not np.isfinite(share).all():
-        raise InnerjudgeError(
-            f"given {len(columns)} jurors and weights {weights}, expected one weight of 0 or more each"
-        )
+        raise InnerjudgeError.of("stats.jurors", len(columns), weights)
     return share
 
 
@@ -105,9 +103,7 @@ def addition(people: Sequence[Said], judge: Said, *, m: int) -> Statistic:
     """
     require_same_length(**{f"person {k}": c for k, c in enumerate(people, start=1)}, judge=judge)
     if not 1 <= m <= len(people) <= MOST_RATERS:
-        raise InnerjudgeError(
-            f"given m={m} of {len(people)} people, expected 1 to {len(people)}, at most {MOST_RATERS}"
-        )
+        raise InnerjudgeError.of("stats.people", m, len(people), MOST_RATERS)
     gain, counted = np.zeros(len(judge)), np.zeros(len(judge))
     for k, own in enumerate(judge):
         given = [column[k] for column in people if column[k] is not None]

@@ -149,9 +149,7 @@ def weak_orders(n: int) -> Signs:
     :data:`MOST_CANDIDATES` an error.
     """
     if not 1 <= n <= MOST_CANDIDATES:
-        raise InnerjudgeError(
-            f"given {n} candidates per question, expected 1 to {MOST_CANDIDATES}: draw some, all orders are tried"
-        )
+        raise InnerjudgeError.of("stats.many-candidates", n, MOST_CANDIDATES)
     levels = np.stack(np.meshgrid(*[np.arange(n, dtype=np.int8)] * n, indexing="ij"), axis=-1).reshape(-1, n)
     used = np.zeros((len(levels), n), dtype=bool)
     np.put_along_axis(used, levels.astype(np.intp), True, axis=1)
@@ -172,9 +170,7 @@ def inconsistent_pairs(verdicts: npt.ArrayLike) -> float:
     """
     y = np.asarray(verdicts)
     if y.ndim != 2 or y.shape[0] != y.shape[1] or len(y) < 2 or not np.isin(y, (-1, 0, 1)).all():
-        raise InnerjudgeError(
-            f"given verdicts of shape {y.shape}, expected [n, n] of -1, 0 and 1 for at least two candidates"
-        )
+        raise InnerjudgeError.of("stats.square", y.shape)
     i, j = np.triu_indices(len(y), 1)
     return float((y[i, j] != -y[j, i].astype(np.int8)).mean())
 
