@@ -58,11 +58,11 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
         items, said = _verdicts(SimpleNamespace(**ctx.params), columns, on, verdicts, to_rank=to_rank)
         say(write_ranking(items, verdicts, out) if to_rank else said)
         if inspect is not None:
-            from ..adapters.inspect_records import write_records
+            from ..adapters.harness_logs import write_records
 
             say(write_records(verdicts, inspect))
         if lm_eval is not None:
-            from ..adapters.lm_eval_samples import write_samples
+            from ..adapters.harness_logs import write_samples
 
             say(write_samples(data, verdicts, lm_eval))
 
@@ -189,7 +189,7 @@ def ask(
     from ..data.datasets import load_data
     from ..reading.judge_prompt import JudgePrompt
     from ..reading.passes import Passes
-    from ..runs.ask_job import ask_job
+    from ..runs.score_job import ask_job
 
     own = None if prompt is None else JudgePrompt.of(prompt)
     found = load_data(data, limit=limit, seed=seed, columns=columns)

@@ -1,8 +1,8 @@
-"""Verdicts of a saved judge, and the rankings that they give, from file to file; a killed run resumes."""
+"""Verdicts of a saved judge or of one behind a server, and rankings, from file to file; a killed run resumes."""
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,15 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Item
 from ...probes import BaseJudge, Verdict
 from ...probes.promising import identity
-from ..data.jsonl import is_damaged, remade, write_jsonl, writing
-from ..data.kinds import hash_item, hash_of
+from ..data.jsonl import is_damaged, remade, require_room, write_jsonl, writing
+from ..data.kinds import hash_item, hash_of, kind_of
 from ..data.splits import rows_by_group
-from ..data.verdict_files import keep_rows, read_rows, row_json, verdict_row
+from ..data.verdict_files import keep_rows, read_rows, row_json, shared_rows, verdict_row
+from ..data.verdict_table import Row
 from ..drawing.style import are_in
 from ..judges.judge import Judge
+from ..judges.openai_judge import OpenAIJudge
+from ..reading.passes import Passes
 from .part_file import PartFile, forget
 
 #: Items scored at a time: what a killed run loses at most.
@@ -154,3 +157,30 @@ def ranking_rows(items: Sequence[Item], rows: Sequence[dict[str, Any]]) -> Itera
             ],
             "unscored": [{"id": item.id, "reason": row["unscored"]} for item, row in pairs if row["unscored"]],
         }
+
+
+def ask_job(items: Sequence[Item], typed: str, out: Path, passes: Passes, *, seed: int = 0) -> str:
+    """Ask the judge ``typed`` (``openai:URL#MODEL``) about items, pairs in both orders; rows go into the file ``out``.
+
+    Replies are kept one by one in the folder ``OUT.replies``: the same command asks only for what is not there. Other
+    rows in ``out`` stay, those too that others write there meanwhile.
+    """
+    require_room(out)
+    with shared_rows(out):  # what is damaged is refused now, not after the work
+        judge, kind = OpenAIJudge.of(typed, folder=out.with_name(f"{out.name}.replies")), kind_of(items[0])
+    rows: list[Row] = []
+    for swapped in (False, True)[: 2 if kind == "pair" else 1]:
+        said = judge.verdicts(kind, items, passes, swapped=swapped, seed=seed)
+        made = [verdict_row(item, one, data="", judge=judge.name) for item, one in zip(items, said, strict=True)]
+        # Its score is that of the response shown first; a row's favours a.
+        turned = [replace(row, order="swapped", score=None if row.score is None else 1 - row.score) for row in made]
+        rows += turned if swapped else made
+    mine = {row.key for row in rows}
+    with shared_rows(out) as there:
+        write_jsonl(out, map(row_json, (*(row for row in there if row.key not in mine), *rows)))
+    silent = sum(row.unscored is not None for row in rows)
+    again = "; the same command asks again where the server gave no answer" if silent else ""
+    return (
+        f"{len(rows)} verdicts of {judge.name} are in {out}, {silent} of them unscored{again}. "
+        f"{judge.sent} requests were sent; all replies have {judge.tokens:,} tokens."
+    )

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from innerjudge import InnerjudgeError, Judge
+from innerjudge.experiments.adapters.harness_logs import inspect_records
 from innerjudge.experiments.adapters.inspect_ai import innerjudge
-from innerjudge.experiments.adapters.inspect_records import inspect_records
 from innerjudge.experiments.data.kinds import item_to_row
 from innerjudge.experiments.data.loaders.inspect_log import completion_of, inspect_log
 from inspect_ai import Task, eval, score

@@ -19,7 +19,7 @@ from innerjudge.experiments.data.verdict_files import read_table
 from innerjudge.experiments.judges import chat_server
 from innerjudge.experiments.judges.chat_server import TRIES
 from innerjudge.experiments.judges.openai_judge import OpenAIJudge
-from innerjudge.experiments.runs.ask_job import ask_job
+from innerjudge.experiments.runs.score_job import ask_job
 
 pytest.importorskip("openai")
 KEY = "sk-very-secret"
