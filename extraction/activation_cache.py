@@ -123,10 +123,7 @@ def _find(lm: LanguageModel, block: int, head: int) -> tuple[nn.Module, int, int
     for one in attentions:
         if 0 <= number < one.n_heads:
             if one.output is None:
-                raise UnreadableError(
-                    f"given head {head} of block {block} of {type(lm.model).__name__}, whose output projection was not "
-                    "found, expected a module that reads all heads side by side: ablate heads of other blocks"
-                )
+                raise UnreadableError.of("extraction.no-projection", head, block, type(lm.model).__name__)
             return one.output, one.n_heads, number
         number -= one.n_heads
     has = sum(one.n_heads for one in attentions)

@@ -160,9 +160,7 @@ def _numbers(name: str, value: npt.ArrayLike) -> Array:
     except (TypeError, ValueError):
         array = np.zeros((), np.float32)
     if not array.ndim:
-        raise InnerjudgeError(
-            f"given a {type(value).__name__} as {name!r}, expected an array of numbers whose first axis is the items"
-        )
+        raise InnerjudgeError.of("extraction.no-numbers", type(value).__name__, name)
     return array
 
 

@@ -60,9 +60,7 @@ class GivenStates:
     def __post_init__(self) -> None:
         shape = self.states.shape
         if len(shape) != 3 or shape[0] != len(self.ids):
-            raise InnerjudgeError(
-                f"given states of shape {shape} for {len(self.ids)} token ids, expected (tokens, layers, width)"
-            )
+            raise InnerjudgeError.of("extraction.states-shape", shape, len(self.ids))
 
 
 def read_vllm(path: str | Path, *, wait: float = 30.0) -> GivenStates:
@@ -163,9 +161,7 @@ def features_of_log_probabilities(
     there is not one list an item.
     """
     if len(items) != len(given):
-        raise InnerjudgeError(
-            f"given log-probabilities of {len(given)} texts for {len(items)} items, expected one each"
-        )
+        raise InnerjudgeError.of("extraction.texts", len(given), len(items))
     found: list[npt.NDArray[np.float32]] = []
     reasons = {}
     for item, values in zip(items, given, strict=True):

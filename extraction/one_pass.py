@@ -241,9 +241,7 @@ def _attention_tap(
 ) -> AttentionTap:
     roles = {(r.query, r.keys) for r in readouts}
     if len(roles) > 1:
-        raise InnerjudgeError(
-            f"given query-key readouts at {sorted(roles)}, expected one pair of positions: extract twice and join"
-        )
+        raise InnerjudgeError.of("extraction.two-queries", sorted(roles))
     query, keys = roles.pop()
     kinds = frozenset(r.name for r in readouts)
     query_at, keys_at = _index(items, query, batch)[:, 0], _index(items, keys, batch)

@@ -162,9 +162,7 @@ def find_anatomy(
     named = {path: _named(model, path) for path in (blocks, final_norm, unembedding) if path}
     head = named[unembedding] if unembedding else model.get_output_embeddings()
     if not isinstance(head, nn.Module) or isinstance(head, nn.ModuleList):
-        raise InnerjudgeError(
-            f"given {family} with {type(head).__name__} as output embedding, expected one: {NAME_THEM}"
-        )
+        raise InnerjudgeError.of("models.head", family, type(head).__name__, NAME_THEM)
     with known_logits(head):
         seen = observe(model)
     seen.logits, known = seen.logits[:-1], seen.logits[-1]
@@ -202,9 +200,7 @@ def _named(model: nn.Module, path: str) -> Any:
     try:
         return model.get_submodule(path)
     except AttributeError as error:
-        raise InnerjudgeError(
-            f"given the module path {path!r}, expected one of the model's modules: {one_line(error)}"
-        ) from None
+        raise InnerjudgeError.of("models.path", path, one_line(error)) from None
 
 
 def _check(anatomy: Anatomy, end: Tensor, seen: Observation, family: str) -> None:

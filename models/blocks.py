@@ -107,16 +107,12 @@ def find_stream(
     """
     family = type(model).__name__
     if named is not None and not isinstance(named, nn.ModuleList | nn.Sequential):
-        raise InnerjudgeError(
-            f"given {family} and a {type(named).__name__}, expected a list of blocks (nn.ModuleList): {NAME_THEM}"
-        )
+        raise InnerjudgeError.of("models.no-list", family, type(named).__name__, NAME_THEM)
     lists = [named] if named is not None else [m for m in model.modules() if isinstance(m, nn.ModuleList)]
     ran = {children: calls for children in lists if (calls := _calls(children, seen))}
     outer = [c for c in ran if not any(o is not c and any(m is c for m in o.modules()) for o in ran)]
     if not outer:
-        raise InnerjudgeError(
-            f"given {family}, expected a list of blocks that each take and give the stream: {NAME_THEM}"
-        )
+        raise InnerjudgeError.of("models.no-stream", family, NAME_THEM)
     own = () if any(_likeness(calls, ()) == 2 for calls in ran.values()) else own_hidden_states(model, seen)
     best = max(outer, key=lambda children: _rank(ran[children], own, seen, unembedding))
     kinds = {type(call.module) for call in ran[best]}

@@ -88,9 +88,7 @@ def read_tokenizer(source: str, name: str, revision: str | None, *, trust: bool 
         tokenizer("a")  # which looks at settings that nothing has looked at yet
     except Exception as error:  # as above
         require_trust(error, name, trust=trust)
-        raise InnerjudgeError(
-            f"given {name!r} without a loadable tokenizer, expected tokenizer.json: {one_line(error)}"
-        ) from None
+        raise InnerjudgeError.of("models.no-tokenizer", name, one_line(error)) from None
     if not tokenizer.is_fast:
         raise InnerjudgeError.of("models.slow-tokenizer", name)
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens) - {" ", "▁"}:

@@ -7,7 +7,7 @@ from functools import cache
 from html import escape
 from pathlib import Path
 from reprlib import Repr
-from typing import Self
+from typing import Any, Self
 
 #: Control and format characters: C0, C1, marks of writing direction, line separators, halves of surrogate pairs, tags.
 _HIDDEN = re.compile(
@@ -78,13 +78,13 @@ class InnerjudgeError(Exception):
         super().__init__(shown(message, MESSAGE))
 
     @classmethod
-    def of(cls, key: str, *given: object) -> Self:
+    def of(cls, key: str, *given: object, **more: Any) -> Self:
         """The error with the message of a key such as ``"data.folder"``, which is filled in with what was given.
 
         Messages of more than a line stand in ``errors.toml`` of their floor, or of their room of ``experiments``.
         """
         place, _, name = key.partition(".")
-        return cls(_messages(place)[name].format(*given))
+        return cls(_messages(place)[name].format(*given), **more)
 
 
 @cache

@@ -66,9 +66,7 @@ def require_file(path: Path, limit: int | None = None) -> int:
         found = path.stat()
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else str(error)
-        raise InnerjudgeError(
-            f"given {name!r}, which cannot be read ({said}), expected a file: check the path"
-        ) from None
+        raise InnerjudgeError.of("models.no-file", name, said) from None
     if stat.S_ISDIR(found.st_mode):
         raise InnerjudgeError(f"given {name!r}, a folder, expected a file: check the path")
     if not stat.S_ISREG(found.st_mode):

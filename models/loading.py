@@ -225,9 +225,7 @@ def load(
         try:
             model.to(target)  # type: ignore[arg-type]
         except (RuntimeError, AssertionError) as error:
-            raise InnerjudgeError(
-                f"given the device {device!r}, expected one of this machine's: {one_line(error)}"
-            ) from None
+            raise InnerjudgeError.of("models.device", device, one_line(error)) from None
     model.eval()
     tokenizer = read_tokenizer(source.tokenizer, name, source.revision, trust=trust_remote_code)
     anatomy = find_anatomy(model, blocks=blocks, final_norm=final_norm, unembedding=unembedding)

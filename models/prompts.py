@@ -63,9 +63,7 @@ def require_scale(scale: tuple[int, int]) -> tuple[int, int]:
     """The scale; ``InnerjudgeError`` unless it rises, by no more than can be labels."""
     low, high = scale
     if not low < high <= low + STEPS:
-        raise InnerjudgeError(
-            f"given the scale {low}..{high}, expected low < high, at most {STEPS} apart: pass for example (1, 5)"
-        )
+        raise InnerjudgeError.of("models.scale", low, high, STEPS)
     return low, high
 
 

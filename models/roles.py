@@ -76,9 +76,7 @@ class Role:
             part, argument = part or "response", argument or _WITHIN[kind]
             _check_argument(text, kind, argument)
         elif part or argument:
-            raise InnerjudgeError(
-                f"given the role {text!r}, expected one of {', '.join(_WITHIN)} within a part or with an argument"
-            )
+            raise InnerjudgeError.of("models.role", text, ", ".join(_WITHIN))
         return cls(kind, cast(Part | None, part), argument or "", -1 if shift else 0)
 
     @property

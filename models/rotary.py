@@ -17,7 +17,6 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from .errors import UnreadableError
 from .reports import Reports
 
 #: Input and output of one call of a rotary function, in the layout of the model.
@@ -72,15 +71,6 @@ def before_rotation(
 def turned_into(states: Tensor, rotations: Sequence[Rotation]) -> Tensor | None:
     """The input from which a rotary function made this very tensor; ``None`` if it was changed or copied since."""
     return next((given for given, turned in rotations if turned is states and given.shape == states.shape), None)
-
-
-def refusal(family: str) -> UnreadableError:
-    """The error for queries and keys that no rotation explains."""
-    return UnreadableError(
-        f"given {family}, whose queries and keys are changed after the rotary embedding by more than a factor or a "
-        "norm, expected them as it gave them: use rotary='after' or Attention-score",
-        {"qk/before"},
-    )
 
 
 def select(states: Tensor, at: Tensor) -> Tensor:

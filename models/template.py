@@ -66,9 +66,7 @@ def rendered(
             raise UnreadableError(
                 f"the chat template refuses this conversation ({reason})" + (MERGE if merge else "")
             ) from None
-        raise InnerjudgeError(
-            f"given a chat template that fails ({reason}), expected one that renders a user turn"
-        ) from None
+        raise InnerjudgeError.of("models.template-fails", reason) from None
     length = sum(len(one.content) + len(one.reasoning or "") + len(one.shown) for one in (*turns, answer) if one)
     if len(text) > 8 * length + _MOST:
         raise EndlessError(_ODD.format(f"makes {len(text):,} characters of turns of {length:,}"))

@@ -156,10 +156,7 @@ class LabelTokens:
                 most, split = len(found), "two of them are the same token"
         scale = "use labels of one token, such as a scale of 1 to 5 or 0 to 9"
         do = scale if labels[0].isdigit() else "use another model for these"
-        raise UnreadableError(
-            f"given the labels {', '.join(labels)}, expected each to be one token after {cue!r} in this tokenizer, but "
-            f"{split}: {do}"
-        )
+        raise UnreadableError.of("models.labels", ", ".join(labels), cue, split, do)
 
 
 #: Written for bytes that are no character (yet).

@@ -90,9 +90,7 @@ def fit_aspects(
     tried = {name: fit_aspect(how, x, y, groups, weight) for name, y in zip(told.names, told.y.T, strict=True)}
     whole = {name: one for name, one in tried.items() if one is not None}
     if not whole:
-        raise InnerjudgeError(
-            f"given no aspect with both classes and {FEWEST} positives, expected at least one: add labels"
-        )
+        raise InnerjudgeError.of("probes.no-aspect", FEWEST)
     if left := shown(", ".join(sorted(tried.keys() - whole))):
         warnings.warn(f"aspects left out: {left}: one class, or fewer than {FEWEST} positives", stacklevel=3)
     parts = [np.full(len(x), True), *(told.route == name for name in routes)]

@@ -179,9 +179,7 @@ def _counts(given: Known, sampled: Floats, names: Known, code: Ints, sizes: Ints
     ):
         if wrong.any():
             at = int(wrong.argmax())
-            raise InnerjudgeError(
-                f"given question {names[code[at]]!s:.60} with {given[at]:g} right of {sampled[at]:g}, expected {why}"
-            )
+            raise InnerjudgeError.of("probes.count", names[code[at]], given[at], sampled[at], why)
     found: Ints = np.rint(k * sizes / n).astype(np.intp)
     mixed = (found > 0) & (found < sizes)
     if not mixed.any() or (2 * found == sizes)[mixed].all():

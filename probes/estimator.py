@@ -74,9 +74,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         said = self.decision_function(features) if numbers else self.predict(features)
         known = np.asarray(labels)
         if known.shape != (len(features),):
-            raise InnerjudgeError(
-                f"given labels of shape {known.shape} for {len(features)} items, expected one an item"
-            )
+            raise InnerjudgeError.of("probes.score-labels", known.shape, len(features))
         if said.dtype == object and None in said:
             raise InnerjudgeError.of("probes.no-labels", self)
         return float((r2_score if numbers else accuracy_score)(known, said, sample_weight=sample_weight))
@@ -142,9 +140,7 @@ def _unweighted(fit: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(fit)
     def refusing(self: Any, *given: Any, sample_weight: object = None, **named: Any) -> Any:
         if sample_weight is not None or any(one is not None for one in given[2:]):
-            raise InnerjudgeError(
-                f"given sample_weight to {type(self).__name__}, expected none: RidgeProbe, {TAKE_SOFT} take weights"
-            )
+            raise InnerjudgeError.of("probes.no-weights", type(self).__name__, TAKE_SOFT)
         return fit(self, *given[:2], **named)
 
     return refusing
@@ -216,9 +212,7 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
     def _check(self, features: Features) -> None:
         require_type(features, Features, type(self).__name__)
         if self.learns and self.provenance_ is None:
-            raise InnerjudgeError(
-                f"given a {type(self).__name__} that is not fitted, expected a fitted one: call fit first"
-            )
+            raise InnerjudgeError.of("probes.not-fitted", type(self).__name__)
         self._require_fitting(sizes_of(features, self.needs))
         self.require(features.provenance)
 

@@ -36,9 +36,7 @@ class ChosenHeads(ChoiceJudge, LearningJudge):
 
     def __post_init__(self) -> None:
         if self.select == "unlabelled" and self.prefer == "earliest":
-            raise InnerjudgeError(
-                "given prefer='earliest' with select='unlabelled', expected accuracies: use prefer='best'"
-            )
+            raise InnerjudgeError.of("probes.accuracies")
 
     def fit_note(self, n: int) -> str:
         """Which heads were chosen, and how good the best one was."""
@@ -78,9 +76,7 @@ class HeadScore(ChosenHeads):
             features.provenance.require(permuted.provenance, "permuted questions")
             reasons = self._reasons(permuted) | reasons
         if labels is None and self.select != "unlabelled":
-            raise InnerjudgeError(
-                f"given no labels, expected answers for select={self.select!r}: or use select='unlabelled'"
-            )
+            raise InnerjudgeError.of("probes.select", self.select)
         values = np.full(len(features), -1) if labels is None else labels
         part, right, excluded = self._training(features, values, reasons=reasons)
         n_options, scores = self._n_options(part), part[self.needs[0]]

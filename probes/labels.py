@@ -97,18 +97,14 @@ def checked_weight(weight: npt.ArrayLike | None, n: int) -> Floats | None:
     except (TypeError, ValueError):
         w = np.array(np.nan)
     if w.shape != (n,) or not (np.isfinite(w).all() and w.min(initial=0) >= 0):
-        raise InnerjudgeError(
-            f"given sample_weight {_some(np.ravel(w))} for {n} items, expected one finite number of 0 or more each"
-        )
+        raise InnerjudgeError.of("probes.weights", _some(np.ravel(w)), n)
     return w
 
 
 def ratings(labels: npt.NDArray[Any]) -> Floats:
     """Mean human scores as float64; refuses scores that are not finite, or all the same."""
     if labels.dtype.kind not in "biuf" or not np.isfinite(labels.astype(np.float64)).all():
-        raise InnerjudgeError(
-            f"given human scores {_some(labels)}, expected finite numbers: drop items without a score"
-        )
+        raise InnerjudgeError.of("probes.scores", _some(labels))
     values = labels.astype(np.float64)
     if values.size == 0 or values.min() == values.max():
         raise InnerjudgeError.of("probes.one-score", values.size, _some(values))

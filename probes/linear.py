@@ -175,6 +175,4 @@ class DifferenceOfMeans(StreamingJudge, Linear):
         super()._check(features)
         if not hasattr(self, "coef_"):
             seen = " and ".join(f"{n:g}" for n in self.__dict__.get("n_seen_", (0, 0)))
-            raise InnerjudgeError(
-                f"DifferenceOfMeans: given {seen} incorrect and correct items, expected at least one of each: add items"
-            )
+            raise InnerjudgeError.of("probes.no-means", seen)

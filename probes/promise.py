@@ -223,8 +223,6 @@ def _check(risk: str, level: float, confidence: float | None) -> None:
     if risk not in get_args(RiskName):
         raise InnerjudgeError(f"given risk={risk!r}, expected one of {', '.join(get_args(RiskName))}")
     if not 0 < level < 1 or not (confidence is None or 0 < confidence < 1):
-        raise InnerjudgeError(
-            f"given level={level} and confidence={confidence}, expected numbers between 0 and 1, such as 0.05 and 0.95"
-        )
+        raise InnerjudgeError.of("probes.level", level, confidence)
     if risk == "wrong among kept" and confidence is None:
         raise InnerjudgeError.of("probes.average-risk")

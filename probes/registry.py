@@ -54,9 +54,7 @@ def register_judge(judge: _Judge) -> _Judge:
         True
     """
     if not (isinstance(judge, type) and issubclass(judge, BaseJudge)) or isabstract(judge):
-        raise InnerjudgeError(
-            f"given {judge!r} to register, expected a subclass of innerjudge.BaseJudge that defines _scores and _labels"
-        )
+        raise InnerjudgeError.of("probes.no-judge", judge)
     name = judge.__name__
     known = _ours().get(name) or _theirs.get(name)
     if known is not None and known.__module__ != judge.__module__:

@@ -219,9 +219,7 @@ def fit_many(
     if kind not in ("logistic", "ridge"):
         raise InnerjudgeError(f"given the kind {kind!r}, expected 'logistic' or 'ridge'")
     if x.ndim != 3 or x.shape[1] != len(groups) or 0 in x.shape:
-        raise InnerjudgeError(
-            f"given vectors of shape {x.shape} and {len(groups)} questions, expected [probes, items, width]"
-        )
+        raise InnerjudgeError.of("probes.vectors", x.shape, len(groups))
     if not np.isfinite(x).all():
         raise InnerjudgeError("given vectors with infinite values or NaN, expected finite ones: leave those items out")
     known = np.asarray(labels)

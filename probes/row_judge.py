@@ -60,9 +60,7 @@ class RowJudge(LearningJudge):
     def _told(self, features: Features) -> int:
         """:attr:`row_` as ``row`` says it."""
         if isinstance(self.row, str):
-            raise InnerjudgeError(
-                f"given row={self.row!r} with items bit by bit, expected a number: only `fit` chooses a row"
-            )
+            raise InnerjudgeError.of("probes.row-by-bits", self.row)
         rows = features[self.needs[0]].shape[1]
         (row,) = rows_at((self.row,), rows, features.provenance)
         return self._named(features, row % rows)

@@ -62,9 +62,7 @@ class TextJudge(ScaleJudge):
             raise InnerjudgeError(f"given generation='reasoned' and cue={self.cue!r}, expected a cue, or 'direct'")
         folded = {label.strip().casefold() for label in labels}
         if len(folded) < 2 or len(folded) != len(labels) or "" in folded:
-            raise InnerjudgeError(
-                f"given labels={tuple(labels)}, expected at least two, all different whatever their case"
-            )
+            raise InnerjudgeError.of("probes.labels-alike", tuple(labels))
         if values is not None and len(checked_values(values, self.answers)[0]) != len(labels):
             raise InnerjudgeError(f"given {len(labels)} labels and {len(values)} values, expected one each")
         self.needs = (self.generation,) if values is not None else (self.generation, "labels")

@@ -88,9 +88,7 @@ class TunedLAGER(LAGER, LearningJudge):
 
     def _weights(self, n_entries: int) -> Floats:
         if n_entries != len(self.weights_):
-            raise InnerjudgeError(
-                f"given {n_entries} entries, expected the {len(self.weights_)} of the fit: extract again"
-            )
+            raise InnerjudgeError.of("probes.entries", n_entries, len(self.weights_))
         return self.weights_
 
 

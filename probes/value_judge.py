@@ -80,9 +80,7 @@ def checked_values(
     plain = tuple(v.item() if isinstance(v, np.generic) else v for v in values)
     names = None if answers is None else tuple(answers)
     if len(set(plain)) < 2 or not np.isfinite(plain).all() or (names is not None and len(names) != len(plain)):
-        raise InnerjudgeError(
-            f"given values={plain} and answers={names}, expected at least two different numbers and one answer each"
-        )
+        raise InnerjudgeError.of("probes.values", plain, names)
     return plain, names
 
 

@@ -115,9 +115,7 @@ def merge(parts: Sequence[str | Path], into: str | Path, *, job: str = "") -> Fe
             raise InnerjudgeError(f"given {odd} in one of {store.place} and {first.place} only, expected the same")
         for one in store.ids():
             if one in seen:
-                raise InnerjudgeError(
-                    f"given the item {one!r} in {seen[one]} and in {store.place}, expected it in one of them"
-                )
+                raise InnerjudgeError.of("extraction.item-twice", one, seen[one], store.place)
             seen[one] = str(store.place)
     with locked(place(into)):
         merged = FeatureStore.create(into, replace(first.header, items=len(seen), job=job))

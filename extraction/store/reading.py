@@ -33,9 +33,7 @@ class StoreReading(Shards):
             for name, shape in entry.shapes.items():
                 held = found.get(name, shape)
                 if len(held) != len(shape) or held[1:-1] != shape[1:-1]:
-                    raise InnerjudgeError(
-                        f"given {name} of shapes {held} and {shape} in one store, expected one: extract again"
-                    )
+                    raise InnerjudgeError.of("extraction.two-shapes", name, held, shape)
                 found[name] = (len(self), *held[1:-1], max(held[-1], shape[-1])) if len(shape) > 1 else (len(self),)
         return found
 

@@ -88,9 +88,7 @@ class FeatureStore(StoreReading):
         at = place(where)
         with locked(at):
             if at.size(HEADER) is not None:
-                raise InnerjudgeError(
-                    f"given {at}, which holds a store, expected a new folder: delete it or name another"
-                )
+                raise InnerjudgeError.of("extraction.store-there", at)
             header = StoreHeader(features.provenance, items=len(features), dtype=dtype, shard_items=shard_items)
             store = cls.create(where, header)
             for number in range(header.shards):

@@ -15,7 +15,7 @@ from ...models.attention_calls import AttentionCall
 from ...models.errors import UnreadableError
 from ...models.heads import Heads, all_heads
 from ...models.loading import LanguageModel
-from ...models.rotary import refusal, select
+from ...models.rotary import select
 from .block_attention import BlockAttention, PromptKeys
 
 #: Terms that a softmax may have beside the scaled products and the mask.
@@ -51,11 +51,8 @@ class AttentionRow:
             _, weights = call.eager(call.module, *given, scaling=scaling, dropout=0.0, **extra)
             return weights  # type: ignore[no-any-return]
         if own:
-            raise UnreadableError(
-                f"given {self._family}, whose kernel takes {own[0]}, expected a softmax of scaled products: load the "
-                "model with attn_implementation='eager'",
-                {"attention", *self._kinds},
-            )
+            kinds = {"attention", *self._kinds}
+            raise UnreadableError.of("extraction.own-kernel", self._family, own[0], readouts=kinds)
         key = call.key if call.eager is not None else call.key.float()
         grouped = query.to(key.dtype).reshape(len(query), key.shape[1], -1, key.shape[-1])  # heads of one key together
         # Contiguous: a product with strided keys takes twice as long as to copy them.
@@ -186,7 +183,7 @@ class AttentionTap(BlockAttention):
         here = k_at.clamp(min=0) if self._lent else k_at  # for the prompt's keys others stand in below
         plain = self._unrotated.keys(heads, call.key, here)
         if before is None or plain is None:
-            raise refusal(self._family)
+            raise UnreadableError.of("extraction.unexplained", self._family, readouts={"qk/before"})
         if self._prompt is not None:
             lent = self._prompt.at(self._block, number, k_at + self._lent).to(plain.device)
             plain = torch.where((k_at < 0)[:, None, :, None], lent, plain)
@@ -197,32 +194,16 @@ def require_heads(lm: LanguageModel, heads: Sequence[Sequence[Heads]], kinds: fr
     """Raise ``UnreadableError`` for ``kinds`` that no block of a model gives; it names a judge without that need."""
     family, every = type(lm.model).__name__, [one for block in heads for one in block]
     if not every:
-        raise UnreadableError(
-            f"given {family}, none of whose blocks has softmax attention, expected heads: judge this model with CLUE "
-            "or LAGER",
-            kinds,
-        )
+        raise UnreadableError.of("extraction.no-softmax", family, readouts=kinds)
     of_products = {kind for kind in kinds if kind.startswith("qk/")}
     if of_products and all(one.unreadable for one in every):
-        raise UnreadableError(
-            f"given {family}, which {every[0].unreadable}, expected the product of a query and a key: use "
-            "Attention-score",
-            of_products,
-        )
+        raise UnreadableError.of("extraction.no-product", family, every[0].unreadable, readouts=of_products)
     of_weights = {kind for kind in kinds if kind.startswith("attention")}
     if of_weights and not any(one.token_keys for one in every):
-        raise UnreadableError(
-            f"given {family}, which {every[0].unreadable}, expected keys of tokens: judge this model with CLUE or "
-            "LAGER",
-            of_weights,
-        )
+        raise UnreadableError.of("extraction.no-token-keys", family, every[0].unreadable, readouts=of_weights)
     of_rows = {kind for kind in of_weights if kind == "attention" or kind.endswith(".diagonal")}
     if of_rows and any(one.registered for one in every) and lm.attention not in _ROW_KERNELS:
-        raise UnreadableError(
-            f"given the attention kernel {lm.attention!r}, expected sdpa or eager for attention rows: load the model "
-            "with attn_implementation='sdpa'",
-            of_rows,
-        )
+        raise UnreadableError.of("extraction.kernel", lm.attention, readouts=of_rows)
 
 
 def products(query: Tensor, keys: Tensor, factor: float = 1.0) -> Tensor:

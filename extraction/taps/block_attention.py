@@ -13,7 +13,7 @@ from ...models.attention_calls import AttentionCall, AttentionProducts, listenin
 from ...models.errors import UnreadableError
 from ...models.heads import Heads, of_text, repeats, token_keys
 from ...models.loading import LanguageModel
-from ...models.rotary import Rotation, before_rotation, refusal, turned_into, watched_rotations
+from ...models.rotary import Rotation, before_rotation, turned_into, watched_rotations
 
 _FORGOTTEN = AttentionCall(None, torch.empty(0), None, None, None, None)
 
@@ -70,12 +70,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
         """Raise if a block has run and some of its heads were not heard, as they were when it was watched."""
         heads = self._heads[self._block] if 0 <= self._block < len(self._heads) else ()
         if len(self._calls) < len(heads):
-            raise UnreadableError(
-                f"given {self._family}, whose block {self._block + 1} computed attention unseen (in chunks, or with "
-                "another kernel than when it was loaded), expected queries and keys of all tokens: wrap the model "
-                "again after a change of its kernel, or judge it with CLUE or LAGER",
-                self._kinds,
-            )
+            raise UnreadableError.of("extraction.unseen", self._family, self._block + 1, readouts=self._kinds)
 
     def _take(self, call: AttentionCall) -> None:
         """Called for every attention, with query ``[B, H, T, hd]`` and key ``[B, Hkv, S, hd]`` after rotary."""
@@ -97,11 +92,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
         tokens = call.query.shape[2]
         alike = call.key is None or not self._lent or call.key.shape[2] == self._lent + tokens
         if not alike or not token_keys(call, tokens, at, lent=self._lent):
-            raise UnreadableError(
-                f"given {self._family}, the keys of whose block {self._block + 1} are no tokens (compressed or "
-                "hashed), expected one a token: judge this model with CLUE or LAGER",
-                self._kinds,
-            )
+            raise UnreadableError.of("extraction.packed-keys", self._family, self._block + 1, readouts=self._kinds)
 
 
 class UnrotatedStates:
@@ -179,7 +170,7 @@ class PromptKeys(BlockAttention):
         self._require_token_keys(call, None)
         plain = self._unrotated.keys(heads, call.key, at)
         if plain is None:
-            raise refusal(self._family)
+            raise UnreadableError.of("extraction.unexplained", self._family, readouts={"qk/before"})
         self._kept[self._block, number] = plain
 
 

@@ -114,9 +114,7 @@ def _check(
     lm: LanguageModel, questions: Sequence[Trace], readouts: Sequence[object], markers: Markers, rejects: bool
 ) -> None:
     if not questions or not readouts:
-        raise InnerjudgeError(
-            f"given {len(questions)} questions and {len(readouts)} readouts, expected at least one of each"
-        )
+        raise InnerjudgeError.of("extraction.no-questions", len(questions), len(readouts))
     if not all(markers):
         raise InnerjudgeError(f"given markers={markers!r}, expected two marks that are not empty")
     require_unique([question.id for question in questions])

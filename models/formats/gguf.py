@@ -188,9 +188,7 @@ def read_header(path: Path) -> GgufFile:
             if header.data + tensor.offset + tensor.values // block * size > header.size:
                 raise ValueError(f"it ends after {header.size:,} bytes, within the tensor {shown(tensor.name)!r}")
     except Exception as error:  # anybody's bytes: lengths that lie, text that is none, types that do not exist
-        raise InnerjudgeError(
-            f"given {str(path)!r}, which is no whole GGUF file ({one_line(error)}), expected one: download it again"
-        ) from None
+        raise InnerjudgeError.of("models.gguf-damaged", str(path), one_line(error)) from None
     _require_known(path, header.entries)
     kinds = Counter[int]()
     for tensor in header.tensors:
