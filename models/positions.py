@@ -156,6 +156,37 @@ def encode_sampled(
     return _placed(trace, ids, whole, (len(text), len(prompt) - 1), user_end, markers, roles, sampled=True)
 
 
+@checked
+def encode_own_text(
+    tokenizer: FastTokenizer,
+    asked: Encoding,
+    said: Sequence[int],
+    *,
+    verdict: int | str,
+    roles: Sequence[str],
+    markers: Markers = THINK,
+) -> Encoding:
+    """A prompt and the tokens that the judge wrote after it; each of ``roles`` is ``own_text(ROLE)``.
+
+    ``verdict`` is the first character of the verdict in what it wrote, or why there is none; the role ``score`` is the
+    token before it. Other roles are those of :func:`encode_sampled`, and the options stand where they stood.
+    """
+    inside = {role: Role.parse(role).argument for role in roles}
+    within = [one for one in inside.values() if one != "score"]
+    found = encode_sampled(tokenizer, asked.ids, said, markers=markers, roles=within, item=asked.id)
+    ranges, missing = {role: found.places(one) for role, one in inside.items()}, {**asked.missing, **found.missing}
+    if isinstance(verdict, int):
+        ends = (end for _, end in replayed_spans(tokenizer, list(said), 0))
+        at = len(asked.ids) - 1 + next(k for k, end in enumerate(ends) if end > verdict)
+        ranges |= {role: ((at, at + 1),) for role, one in inside.items() if one == "score"}
+    else:
+        missing["score"] = verdict
+    missing |= {role: missing.get(inside[role], f"no {inside[role]} in what was written") for role in inside}
+    places = {role: (some[0][0],) for role, some in ranges.items() if len(some) == 1}
+    kept = {role: at for role, at in asked.positions.items() if role == "option_end"}
+    return replace(asked, ids=found.ids, positions=kept | places, ranges=ranges, missing=missing)
+
+
 def _placed(
     trace: Trace,
     ids: Sequence[int],
@@ -254,8 +285,8 @@ def encode_prompt(
     """Encode a prompt whose verdict is the next token (direct), or that the model answers freely (``reasoned``).
 
     Direct: position ``score`` (the last token), ``label_ids`` and, for choices, ``option_end`` (the last token that
-    overlaps each option line, newline included). Reasoned: position ``prompt_end``. ``UnreadableError`` if a verdict
-    label is not one token in this context. Text that is not valid Unicode is no error: the item then lacks every
+    overlaps each option line, newline included). Reasoned: ``prompt_end`` and ``option_end``. ``UnreadableError``
+    if a label is not one token in this context. Text that is not valid Unicode is no error: the item then lacks every
     position. ``alike`` is a cache for this tokenizer, which saves time where many prompts are encoded.
     """
     broken = unfit(tokenizer, plain_text(prompt.turns))
@@ -270,11 +301,11 @@ def encode_prompt(
     if not rendered.judged[1] and not control_tokens(tokenizer).isdisjoint(tokens(tokenizer, prompt.user)[0]):
         return unreadable(item_id, group, "the chat template moves a text with control tokens in it")
     if reasoned:
-        ids, _ = tokens(tokenizer, rendered.text, rendered.judged)
-        return Encoding(id=item_id, group=group, ids=ids, positions={"prompt_end": (len(ids) - 1,)})
+        found = encode_stem(tokenizer, item_id, group, prompt, rendered, rendered.text)
+        return replace(found, positions={role: at for role, at in found.positions.items() if role != "score"})
     stem = rendered.text + rendered.glue + prompt.cue
-    found = alike.labels if alike else LabelTokens(tokenizer)
-    ids, spans, label_ids = found.after(stem, prompt.labels, prompt.cue, rendered.judged)
+    labels = alike.labels if alike else LabelTokens(tokenizer)
+    ids, spans, label_ids = labels.after(stem, prompt.labels, prompt.cue, rendered.judged)
     return replace(_verdict_encoding(item_id, group, prompt, rendered, ids, spans), label_ids=label_ids)
 
 

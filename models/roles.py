@@ -15,6 +15,7 @@ the kind is required.
 | ``cue(wait,hmm)`` | the token in which each such word ends |
 | ``chunk``, ``chunk(wait,verify;line)`` | steps up to the next one that has such a word, and so starts a new path |
 | ``named``, ``named(entity)`` | the item's own ``spans``: all, or those of such names |
+| ``own_text(ROLE)`` | the role within what the judge itself wrote; ``score`` is there the token before its verdict |
 | any other word | the position of that name |
 
 An item's own steps (:attr:`.Trace.steps`) take the place of those between delimiters, in whatever part of the answer.
@@ -75,6 +76,8 @@ class Role:
         elif kind in _WITHIN:
             part, argument = part or "response", argument or _WITHIN[kind]
             _check_argument(text, kind, argument)
+        elif kind == "own_text" and argument and not (part or shift):
+            Role.parse(argument)
         elif part or argument:
             raise InnerjudgeError.of("models.role", text, ", ".join(_WITHIN))
         return cls(kind, cast(Part | None, part), argument or "", -1 if shift else 0)
@@ -82,6 +85,8 @@ class Role:
     @property
     def many(self) -> bool:
         """Whether an item may have several ranges of this role."""
+        if self.kind == "own_text":
+            return Role.parse(self.argument).many
         return self.kind == "option_end" or (self.kind in _WITHIN and self.kind not in ("start", "nth_last"))
 
 

@@ -6,10 +6,11 @@ they sit on. Judges by family: ``clue.py``; ``lager.py`` and ``tuned_lager.py`` 
 and ``penalised.py`` (on ``regression.py`` and ``row_judge.py``), ``counted.py``, ``ranked.py``, ``aspects.py`` (on
 ``aspect_fit.py``); ``choices.py`` and ``heads.py``; ``text.py``; ``baselines.py``, ``text_only.py`` and
 ``embedding.py``, ``steps.py`` for single steps; many states are read by ``pooled.py`` (on ``pooled_fit.py`` and
-``encoder.py``) and ``trajectory.py``, all answers to a question by ``sets.py``. ``promise.py`` finds thresholds with a
-promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge. ``registry.py`` knows the classes,
-those of other packages too; ``storage.py`` saves and loads them. What probes of weak labels (counts, orders, aspects,
-centred, without length) are worth is measured by ``bench/weak``: see ``results/weak.md``.
+``encoder.py``), ``own_verdict.py`` and ``trajectory.py``, all answers to a question by ``sets.py``. ``promise.py``
+finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge.
+``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them. What probes of
+weak labels (counts, orders, aspects, centred, without length) are worth is measured by ``bench/weak``: see
+``results/weak.md``.
 ``fitted.toml`` has what fits set. ``readers.py`` reads spans of attention and other readouts of ranges.
 """
 
@@ -24,6 +25,7 @@ from .heads import AttentionScore, QKScore
 from .judge import BaseJudge, LearningJudge, Scores, StreamingJudge, Verdict
 from .lager import LAGER, EScore, PTrue, VScore
 from .linear import DifferenceOfMeans
+from .own_verdict import VerdictProbe
 from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
 from .pooled import PooledProbe
 from .promise import Promise, calibrate
@@ -46,6 +48,6 @@ __all__ = [
     "MiniBatchLogistic", "PTrue", "PooledProbe", "Promise", "PromptSimilarity", "QKScore", "QuestionOnly",
     "RankedProbe", "ReadoutProbe", "RidgeProbe", "RowSelector", "Scores", "SemanticEntropyProbe", "StepOpponent",
     "StreamingJudge", "Task", "TextClassifier", "TextJudge", "TokenConfidence", "TokenLogProb", "Trajectory",
-    "TunedLAGER", "VScore", "Verdict", "attention_variability", "calibrate", "choose_heads", "find_verdict",
-    "head_accuracies", "load", "register_judge", "registered_judges", "save",
+    "TunedLAGER", "VScore", "Verdict", "VerdictProbe", "attention_variability", "calibrate", "choose_heads",
+    "find_verdict", "head_accuracies", "load", "register_judge", "registered_judges", "save",
 ]  # fmt: skip

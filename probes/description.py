@@ -11,7 +11,6 @@ from ..models.errors import InnerjudgeError
 Kind = Literal["trace", "rating", "choice", "pair"]
 Family = Literal["hidden", "logits", "text", "baseline"]
 KINDS: tuple[Kind, ...] = ("trace", "rating", "choice", "pair")
-_WRITTEN = frozenset({"direct", "reasoned"})
 #: Judges of this package on panels and in sweeps, by class.
 PRESETS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("presets.toml").read_text("utf-8"))
 _NO_PARAMETERS = ("name", "kinds", "sweep")
@@ -134,8 +133,8 @@ class JudgeDescription:
     #: Attention heads that the fit chose, as ``(block 1..L, head 0..H-1)``.
     chosen_heads: tuple[tuple[int, int], ...] = ()
     #: Whether it needs the model to write a verdict, and whether after reasoning.
-    reads_text: bool = derived(lambda self: not _WRITTEN.isdisjoint(self.needs))
-    reads_reasoning: bool = derived(lambda self: "reasoned" in self.needs)
+    reads_text: bool = derived(lambda self: self.reads_reasoning or "direct" in self.needs)
+    reads_reasoning: bool = derived(lambda self: any("own_text" in n or n == "reasoned" for n in self.needs))
     #: ``n_excluded_``; ``None`` before a fit.
     n_left_out: int | None = derived(lambda self: self.__dict__.get("n_excluded_"))
 

@@ -127,6 +127,8 @@ class QKScore(HeadScore):
 
     Args:
         rotary: ``"before"`` the rotary embedding, as published, or ``"after"`` it.
+        query: ``"own_text(score)"`` for the query at the verdict that the model wrote after reasoning ("Think, Align,
+            Select"; arXiv 2502.17017), with the keys in the prompt as before.
         select: How ``fit`` measures a head: ``"accuracy"`` (published), ``"permutation"`` (right before and after the
             options trade places), ``"unlabelled"`` (:func:`~innerjudge.probes.choices.attention_variability`).
         n_heads: 1 as published: scores are the raw products. More: a vote, the mean over heads of the scores
@@ -152,7 +154,9 @@ class QKScore(HeadScore):
     """
 
     rotary: Literal["before", "after"] = "before"
-    needs = derived(lambda self: (f"qk/{self.rotary}", "labels"))
+    query: Literal["score", "own_text(score)"] = "score"
+
+    needs = derived(lambda s: (f"qk/{s.rotary}" if s.query == "score" else f"qk/{s.query}.{s.rotary}", "labels"))
 
 
 @parameters

@@ -81,6 +81,17 @@ def find_verdict(text: str, labels: Sequence[str], *, cue: str | None = None) ->
     return none if found.casefold() in _WORDS and re.match(rf"{_BLANK}+[*_`]*\w", line) else index
 
 
+def verdict_start(text: str, labels: Sequence[str], *, cue: str | None = None) -> int | str:
+    """The character of a text at which the verdict of :func:`find_verdict` begins, or why there is none."""
+    found = find_verdict(text, labels, cue=cue)
+    if isinstance(found, str):
+        return found
+    behind = text if cue is None else (_behind(cue, text) or "")
+    match = _verdict(tuple(labels)).match(behind)
+    assert match is not None
+    return len(text) - len(behind) + match.start("label")
+
+
 def said(text: str) -> str | None:
     """What a text says after its reasoning; ``None`` where the reasoning never closes."""
     tail = text

@@ -54,7 +54,7 @@ def extract(
     columns = o.mapped(map_, data)
     from ..judges.panel import needs_of
     from ..reading.judge_prompt import JudgePrompt
-    from ..reading.passes import HIDDEN_NEEDS, WRITTEN, Passes
+    from ..reading.passes import HIDDEN_NEEDS, WRITTEN, Passes, reads_reasoning
     from ..runs.extracting.extract_job import extract_job, find_source
     from ..runs.extracting.ranks import joined, launch, own_device
     from ..runs.job import check_extraction, items_of
@@ -73,7 +73,7 @@ def extract(
         needs = HIDDEN_NEEDS | also | (written if text else frozenset())
         passes = Passes(
             batch_size=batch_size, scale=ends, steps=steps, abstain=abstain, merge_system=merge_system, markers=markers,
-            reasoning_tokens=reasoning_tokens if text or "reasoned" in also else 0,
+            reasoning_tokens=reasoning_tokens if text or reads_reasoning(also) else 0,
             needs=needs if also else None if text else HIDDEN_NEEDS,
             prompt=None if prompt is None else JudgePrompt.of(prompt),
         )  # fmt: skip

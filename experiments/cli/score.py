@@ -98,7 +98,7 @@ def _verdicts(
     if to_rank:
         require_rankable(found.kind)
     saved.require_kind(made, found.kind, made.scale, f"--data {source.data}")
-    if "reasoned" in judge.needs and source.reasoning_tokens == 0:
+    if judge.reads_reasoning and source.reasoning_tokens == 0:
         raise InnerjudgeError.of("cli.no-reasoning", made.name)
     with logged(source.log, kept=str(out)) as steps:
         whole = on.load_judge(folder, found.kind)

@@ -10,7 +10,7 @@ from ...models.items import Item, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, encode_trace
 from ...models.tokens import tokens
-from .passes import TEXT_NEEDS, Passes, as_trace, prepared
+from .passes import TEXT_NEEDS, Passes, as_trace, prepared, reads_reasoning
 from .ways import Turn, encode_question, questions_of
 
 #: What is read of the response itself, in a pass of its own.
@@ -50,13 +50,16 @@ class CostCounter:
         ``features`` hold the texts that were written, ``turn`` is the form of the prompts that ask for a verdict.
         """
         own = _OWN.get(type(self._items[0]), ()) if self._items else ()
-        of_text = {name for name in needs if name in own or range_readout(name) is not None}
-        wanted = {*needs} - of_text - TEXT_NEEDS - {"reasoned"}
+        wrote = {name for name in needs if reads_reasoning([name])}
+        again = any("own_text(" in name for name in wrote)  # what was written is read anew
+        of_text = {name for name in needs if name in own or range_readout(name) is not None} - wrote
+        wanted = {*needs} - of_text - TEXT_NEEDS - wrote - ({"labels"} if again else set())
         found = self._text if of_text else NOTHING
         if wanted:
             found += self.asked(turn) + _written(self._lm, features, "direct" if "direct" in wanted else "")
-        if "reasoned" in needs:
-            found += self.asked("open") + _written(self._lm, features, "reasoned")
+        said = "own_text" if "own_text" in features.texts else "reasoned"
+        for _ in range(bool(wrote) + again):
+            found += self.asked("open") + _written(self._lm, features, said)
         return found
 
     def of_way(self, turn: Turn, features: Features, *, text: bool) -> Cost:

@@ -1,6 +1,6 @@
 """How the model is run over items, what is read of them, and what is checked before any is read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,11 @@ WRITTEN = frozenset({"direct", "reasoned"})
 
 #: New tokens for a verdict that follows its cue, and for one after reasoning.
 DIRECT_TOKENS = 8
+
+
+def reads_reasoning(needs: Iterable[str]) -> bool:
+    """Whether some of the names are of what the judge itself writes after reasoning."""
+    return any(need == "reasoned" or "own_text" in need for need in needs)
 
 
 @checked_fields
@@ -79,7 +84,7 @@ class Passes:
         require_scale(self.scale)
         if len(set(self.markers)) != 2 or not all(one.strip() for one in self.markers):
             raise InnerjudgeError(f"given the markers {self.markers!r:.80}, expected two different ones: {THINK}")
-        if self.needs is not None and "reasoned" in self.needs and not self.reasoning_tokens:
+        if not self.reasoning_tokens and reads_reasoning(self.needs or ()):
             raise InnerjudgeError(
                 "given reasoning_tokens=0 with a judge of text written after reasoning, expected at least 1: raise it"
             )

@@ -214,7 +214,8 @@ def joined(
 
 def of_ranges(passes: Passes) -> list[Readout]:
     """Readouts of ranges of the item's own text that are wanted, by their names."""
-    return [one for one in map(range_readout, sorted(passes.needs or ())) if one is not None]
+    found = (range_readout(need) for need in sorted(passes.needs or ()) if "own_text(" not in need)
+    return [one for one in found if one is not None]
 
 
 def _of_own_texts(

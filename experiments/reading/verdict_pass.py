@@ -1,29 +1,33 @@
 """Passes over prompts that ask for verdicts: logits where the verdict would stand, texts written; sampled answers."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ...extraction.extract import extract
 from ...extraction.features import Features
-from ...extraction.readouts import LabelLogits, Readout, reads_labels
-from ...extraction.writing.answers import Settled, answered
-from ...extraction.writing.generate import complete, generate
+from ...extraction.readouts import LabelLogits, QueryKey, Readout, range_readout, reads_labels, roles_of
+from ...extraction.writing.answers import Completion, Settled, answered
+from ...extraction.writing.generate import as_features, complete, generate
 from ...extraction.writing.write_and_read import read_and_write
 from ...models.arguments import checked
 from ...models.conversation import plain_text
 from ...models.errors import UnreadableError
 from ...models.items import Choice, Pair, Rating, Trace
 from ...models.loading import LanguageModel
-from ...models.positions import Alike, Encoding, encode_prompt, encode_trace, unreadable
+from ...models.positions import Alike, Encoding, encode_own_text, encode_prompt, encode_trace, unreadable
 from ...models.prompts import Prompt
 from ...models.reference.solve import Problem, final_answer
-from ...probes.verdict_text import settled
+from ...probes.verdict_text import settled, verdict_start
 from .passes import DIRECT_TOKENS, Passes
 from .progress import Steps, silent
 
 _T = TypeVar("_T", Trace, Rating, Choice, Pair)
+_OWN = "own_text(score)"
+#: Products of queries at the verdict that the model wrote, by the name that they have beside those without reasoning.
+_OWN_PRODUCTS: dict[str, Literal["before", "after"]] = {f"qk/{_OWN}.before": "before", f"qk/{_OWN}.after": "after"}
 
 
 def ask_for_verdicts(
@@ -67,19 +71,55 @@ def ask_for_verdicts(
         prompt = prompts.get(items[k].id)
         return prompt is not None and settled(text, prompt.labels, cue=prompt.cue if reasoned else None)
 
-    wanted = wanted_of((LabelLogits(), *more), passes)
-    parts = []
+    wanted, parts = wanted_of((LabelLogits(), *more), passes), []
     direct = [encode(item, False) for item in items]
     if passes.wants("direct"):
         steps = passes.steps("asking for verdicts", len(items))
         parts.append(written(lm, direct, wanted, passes, "direct", DIRECT_TOKENS, clear, steps))
     elif wanted:
         parts.append(extracted(lm, direct, wanted, passes, "asking for verdicts"))
-    if passes.wants("reasoned") and passes.reasoning_tokens:
+    own = _own_readouts(passes)
+    names = [name for name in ("reasoned", "own_text") if name in (passes.needs or {"reasoned"})]
+    if (names or own) and passes.reasoning_tokens:
         steps = passes.steps("writing verdicts (reasoned)", len(items))
         reasoned, settled_at = [encode(item, True) for item in items], partial(clear, reasoned=True)
-        parts.append(written(lm, reasoned, (), passes, "reasoned", passes.reasoning_tokens, settled_at, steps))
+        how: Any = {"max_new_tokens": passes.reasoning_tokens, "batch_size": passes.writing_batch, "on_batch": steps}
+        started, said = time.perf_counter(), complete(lm, reasoned, settled=settled_at, **how)
+        parts += [as_features(lm, reasoned, said, name, started) for name in names]
+        parts += [_of_own_texts(lm, direct, reasoned, said, own, prompts, passes)] if own else []
     return parts
+
+
+def _own_readouts(passes: Passes) -> list[Readout]:
+    """What is wanted of the texts that the model writes after reasoning."""
+    found: list[Readout] = [QueryKey(way, _OWN) for name, way in _OWN_PRODUCTS.items() if name in (passes.needs or ())]
+    ranges = (range_readout(need) for need in sorted(passes.needs or ()) if "own_text(" in need)
+    return found + [one for one in ranges if one is not None]
+
+
+def _of_own_texts(
+    lm: LanguageModel,
+    direct: Sequence[Encoding],
+    asked: Sequence[Encoding],
+    said: Sequence[Completion | str],
+    readouts: Sequence[Readout],
+    prompts: Mapping[str, Prompt],
+    passes: Passes,
+) -> Features:
+    """What is read of the prompts with what the model wrote after them, token for token, in a pass of its own."""
+    roles, encoded = (_OWN, *roles_of(readouts)), []
+    for other, item, one in zip(direct, asked, said, strict=True):
+        if isinstance(one, str):
+            found = unreadable(item.id, item.group, one)
+        else:
+            start = verdict_start(one.text, prompts[item.id].labels, cue=prompts[item.id].cue)
+            how: Any = {"verdict": start, "roles": roles, "markers": passes.markers}
+            found = encode_own_text(lm.tokenizer, item, one.ids, **how)
+        encoded.append(replace(found, label_ids=other.label_ids))  # their number comes with every readout of options
+    found = extracted(lm, encoded, readouts, passes, "reading what was written")
+    names = {f"qk/{way}": name for name, way in _OWN_PRODUCTS.items()}
+    kept = {f: {names.get(k, k): one for k, one in getattr(found, f).items()} for f in ("arrays", "missing", "seconds")}
+    return replace(found, **kept)
 
 
 def written(
@@ -110,7 +150,7 @@ def extracted(
 def wanted_of(readouts: Sequence[Readout], passes: Passes) -> list[Readout]:
     """Those of the readouts that are wanted; label logits also where only the number of labels is."""
     wanted = [r for r in readouts if passes.wants(r.name)]
-    if passes.wants("labels") and not any(map(reads_labels, wanted)):
+    if passes.wants("labels") and not any(map(reads_labels, [*wanted, *_own_readouts(passes)])):
         wanted += [r for r in readouts if isinstance(r, LabelLogits)]  # every other readout brings their number as well
     return wanted
 

@@ -69,7 +69,7 @@ def score_items(judge: Judge, items: Sequence[Item], out: Path, *, data: str) ->
     refused.
     """
     passes = judge.passes
-    reasoned = passes.reasoning_tokens if "reasoned" in judge.judge.needs else None
+    reasoned = passes.reasoning_tokens if judge.judge.reads_reasoning else None
     how = [provenance(judge.lm).binding(), passes.scale, passes.told(judge.kind), passes.markers, reasoned]
     job = _Job(data, judge.name, identity(judge.judge), hash_of([json.dumps(how, sort_keys=True)]))
     known = [job.row(item) for item in items]

@@ -131,7 +131,13 @@ def generate(
 ) -> Features:
     """:func:`complete` as features: ``texts[name]``, with reasons in ``missing``, for a text judge to read."""
     started = time.perf_counter()
-    found = complete(lm, items, settled=settled, **how)
+    return as_features(lm, items, complete(lm, items, settled=settled, **how), name, started)
+
+
+def as_features(
+    lm: LanguageModel, items: Sequence[Encoding], found: Sequence[Completion | str], name: str, started: float
+) -> Features:
+    """What :func:`complete` gives as features, ``started`` being the time when it began."""
     reasons = {item.id: why for item, why in zip(items, found, strict=True) if isinstance(why, str)}
     texts = {name: tuple("" if isinstance(one, str) else one.text for one in found)}
     seconds = {name: time.perf_counter() - started}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
-from innerjudge.models.positions import Encoding, encode_trace
+from innerjudge.models.positions import Encoding, encode_own_text, encode_trace
 from innerjudge.models.roles import Role, Tokens, ranges_within
 from transformers import AutoTokenizer
 
@@ -230,3 +230,40 @@ def test_spans_that_are_none_are_the_reason_of_their_item(tokenizer: Any, spans:
         assert found.missing[role].startswith(f"its spans {spans!r} are not [start, end] characters")
     assert not found.places("named")
     assert found.places("step")
+
+
+@pytest.mark.parametrize("said", ["<think>\nA step.\n\nOne 🧑‍🚀 more.</think> Answer: B", "Answer: B. So it is\n\n"])
+def test_what_the_judge_wrote_has_roles_of_its_own(tokenizer: Any, said: str) -> None:
+    prompt = tokenizer("Think.\n\nNow answer. Answer: ?\n", add_special_tokens=False)["input_ids"]
+    places = {"prompt_end": (len(prompt) - 1,), "option_end": (1,)}
+    asked = Encoding(id="a", group="g", ids=tuple(prompt), positions=places)
+    own = tokenizer(said, add_special_tokens=False)["input_ids"]
+    roles = [f"own_text({role})" for role in ("response", "step", "response_end", "score", "reasoning/step_end")]
+    whole = tokenizer.decode(own)
+    found = encode_own_text(tokenizer, asked, own, verdict=whole.rindex("B"), roles=roles)
+    assert found.ids == (*prompt, *own)
+    assert (found.group, found.positions["option_end"]) == ("g", (1,))
+    assert found.places(roles[0]) == ((len(prompt), len(found.ids)),)
+    assert found.places(roles[1])[0][0] == len(prompt), "no step begins in the prompt"
+    assert found.places(roles[1])[-1][1] == len(found.ids)
+    assert found.positions[roles[2]] == (len(found.ids) - 1,)
+    ((at, end),) = found.places(roles[3])
+    assert (end, found.positions[roles[3]]) == (at + 1, (at,))
+    assert tokenizer.decode(found.ids[len(prompt) : end]).rstrip().endswith("Answer:")
+    assert tokenizer.decode(found.ids[end:]).lstrip().startswith("B")
+    if "<think>" in said:
+        assert len(found.places(roles[4])) == 2
+    else:
+        assert roles[4] in found.missing
+
+
+def test_own_text_without_a_verdict_or_any_text(tokenizer: Any) -> None:
+    asked = Encoding(id="a", group="g", ids=(1, 2), positions={"prompt_end": (1,)})
+    roles = ["own_text(score)", "own_text(response_end)"]
+    found = encode_own_text(tokenizer, asked, [], verdict="no verdict", roles=roles)
+    assert [found.missing[role] for role in roles] == ["no verdict", "the response is empty"]
+    for wrong in ("own_text(step_end)@-1", "response/own_text(step)", "own_text(cue())"):
+        with pytest.raises(InnerjudgeError, match="given the role"):
+            Role.parse(wrong)
+    assert Role.parse("own_text(step)").many
+    assert not Role.parse("own_text(response)").many

@@ -56,6 +56,8 @@ def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: ob
         "steps": tuple(json.dumps([f"{k % 7} is {step}" for step in range(c)]) for k, c in enumerate(counts)),
         "options": tuple(json.dumps([f"{word} {o}" for o in range(K)]) for word in rng.choice(list("abc"), size=n)),
     }
+    texts["own_text"] = tuple("<think>hm</think>Verdict: yes" for _ in range(n))
+    ragged["hidden/own_text(response_end).none"] = Ragged.of(rng.normal(size=(n, 1, L + 2, D)))
     for key, value in arrays.items():
         if key in texts:
             texts[key] = tuple(value)  # type: ignore[arg-type]

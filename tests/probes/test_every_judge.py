@@ -37,6 +37,7 @@ from innerjudge.probes import (
     TokenLogProb,
     Trajectory,
     TunedLAGER,
+    VerdictProbe,
     VScore,
     registered_judges,
 )
@@ -102,6 +103,7 @@ CASES = {
         CORRECT,
     ),
     "pooled-encoder": (PooledProbe(layers=1, widths=[4], attention=2, causal=True, epochs=2), CORRECT),
+    "own-verdict": (VerdictProbe(epochs=2), CORRECT),
     "eigenscore": (EigenScore(), None),
     "eigenscore-fitted": (EigenScore(row=1, alpha=0.1), CORRECT),
     "sep": (SemanticEntropyProbe(), None),
