@@ -116,10 +116,10 @@ def _of_own_texts(
             how: Any = {"verdict": start, "roles": roles, "markers": passes.markers}
             found = encode_own_text(lm.tokenizer, item, one.ids, **how)
         encoded.append(replace(found, label_ids=other.label_ids))  # their number comes with every readout of options
-    found = extracted(lm, encoded, readouts, passes, "reading what was written")
+    read = extracted(lm, encoded, readouts, passes, "reading what was written")
     names = {f"qk/{way}": name for name, way in _OWN_PRODUCTS.items()}
-    kept = {f: {names.get(k, k): one for k, one in getattr(found, f).items()} for f in ("arrays", "missing", "seconds")}
-    return replace(found, **kept)
+    kept = {f: {names.get(k, k): one for k, one in getattr(read, f).items()} for f in ("arrays", "missing", "seconds")}
+    return replace(read, **kept)
 
 
 def written(
