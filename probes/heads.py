@@ -157,6 +157,7 @@ class QKScore(HeadScore):
     query: Literal["score", "own_text(score)"] = "score"
 
     needs = derived(lambda s: (f"qk/{s.rotary}" if s.query == "score" else f"qk/{s.query}.{s.rotary}", "labels"))
+    on_request = derived(lambda self: self.query != "score")
 
 
 @parameters

@@ -118,7 +118,9 @@ def _of_own_texts(
         encoded.append(replace(found, label_ids=other.label_ids))  # their number comes with every readout of options
     read = extracted(lm, encoded, readouts, passes, "reading what was written")
     names = {f"qk/{way}": name for name, way in _OWN_PRODUCTS.items()}
-    kept = {f: {names.get(k, k): one for k, one in getattr(read, f).items()} for f in ("arrays", "missing", "seconds")}
+    kept: dict[str, Any] = {
+        f: {names.get(k, k): one for k, one in getattr(read, f).items()} for f in ("arrays", "missing", "seconds")
+    }
     return replace(read, **kept)
 
 

@@ -64,14 +64,14 @@ def test_a_judge_scores_alike_on_what_it_asked_for(
 ) -> None:
     """Only the passes that a judge needs are run, and they give it the same verdicts."""
     calls: list[str] = []
-    for name in ("extract", "generate", "read_and_write"):
+    for name in ("extract", "generate", "complete", "read_and_write"):
         real = getattr(verdict_pass, name)
         monkeypatch.setattr(
             verdict_pass, name, lambda *a, _real=real, _name=name, **k: (calls.append(_name), _real(*a, **k))[1]
         )
     everything = read(reference, ITEMS[kind], Passes(reasoning_tokens=4))
     passes = {"trace": 2, "rating": 2, "choice": 1, "pair": 1}[kind]
-    assert calls == ["read_and_write", "generate"] + ["extract"] * (passes - 1), "verdicts and logits are one pass"
+    assert calls == ["read_and_write", "complete"] + ["extract"] * (passes - 1), "verdicts and logits are one pass"
     for name, seat in seated(kind).items():
         if seat.pointwise or seat.judge.learns:
             continue
