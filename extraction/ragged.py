@@ -19,10 +19,10 @@ def finite_rows(rows: Array) -> npt.NDArray[np.bool_]:
 
 
 def runs(sizes: npt.NDArray[np.int64], most: int) -> Iterator[npt.NDArray[np.intp]]:
-    """Places of items that follow one another, of about ``most`` in all at a time or of one item that is larger.
+    """Places of items that follow one another, of less than ``most`` in all beside the first of them.
 
     >>> [run.tolist() for run in runs(np.array([3, 4, 2, 20, 1]), 10)]
-    [[0, 1, 2], [3], [4]]
+    [[0, 1, 2], [3, 4]]
     """
     ends = np.cumsum(sizes)
     cuts = np.flatnonzero(np.diff((ends - 1) // max(most, 1))) + 1

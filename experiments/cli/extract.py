@@ -147,6 +147,8 @@ def fit(
 def sweep(
     features: str,
     out: Path,
+    role: list[str] | None = None,
+    head: list[str] | None = None,
     limit: int | None = None,
     seed: int = 0,
     fit_share: float = 0.5,
@@ -154,14 +156,13 @@ def sweep(
     top: int = 10,
     log: LogStyle = "auto",
 ) -> None:
-    """Fit every probe at every layer, position and normalisation, and say what picking the best is worth."""
+    """Fit every head at every layer, place and normalisation, and say what picking the best is worth."""
     from ..runs.sweep_job import sweep_job
 
     o.share(fit_share)
     with logged(log, kept=str(out)) as steps:
-        found = sweep_job(
-            features, out, limit=limit, fit_share=fit_share, n_splits=splits, seed=seed, command=o.typed(), steps=steps
-        )
+        how: Any = {"limit": limit, "fit_share": fit_share, "n_splits": splits, "seed": seed, "command": o.typed()}
+        found = sweep_job(features, out, roles=role or (), heads=head or (), **how, steps=steps)
     show(found, PlainConsole(), top)
     say(f"All {len(found.table)} cells are in {out / 'sweep.csv'}, with sweep.json and sweep.png beside it.")
 

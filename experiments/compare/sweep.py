@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.stats import rankdata
 from sklearn.base import clone
 
 from ...extraction.features import Features
+from ...extraction.readouts import States, range_readout
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...probes import EScore, registered_judges
@@ -33,6 +35,8 @@ _METRICS = {"trace": "within-question AUROC", "rating": "Spearman", "choice": "a
 #: Ends and beginnings whose difference is a position of its own, as in CLUE.
 _DELTAS = (("reasoning_end", "reasoning_start"), ("response_end", "prompt_end"))
 _HEADS = ("qk/before", "qk/after", "attention")
+#: What judges on a sweep call the one state that they read, of a position and of a role.
+_STATE = ("hidden/state", "hidden/named(state).none[-1]")
 _REPORTED = 4  # questions that picking needs two halves of
 _READABLE = 0.9  # share of the items that must have a position
 
@@ -82,32 +86,42 @@ def sweep(
     labels: Sequence[Any],
     kind: str,
     *,
+    roles: Sequence[str] = (),
+    heads: Sequence[str] = (),
     fit_share: float = 0.5,
     n_splits: int = 100,
     seed: int = 0,
     keep: Keep = lambda make: make(),
     steps: Steps = silent,
 ) -> Sweep:
-    """Fit every judge at every layer, position and normalisation, on one part of the questions; report on the other.
+    """Fit every head at every layer, place and normalisation, on one part of the questions; report on the other.
 
     Traces: batched logistic probes, difference of means and nearest centroid; ratings: ridge probes and the expected
     score of each block's own logits; choices: every head by its query-key products and attention.
 
     ``features`` are what :func:`.read` or ``innerjudge extract`` kept, ``labels`` (``[n]``) correctness, mean human
     scores or answers; items with ``None`` are left out. ``kind`` is ``"trace"`` (also responses that were preferred or
-    not), ``"rating"`` or ``"choice"``. ``fit_share`` of the questions are fitted on; the optimism is estimated from
-    ``n_splits`` random halvings; ``seed`` is that of the split and the halvings. ``keep`` is called once for each fit,
-    always in the same order. ``InnerjudgeError`` if nothing can be swept: too few questions or labels, or no readout of
-    this kind.
+    not), ``"rating"`` or ``"choice"``.
+
+    ``roles`` are the places to go over: ``"reasoning_end"``, ``"response.mean"``, or ``"step_end"`` with any reduction;
+    without, all whose states the features have. Of several states of an item, the mean is read. ``heads`` are the
+    names in the column ``judge``; without, all that are quickly fitted: not ``"mlp"``, a layer of 64 on the state.
+
+    ``fit_share`` of the questions are fitted on; the optimism is estimated from ``n_splits`` random halvings; ``seed``
+    is that of the split and the halvings. ``keep`` is called once for each fit, always in the same order.
+    ``InnerjudgeError`` if nothing can be swept: too few questions or labels, no readout of this kind, or no such role
+    or head.
     """
     if kind not in _METRICS:
         raise InnerjudgeError(f"given the kind {kind!r}, expected one of {sorted(_METRICS)}")
-    part, known, notes = _usable(features, labels, kind)
+    judges, (part, known, notes) = _judges(kind, heads), _usable(features, labels, kind, roles)
     fit, test = split_by_group(part.groups, train_fraction=fit_share, seed=seed)
     groups = [part.groups[k] for k in test]
     _require_reported(kind, known[test], groups, len(set(part.groups)))
-    heads = kind == "choice"
-    blocks = list(_heads(part, known, fit, test) if heads else _probes(part, known, kind, fit, test, keep, steps))
+    if kind == "choice":
+        blocks = list(_heads(part, known, fit, test))
+    else:
+        blocks = [*_probes(part, known, judges, fit, test, keep, steps), *_expected_scores(part, kind, fit, test)]
     seen = np.concatenate([_figures(kind, known[fit], b.held_out, [part.groups[k] for k in fit]) for b in blocks])
     scores = np.concatenate([b.test for b in blocks])
     table = pd.concat([_rows(b) for b in blocks], ignore_index=True)
@@ -141,23 +155,59 @@ def _name(found: Sweep, cell: int) -> str:
     return f"{row['judge']} at {row['position']}, row {row['row']}{head}, {row['normalisation']}"
 
 
-def _usable(features: Features, labels: Sequence[Any], kind: str) -> tuple[Features, Any, list[str]]:
-    """Labelled items that have every position that nearly all have; readouts that few have are left out."""
+def _judges(kind: str, heads: Sequence[str]) -> dict[str, Any]:
+    """The heads of these names, or those that are quickly fitted."""
+    every = {name: judge for cls in registered_judges().values() for name, judge in cls.sweep_presets(kind).items()}
+    if odd := {*heads} - every.keys():
+        raise InnerjudgeError(
+            f"given the head {min(odd)!r} for {kind} items, expected one of {', '.join(every) or '-'}"
+        )
+    return {name: judge for name, judge in every.items() if (name in heads if heads else not judge.on_request)}
+
+
+def _named(features: Features, kind: str, roles: Sequence[str]) -> list[str]:
+    """The readouts to go over, by the names of roles or all of them."""
+    axes = {name: held.ndim for name, held in features.arrays.items()}
+    axes |= {name: len(held.shape) for name, held in features.ragged.items()}
+    states = [name for name, count in axes.items() if name.startswith("hidden/") and count == 3]
+    found = [name for name in _HEADS if name in axes] if kind == "choice" else states
+    of = {role: [n for n in found if f"{n}.".startswith((f"{role}.", f"hidden/{role}."))] for role in roles}
+    if odd := [role for role, names in of.items() if not names]:
+        raise InnerjudgeError(
+            f"given the role {odd[0]!r}, of which no states were kept, expected one of "
+            f"{', '.join(n.removeprefix('hidden/') for n in found) or 'none'}: extract with --read {odd[0]}"
+        )
+    return list(dict.fromkeys(chain.from_iterable(of.values()))) if roles else found
+
+
+def _usable(
+    features: Features, labels: Sequence[Any], kind: str, roles: Sequence[str]
+) -> tuple[Features, Any, list[str]]:
+    """Labelled items that have every place that nearly all have, one state each; what few have is left out."""
     labelled = [k for k, label in enumerate(labels) if label is not None]
     part = features.take(labelled)
-    names = _HEADS if kind == "choice" else [n for n in part.arrays if n.startswith("hidden/")]
-    names = [n for n in names if n in part.arrays]
-    shares = {name: float(part.present(name).mean()) if len(part) else 0.0 for name in names}
-    kept = [name for name in names if shares[name] >= _READABLE]
+    there = {name: part.present(name) for name in _named(part, kind, roles)}
+    there |= {name: there[name] & (part.ragged[name].counts > 0) for name in there if name in part.ragged}
+    shares = {name: float(has.mean()) if len(part) else 0.0 for name, has in there.items()}
+    kept = [name for name in there if shares[name] >= _READABLE]
     if not kept:
-        raise InnerjudgeError.of("compare.unreadable", len(part), sorted(shares), kind, _READABLE)
-    notes = [f"{n} is left out: only {shares[n]:.0%} of the items have it." for n in names if n not in kept]
-    whole = np.flatnonzero(part.present(*kept))
+        raise InnerjudgeError(
+            f"given {len(part)} labelled items with {sorted(shares)}, expected readouts of {kind} items that at least "
+            f"{_READABLE:.0%} of them have: their `missing`, or `innerjudge store info`, says why"
+        )
+    notes = [f"{n} is left out: only {shares[n]:.0%} of the items have it." for n in there if n not in kept]
+    whole = np.flatnonzero(np.all([there[name] for name in kept], axis=0))
     if len(whole) < len(part):
         notes.append(f"{len(part) - len(whole)} items that lack a position are left out.")
     also = {n: a for n, a in part.arrays.items() if n in (*kept, "labels", "logits/score")}
-    rows = replace(part, arrays=also)[whole]
-    return rows, np.array([labels[labelled[k]] for k in whole]), notes
+    several = {n: one for n, one in part.ragged.items() if n in kept}
+    rows = replace(part, arrays=also, ragged=several)[whole]
+    means = {name: np.stack([states.mean(axis=0) for states in held]) for name, held in rows.ragged.items()}
+    return (
+        replace(rows, arrays={**rows.arrays, **means}, ragged={}),
+        np.array([labels[labelled[k]] for k in whole]),
+        notes,
+    )
 
 
 def _require_reported(kind: str, y: Any, groups: Sequence[str], n: int) -> None:
@@ -169,23 +219,27 @@ def _require_reported(kind: str, y: Any, groups: Sequence[str], n: int) -> None:
         raise InnerjudgeError.of("compare.few-reported", n, len(sides), usable, both, _REPORTED)
 
 
-def _probes(part: Features, y: Any, kind: str, fit: Index, test: Index, keep: Keep, steps: Steps) -> Iterator[_Cell]:
-    judges = {name: judge for cls in registered_judges().values() for name, judge in cls.sweep_presets(kind).items()}
+def _probes(
+    part: Features, y: Any, judges: dict[str, Any], fit: Index, test: Index, keep: Keep, steps: Steps
+) -> Iterator[_Cell]:
     a_row = sum(not j.standardises or how != "standardised" for j in judges.values() for how in NORMALISATIONS)
-    done = steps("fitting probes", a_row * sum(len(states) for _, states in _positions(part)))
-    for position, states in _positions(part):
+    done = steps("fitting probes", a_row * sum(len(states) for _, _, states in _positions(part)))
+    for position, numbers, states in _positions(part):
         for normalisation in NORMALISATIONS:
             alone = (x[:, None].astype(np.float32) for x in _normalised(states, normalisation, fit))
-            # One state an item, and the origin that it is compared with.
-            arrays = ({"hidden/state": state, "hidden/origin": np.zeros_like(state)} for state in alone)
+            # One state an item, also as the range of a role, and the origin that it is compared with.
+            arrays = (dict.fromkeys(_STATE, state) | {"hidden/origin": np.zeros_like(state)} for state in alone)
             rows = [replace(part, arrays=held, missing={}) for held in arrays]
             for name, judge in judges.items():
                 if judge.standardises and normalisation == "standardised":
                     continue
                 made = np.stack([keep(partial(_fitted, clone(judge), row, y, fit, test)) for row in rows])
                 done(len(rows))
-                names = {"judge": name, "position": position, "normalisation": normalisation}
+                names = {"judge": name, "position": position, "normalisation": normalisation, "rows": numbers}
                 yield _Cell(names, made[:, 0], made[:, 1 : len(fit) + 1], made[:, len(fit) + 1 :])
+
+
+def _expected_scores(part: Features, kind: str, fit: Index, test: Index) -> Iterator[_Cell]:
     if kind == "rating" and "logits/score" in part.arrays and part.present("logits/score").all():
         judge = EScore(values=range(1, part["logits/score"].shape[-1] + 1))
         labelled = replace(part, arrays={**part.arrays, "labels": np.full(len(part), len(judge.values))})
@@ -210,14 +264,16 @@ def _heads(part: Features, y: Any, fit: Index, test: Index) -> Iterator[_Cell]:
         yield _Cell(names, np.full(len(cells), np.nan), cells[:, fit], cells[:, test])
 
 
-def _positions(part: Features) -> Iterator[tuple[str, Floats]]:
-    """States ``[R, n, D]`` of each position, and the differences that CLUE reads."""
-    hidden = {n.removeprefix("hidden/"): a for n, a in part.arrays.items() if n.startswith("hidden/")}
-    states = {name: array.swapaxes(0, 1).astype(np.float64) for name, array in hidden.items()}
-    yield from states.items()
+def _positions(part: Features) -> Iterator[tuple[str, Sequence[int], Floats]]:
+    """The numbers of the rows and the states ``[R, n, D]`` of each place, and the differences that CLUE reads."""
+    states = {n: a.swapaxes(0, 1).astype(np.float64) for n, a in part.arrays.items() if n.startswith("hidden/")}
+    for name, rows in states.items():
+        readout = range_readout(name)
+        numbers = readout.rows if isinstance(readout, States) else None
+        yield name.removeprefix("hidden/"), numbers or range(len(rows)), rows
     for end, start in _DELTAS:
-        if end in states and start in states:
-            yield f"{end} - {start}", states[end] - states[start]
+        if (last := states.get(f"hidden/{end}")) is not None and (first := states.get(f"hidden/{start}")) is not None:
+            yield f"{end} - {start}", range(len(last)), last - first
 
 
 def _normalised(x: Floats, how: str, fit: Index) -> Floats:
@@ -230,8 +286,8 @@ def _normalised(x: Floats, how: str, fit: Index) -> Floats:
 def _rows(block: _Cell) -> pd.DataFrame:
     n, heads = len(block.test), block.names.get("heads")
     at = np.arange(n)
-    found = pd.DataFrame({k: [v] * n for k, v in block.names.items() if k != "heads"})
-    found.insert(2, "row", at if heads is None else at // heads + 1)
+    found = pd.DataFrame({k: [v] * n for k, v in block.names.items() if k not in ("heads", "rows")})
+    found.insert(2, "row", block.names.get("rows", at) if heads is None else at // heads + 1)
     found.insert(3, "head", pd.Series([pd.NA] * n if heads is None else at % heads, dtype="Int64"))
     found["penalty"] = block.penalty
     return found

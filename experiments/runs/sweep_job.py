@@ -1,7 +1,7 @@
 """A sweep from folder to folder: the table, what was picked, and the curves over layers."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ..data.datasets import drawn_rows
 from ..data.jsonl import check_new, writing
 from ..data.kinds import hash_of
 from ..data.labels import label_to_fit
+from ..judges.fitting import STREAMED
 from ..reading.progress import Steps, silent
 from ..stats.statistic import Floats
 from .job import read_items_of, read_job
@@ -30,6 +31,8 @@ def sweep_job(
     features_folder: str | Path,
     out: Path,
     *,
+    roles: Sequence[str] = (),
+    heads: Sequence[str] = (),
     limit: int | None = None,
     fit_share: float = 0.5,
     n_splits: int = 100,
@@ -41,9 +44,9 @@ def sweep_job(
 
     Every fit is kept as soon as it is made, so that a killed sweep resumes where it stopped. ``features_folder`` is
     what ``innerjudge extract`` wrote, folder or URI; files of an earlier sweep in ``out`` are replaced. At most
-    ``limit`` items are used, whole questions drawn at random; ``fit_share`` and ``n_splits`` are those of
-    :func:`.sweep.sweep`, and ``command`` is what was typed, for the record. ``InnerjudgeError`` if the folder holds no
-    extraction, nothing can be swept, or ``out`` holds other files.
+    ``limit`` items are used, whole questions drawn at random; ``roles``, ``heads``, ``fit_share`` and ``n_splits`` are
+    those of :func:`.sweep.sweep`, and ``command`` is what was typed, for the record. ``InnerjudgeError`` if the folder
+    holds no extraction, nothing can be swept, or ``out`` holds other files.
     """
     check_new(out, ours="sweep.json", begun=_FILES)
     job, store = read_job(features_folder), FeatureStore.open(features_folder, check="checksums")
@@ -52,12 +55,13 @@ def sweep_job(
     kind, some = "trace" if job["kind"] == "pair" else job["kind"], [items[k] for k in rows]
     preferred = [one.extra.get("preferred") for one in some]
     labels = preferred if job["kind"] == "pair" else [label_to_fit(one, job["scale"]) for one in some]
-    features = store.features(rows=rows)
+    features = store.features(rows=rows, most=STREAMED)
     told = [job, [(features.ids[k], str(label)) for k, label in enumerate(labels)], fit_share, seed, dict(versions())]
+    told += [[*roles], [*heads]] if roles or heads else []
     with writing(out):
         part = PartFile(out / "sweep.json", hash_of([json.dumps(told, sort_keys=True)]), size=1, other="drop")
         how: Any = {"fit_share": fit_share, "n_splits": n_splits, "seed": seed, "steps": steps}
-        found = sweep(features, labels, kind, keep=_kept_in(part), **how)
+        found = sweep(features, labels, kind, roles=roles, heads=heads, keep=_kept_in(part), **how)
         out.mkdir(parents=True, exist_ok=True)
         found.table.to_csv(out / "sweep.csv", index=False)
         (out / "sweep.png").write_bytes(png(sweep_plot(found)))

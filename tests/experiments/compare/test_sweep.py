@@ -16,8 +16,18 @@ from innerjudge.experiments.stats.metrics.accuracy import within_question_auroc
 from innerjudge.experiments.stats.metrics.correlation import spearman
 from innerjudge.extraction.features import Features
 from innerjudge.extraction.provenance import Provenance
+from innerjudge.extraction.ragged import Ragged
 from innerjudge.models.errors import InnerjudgeError
-from innerjudge.probes import BaseJudge, DifferenceOfMeans, LogisticProbe, QKScore, RidgeProbe, register_judge, registry
+from innerjudge.probes import (
+    BaseJudge,
+    DifferenceOfMeans,
+    LogisticProbe,
+    PooledProbe,
+    QKScore,
+    RidgeProbe,
+    register_judge,
+    registry,
+)
 
 N, BLOCKS, WIDTH = 96, 3, 5
 
@@ -165,6 +175,49 @@ def test_positions_that_few_have_are_left_out_with_a_note() -> None:
         sweep(made, right, "trace")
     with pytest.raises(InnerjudgeError, match="expected one of"):
         sweep(made, right, "pair")
+
+
+def test_roles_with_several_states_are_read_by_their_mean() -> None:
+    made, right, _ = features()
+    rng = np.random.default_rng(7)
+    steps = [rng.normal(size=(k % 3 + 1, 2, WIDTH)).astype(np.float32) + right[k] for k in range(N)]
+    held = {"hidden/reasoning/step_end.none[2,-1]": Ragged.of(steps), "tokens/response.entropy": Ragged.of(steps)}
+    several = replace(made, ragged=held)
+    found = sweep(several, right, "trace", roles=["reasoning/step_end"], n_splits=5)
+    assert set(found.table["position"]) == {"reasoning/step_end.none[2,-1]"}
+    assert set(found.table["row"]) == {2, -1}, "the rows that were kept, by their names"
+    fit, test = split_by_group(made.groups, seed=0)
+    means = np.stack([one.mean(axis=0) for one in steps])
+    alone = replace(made, arrays={"hidden/mean": means})
+    judge = LogisticProbe(positions=["mean"], row=1).fit(alone.take(fit), np.array(right)[fit])
+    groups, truth = [made.groups[k] for k in test], [right[k] for k in test]
+    expected = within_question_auroc(truth, judge.decision_function(alone.take(test)), groups).value
+    assert cell(found, judge="logistic", row=-1, normalisation="as it is")["test"] == pytest.approx(expected)
+    both = sweep(several, right, "trace", roles=["reasoning_end", "reasoning/step_end.none[2,-1]"], n_splits=5)
+    assert set(both.table["position"]) == {"reasoning_end", "reasoning/step_end.none[2,-1]"}
+    assert len(set(sweep(several, right, "trace", n_splits=5).table["position"])) == 4, "all, and a difference"
+    none = replace(several, ragged={n: Ragged.of([[], *steps[1:]], (2, WIDTH)) for n in held})
+    assert sweep(none, right, "trace", n_splits=5).notes == ("1 items that lack a position are left out.",)
+    with pytest.raises(InnerjudgeError, match="role 'reasoning', of which no states were kept, expected one of reason"):
+        sweep(several, right, "trace", roles=["reasoning"])
+
+
+def test_heads_are_named() -> None:
+    made, right, _ = features()
+    quick = ["logistic", "difference of means", "nearest centroid"]
+    assert sorted(set(sweep(made, right, "trace", n_splits=5).table["judge"])) == sorted(quick)
+    found = sweep(made, right, "trace", heads=["mlp", "logistic"], roles=["reasoning_end"], n_splits=5)
+    assert len(found.table) == 2 * 2 * (BLOCKS + 2)  # both standardise by themselves, so under two normalisations
+    fit, test = split_by_group(made.groups, seed=0)
+    states = {"hidden/named(state).none[-1]": made["hidden/reasoning_end"][:, 2:3]}
+    alone = replace(made, arrays=states)
+    judge = PooledProbe(role="named(state)", widths=[64]).fit(alone.take(fit), np.array(right)[fit])
+    groups, truth = [made.groups[k] for k in test], [right[k] for k in test]
+    expected = within_question_auroc(truth, judge.decision_function(alone.take(test)), groups).value
+    assert cell(found, judge="mlp", row=2, normalisation="as it is")["test"] == pytest.approx(expected)
+    for kind, head in (("trace", "ridge"), ("choice", "mlp")):
+        with pytest.raises(InnerjudgeError, match=f"head '{head}' for {kind} items, expected one of"):
+            sweep(made, right, kind, heads=[head])
 
 
 def test_the_command_writes_the_table_the_pick_and_a_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import pandas as pd
 import pytest
 from innerjudge.experiments.data.datasets import load_data
 from innerjudge.experiments.data.verdict_files import read_table
@@ -56,3 +57,16 @@ def test_it_scores_the_steps_of_new_traces(cli, features: Path, tmp_path: Path) 
             found.append(int(np.argmin(row.step_scores)) == trace.first_error)
     assert len(found) > 20
     assert np.mean(found) > 0.8, "a step drawn at random would be right for about a third"
+
+
+def test_a_sweep_goes_over_roles_and_heads(cli, features: Path, tmp_path: Path) -> None:
+    only = ("--role", "reasoning/step", "--head", "difference of means", "--splits", 5)
+    done = cli("sweep", "--features", features, *only, "--out", tmp_path / "sweep")
+    assert done.code == 0, done.err
+    table = pd.read_csv(tmp_path / "sweep" / "sweep.csv")
+    assert {*table["position"]} == {"reasoning/step.mean"}
+    assert {*table["judge"]} == {"difference of means"}
+    assert table["row"].tolist() == 3 * list(range(table["row"].max() + 1)), "every row, under three normalisations"
+    done = cli("sweep", "--features", features, "--role", "response", "--out", tmp_path / "none")
+    assert done.code == 2
+    assert "extract with --read response" in done.err

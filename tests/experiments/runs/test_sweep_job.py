@@ -22,8 +22,8 @@ Whole = tuple[dict[str, bytes], int]
 def _few_states() -> Iterator[None]:
     own = sweeping._positions
 
-    def few(part: Any) -> Iterator[tuple[str, Any]]:
-        yield from ((name, states[::ROWS]) for name, states in islice(own(part), POSITIONS))
+    def few(part: Any) -> Iterator[tuple[str, Any, Any]]:
+        yield from ((name, rows[::ROWS], states[::ROWS]) for name, rows, states in islice(own(part), POSITIONS))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweeping, "_positions", few)
