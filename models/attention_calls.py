@@ -93,7 +93,7 @@ def _wider(columns: Tensor, function: Callable[..., Any], *given: Any, **kwargs:
     values = torch.cat((states[2], functional.pad(columns, (0, room - more))), dim=-1)
     kwargs["scaling"] = width**-0.5 if kwargs.get("scaling") is None else kwargs["scaling"]
     every, *rest = function(module, *filled, values, *given[4:], **kwargs)
-    return (every[..., :width], *rest), every[..., width : width + more]
+    return (every[..., :width].contiguous(), *rest), every[..., width : width + more]
 
 
 def _again(columns: Tensor, width: int, run: Callable[[Tensor], Tensor]) -> Tensor:

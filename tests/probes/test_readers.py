@@ -32,7 +32,8 @@ def test_lookback_of_one_row(reference):
     weights = torch.tensor([0.2, 0.2, 0.2, 0.3, 0.1]).expand(1, n, 5, 5)
     tap = SpanTap(of, spans, 0)
     tap._block = 0
-    tap._read(AttentionCall(None, states, states[:, : heads.n_kv_heads], None, None, weights), heads, 0)
+    beside = (weights @ tap._columns(weights.transpose(2, 3))).transpose(1, 2)
+    tap._read(AttentionCall(None, states, states[:, : heads.n_kv_heads], None, None, weights, beside=beside), heads, 0)
     ratio, mass = (one.values(shape) for one, shape in zip(spans.values(), ((1, n), (1, n, 2)), strict=True))
     assert ratio == pytest.approx(np.full((1, 1, n), 0.5))
     assert mass[0, 0, 0] == pytest.approx([0.6, 0.4])
