@@ -67,10 +67,7 @@ def observe(model: Any, ids: Tensor | None = None) -> Observation:
         try:
             logits = getattr(model(**given), "logits", None)
         except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError, AssertionError) as error:
-            raise InnerjudgeError(
-                f"given {family}, expected a model that runs on token ids alone, which failed with "
-                f"{type(error).__name__} ({one_line(error, 160)}): read its language model by itself"
-            ) from error
+            raise InnerjudgeError.of("models.fails", family, type(error).__name__, one_line(error, 160)) from error
     if not isinstance(logits, Tensor) or logits.shape[:2] != seen.ids.shape:
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else None
         raise InnerjudgeError.of("models.logits-shape", family, tuple(seen.ids.shape), shape)

@@ -111,9 +111,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         known: dict[str, Any] = self.get_params(deep=False)
         unknown = sorted(params.keys() - known.keys())
         if unknown:
-            raise InnerjudgeError(
-                f"given {', '.join(unknown)} to {type(self).__name__}, expected parameters of it: {', '.join(known)}"
-            )
+            raise InnerjudgeError.of("probes.unknown", ", ".join(unknown), type(self).__name__, ", ".join(known))
         made: Any = type(self)
         self.__dict__.update(made(**(known | params)).__dict__)
         return self

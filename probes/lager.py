@@ -102,10 +102,7 @@ class LAGER(ValueJudge):
         m = len(self.values)
         for item, n in zip(features.ids, features["labels"], strict=True):
             if n != m:
-                raise InnerjudgeError(
-                    f"{type(self).__name__}: given {item} with {int(n)} verdict labels, expected {m}, one for each of "
-                    f"values={tuple(self.values)}: for another scale pass values=..., or --scale to the commands"
-                )
+                raise InnerjudgeError.of("probes.labels", type(self).__name__, item, int(n), m, tuple(self.values))
         logits = features["logits/score"][..., :m].astype(np.float64)
         if self.entries == "last":
             return logits[:, 1, -1:]

@@ -73,10 +73,7 @@ class RankedProbe(Linear):
     def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
         """From qualities ``[n]``, higher is better: of a rank its negative, of a label true or false."""
         if weight is not None or labels.dtype.kind not in "biuf" or not np.isfinite(labels.astype(float)).all():
-            raise InnerjudgeError(
-                f"given qualities {labels[:3].tolist()}{' and weights' * (weight is not None)}, expected finite "
-                "numbers alone, higher for better: drop items without one"
-            )
+            raise InnerjudgeError.of("probes.quality", labels[:3].tolist(), " and weights" * (weight is not None))
         quality, z = labels.astype(np.float64), centred(x, groups)
         orders = Orders(quality, groups, self.loss, self.tau)
         if not orders.blocks:

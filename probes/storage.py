@@ -133,10 +133,7 @@ def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
         check_fitted(judge)
         return judge
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InnerjudgeError(
-            f"given {shown(path)!r}, expected a saved judge, but it cannot be read ({type(error).__name__}: "
-            f"{one_line(error)}): fit it again"
-        ) from error
+        raise InnerjudgeError.of("probes.damaged", shown(path), type(error).__name__, one_line(error)) from error
 
 
 def _plain_name(name: object) -> str:

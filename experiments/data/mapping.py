@@ -163,10 +163,7 @@ def shape_of(first: Record, columns: Mapping[str, str] | None = None, kind: str 
     wanted = dict(columns or {})
     for name, column in wanted.items():
         if name not in _FIELDS:
-            raise InnerjudgeError(
-                f"given the field {shown(name)!r} for a column, expected FIELD=COLUMN with a field of "
-                f"{', '.join(sorted(_FIELDS))}{near(name, _FIELDS)}"
-            )
+            raise InnerjudgeError.of("data.no-field", shown(name), ", ".join(sorted(_FIELDS)), near(name, _FIELDS))
         if column not in first.values and _inside(first.values, column) is None:
             raise InnerjudgeError(
                 f"{first.where}: given the column {shown(column)!r} as {name}, expected one of "

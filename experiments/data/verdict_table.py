@@ -111,10 +111,7 @@ class Table(Sequence[Row]):
         self._items: dict[ItemKey, Row] = {}
         for row in self.rows:
             if row.key in self._at:
-                raise InnerjudgeError(
-                    f"{row.where}: given two rows with order {shown(row.order)!r}, repeat {row.repeat} and template "
-                    f"{shown(row.template)!r}, expected one: number the repeats"
-                )
+                raise InnerjudgeError.of("data.twice", row.where, shown(row.order), row.repeat, shown(row.template))
             self._at[row.key] = row
             known = self._items.setdefault(row.item, row)
             if known.truth is None:

@@ -89,10 +89,7 @@ class ChatServer:
                 wait = max(wait, refusal.wait) if refusal is not None else wait
             elif refusal.status not in _OWN:
                 self.stop.set()
-                raise InnerjudgeError(
-                    f"given {self.url} and the model {shown(body['model'])} ({shown(why, 200)}), expected an answer: "
-                    f"check the address, the name and {KEY}"
-                )
+                raise InnerjudgeError.of("judges.refused", self.url, shown(body["model"]), shown(why, 200), KEY)
             elif odd := {name for name in body if name in why and name not in {*self._odd, "model", "messages"}}:
                 self._odd |= odd  # such as max_tokens, which has another name in newer servers
                 continue

@@ -44,11 +44,7 @@ class EngineJudge:
         if len(others) == len(judge.needs):
             others = [need for need in judge.needs if not need.startswith("hidden/")]
         if others or judge.provenance_ is None:
-            raise InnerjudgeError(
-                f"given {judge!r}, which reads {', '.join(others) or 'features of an unknown model'}, expected a "
-                "fitted judge of hidden states, such as CLUE or a probe, or of log-probabilities: load the model for "
-                "the others, which read verdict logits, attention or whole distributions"
-            )
+            raise InnerjudgeError.of("judges.views", judge, ", ".join(others) or "features of an unknown model")
         self.judge, self.made, self.tokenizer, self.final_norm = judge, made, tokenizer, final_norm
         self.kind, self.origin = made.kind or judge.kinds[0], judge.provenance_
         self.roles = roles_of(map(states_of, judge.needs))

@@ -195,9 +195,7 @@ def parse(text: str) -> Study:
         place = ".".join(map(str, first["loc"])) or "the study"
         said = first["msg"].removeprefix("Value error, ")
         given = "nothing" if first["type"] == "missing" else quoted(first["input"], 80)
-        raise InnerjudgeError(
-            f"given {given} for {shown(place)}, expected: {said[0].lower()}{shown(said[1:], 500)}"
-        ) from None
+        raise InnerjudgeError.of("study.spec", given, shown(place), said[0].lower(), shown(said[1:], 500)) from None
 
 
 def _from_folder(source: str, folder: Path) -> str:

@@ -60,10 +60,7 @@ def encode(name: str, array: Array, dtype: str) -> tuple[dict[str, Tensor], Roun
     else:
         tensors = {name: exact.to(DTYPES[kind])}
         if not bool((tensors[name].isfinite() == exact.isfinite()).all()):
-            raise InnerjudgeError(
-                f"given states of {name} up to {float(exact.abs().nan_to_num(0).max()):.3g} to store as {kind}, "
-                "expected at most 65504: store them as bfloat16"
-            )
+            raise InnerjudgeError.of("extraction.range", name, float(exact.abs().nan_to_num(0).max()), kind)
     finite = exact.isfinite().all(dim=-1)
     rows, off = exact[finite], decode(name, tensors)[finite] - exact[finite]
     error, total = off.square().sum(-1, dtype=torch.float64), rows.square().sum(-1, dtype=torch.float64)

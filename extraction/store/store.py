@@ -149,9 +149,7 @@ class FeatureStore(StoreReading):
         self.header.provenance.require(features.provenance, f"shard {number}")
         start, stop = self.header.span(number)
         if len(features) != stop - start:
-            raise InnerjudgeError(
-                f"given {len(features)} items for shard {number}, expected {stop - start}: {start} to {stop - 1}"
-            )
+            raise InnerjudgeError.of("extraction.shard", len(features), number, stop - start, start, stop - 1)
         shard = write_shard(self.place, number, features, self.header.dtype)
         self._open.pop(number, None)
         self.entries[number] = write_index(self.place, self.header, number, features, shard)

@@ -91,10 +91,7 @@ def adapted(model: PreTrainedModel, folder: str) -> PreTrainedModel:
         try:
             whole = PeftModel.from_pretrained(model, folder)
         except Exception as error:  # anybody's file: shapes, names and kinds that do not fit
-            raise InnerjudgeError(
-                f"given the adapter {folder!r}, which PEFT cannot put on {type(model).__name__} ({one_line(error)}), "
-                f"expected one of this model: check base_model_name_or_path in {_CONFIG}"
-            ) from None
+            raise InnerjudgeError.of("models.adapter", folder, type(model).__name__, one_line(error), _CONFIG) from None
     lacking = [" ".join(str(one.message).split())[:200] for one in said if "missing adapter keys" in str(one.message)]
     if lacking:
         raise InnerjudgeError.of("models.adapter-lacks", folder, lacking[0], _CONFIG)

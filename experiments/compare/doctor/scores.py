@@ -87,10 +87,7 @@ def read_scores(source: "str | Path | pd.DataFrame") -> Scores:
         seen: dict[tuple[str, str], str] = {}
         for record, key in zip(records, zip(questions, whole["candidate"], strict=True), strict=True):
             if key in seen:
-                raise InnerjudgeError(
-                    f"{record.where}: given question {shown(key[0])!r} candidate {shown(key[1])!r}, which stands in "
-                    f"{seen[key]}, expected each candidate once: keep one score per candidate"
-                )
+                raise InnerjudgeError.of("compare.twice", record.where, shown(key[0]), shown(key[1]), seen[key])
             seen[key] = record.where
     labels = tuple(row["label"] for row in found)
     if len(set(questions)) < 2 or len(set(labels)) < 2:

@@ -68,10 +68,7 @@ def _one_of(home: Path, role: str) -> Path:
     if len(found) != 1:
         given = ", ".join(shown(one.name) for one in found) or "no such file"
         do = "pass one as trec:FILE" if role == "judgments" and found else "keep one there, under such a name"
-        raise InnerjudgeError(
-            f"given {shown(home)!r} with {given} for the {role}, expected one file with {pattern.replace('|', ' or ')} "
-            f"in its name ({inside}): {do}"
-        )
+        raise InnerjudgeError.of("data.trec", shown(home), given, role, pattern.replace("|", " or "), inside, do)
     return found[0]
 
 

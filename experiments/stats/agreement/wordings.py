@@ -46,11 +46,7 @@ def wording_labels(scores: Table | npt.ArrayLike, *, how: WordingHow = "centred"
     whole = odds[~np.isnan(odds).any(axis=1)]
     flat = how == "centred" and (np.isin(known, (0, 1)).all() or not len(whole))
     if x.shape[1] < 2 or not len(known) or flat or how not in get_args(WordingHow):
-        raise InnerjudgeError(
-            f"given how={shown(how)!r} and {len(known)} scores in {x.shape[1]} wordings, expected one of "
-            f"{', '.join(get_args(WordingHow))}, scores in two wordings, and for centred some between no and yes "
-            "of the same items: add wordings, or take the share"
-        )
+        raise InnerjudgeError.of("stats.scores", shown(how), len(known), x.shape[1], ", ".join(get_args(WordingHow)))
     if (known > 1).any() and not (known < 0).any():
         raise InnerjudgeError("given scores of 0 and more, some above 1, expected probabilities or log-odds")
     if how == "centred":
