@@ -176,6 +176,4 @@ def sizes_of(features: "Features", names: Iterable[str]) -> Sizes:
 
 
 def _refusal(judge: "BaseJudge", said: str) -> InnerjudgeError:
-    return InnerjudgeError(
-        f"given a {type(judge).__name__} with {said}: it is damaged or of another model, fit it again"
-    )
+    return InnerjudgeError.of("probes.damaged-fit", type(judge).__name__, said)

@@ -174,10 +174,8 @@ def not_known(columns: Iterable[str], has: set[str], where: str) -> InnerjudgeEr
         guessed |= {} if one is None or name in has else {name: one}
     if not guessed.keys() & {"prompt", "response", "options"}:
         guessed = {"prompt": "QUESTION", "response": "ANSWER"}
-    return InnerjudgeError(
-        f"{where}: given the columns {shown(', '.join(columns))}, expected those of one kind ({FIELDS_OF_KINDS}): say "
-        f"which is which, such as columns={guessed}, or {' '.join(f'--map {k}={v}' for k, v in guessed.items())}"
-    )
+    typed = " ".join(f"--map {k}={v}" for k, v in guessed.items())
+    return InnerjudgeError.of("data.columns", where, shown(", ".join(columns)), FIELDS_OF_KINDS, guessed, typed)
 
 
 def known_file(start: bytes) -> str:

@@ -76,7 +76,4 @@ def damaged(folder: str, found: dict[str, str]) -> InnerjudgeError:
     """The message for files of an extraction that are not what was written -> why."""
     said = "; ".join(f"{name}: {why}" for name, why in list(found.items())[:_NAMED])
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    return InnerjudgeError(
-        f"given the store {folder} with {counted(len(found), 'file')} missing or damaged ({said}{more}), expected "
-        "all of them whole: run the same `innerjudge extract` again, it makes them again"
-    )
+    return InnerjudgeError.of("runs.damaged-store", folder, counted(len(found), "file"), said + more)

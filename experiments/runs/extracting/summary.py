@@ -86,11 +86,7 @@ def require_room(size: int, out: str) -> None:
 
 def no_room(size: int, out: str, disk: Disk) -> InnerjudgeError:
     """The message where a store does not fit."""
-    return InnerjudgeError(
-        f"given --out {out}, where {_said(size, disk)}, expected room for it and {SPARE:.0%} of the disk to spare: "
-        f"choose another place, a narrower --store-dtype (of {', '.join(DTYPES)}) or --limit; `extract --yes` goes on "
-        "until the disk is full, and what is written stays"
-    )
+    return InnerjudgeError.of("runs.no-room", out, _said(size, disk), SPARE, ", ".join(DTYPES))
 
 
 def bytes_to_come(lm: LanguageModel, job: Job, lacking: dict[str, list[int]], passes: Passes) -> int:
