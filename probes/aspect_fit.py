@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ..models.errors import InnerjudgeError, shown
 from .labels import Floats, has_both, soft_correctness
-from .regression import Regression, checked_candidates, fit_logistic, unscaled
+from .regression import Regression, fit_logistic, unscaled
 
 if TYPE_CHECKING:
     from .aspects import AspectProbes
@@ -123,7 +123,7 @@ def _head(how: "AspectProbes", held: Floats, known: Floats, groups: npt.NDArray[
     told = ~np.isnan(known)
     if told.sum() >= FEWEST_OF_ROUTE and has_both(known[told]):
         p = soft_correctness(known[told])
-        one = fit_logistic(held[told], p, tuple(groups[told]), checked_candidates(how.candidates))
+        one = fit_logistic(held[told], p, tuple(groups[told]), tuple(map(float, how.candidates)))
         return np.append(one.coef, one.intercept)
     if others:
         return others[0]
@@ -136,7 +136,7 @@ def fit_aspect(
     """The probe of one aspect, whose ``held_out`` has its own score where none is; ``None`` if labels do not tell."""
     some = np.full(len(given), True) if how.unknown == "negative" else ~np.isnan(given)
     x, y, own = every[some], np.nan_to_num(given[some]), tuple(groups[some])
-    share, candidates = None if weight is None else weight[some], checked_candidates(how.candidates)
+    share, candidates = None if weight is None else weight[some], tuple(map(float, how.candidates))
     if y.sum() < FEWEST or not has_both(y, share):
         return None
 

@@ -14,7 +14,7 @@ from .aspect_fit import OVERALL, ROUTE, Head, columns_of, fit_aspects, fit_route
 from .estimator import parameters
 from .judge import Scores
 from .labels import Floats, Weights
-from .regression import LOGISTIC_CANDIDATES, checked_candidates
+from .regression import LOGISTIC_CANDIDATES, Candidates
 from .row_judge import RowJudge
 
 _ROUTER = "hidden/prompt_end"
@@ -76,7 +76,7 @@ class AspectProbes(RowJudge):
     balance: bool = False
     head: Head = "mean"
     routed: bool = False
-    candidates: Sequence[float] = LOGISTIC_CANDIDATES
+    candidates: Candidates = LOGISTIC_CANDIDATES
     aspects_: tuple[str, ...] = field(init=False)
 
     on_request = True
@@ -87,7 +87,6 @@ class AspectProbes(RowJudge):
         super().__post_init__()
         if {OVERALL, ROUTE} & {*self.aspects}:
             raise InnerjudgeError(f"given aspects={self.aspects!r}, expected names other than {OVERALL!r}, {ROUTE!r}")
-        checked_candidates(self.candidates)
         self.needs += (_ROUTER,) * self.routed
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:

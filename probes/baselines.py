@@ -1,6 +1,6 @@
 """Baselines that keep us honest: token probabilities, the length of the text, and the question alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import field
 from typing import Any, Literal, Self
 
@@ -16,7 +16,7 @@ from .estimator import parameters
 from .judge import LearningJudge, Scores, ThresholdJudge
 from .labels import Floats, best_threshold, correctness, ratings
 from .penalised import PenalisedProbe
-from .regression import Target
+from .regression import Candidates, Target
 from .row_judge import ChooseRow
 
 _KINDS: dict[str, tuple[str, ...]] = {"correct": ("trace", "rating", "pair"), "rating": ("rating", "pair", "trace")}
@@ -196,7 +196,7 @@ class QuestionOnly(PenalisedProbe):
     family = "baseline"
 
     def __init__(
-        self, *, target: Target = "correct", row: int | ChooseRow = -1, candidates: Sequence[float] | None = None
+        self, *, target: Target = "correct", row: int | ChooseRow = -1, candidates: Candidates | None = None
     ) -> None:
         self.target, self.candidates = target, candidates
         super().__init__(positions=("prompt_end",), row=row)

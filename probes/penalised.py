@@ -13,14 +13,14 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from ..extraction.features import Features
-from ..models.arguments import Count, NotNegative
+from ..models.arguments import Count, NotNegative, Positive
 from ..models.errors import InnerjudgeError
 from .description import derived
 from .estimator import parameters
 from .judge import Scores, StreamingJudge
 from .labels import Bools, Floats, Known, Weights, best_threshold, centred, hard_rows, mixed_questions, soft_correctness
 from .linear import LogOdds
-from .regression import LOGISTIC_CANDIDATES, REGRESSIONS, RIDGE_CANDIDATES, Regression, Target, checked_candidates
+from .regression import LOGISTIC_CANDIDATES, REGRESSIONS, RIDGE_CANDIDATES, Candidates, Regression, Target
 from .row_judge import Centre
 
 #: What is regressed out of the states before a fit: nothing, or the number of the response's tokens.
@@ -38,12 +38,8 @@ class PenalisedProbe(LogOdds):
     target: Target
     centre: Centre = "none"
     nuisance: Nuisance = "none"
-    candidates: Sequence[float] | None
+    candidates: Candidates | None
     _held_out: Floats
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._tried()
 
     def fit_held_out(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Floats:
         """As for every judge; the scores come from the folds that chose the penalty, at the chosen one."""
@@ -63,7 +59,7 @@ class PenalisedProbe(LogOdds):
         return kept & super()._can_learn(y[kept], None if weight is None else weight[kept], groups=groups)
 
     def _tried(self) -> tuple[float, ...]:
-        return checked_candidates(REGRESSIONS[self.target][2] if self.candidates is None else self.candidates)
+        return tuple(map(float, REGRESSIONS[self.target][2] if self.candidates is None else self.candidates))
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the length of the vectors that are read, of which the nuisance is the last number."""
@@ -151,8 +147,8 @@ class LogisticProbe(PenalisedProbe):
         array([False, False, False, False,  True,  True,  True,  True])
     """
 
-    C: float | None = None
-    candidates: Sequence[float] = LOGISTIC_CANDIDATES
+    C: Positive | None = None
+    candidates: Candidates = LOGISTIC_CANDIDATES
     centre: Centre = "none"
     nuisance: Nuisance = "none"
 
@@ -164,7 +160,7 @@ class LogisticProbe(PenalisedProbe):
         self.needs += ("logprob",) * (self.nuisance == "length")
 
     def _tried(self) -> tuple[float, ...]:
-        return super()._tried() if self.C is None else checked_candidates([self.C])
+        return super()._tried() if self.C is None else (float(self.C),)
 
 
 @parameters
@@ -194,7 +190,7 @@ class RidgeProbe(PenalisedProbe):
     """
 
     positions: Sequence[str] = ("score",)
-    candidates: Sequence[float] = RIDGE_CANDIDATES
+    candidates: Candidates = RIDGE_CANDIDATES
     centre: Centre = "none"
 
     target = "rating"

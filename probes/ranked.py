@@ -14,7 +14,7 @@ from ..models.errors import InnerjudgeError
 from .estimator import parameters
 from .labels import Floats, Ints, Known, centred, folds
 from .linear import Linear
-from .regression import checked_candidates
+from .regression import Candidates
 
 OrderLoss = Literal["pairs", "soft-pairs", "plackett-luce", "list-mle"]
 
@@ -61,14 +61,10 @@ class RankedProbe(Linear):
     row: int = -1
     loss: OrderLoss = "pairs"
     tau: Positive = 1.0
-    candidates: Sequence[float] = (1.0, 3.0, 10.0, 30.0, 100.0)
+    candidates: Candidates = (1.0, 3.0, 10.0, 30.0, 100.0)
 
     on_request = True
     label_fields = ("quality", "sample_weight")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checked_candidates(self.candidates)
 
     def _learn(self, x: Floats, labels: Known, groups: tuple[str, ...], weight: Floats | None = None) -> None:
         """From qualities ``[n]``, higher is better: of a rank its negative, of a label true or false."""
@@ -80,7 +76,7 @@ class RankedProbe(Linear):
             raise InnerjudgeError.of("probes.all-equal", len(set(groups)))
         scale = np.sqrt((z**2).sum(axis=0) / max(len(z) - len(set(groups)), 1))
         z /= np.where(scale > 0, scale, 1.0)
-        penalties = sorted(checked_candidates(self.candidates), reverse=True)
+        penalties = sorted(map(float, self.candidates), reverse=True)
         found = np.zeros(len(penalties))
         for train, test in folds(groups) if len(penalties) > 1 else ():
             sides = [Orders(quality[s], tuple(groups[k] for k in s), self.loss, self.tau) for s in (train, test)]

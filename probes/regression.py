@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from ..models.arguments import checked
+from ..models.arguments import Bound, checked
 from ..models.errors import InnerjudgeError
 from .labels import Bools, Floats, Ints, folds, hard_rows, has_both, ratings, soft_correctness
 
 Target = Literal["correct", "rating"]
+_POSITIVE = Bound("positive numbers, at least one", lambda some: len(some) > 0 and all(0 < c < np.inf for c in some))
+#: Penalties to choose from.
+Candidates = Annotated[Sequence[float], _POSITIVE]
 #: Inverse penalties tried by default.
 LOGISTIC_CANDIDATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 #: Penalties tried by default.
@@ -86,14 +89,6 @@ REGRESSIONS: dict[Target, tuple[Callable[[npt.NDArray[Any]], Any], Callable[...,
     "correct": (soft_correctness, fit_logistic, LOGISTIC_CANDIDATES),
     "rating": (ratings, fit_ridge, RIDGE_CANDIDATES),
 }
-
-
-def checked_candidates(candidates: Sequence[float]) -> tuple[float, ...]:
-    """Penalties as floats; ``InnerjudgeError`` unless there is at least one and all are positive."""
-    plain = tuple(float(c) for c in candidates)
-    if not plain or not all(0 < c < float("inf") for c in plain):
-        raise InnerjudgeError(f"given candidates={plain}, expected at least one positive number")
-    return plain
 
 
 def _chosen(
@@ -193,7 +188,7 @@ def fit_many(
     labels: npt.ArrayLike,
     groups: Sequence[str],
     *,
-    candidates: Sequence[float] | None = None,
+    candidates: Candidates | None = None,
     n_jobs: int | None = None,
 ) -> ManyProbes:
     """Fit ``P`` probes on ``P`` views of the same ``n`` items.
@@ -227,7 +222,7 @@ def fit_many(
         raise InnerjudgeError(f"given {len(known)} labels for {x.shape[1]} items, expected one an item")
     target, fit, usual = REGRESSIONS["correct" if kind == "logistic" else "rating"]
     y = target(known)
-    tried = checked_candidates(usual if candidates is None else candidates)
+    tried = tuple(map(float, usual if candidates is None else candidates))
     probes = Parallel(n_jobs=n_jobs)(delayed(fit)(own.astype(np.float64), y, tuple(groups), tried) for own in x)
     found = {one.name: np.array([getattr(probe, one.name) for probe in probes]) for one in fields(ManyProbes)}
     return ManyProbes(**found)

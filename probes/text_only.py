@@ -19,7 +19,7 @@ from .description import derived
 from .estimator import parameters
 from .judge import LearningJudge, Scores
 from .labels import answers
-from .regression import REGRESSIONS, TEXT_CANDIDATES, Target, checked_candidates, fit_sparse
+from .regression import REGRESSIONS, TEXT_CANDIDATES, Candidates, Target, fit_sparse
 
 #: Words and pairs of words at most, the most frequent ones.
 TERMS = 50_000
@@ -120,7 +120,7 @@ class TextClassifier(TextReader):
 
     target: Literal["correct", "rating", "choice"] = "correct"
     texts: Sequence[str] = ("prompt", "response")
-    candidates: Sequence[float] = TEXT_CANDIDATES
+    candidates: Candidates = TEXT_CANDIDATES
     coef_: npt.NDArray[np.float64] = field(init=False)
     intercept_: float = field(init=False)
 
@@ -129,7 +129,6 @@ class TextClassifier(TextReader):
     def __post_init__(self) -> None:
         if not self.texts or not set(self.texts) <= {"prompt", "response"}:
             raise InnerjudgeError(f"given texts={tuple(self.texts)}, expected 'prompt', 'response' or both")
-        checked_candidates(self.candidates)
         self.needs = ("options",) if self.target == "choice" else tuple(self.texts)
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
@@ -146,7 +145,7 @@ class TextClassifier(TextReader):
             groups = tuple(g for g, n in zip(groups, counts, strict=True) for _ in range(n))
         of: Target = "rating" if kind == "rating" else "correct"
         y = REGRESSIONS[of][0](values)
-        found = fit_sparse(of, self._learn_terms(texts), y, groups, checked_candidates(self.candidates))
+        found = fit_sparse(of, self._learn_terms(texts), y, groups, tuple(map(float, self.candidates)))
         self.coef_, self.intercept_, self.penalty_ = found.coef, found.intercept, found.penalty
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
