@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import time
 from collections import deque
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ....models.arguments import Count, NotNegative, Positive, checked_fields
 from ....models.errors import InnerjudgeError, shown
 
 #: Code -> kind of error, as clients of such services read it.
@@ -23,6 +24,7 @@ _TYPES = {401: "AuthenticationError", 404: "NotFoundError", 429: "RateLimitError
 OPEN = ("/health", "/metrics", "/docs", "/redoc", "/openapi.json", "/static-offline-docs")
 
 
+@checked_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bounds of the service; every one of them is met by an answer that says so, never by a hang or a crash.
@@ -36,18 +38,14 @@ class Limits:
         seconds: Longest time to send a request (else 408), and to answer it (else 504).
     """
 
-    batch_size: int = 32
-    batch_wait: float = 0.002
-    queue: int = 4096
-    documents: int = 1000
-    body: int = 8 * 2**20
-    seconds: float = 60.0
+    batch_size: Count = 32
+    batch_wait: NotNegative = 0.002
+    queue: Count = 4096
+    documents: Count = 1000
+    body: Count = 8 * 2**20
+    seconds: Positive = 60.0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not value > 0 and not (field.name == "batch_wait" and value == 0):
-                raise InnerjudgeError(f"given {field.name}={value}, expected more than 0")
         if self.queue < self.documents:
             raise InnerjudgeError.of("adapters.queue", self.queue, self.documents)
 
