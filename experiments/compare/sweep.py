@@ -159,9 +159,7 @@ def _judges(kind: str, heads: Sequence[str]) -> dict[str, Any]:
     """The heads of these names, or those that are quickly fitted."""
     every = {name: judge for cls in registered_judges().values() for name, judge in cls.sweep_presets(kind).items()}
     if odd := {*heads} - every.keys():
-        raise InnerjudgeError(
-            f"given the head {min(odd)!r} for {kind} items, expected one of {', '.join(every) or '-'}"
-        )
+        raise InnerjudgeError.of("compare.no-head", min(odd), kind, ", ".join(every) or "-")
     return {name: judge for name, judge in every.items() if (name in heads if heads else not judge.on_request)}
 
 
@@ -191,10 +189,7 @@ def _usable(
     shares = {name: float(has.mean()) if len(part) else 0.0 for name, has in there.items()}
     kept = [name for name in there if shares[name] >= _READABLE]
     if not kept:
-        raise InnerjudgeError(
-            f"given {len(part)} labelled items with {sorted(shares)}, expected readouts of {kind} items that at least "
-            f"{_READABLE:.0%} of them have: their `missing`, or `innerjudge store info`, says why"
-        )
+        raise InnerjudgeError.of("compare.unreadable", len(part), sorted(shares), kind, _READABLE)
     notes = [f"{n} is left out: only {shares[n]:.0%} of the items have it." for n in there if n not in kept]
     whole = np.flatnonzero(np.all([there[name] for name in kept], axis=0))
     if len(whole) < len(part):
