@@ -10,6 +10,7 @@ from ...extraction.extract import extract
 from ...extraction.features import Features
 from ...extraction.readouts import LabelLogits, QueryKey, Readout, range_readout, reads_labels, roles_of
 from ...extraction.writing.answers import Completion, Settled, answered
+from ...extraction.writing.confidence import LeastConfidence
 from ...extraction.writing.generate import as_features, complete, generate
 from ...extraction.writing.write_and_read import read_and_write
 from ...models.arguments import checked
@@ -167,13 +168,15 @@ def sample_traces(
     max_new_tokens: int = 160,
     seed: int = 0,
     batch_size: int = 64,
+    least: LeastConfidence | None = None,
     steps: Steps = silent,
 ) -> list[Trace]:
     """Answer every problem ``n_candidates`` times and label each answer by the known one; those of one stand together.
 
     The sampled token ids are kept in ``extra["response_ids"]`` and replayed by the pass. A trace that did not end
     within ``max_new_tokens`` or that has no answer after its reasoning is wrong, and has ``answer=None``. A prompt that
-    leaves no room for an answer gives empty traces that are neither right nor wrong.
+    leaves no room for an answer gives empty traces that are neither right nor wrong. ``least`` stops unsure answers,
+    which then have none and say why in ``extra["rejected"]``.
     """
     bare = [
         Trace(question_id=p.question_id, candidate_id=str(k), prompt=p.prompt, response="")
@@ -182,7 +185,7 @@ def sample_traces(
     ]
     encoded = [encode_trace(lm.tokenizer, trace) for trace in bare]
     how: Any = {"max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed, "batch_size": batch_size}
-    written = complete(lm, encoded, **how, on_batch=steps("sampling candidates", len(encoded)))
+    written = complete(lm, encoded, **how, least=least, on_batch=steps("sampling candidates", len(encoded)))
     known = {p.question_id: p for p in problems}
     return [labelled(answered(lm, trace, one), known) for trace, one in zip(bare, written, strict=True)]
 

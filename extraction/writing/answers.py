@@ -18,6 +18,7 @@ from ..extract import Gathering, extract
 from ..features import Features
 from ..readouts import Carried
 from .checks import Exit
+from .confidence import ConfidenceRecord, LeastConfidence
 from .decoding import decode, end_ids
 from .watch import UNNOTICED, Watch, watched_features
 
@@ -52,23 +53,27 @@ def write_batch(
     keys: Sequence[int] = (),
     settled: Settled | None = None,
     after_prompts: Callable[[], None] | None = None,
+    least: LeastConfidence | None = None,
 ) -> list[Completion]:
     """Let the model write after the items at ``rows``, in one batch, at most ``limit`` tokens each.
 
-    ``keys`` (one per row) as in :func:`.decode`, ``settled`` as in :func:`.complete`. ``after_prompts`` is called once
-    the prompts have been read, which is then done whole and in one pass.
+    ``keys`` (one per row) as in :func:`.decode`, ``settled`` and ``least`` as in :func:`.complete`. ``after_prompts``
+    is called once the prompts have been read, which is then done whole and in one pass.
     """
-    ends, stop = end_ids(lm), _Stop(lm, rows, settled, after_prompts)
+    record = None if least is None else ConfidenceRecord(least)
+    ends, stop = end_ids(lm), _Stop(lm, rows, settled, after_prompts, record)
     chosen = [items[k] for k in rows]
     share = None if after_prompts is None else False
-    asked = [] if settled is None and after_prompts is None else [stop]
-    own = [keys[k] for k in rows] if keys else ()
-    written = decode(lm, chosen, limit, temperature=temperature, keys=own, ends=ends, criteria=asked, share=share)
+    how: Any = {"criteria": [] if settled is None and after_prompts is None and record is None else [stop]}
+    how |= {"processors": [] if record is None else [record], "keys": [keys[k] for k in rows] if keys else ()}
+    written = decode(lm, chosen, limit, temperature=temperature, ends=ends, share=share, **how)
     texts = []
     for place, ids in enumerate(written):
         end = next((n for n, token in enumerate(ids) if token in ends), None)
         cut = stop.lengths.get(place, len(ids) if end is None else end)
-        texts.append(Completion(tuple(ids[:cut]), decoded(lm.tokenizer, ids[:cut]), end is not None and cut == end))
+        said = {"rejected": "its confidence is below the bar"} if place in stop.low else {}
+        whole = end is not None and cut == end
+        texts.append(Completion(tuple(ids[:cut]), decoded(lm.tokenizer, ids[:cut]), whole, said))
     return texts
 
 
@@ -76,8 +81,14 @@ class _Stop(StoppingCriteria):
     """Ends each text of a batch where it is settled, and says when the prompts have been read."""
 
     def __init__(
-        self, lm: LanguageModel, rows: Sequence[int], settled: Settled | None, after_prompts: Callable[[], None] | None
+        self,
+        lm: LanguageModel,
+        rows: Sequence[int],
+        settled: Settled | None,
+        after_prompts: Callable[[], None] | None,
+        record: ConfidenceRecord | None,
     ) -> None:
+        self._record, self.low = record, set[int]()
         self._lm, self._rows, self._ends = lm, rows, end_ids(lm)
         self._settled, self._after_prompts = settled, after_prompts
         self._open = list(range(len(rows)))
@@ -90,11 +101,13 @@ class _Stop(StoppingCriteria):
             self._after_prompts()
         self._written += 1
         done = torch.zeros(len(self._rows), dtype=torch.bool, device=input_ids.device)
-        if self._settled is not None:
+        if self._settled is not None or self._record is not None:
             new: list[list[int]] = input_ids[:, -self._written :].tolist()
             self._open = [k for k in self._open if new[k][-1] not in self._ends]
+            self.low |= self._record.low().intersection(self._open) if self._record else set()
+            settled = self._settled or (lambda *_: False)
             for k in self._open:
-                if self._settled(self._rows[k], decoded(self._lm.tokenizer, new[k])):
+                if k in self.low or settled(self._rows[k], decoded(self._lm.tokenizer, new[k])):
                     self.lengths[k] = self._written
             self._open = [k for k in self._open if k not in self.lengths]
             done[list(self.lengths)] = True

@@ -20,6 +20,7 @@ from ..features import Features
 from ..provenance import provenance
 from ..schedule import Budget
 from .answers import Completion, Settled, write_batch
+from .confidence import LeastConfidence
 
 
 @checked_fields
@@ -65,7 +66,12 @@ class Written(TypedDict, total=False):
 
 
 def complete(
-    lm: LanguageModel, items: Sequence[Encoding], *, settled: Settled | None = None, **how: Unpack[Written]
+    lm: LanguageModel,
+    items: Sequence[Encoding],
+    *,
+    settled: Settled | None = None,
+    least: LeastConfidence | None = None,
+    **how: Unpack[Written],
 ) -> list[Completion | str]:
     """Let the model go on after each item: one completion per item, in order, or a string that says why there is none.
 
@@ -73,14 +79,15 @@ def complete(
     are fields of :class:`Limits`: ``temperature`` 0 is greedy, above that plain sampling; the model's own generation
     config is ignored. The same seed, id and prompt give the same text, up to float error, whatever else is written and
     in which batches; the caller's random state does not change. A batch has at most ``batch_size`` prompts, fewer if
-    they are long (:class:`.Budget`). A text ends as soon as ``settled`` says that no more of it is needed.
+    they are long (:class:`.Budget`). A text ends as soon as ``settled`` says that no more of it is needed, or its
+    confidence is below that of ``least``: it is then ``rejected``.
     """
     found: dict[int, Completion] = {}
     limits = Limits(**how)
     keys = limits.keys(items)
 
     def write(rows: list[int]) -> None:
-        given: Any = {"temperature": limits.temperature, "keys": keys, "settled": settled}
+        given: Any = {"temperature": limits.temperature, "keys": keys, "settled": settled, "least": least}
         texts = write_batch(lm, items, rows, limits.max_new_tokens, **given)
         found.update(zip(rows, texts, strict=True))
 
