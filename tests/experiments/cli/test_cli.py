@@ -265,6 +265,8 @@ def test_judges_are_listed_with_what_they_read(cli: Any) -> None:
 def test_a_judge_of_many_states_is_fitted_from_a_store(cli: Any, tmp_path: Path) -> None:
     options = ("--data", "builtin:solve", "--limit", 12, "--candidates", 4)
     judges = ("mean-probe", "step", "lookback", "trilens", "llm-check-attention", "llm-check-hidden")
+    judges += ("calibration-probe", "p-true")
+    options += ("--reasoning-tokens", 96)
     read = [word for judge in judges for word in ("--read", judge)]
     assert not cli("extract", *options, *read, "--out", tmp_path / "f").code
     for judge in judges:
@@ -283,7 +285,7 @@ def test_learned_readers_are_compared_by_name(cli: Any, tmp_path: Path) -> None:
         items[-1] |= {"answer": str(k % 3 if q % 2 else 0)}
         items[-1] |= {"response": f"<think>{q}+1={end}\n\n{words[k % 3]}So {k}.</think>{end}"}
     (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, items)), encoding="utf-8")
-    names = "chunk-probe,lynx,inspector,token-probe,calibration-probe,hsrm,reprobe,eigenscore,sep"
+    names = "chunk-probe,lynx,inspector,token-probe,calibration-probe-given,hsrm,reprobe,eigenscore,sep"
     done = cli("compare", "--data", tmp_path / "items.jsonl", "--judges", names, "--out", tmp_path / "run")
     assert not done.code, done.err
     rows = rows_of(tmp_path / "run" / "verdicts.jsonl")
