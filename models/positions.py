@@ -164,27 +164,33 @@ def encode_own_text(
     *,
     verdict: int | str,
     roles: Sequence[str],
+    cue: str = "",
     markers: Markers = THINK,
 ) -> Encoding:
     """A prompt and the tokens that the judge wrote after it; each of ``roles`` is ``own_text(ROLE)``.
 
     ``verdict`` is the first character of the verdict in what it wrote, or why there is none; the role ``score`` is the
-    token before it. Other roles are those of :func:`encode_sampled`, and the options stand where they stood.
+    token before it, or the end of a ``cue`` that then follows what was written. Other roles are those of
+    :func:`encode_sampled`, and the options stand where they stood.
     """
     inside = {role: Role.parse(role).argument for role in roles}
     within = [one for one in inside.values() if one != "score"]
     found = encode_sampled(tokenizer, asked.ids, said, markers=markers, roles=within, item=asked.id)
     ranges, missing = {role: found.places(one) for role, one in inside.items()}, {**asked.missing, **found.missing}
+    ids = found.ids
     if isinstance(verdict, int):
         ends = (end for _, end in replayed_spans(tokenizer, list(said), 0))
         at = len(asked.ids) - 1 + next(k for k, end in enumerate(ends) if end > verdict)
-        ranges |= {role: ((at, at + 1),) for role, one in inside.items() if one == "score"}
     else:
         missing["score"] = verdict
+        ids += tuple(tokenizer(f"\n{cue}", add_special_tokens=False)["input_ids"]) if cue else ()
+        at = len(ids) - 1
+    if isinstance(verdict, int) or cue:
+        ranges |= {role: ((at, at + 1),) for role, one in inside.items() if one == "score"}
     missing |= {role: missing.get(inside[role], f"no {inside[role]} in what was written") for role in inside}
     places = {role: (some[0][0],) for role, some in ranges.items() if len(some) == 1}
     kept = {role: at for role, at in asked.positions.items() if role == "option_end"}
-    return replace(asked, ids=found.ids, positions=kept | places, ranges=ranges, missing=missing)
+    return replace(asked, ids=ids, positions=kept | places, ranges=ranges, missing=missing)
 
 
 def _placed(

@@ -15,7 +15,7 @@ the kind is required.
 | ``cue(wait,hmm)`` | the token in which each such word ends |
 | ``chunk``, ``chunk(wait,verify;line)`` | steps up to the next one that has such a word, and so starts a new path |
 | ``named``, ``named(entity)`` | the item's own ``spans``: all, or those of such names |
-| ``own_text(ROLE)`` | the role within what the judge itself wrote; ``score`` is there the token before its verdict |
+| ``own_text(ROLE)`` | the role in what the judge wrote; ``score`` is the token before its verdict, or a cue's end |
 | any other word | the position of that name |
 
 An item's own steps (:attr:`.Trace.steps`) take the place of those between delimiters, in whatever part of the answer.

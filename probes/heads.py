@@ -128,7 +128,8 @@ class QKScore(HeadScore):
     Args:
         rotary: ``"before"`` the rotary embedding, as published, or ``"after"`` it.
         query: ``"own_text(score)"`` for the query at the verdict that the model wrote after reasoning ("Think, Align,
-            Select"; arXiv 2502.17017), with the keys in the prompt as before.
+            Select"; arXiv 2502.17017), with the keys in the prompt as before. Where it wrote none, at the end of the
+            cue, which then follows what it wrote.
         select: How ``fit`` measures a head: ``"accuracy"`` (published), ``"permutation"`` (right before and after the
             options trade places), ``"unlabelled"`` (:func:`~innerjudge.probes.choices.attention_variability`).
         n_heads: 1 as published: scores are the raw products. More: a vote, the mean over heads of the scores

@@ -113,8 +113,9 @@ def _of_own_texts(
         if isinstance(one, str):
             found = unreadable(item.id, item.group, one)
         else:
-            start = verdict_start(one.text, prompts[item.id].labels, cue=prompts[item.id].cue)
-            how: Any = {"verdict": start, "roles": roles, "markers": passes.markers}
+            prompt = prompts[item.id]
+            start = verdict_start(one.text, prompt.labels, cue=prompt.cue)
+            how: Any = {"verdict": start, "roles": roles, "cue": prompt.cue, "markers": passes.markers}
             found = encode_own_text(lm.tokenizer, item, one.ids, **how)
         encoded.append(replace(found, label_ids=other.label_ids))  # their number comes with every readout of options
     read = extracted(lm, encoded, readouts, passes, "reading what was written")

@@ -262,6 +262,9 @@ def test_own_text_without_a_verdict_or_any_text(tokenizer: Any) -> None:
     roles = ["own_text(score)", "own_text(response_end)"]
     found = encode_own_text(tokenizer, asked, [], verdict="no verdict", roles=roles)
     assert [found.missing[role] for role in roles] == ["no verdict", "the response is empty"]
+    cued = encode_own_text(tokenizer, asked, [], verdict="no verdict", roles=roles[:1], cue="Answer:")
+    assert cued.positions["own_text(score)"] == (len(cued.ids) - 1,)
+    assert tokenizer.decode(cued.ids[2:]).strip() == "Answer:"
     for wrong in ("own_text(step_end)@-1", "response/own_text(step)", "own_text(cue())"):
         with pytest.raises(InnerjudgeError, match="given the role"):
             Role.parse(wrong)

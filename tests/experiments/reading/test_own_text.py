@@ -116,11 +116,22 @@ def test_it_stands_beside_judges_of_the_usual_prompt(reference: LanguageModel) -
     assert "reasoned" in features.texts
 
 
-def test_an_answer_without_a_verdict_is_unscored_with_its_reason(reference: LanguageModel) -> None:
-    needs = frozenset({QK, "labels", "hidden/own_text(response_end).none[-1]"})
+def test_the_cue_follows_an_answer_without_a_verdict(reference: LanguageModel) -> None:
+    own = "hidden/own_text(response).none"
+    needs = frozenset({QK, "labels", own, "own_text"})
     features = read(reference, CHOICES, Passes(reasoning_tokens=3, needs=needs))
-    assert all("no end of the reasoning in the text" in why for why in features.missing[QK].values())
-    assert set(features.missing) == {QK}, "its end is there"
+    assert not features.missing
+    assert not any("Answer:" in text for text in features.texts["own_text"])
+    cue = reference.tokenizer("\nAnswer:", add_special_tokens=False)["input_ids"]
+    for k, item in enumerate(CHOICES):
+        prompt = asked(reference, item)
+        ids, _, states = written_by_hand(reference, prompt, 3)
+        np.testing.assert_allclose(features.ragged[own][k][:, -1], np.array([one[-1] for one in states]), atol=1e-3)
+        written = (*prompt.ids, *ids, *cue)
+        places = {"score": (len(written) - 1,), "option_end": prompt.positions["option_end"]}
+        by_hand = extract(reference, [Encoding(id="", group="", ids=written, positions=places)], [QueryKey()])
+        n = int(features["labels"][k])
+        np.testing.assert_allclose(features[QK][k, ..., :n], by_hand["qk/before"][0], rtol=1e-4, atol=1e-3)
     with pytest.raises(InnerjudgeError, match="reasoning_tokens=0"):
         Passes(reasoning_tokens=0, needs=needs)
 
