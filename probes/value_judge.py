@@ -52,7 +52,7 @@ class ValueJudge(ScaleJudge, ThresholdJudge):
         """Says the threshold, if there is one."""
         if self.threshold_ is None:
             return None
-        return f"right is what scores above {self.threshold_:.3g} (best balanced accuracy on {n} traces)"
+        return f"a score above {self.threshold_:.3g} counts as right (best balanced accuracy on {n} traces)"
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Set the threshold between the labels, from labelled traces; scores do not change.

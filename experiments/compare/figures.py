@@ -186,6 +186,7 @@ def worded(key: str, **known: Any) -> list[str]:
 def split_of_auroc(pooled: float, within: float | None, between: float | None, share: float) -> str:
     """What a pooled AUROC is made of, as a sentence; the arguments are what ``decomposition`` returns."""
     return (
-        f"Pooled AUROC {pooled:.3f} = {share:.3f} x within questions {number(within, decimals=3)} + {1 - share:.3f} x "
-        f"between {number(between, decimals=3)}: {100 * (1 - share):.0f}\u00a0% of the pairs are between questions."
+        f"Pooled AUROC {pooled:.3f} = {share:.3f} x pairs won within questions {number(within, decimals=3)} + "
+        f"{1 - share:.3f} x between {number(between, decimals=3)}: "
+        f"{100 * (1 - share):.0f}\u00a0% of the pairs are between questions."
     )

@@ -12,8 +12,8 @@ FAMILY_COLOURS = {"hidden": "#0072B2", "logits": "#D55E00", "text": "#009E73", "
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#6E6E6E", "#E69F00", "#000000")
 #: Right and wrong; neither is the colour of a family, and in grey one is dark and the other light.
 RIGHT, WRONG, UNKNOWN = "#3F4E63", "#E69F00", "#6E6E6E"
-#: Dash and mark of one line after the other.
-LINES = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"), ("-", "v"), ("--", "X"))
+#: Dash and mark of one line after the other; 36 before a pair comes again.
+LINES = tuple((("-", "--", ":", "-.")[k % 4], "os^DvXP<>"[k % 9]) for k in range(36))
 #: Settings of matplotlib while a plot is drawn.
 STYLE: Any = tomllib.loads(Path(__file__).with_name("plots.toml").read_text("utf-8"))
 

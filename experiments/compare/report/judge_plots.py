@@ -68,7 +68,7 @@ def score_distributions(lens: Lens) -> Plot | None:
         heading="Scores of right and wrong items" if lens.kind != "rating" else "Scores by human grade",
         alt=f"{shape}, a panel for each judge.",
         draw=draw,
-        note="Each judge has a scale of its own; outermost bars hold the tails. Unscored items are left out.",
+        note="Each judge has a scale of its own; a histogram's outer bars hold the tails. Unscored items are left out.",
     )
 
 
@@ -136,13 +136,12 @@ def _looks(lens: Lens, found: Sequence[Curve], fallback: str) -> Iterator[tuple[
     """Each curve in a shade of its family's colour, with a dash and mark; the family is that of the judge it names."""
     names = {name.lower().replace("-", " "): family for name, family in lens.families.items()}
     seen: Counter[str] = Counter()
-    for curve in found:
+    for k, curve in enumerate(found):
         label = curve.label.lower().replace("-", " ")
         family = names[max(starts, key=len)] if (starts := [n for n in names if label.startswith(n)]) else fallback
-        turn = seen[family]
+        dash, mark = LINES[k % len(LINES)]
+        towards, share = _SHADES[seen[family] % len(_SHADES)]
         seen[family] += 1
-        dash, mark = LINES[turn % len(LINES)]
-        towards, share = _SHADES[(turn + turn // len(LINES)) % len(_SHADES)]
         pairs = zip(to_rgb(COLOURS.get(family, "#333333")), to_rgb(towards), strict=True)
         red, green, blue = (a * (1 - share) + b * share for a, b in pairs)
         yield curve, {"color": to_hex((red, green, blue)), "linestyle": dash, "marker": mark}

@@ -85,6 +85,6 @@ def test_standing() -> None:
 
 def test_split_of_auroc() -> None:
     assert split_of_auroc(0.78, 0.75, 0.8, 0.4) == (
-        "Pooled AUROC 0.780 = 0.400 x within questions 0.750 + 0.600 x between 0.800: "
+        "Pooled AUROC 0.780 = 0.400 x pairs won within questions 0.750 + 0.600 x between 0.800: "
         "60\u00a0% of the pairs are between questions."
     )

@@ -99,7 +99,7 @@ def test_where_words_alone_decide_the_probe_is_not_called_better() -> None:
     assert section.found[0].startswith(
         "No judge is better than all its opponents after correction for 1 judge. The best,"
     )
-    assert "the closest, text-only, has" in section.found[0]
+    assert "the closest opponent, text-only, has" in section.found[0]
     [gap] = [f for f in section.figures if f.against]
     assert (gap.judge, gap.against, gap.verdict, gap.p_corrected) == ("probe", "text-only", "not told apart", 1.0)
     assert gap.value is not None

@@ -92,7 +92,7 @@ def test_lager_learns_its_threshold_on_the_traces_to_fit_on() -> None:
     note = fit_seat("lager", judge, features, RIGHT, ROWS)
     # P = 1 / (1 + e) = 0.269 and 1 / (1 + e^2) = 0.119: half way 0.194
     assert judge.threshold_ == pytest.approx(0.1941, abs=1e-4)
-    assert note == "lager: right is what scores above 0.194 (best balanced accuracy on 6 traces)."
+    assert note == "lager: a score above 0.194 counts as right (best balanced accuracy on 6 traces)."
     assert judge.predict(features).tolist() == RIGHT
     np.testing.assert_array_equal(judge.decision_function(features), before)
     only_fit = LAGER(values=(0, 1)).fit(features.take(ROWS), RIGHT[:6])
