@@ -247,7 +247,7 @@ def learn(head: Head, items: LabelledStates, recipe: "PooledProbe", learned: Boo
 
     The parameters of the probe ``recipe`` say how they are learned, and where.
     """
-    generator = torch.Generator().manual_seed(recipe.seed)
+    generator = torch.Generator("cpu").manual_seed(recipe.seed)
     weights = head.start(items.width, generator).to(recipe.device).requires_grad_()
     optimizer = torch.optim.AdamW([weights], lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     by_state = recipe.each in ("state", "step")
