@@ -19,7 +19,7 @@ from .one_pass import row_shape
 from .provenance import provenance
 from .ragged import Ragged
 from .reader import BatchReader
-from .readouts import HiddenStates, LabelLogits, Ranged, Readout, ResponseLogProb, TokenStats, reads_labels
+from .readouts import HiddenStates, LabelLogits, Ranged, Readout, ResponseLogProb, TokenStats, reads_end, reads_labels
 from .schedule import Budget, Sweep
 
 
@@ -157,7 +157,7 @@ def _last(lm: LanguageModel, readouts: Sequence[Readout], last_block: int | None
         return n
     if not 1 <= last_block <= n:
         raise InnerjudgeError(f"given last_block={last_block}, expected one of the model's {n} blocks, 1..{n}")
-    if last_block < n and any(isinstance(r, ResponseLogProb | TokenStats) for r in readouts):
+    if last_block < n and any(map(reads_end, readouts)):
         raise InnerjudgeError.of("extraction.last-block", last_block, n)
     return last_block
 

@@ -29,6 +29,7 @@ from .readouts import (
     ResponseLogProb,
     States,
     TokenStats,
+    reads_end,
 )
 from .taps.attention import AttentionTap
 from .taps.block_attention import PromptKeys, nearest
@@ -136,7 +137,7 @@ def run_batch(
     ranges = {r.name: RangeStates(reading, r, r.chosen(total)) for r in readouts if isinstance(r, States)}
     at = torch.cat([_index(items, role, batch) for role in single], dim=1) if single else batch.ids[:, :0]
     places = at.clamp(min=0) if batch.lengths is None else at.view(1, -1)
-    keep_last = bool(of_tokens) or any(lm.anatomy.n_blocks + 1 in one.rows for one in ranges.values())
+    keep_last = any(map(reads_end, readouts)) or any(lm.anatomy.n_blocks + 1 in one.rows for one in ranges.values())
     lenses = {r.name: LensStates(reading, r) for r in readouts if isinstance(r, Lens)}
     streams = [*ranges.values(), *(one for one in lenses.values() if not one.parts)]
     residual = ResidualTap(lm.anatomy, places, last=last, keep_last=keep_last, ranges=streams)
@@ -171,6 +172,8 @@ def run_batch(
     if residual.end is not None:
         for one in ranges.values():
             one.keep(lm.anatomy.n_blocks + 1, residual.end, partial(_normed, lm))
+        for copied in spans.values():
+            copied.finish(lm.anatomy, residual.end)
     of_ranges: dict[str, RangeStates] = {**ranges, **spans, **lenses}
     of_rows = [r for r in readouts if isinstance(r, Ranged) and r.name in of_ranges]
     values |= {r.name: of_ranges[r.name].values(row_shape(lm, items, r, last)) for r in of_rows}

@@ -244,11 +244,13 @@ class AttentionSpans(_OfRanges):
     ``what`` is averaged over the queries of a range: ``"mass"``, the sum of the weights on each of the ``S`` roles in
     ``keys`` (1 to 8), ``[n, L, H, S]``; ``"ratio"``, ``[n, L, H]``, the mean weight on the first role over the sum of
     those on each (of tokens up to the query; 0 without any weight); ``"diagonal"``, ``[n, L, H]``, the logarithm of
-    each token's weight on itself (at least of 1e-12), without ``keys``. Ragged if ``role`` may have several ranges. A
-    token in several roles is of the last. Weights are those of the model's own kernel, with sinks, soft-cap, window and
-    biases: it sums indicators of the roles beside the values (in half precision in a call of its own, so that states
-    keep their last digits), and no ``[T, T]`` matrix is made where the model makes none. Heads and empty blocks are
-    laid out as in :class:`QueryKey`.
+    each token's weight on itself (at least of 1e-12), without ``keys``; ``"copied"``, ``[n, L, H]``, of one role: the
+    cosine of a query's final-normed state with the mean of those of the tenth of the keys (at least one) that have the
+    largest weights (the external context score of ReDeEP; it needs all blocks). Ragged if ``role`` may have several
+    ranges. A token in several roles is of the last. Weights are those of the model's own kernel, with sinks, soft-cap,
+    window and biases: it sums indicators of the roles beside the values (in half precision in a call of its own, so
+    that states keep their last digits), and no ``[T, T]`` matrix is made where the model makes none. Heads and empty
+    blocks are laid out as in :class:`QueryKey`.
 
     Example:
         >>> AttentionSpans().name
@@ -257,7 +259,7 @@ class AttentionSpans(_OfRanges):
 
     role: str = "response@-1"
     keys: tuple[str, ...] = ("prompt", "response@-1")
-    what: Literal["mass", "ratio", "diagonal"] = "mass"
+    what: Literal["mass", "ratio", "diagonal", "copied"] = "mass"
 
     def __post_init__(self) -> None:
         if self.what == "diagonal":
@@ -265,8 +267,8 @@ class AttentionSpans(_OfRanges):
         for role in (self.role, *self.keys):
             Role.parse(role)
         fits = 1 <= len(self.keys) <= 8 or self.what == "diagonal"
-        if not fits or any("|" in role for role in self.keys):
-            raise InnerjudgeError(f"given keys={self.keys}, expected 1 to 8 roles without a |")
+        if not fits or any("|" in role for role in self.keys) or (len(self.keys) > 1 and self.what == "copied"):
+            raise InnerjudgeError(f'given keys={self.keys}, expected 1 to 8 roles without a |, and one for "copied"')
 
     @property
     def name(self) -> str:
@@ -327,6 +329,12 @@ def range_readout(name: str) -> "Ranged | None":
     if kind == "lens":
         return Lens(role, cast(Any, how), cast(Any, more or "entropy"))
     return None if more else TokenStats(role, how)
+
+
+def reads_end(readout: object) -> bool:
+    """Whether a readout needs what leaves the last block at every token."""
+    copied = isinstance(readout, AttentionSpans) and readout.what == "copied"
+    return copied or isinstance(readout, ResponseLogProb | TokenStats)
 
 
 def states_of(name: str) -> HiddenStates | States:

@@ -16,7 +16,7 @@ from ..models.tokens import shared_start
 from .batching import Room, by_cost, by_length, is_memory
 from .one_pass import Prompt, Values, read_prompt
 from .reader import BatchReader
-from .readouts import Paired, Ranged, ResponseLogProb, TokenStats
+from .readouts import Paired, Ranged, ResponseLogProb, TokenStats, reads_end
 
 #: Tokens whose keys and values are held at once, in batches of reading. With more texts a step is hardly any faster.
 _HELD = 3
@@ -254,6 +254,8 @@ def _most_shared(reader: BatchReader, item: Encoding) -> int:
         elif isinstance(readout, Ranged):  # a range is read where it is computed, whole
             first = min(start for start, _ in item.places(readout.role))
             most.append(max(first - isinstance(readout, TokenStats), 0))
+            if reads_end(readout):  # of the keys too
+                most += [min(start for start, _ in item.places(role)) for role in readout.keys]
     return min(most)
 
 

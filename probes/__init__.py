@@ -30,7 +30,7 @@ from .penalised import LogisticProbe, MiniBatchLogistic, RidgeProbe
 from .pooled import PooledProbe
 from .promise import Promise, calibrate
 from .ranked import RankedProbe
-from .readers import LLMCheck, ReadoutProbe
+from .readers import LLMCheck, ReadoutProbe, ReDeEP
 from .registry import register_judge, registered_judges
 from .row_judge import RowSelector
 from .sets import EigenScore, SemanticEntropyProbe
@@ -46,8 +46,8 @@ __all__ = [
     "CLUE", "LAGER", "AspectProbes", "AttentionScore", "BaseJudge", "CountedProbe", "DifferenceOfMeans", "EScore",
     "EigenScore", "EmbeddingClassifier", "LLMCheck", "LearningJudge", "Length", "LetterLogits", "LogisticProbe",
     "MiniBatchLogistic", "PTrue", "PooledProbe", "Promise", "PromptSimilarity", "QKScore", "QuestionOnly",
-    "RankedProbe", "ReadoutProbe", "RidgeProbe", "RowSelector", "Scores", "SemanticEntropyProbe", "StepOpponent",
-    "StreamingJudge", "Task", "TextClassifier", "TextJudge", "TokenConfidence", "TokenLogProb", "Trajectory",
-    "TunedLAGER", "VScore", "Verdict", "VerdictProbe", "attention_variability", "calibrate", "choose_heads",
-    "find_verdict", "head_accuracies", "load", "register_judge", "registered_judges", "save",
+    "RankedProbe", "ReDeEP", "ReadoutProbe", "RidgeProbe", "RowSelector", "Scores", "SemanticEntropyProbe",
+    "StepOpponent", "StreamingJudge", "Task", "TextClassifier", "TextJudge", "TokenConfidence", "TokenLogProb",
+    "Trajectory", "TunedLAGER", "VScore", "Verdict", "VerdictProbe", "attention_variability", "calibrate",
+    "choose_heads", "find_verdict", "head_accuracies", "load", "register_judge", "registered_judges", "save",
 ]  # fmt: skip

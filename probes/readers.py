@@ -1,4 +1,4 @@
-"""Judges of attention spans, entropies and log-determinants: Lookback Lens, TriLens, LLM-Check."""
+"""Judges of attention spans, entropies and log-determinants: Lookback Lens, TriLens, LLM-Check, ReDeEP."""
 
 import math
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from ..extraction.features import Features
-from ..extraction.readouts import AttentionSpans, range_readout
-from ..models.arguments import Positive
+from ..extraction.readouts import AttentionSpans, Lens, range_readout
+from ..models.arguments import Count, Positive
 from ..models.errors import InnerjudgeError
 from .description import derived
 from .estimator import parameters
@@ -142,3 +142,78 @@ class LLMCheck(ThresholdJudge, LearningJudge):
 
     def _scores(self, features: Features) -> Scores:
         return np.asarray(self.sign_ * self._blocks(features)[:, self.block_ - 1])
+
+
+@parameters
+class ReDeEP(ThresholdJudge, LearningJudge):
+    r"""External context less parametric knowledge (ReDeEP, arXiv 2410.11414): does the answer draw on its prompt?
+
+    Of every head, the external context score is the mean cosine of a token's final state with those of the prompt's
+    tokens that the head attends to most; of every block, the parametric knowledge score is the mean divergence that its
+    MLP makes in what the model would predict. The score is :math:`\alpha E - P`, of the sums :math:`E` over ``heads``
+    and :math:`P` over ``blocks``, each scaled to 0..1 on the training items: higher is better. The paper's regression
+    has fixed weights, and so has this one; the fit chooses heads and blocks by AUROC. The released code chooses them on
+    the items that it is tested on, scales tokens instead of items, and takes the divergences of the mean distribution
+    from the two; here it is Jensen-Shannon's, of the two from their mean, as in the paper.
+
+    Args:
+        heads: How many heads to add up; as all defaults, what the paper has for Llama-2-7B on RAGTruth.
+        blocks: How many blocks to add up.
+        alpha: Weight of the external context score.
+
+    Attributes:
+        heads_: The heads that are read, each as block ``1..L`` and head from 0.
+        blocks_: The blocks that are read, ``[blocks]``, ``1..L``.
+        least_: Least sum of each of the two on the training items.
+        range_: Largest less least sum, 1 where these are equal.
+        threshold_: Score above which a trace is called correct, of the best balanced accuracy.
+
+    Example:
+        >>> e, p = np.array([[[0.9, 0.2]], [[0.5, 0.4]]]), np.array([[0.3], [0.8]])  # one block of two heads
+        >>> f = Features.from_arrays(dict(zip(ReDeEP().needs, (e, p))), provenance="m")
+        >>> ReDeEP(blocks=1).fit(f, [True, False]).decision_function(f)  # of head 0: .2 * 1 - 0 and .2 * 0 - 1
+        array([ 0.2, -1. ])
+    """
+
+    heads: Count = 1
+    blocks: Count = 10
+    alpha: Positive = 0.2
+    heads_: tuple[tuple[int, int], ...] = field(init=False)
+    blocks_: npt.NDArray[np.int64] = field(init=False)
+    least_: Floats = field(init=False)
+    range_: Floats = field(init=False)
+
+    needs = (AttentionSpans("response@-1", ("prompt",), "copied").name, Lens("response@-1", what="divergence").name)
+    kinds = ("trace",)
+    on_request = True
+    needs_threshold = False
+
+    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
+        """Choose heads, blocks, scales and threshold from labels ``[n]``: booleans.
+
+        ``InnerjudgeError`` if no item can be read, or the labels are all of one class. A model that has fewer heads or
+        blocks gives all of them.
+        """
+        part, values, excluded = self._training(features, labels)
+        right = correctness(values)
+        every, changed = (part[name].astype(np.float64) for name in self.needs)
+        lead = [roc_auc_score(right, one) for one in every.reshape(len(every), -1).T]
+        best = np.argsort(-np.array(lead), kind="stable")[: self.heads]
+        self.heads_ = tuple((int(k) // every.shape[2] + 1, int(k) % every.shape[2]) for k in best)
+        lead = [roc_auc_score(right, -one) for one in changed.T]
+        self.blocks_ = np.argsort(-np.array(lead), kind="stable")[: self.blocks].astype(np.int64) + 1
+        sums = self._sums(part)
+        self.least_, self.range_ = sums.min(0), np.ptp(sums, axis=0)
+        self.range_[self.range_ == 0] = 1
+        self.threshold_ = best_threshold(self._scores(part), right)
+        self.n_excluded_, self.provenance_ = excluded, features.provenance
+        return self
+
+    def _sums(self, features: Features) -> Floats:
+        """External context and parametric knowledge, ``[n, 2]``."""
+        every, changed = (features[name].astype(np.float64) for name in self.needs)
+        block, head = np.array(self.heads_).T
+        return np.stack((every[:, block - 1, head].sum(1), changed[:, self.blocks_ - 1].sum(1)), axis=1)
+
+    def _scores(self, features: Features) -> Scores:
+        return np.asarray((self._sums(features) - self.least_) / self.range_ @ np.array([self.alpha, -1.0]))

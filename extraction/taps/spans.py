@@ -4,13 +4,14 @@ Indicators of the spans are values: what the kernel makes of them is the mass on
 values, or, where that would change the last digits of these, in a call of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ...models.anatomy import Anatomy
 from ...models.attention_calls import AttentionCall, carrying
 from ...models.heads import Heads, all_heads
 from ..ragged import Array, Ragged
@@ -21,6 +22,8 @@ from .residual import RangeStates, Reading
 
 #: Weights of rows that are held at once (32 MB in float32), and the least of a token on itself that is told from none.
 _WEIGHTS, _LEAST = 2**23, 1e-12
+#: The part of the keys that ``copied`` takes, as in ReDeEP.
+_SHARE = 0.1
 
 
 class SpanStates(RangeStates):
@@ -33,13 +36,18 @@ class SpanStates(RangeStates):
         batch, prefix = of.batch, of.lm.anatomy.stream.layout.prefix
         inside = torch.zeros(len(batch.ids), lent + prefix + batch.ids.shape[1], n)
         counts = torch.ones(*batch.ids.shape, n)
+        self._noted: list[tuple[int, int, Tensor]] = []
+        #: Of ``copied``: which item a token is of, and how many keys its query takes, ``[B, T, 2]``.
+        self._owner = torch.zeros(*batch.ids.shape, 2, dtype=torch.long)
         for k, (item, offset) in enumerate(zip(of.items, batch.offsets.tolist(), strict=True)):
             own, row = torch.zeros(len(item.ids), n), batch.row(k)
             for column, role in enumerate(readout.keys):
                 for start, end in item.places(role):
                     own[start:end] = torch.eye(n)[column]
             first = offset + lent + prefix  # of its token 0 among the keys
-            inside[row, first : first + len(own)] = own
+            inside[row, first : first + len(own)] = own * (k + 1 if readout.what == "copied" else 1)
+            taken = torch.tensor([k + 1, max(1, int(_SHARE * float(own.sum())))])
+            self._owner[row, offset + lent : offset + len(own)] = taken
             counts[row, offset + lent : offset + len(own)] = own.cumsum(0)[lent:].clamp(min=1)
         #: Whether each key is of each span, ``[B, S, n]``, and how many of them a query sees, ``[B, T, n]`` (or 1).
         self.inside, self.counts = inside.to(batch.ids.device), counts.to(batch.ids.device)
@@ -48,6 +56,33 @@ class SpanStates(RangeStates):
         """The first token of a row that is of any range, and the one behind the last."""
         places = [bucket.places for bucket in self._buckets]
         return min((int(p.min()) for p in places), default=0), max((int(p.max()) + 1 for p in places), default=0)
+
+    def note(self, block: int, head: int, weights: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Keep which keys the tokens of some rows of weights take, of heads from ``head`` on."""
+        keys, chosen = self.inside[:, None, None, :, 0], []
+        for at, some in weights:
+            own = self._owner[:, at.cpu(), 0].to(some.device)[:, None, :, None]
+            mine = some[..., : keys.shape[3]].masked_fill(keys.to(some.device) != own, -1.0)
+            chosen.append(mine.sort(descending=True, stable=True).indices[..., : int(self._owner[..., 1].max())].int())
+        if chosen:
+            self._noted.append((block, head, torch.cat(chosen, dim=2)))
+
+    def finish(self, anatomy: Anatomy, end: Tensor) -> None:
+        """Cosines of the mean state at the noted keys with that of the query, once the final norm's input is there."""
+        first, last = self.reach()
+        at, taken = torch.arange(last - first, device=end.device), self._owner[:, first:last, 1].to(end.device)
+        normed = [anatomy.normed(states).float() for states in (end if self._noted else ())]
+        grams = [states @ states.T for states in normed]
+        for block, head, keys in self._noted:
+            found = end.new_zeros(*end.shape[:2], keys.shape[1], dtype=torch.float32)
+            for line, (gram, some) in enumerate(zip(grams, keys.to(end.device).long(), strict=True)):  # [H, Q, k]
+                real = (torch.arange(some.shape[2], device=end.device) < taken[line, :, None]).float()
+                places = (some - anatomy.stream.layout.prefix).clamp(min=0)
+                chosen = gram.new_zeros(*some.shape[:2], len(gram)).scatter_add_(2, places, real.expand(some.shape))
+                summed = chosen @ gram  # products of the sum of the states at the keys with every state
+                sizes = ((summed * chosen).sum(2) * gram.diagonal()[first:last]).sqrt()
+                found[line, first:last] = (summed[:, at, first + at] / sizes).T
+            self.keep(block, found, part=(head, self.heads))
 
     def values(self, shape: tuple[int, ...]) -> Array | Ragged:
         """Those of all heads, in every process."""
@@ -64,9 +99,9 @@ class SpanTap(BlockAttention):
         self._spans, self._tokens = tuple(spans.values()), of.batch.ids.shape[1]
         ends = of.batch.offsets + torch.tensor([len(item.ids) - 1 for item in of.items], device=of.batch.ids.device)
         self._at = (ends if of.batch.lengths is None else ends[-1:]) + self._prefix  # a real token of each row
-        self._diagonals = frozenset(name for name, one in spans.items() if one.what == "diagonal")
+        self._of_rows = frozenset(name for name, one in spans.items() if one.what in ("diagonal", "copied"))
         self._rows: dict[tuple[int, int], AttentionRow] = {}
-        inside = [one.inside for one in self._spans if one.what != "diagonal"]
+        inside = [one.inside for one in self._spans if one.what in ("mass", "ratio")]
         self._inside, self._parts = torch.cat(inside, dim=2) if inside else None, [one.shape[2] for one in inside]
         require_heads(of.lm, self._heads, self._kinds)
 
@@ -79,7 +114,10 @@ class SpanTap(BlockAttention):
         first = sum(one.n_heads for one in self._heads[self._block][:number])
         masses = iter(() if call.beside is None else call.beside.float().split(self._parts, dim=3))
         for one in self._spans:
-            found = self._diagonal(call, *one.reach()) if one.what == "diagonal" else next(masses)
+            if one.what == "copied":
+                one.note(self._block + 1, first, self._weights(call, one))
+                continue
+            found = self._diagonal(call, one) if one.what == "diagonal" else next(masses)
             found = found[:, self._prefix : self._prefix + self._tokens]
             if one.what == "ratio":
                 means = found / one.counts.to(found.device)[:, :, None]
@@ -93,15 +131,21 @@ class SpanTap(BlockAttention):
         more = values.shape[2] - self._inside.shape[1]  # keys behind those of the tokens are of no span
         return pad(self._inside, (0, 0, 0, more)).to(values)[:, None].expand(-1, values.shape[1], -1, -1)
 
-    def _diagonal(self, call: AttentionCall, first: int, end: int) -> Tensor:
-        """Logarithm of the weights of some tokens on themselves in ``[B, T, H, 1]``, a few rows at a time."""
+    def _weights(self, call: AttentionCall, one: SpanStates) -> Iterator[tuple[Tensor, Tensor]]:
+        """Tokens of the text from the first that is read to the last, a few at a time, and their weights."""
         rows, heads, tokens = call.query.shape[:3]
         step = max(1, _WEIGHTS // (rows * heads * (self._lent + tokens)))
+        first, last = one.reach()
+        for start in range(first, last, step):
+            at = torch.arange(start, min(start + step, last), device=call.query.device)
+            row = self._rows.setdefault((start, start + len(at)), AttentionRow(self._family, self._of_rows))
+            yield at, row.of(call, (at + self._prefix).expand(rows, -1)).float()
+
+    def _diagonal(self, call: AttentionCall, one: SpanStates) -> Tensor:
+        """Logarithm of the weights of tokens on themselves, ``[B, T, H, 1]``."""
+        rows, heads, tokens = call.query.shape[:3]
         found = call.query.new_zeros((rows, heads, tokens, 1), dtype=torch.float32)
-        for start in range(first + self._prefix, end + self._prefix, step):
-            at = torch.arange(start, min(start + step, end + self._prefix), device=call.query.device)
-            row = self._rows.setdefault((start, start + len(at)), AttentionRow(self._family, self._diagonals))
-            own = (at + self._lent).view(1, 1, -1, 1).expand(rows, heads, -1, 1)
-            weights = row.of(call, at.expand(rows, -1)).gather(3, own)
-            found[:, :, at] = weights.float().clamp(min=_LEAST).log()
+        for at, weights in self._weights(call, one):
+            own = (at + self._prefix + self._lent).view(1, 1, -1, 1).expand(rows, heads, -1, 1)
+            found[:, :, at + self._prefix] = weights.gather(3, own).clamp(min=_LEAST).log()
         return found.transpose(1, 2)

@@ -24,6 +24,8 @@ ALL = [
     AttentionSpans("response", (), "diagonal"),
     AttentionSpans("step", ("prompt", "response", "step_end")),
     AttentionSpans("step", (), "diagonal"),
+    AttentionSpans("response@-1", ("prompt",), "copied"),
+    AttentionSpans("step", ("prompt",), "copied"),
 ]
 FAMILIES = ["llama", "qwen3", "gemma2", "gemma3", "gpt2", "gpt_neo", "phi3", "cohere2", "opt"]
 
@@ -66,10 +68,13 @@ def test_masses_are_those_of_the_eager_weights(
     lm: LanguageModel, tiny: Any, request: pytest.FixtureRequest, items: list[Encoding], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(spans_of, "_WEIGHTS", 400)  # a row of weights at a time, or a few
+    monkeypatch.setattr(spans_of, "_SHARE", 0.7)  # two of the three tokens of the prompt
     found = extract(lm, items, ALL, batch_size=3)
     eager = tiny(request.node.callspec.params["lm"], attn_implementation="eager")
     for k, item in enumerate(items):
-        weights = eager.model(torch.tensor([item.ids]), output_attentions=True, use_cache=False).attentions
+        asked = {"output_attentions": True, "output_hidden_states": True, "use_cache": False}
+        output = eager.model(torch.tensor([item.ids]), **asked)
+        weights, states = output.attentions, output.hidden_states[-1][0].numpy()
         a = torch.stack([one[0] for one in weights]).numpy()  # [L, H, T, T]
         n = len(item.ids)
         # Token 2, the prompt's last, is the first of the second role as well, and belongs to that.
@@ -80,6 +85,11 @@ def test_masses_are_those_of_the_eager_weights(
         assert np.allclose(found[ALL[1].name][k], (means[..., 0] / means.sum(-1)).mean(2), **near)
         own = np.log(np.diagonal(a, axis1=2, axis2=3))
         assert np.allclose(found[ALL[2].name][k], own[..., 3:].mean(-1), **near)
+        copied = np.zeros(a.shape[:3])
+        for place in np.ndindex(*copied.shape):
+            mean = states[np.argsort(-a[place][:3], kind="stable")[:2]].mean(0)
+            copied[place] = mean @ states[place[2]] / np.linalg.norm(mean) / np.linalg.norm(states[place[2]])
+        assert np.allclose(found[ALL[5].name][k], copied[..., 2 : n - 1].mean(-1), **near)
         steps = item.places("step")
         ends = [b - 1 for _, b in steps]
         inner = [t for t in range(3, n) if t not in ends]
@@ -88,6 +98,7 @@ def test_masses_are_those_of_the_eager_weights(
             each = np.stack([rows[..., :3].sum(-1), rows[..., inner].sum(-1), rows[..., ends].sum(-1)], -1)
             assert np.allclose(found.ragged[ALL[3].name][k][row], each.mean(2), **near)
             assert np.allclose(found.ragged[ALL[4].name][k][row], own[..., start:end].mean(-1), **near)
+            assert np.allclose(found.ragged[ALL[6].name][k][row], copied[..., start:end].mean(-1), **near)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +125,10 @@ def test_batches_padding_packing_and_sharing_change_nothing(
 
 
 def test_a_pass_that_stops_early_gives_the_first_blocks(lm: LanguageModel, items: list[Encoding]) -> None:
-    whole, early = extract(lm, items, ALL), extract(lm, items, ALL, last_block=2)
-    for readout in ALL:
+    whole, early = extract(lm, items, ALL), extract(lm, items, ALL[:5], last_block=2)
+    with pytest.raises(InnerjudgeError, match="need all"):
+        extract(lm, items, ALL, last_block=2)
+    for readout in ALL[:5]:
         if readout.ragged:
             a, b = early.ragged[readout.name].values, whole.ragged[readout.name].values
         else:
@@ -173,6 +186,7 @@ def test_names_and_wrong_readouts() -> None:
         lambda: AttentionSpans(keys=()),
         lambda: AttentionSpans(keys=("cue(a|b)",)),
         lambda: AttentionSpans(keys=("prompt",) * 9),
+        lambda: AttentionSpans(what="copied"),
         lambda: AttentionSpans(what="sum"),  # type: ignore[arg-type]
         lambda: Lens("step(no)"),
         lambda: Lens(at="logits"),  # type: ignore[arg-type]

@@ -43,6 +43,8 @@ def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: ob
     }
     made |= {"attention/response@-1.ratio[prompt|response@-1]": rng.random(size=(n, L, H))}
     made |= {"attention/response.diagonal": np.log(rng.random(size=(n, L, H)))}
+    made |= {"attention/response@-1.copied[prompt]": rng.random(size=(n, L, H))}
+    made |= {"lens/response@-1.residual[divergence]": rng.random(size=(n, L))}
     made |= {"hidden/response.logdet": rng.normal(size=(n, L + 2))}
     segments = [rng.normal(size=(c, L + 2, D)) for c in rng.integers(2, 5, size=n)]
     ragged |= {"hidden/reasoning/segment(500).mean": Ragged.of(segments)}

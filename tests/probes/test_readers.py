@@ -1,6 +1,7 @@
 """Lookback Lens and LLM-Check, on the worked examples."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from innerjudge.extraction.taps.spans import SpanStates, SpanTap
 from innerjudge.models import InnerjudgeError, Trace
 from innerjudge.models.attention_calls import AttentionCall
 from innerjudge.models.positions import Encoding
-from innerjudge.probes import LLMCheck, ReadoutProbe
+from innerjudge.probes import LLMCheck, ReadoutProbe, ReDeEP
 from innerjudge.probes.description import Task
 
 OWN = "attention/response.diagonal"
@@ -90,3 +91,43 @@ def test_the_hidden_score_finds_its_direction_and_leaves_out_what_is_no_block():
     early = replace(f, arrays={"hidden/response.logdet": f["hidden/response.logdet"][:, :3]})
     early = replace(early, provenance=replace(f.provenance, last_block=2))
     assert judge.decision_function(early).tolist() == [-4, -1, -3, -2]
+
+
+def test_external_context_of_one_row(reference):
+    # Weights (.5, .3, .2) on states (1, 0), (3, 1), (0, 5), of which two are kept: mean (2, .5); the query's state is
+    # (1, 1): (2 + .5) / (sqrt(4.25) sqrt 2) = .857493 (methods.md, section 19).
+    item = Encoding(id="a", group="a", ids=(1, 2, 3, 4), positions={"q": (3,), "context": (0, 1, 2)})
+    batch = collate([item], pad_id=0, side="right", device=torch.device("cpu"))
+    one = AttentionSpans("q", ("context",), "copied")
+    spans = SpanStates(Reading(reference, [item], batch, {one.name: ()}, 1), one, 0)
+    spans._owner[..., 1] = 2  # a tenth of three tokens is one
+    n = spans.heads
+    spans.note(1, 0, [(torch.tensor([3]), torch.tensor([0.5, 0.3, 0.2, 0.0]).expand(1, n, 1, 4))])
+    anatomy = SimpleNamespace(normed=lambda states: states, stream=reference.anatomy.stream)
+    spans.finish(anatomy, torch.tensor([[[1.0, 0], [3, 1], [0, 5], [1, 1]]]))
+    assert spans.values((1, n)) == pytest.approx(np.full((1, 1, n), 0.857493), abs=1e-6)
+
+
+def test_redeep():
+    # Head (1, 0) parts the classes, and so does block 2. External context .9, .7, .5, .3: scaled 1, 2/3, 1/3, 0;
+    # knowledge .1, .3, .4, .5: 0, 1/2, 3/4, 1. Scores .2 - 0, .2 * 2/3 - 1/2, .2 / 3 - 3/4, 0 - 1.
+    copied = np.array([[[e, 0.5]] * 2 for e in (0.9, 0.7, 0.5, 0.3)])
+    copied[:, 1] = 0.5
+    changed = np.array([[0.5, p] for p in (0.1, 0.3, 0.4, 0.5)])
+    f = Features.from_arrays(dict(zip(ReDeEP().needs, (copied, changed), strict=True)), provenance="m", groups="pqrs")
+    judge = ReDeEP(blocks=1).fit(f, [True, True, False, False])
+    assert (judge.heads_, judge.blocks_.tolist()) == (((1, 0),), [2])
+    assert judge.decision_function(f) == pytest.approx([0.2, 0.4 / 3 - 0.5, 0.2 / 3 - 0.75, -1.0])
+    assert judge.predict(f).tolist() == [True, True, False, False]
+    assert ReDeEP().fit(f, [True, True, False, False]).blocks_.tolist() == [2, 1]  # all there are
+    with pytest.raises(InnerjudgeError, match="heads"):
+        ReDeEP(heads=0)
+
+
+def test_redeep_reads_a_model(reference):
+    said = [
+        Trace(question_id=f"q{k}", candidate_id="a", prompt="1+1?", response=f"<think>{k}</think>{k}") for k in range(4)
+    ]
+    judge = ReDeEP.presets(Task("trace"))["redeep"]
+    judge.fit(read(reference, said, judges=[judge]), [True, False, True, False])
+    assert all(v.unscored is None for v in judge.verdicts(read(reference, said, judges=[judge])))
