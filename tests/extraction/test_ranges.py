@@ -28,7 +28,7 @@ from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import Encoding, encode_trace
 
-from .conftest import CONFIGS
+from .conftest import CONFIGS, in_every_way, same_by_id
 
 STATES = [
     *(States("response", reduce) for reduce in ("mean", "max", "min", "first", "last", "none")),
@@ -41,32 +41,6 @@ WHATS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty", "
 TOKENS = [TokenStats("response", what) for what in WHATS]
 MEANS = TokenStats("step", "mean(log_probability)")
 ALL = [*STATES, *TOKENS, MEANS, TokenStats("step_end", "entropy"), ResponseLogProb()]
-
-
-@pytest.fixture
-def items(random_items: Any) -> list[Encoding]:
-    """Texts of 12, 7, 9 and 9 tokens, two of which begin alike; responses begin at token 3, in steps of 2."""
-    made = random_items((12, 7, 9, 9))
-    made[3] = replace(made[3], ids=(*made[2].ids[:5], *made[3].ids[5:]))
-    found = []
-    for one in made:
-        n = len(one.ids)
-        positions = {**one.positions, "prompt_end": (2,), "response_end": (n - 1,)}
-        steps = tuple((k, min(k + 2, n)) for k in range(3, n, 2))
-        ends = tuple((b - 1, b) for _, b in steps)
-        found.append(replace(one, positions=positions, ranges={"step": steps, "step_end": ends}))
-    return found
-
-
-def same(one: Features, other: Features, tolerance: float = 1e-4) -> None:
-    """The numbers of the items, by their ids."""
-    order = [other.ids.index(i) for i in one.ids]
-    for name, array in one.arrays.items():
-        assert np.allclose(array, other[name][order], atol=tolerance, rtol=tolerance), name
-    for name, rows in one.ragged.items():
-        held = other.ragged[name].take(order)
-        assert rows.offsets.tolist() == held.offsets.tolist()
-        assert np.allclose(rows.values, held.values, atol=tolerance, rtol=tolerance), name
 
 
 @pytest.fixture(params=["llama", "gemma2", "gpt2", "cohere"])
@@ -146,25 +120,14 @@ def test_columns_that_are_ruled_out_are_left_out_of_means() -> None:
     assert np.isclose(-float(found["top(3)"][0, :2].mean()), 1.329630)
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        {"batch_size": 1},
-        {"batch_size": 4},
-        {"padding_side": "left"},
-        {"share_prompts": False},
-        {"packed": True},
-        {"max_tokens": 20},
-    ],
-    ids=str,
-)
+@in_every_way
 def test_batches_padding_packing_and_sharing_change_nothing(
     lm: LanguageModel, items: list[Encoding], how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("innerjudge.extraction.schedule.WORTH", 0.0)
-    same(extract(lm, items, ALL, batch_size=3), extract(lm, items[::-1], ALL, **how))
+    same_by_id(extract(lm, items, ALL, batch_size=3), extract(lm, items[::-1], ALL, **how))
     own = [r for r in ALL if not (isinstance(r, States) and r.role == "prompt")]  # shares more where no prompt is read
-    same(extract(lm, items, own, batch_size=3), extract(lm, items[::-1], own, **how))
+    same_by_id(extract(lm, items, own, batch_size=3), extract(lm, items[::-1], own, **how))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -248,10 +211,10 @@ def test_given_states_are_reduced_alike(lm: LanguageModel, items: list[Encoding]
 def test_the_store_gives_ragged_rows_back(lm: LanguageModel, items: list[Encoding], tmp_path: Path) -> None:
     found = extract(lm, items, ALL)
     store = FeatureStore.save(found, tmp_path / "store", shard_items=3)
-    same(store.features(), found, 0.0)
-    same(store.features(rows=[3, 0, 2]), found, 0.0)
+    same_by_id(store.features(), found, 0.0, 0.0)
+    same_by_id(store.features(rows=[3, 0, 2]), found, 0.0, 0.0)
     [*parts] = store.parts(size=2)
-    same(Features.concat(parts), found, 0.0)
+    same_by_id(Features.concat(parts), found, 0.0, 0.0)
     with pytest.raises(InnerjudgeError, match="expected one of"):
         store.ragged("tokens/other.entropy")
 

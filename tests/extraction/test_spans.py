@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from innerjudge.extraction import AttentionSpans, AttentionWeights, Features, HiddenStates, States, extract
+from innerjudge.extraction import AttentionSpans, AttentionWeights, HiddenStates, States, extract
 from innerjudge.extraction.readouts import Lens, range_readout
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.extraction.taps import spans as spans_of
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import Encoding
+
+from .conftest import in_every_way, same_by_id
 
 KEYS = ("prompt", "response@-1")
 ALL = [
@@ -30,37 +32,10 @@ ALL = [
 FAMILIES = ["llama", "qwen3", "gemma2", "gemma3", "gpt2", "gpt_neo", "phi3", "cohere2", "opt"]
 
 
-@pytest.fixture
-def items(random_items: Any) -> list[Encoding]:
-    """Texts of 12, 7, 9 and 9 tokens, two of which begin alike; responses begin at token 3, in steps of 2."""
-    made = random_items((12, 7, 9, 9))
-    made[3] = replace(made[3], ids=(*made[2].ids[:5], *made[3].ids[5:]))
-    found = []
-    for one in made:
-        n = len(one.ids)
-        positions = {**one.positions, "prompt_end": (2,), "response_end": (n - 1,)}
-        steps = tuple((k, min(k + 2, n)) for k in range(3, n, 2))
-        ranges = {"step": steps, "step_end": tuple((b - 1, b) for _, b in steps), "response@-1": ((2, n - 1),)}
-        found.append(replace(one, positions=positions, ranges=ranges))
-    return found
-
-
 @pytest.fixture(params=FAMILIES)
 def lm(request: pytest.FixtureRequest, tiny: Any) -> LanguageModel:
     model: LanguageModel = tiny(request.param)
     return model
-
-
-def same(one: Features, other: Features, tolerance: float = 1e-4) -> None:
-    """The numbers of the items, by their ids."""
-    order = [other.ids.index(i) for i in one.ids]
-    assert one.arrays.keys() | one.ragged.keys() == other.arrays.keys() | other.ragged.keys()
-    for name, array in one.arrays.items():
-        assert np.allclose(array, other[name][order], atol=tolerance, rtol=tolerance), name
-    for name, rows in one.ragged.items():
-        held = other.ragged[name].take(order)
-        assert rows.offsets.tolist() == held.offsets.tolist()
-        assert np.allclose(rows.values, held.values, atol=tolerance, rtol=tolerance), name
 
 
 @torch.no_grad()
@@ -101,27 +76,16 @@ def test_masses_are_those_of_the_eager_weights(
             assert np.allclose(found.ragged[ALL[6].name][k][row], copied[..., start:end].mean(-1), **near)
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        {"batch_size": 1},
-        {"batch_size": 4},
-        {"padding_side": "left"},
-        {"share_prompts": False},
-        {"packed": True},
-        {"max_tokens": 20},
-    ],
-    ids=str,
-)
+@in_every_way
 def test_batches_padding_packing_and_sharing_change_nothing(
     lm: LanguageModel, items: list[Encoding], how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("innerjudge.extraction.schedule.WORTH", 0.0)
     beside = [*ALL, States("response"), AttentionWeights()]
-    same(extract(lm, items, beside, batch_size=3), extract(lm, items[::-1], beside, **how))
+    same_by_id(extract(lm, items, beside, batch_size=3), extract(lm, items[::-1], beside, **how))
     after = [replace(one, positions={**one.positions, "prompt_end": (5,)}, ranges={}) for one in items]
     late = [AttentionSpans("response", ("prompt", "response")), AttentionSpans("response", (), "diagonal")]
-    same(extract(lm, after, late, batch_size=3), extract(lm, after[::-1], late, **how))
+    same_by_id(extract(lm, after, late, batch_size=3), extract(lm, after[::-1], late, **how))
 
 
 def test_a_pass_that_stops_early_gives_the_first_blocks(lm: LanguageModel, items: list[Encoding]) -> None:
@@ -199,5 +163,5 @@ def test_names_and_wrong_readouts() -> None:
 def test_the_store_gives_them_back(tiny: Any, items: list[Encoding], tmp_path: Path) -> None:
     found = extract(tiny("llama"), items, ALL)
     store = FeatureStore.save(found, tmp_path / "store", shard_items=3)
-    same(store.features(), found, 0.0)
-    same(store.features(rows=[3, 0, 2]), found, 0.0)
+    same_by_id(store.features(), found, 0.0, 0.0)
+    same_by_id(store.features(rows=[3, 0, 2]), found, 0.0, 0.0)
