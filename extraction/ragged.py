@@ -106,8 +106,8 @@ class Ragged:
         return np.asarray(~bad | (self.counts == 0))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.values, self.offsets)
+        return Ragged, (self.values, self.offsets)  # rows on a disk are taken along
 
     def __repr__(self) -> str:
-        rest = "".join(f", {size}" for size in self.values.shape[1:])
-        return f"Ragged([{len(self)} items, {len(self.values)} rows{rest}])"
+        rest = "".join(f", {size}" for size in self.shape[1:])
+        return f"Ragged([{len(self)} items, {self.shape[0]} rows{rest}])"

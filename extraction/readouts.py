@@ -245,12 +245,13 @@ class AttentionSpans(_OfRanges):
     ``keys`` (1 to 8), ``[n, L, H, S]``; ``"ratio"``, ``[n, L, H]``, the mean weight on the first role over the sum of
     those on each (of tokens up to the query; 0 without any weight); ``"diagonal"``, ``[n, L, H]``, the logarithm of
     each token's weight on itself (at least of 1e-12), without ``keys``; ``"copied"``, ``[n, L, H]``, of one role: the
-    cosine of a query's final-normed state with the mean of those of the tenth of the keys (at least one) that have the
-    largest weights (the external context score of ReDeEP; it needs all blocks). Ragged if ``role`` may have several
-    ranges. A token in several roles is of the last. Weights are those of the model's own kernel, with sinks, soft-cap,
-    window and biases: it sums indicators of the roles beside the values (in half precision in a call of its own, so
-    that states keep their last digits), and no ``[T, T]`` matrix is made where the model makes none. Heads and empty
-    blocks are laid out as in :class:`QueryKey`.
+    cosine of a query's final-normed state with the mean of those of the tenth of the keys up to the query (at least
+    one) that have the largest weights (the external context score of ReDeEP; it needs all blocks, and memory for the
+    products of all states of a text, and for a tenth of the keys of every query, head and block). Ragged if ``role``
+    may have several ranges. A token in several roles is of the last. Weights are those of the model's own kernel, with
+    sinks, soft-cap, window and biases: it sums indicators of the roles beside the values (in half precision in a call
+    of its own, so that states keep their last digits), and but for ``"copied"`` no ``[T, T]`` matrix is made where the
+    model makes none. Heads and empty blocks are laid out as in :class:`QueryKey`.
 
     Example:
         >>> AttentionSpans().name
@@ -327,7 +328,8 @@ def range_readout(name: str) -> "Ranged | None":
         rows = tuple(map(int, more.split(","))) if more and _ROWS.fullmatch(more) else None
         return States(role, cast(Reduce, how), rows) if rows or not more else None
     if kind == "lens":
-        return Lens(role, cast(Any, how), cast(Any, more or "entropy"))
+        found = Lens(role, cast(Any, how), cast(Any, more or "entropy"))
+        return found if found.name == name else None
     return None if more else TokenStats(role, how)
 
 

@@ -66,7 +66,7 @@ def listening(tell: Callable[[AttentionCall], None]) -> AbstractContextManager[N
 def carrying(columns: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
     """While open, in this thread, kernels weigh ``columns`` too, ``[B, Hkv, S, v]`` of values ``[B, Hkv, S, d]``.
 
-    ``None`` for none. In single precision in the same call, which changes no digit of what the model gets.
+    ``None`` for none. In single precision in the same call, which changes what the model gets by rounding at most.
     """
     _more.columns = columns
     try:

@@ -167,13 +167,13 @@ def encode_own_text(
     cue: str = "",
     markers: Markers = THINK,
 ) -> Encoding:
-    """A prompt and the tokens that the judge wrote after it; each of ``roles`` is ``own_text(ROLE)``.
+    """A prompt and the tokens that the judge wrote after it; ``own_text(ROLE)`` of ``roles`` is the role in these.
 
     ``verdict`` is the first character of the verdict in what it wrote, or why there is none; the role ``score`` is the
     token before it, or the end of a ``cue`` that then follows what was written. Other roles are those of
-    :func:`encode_sampled`, and the options stand where they stood.
+    :func:`encode_sampled`, as are ``prompt`` and the like by themselves, and the options stand where they stood.
     """
-    inside = {role: Role.parse(role).argument for role in roles}
+    inside = {role: one.argument if (one := Role.parse(role)).kind == "own_text" else role for role in roles}
     within = [one for one in inside.values() if one != "score"]
     found = encode_sampled(tokenizer, asked.ids, said, markers=markers, roles=within, item=asked.id)
     ranges, missing = {role: found.places(one) for role, one in inside.items()}, {**asked.missing, **found.missing}

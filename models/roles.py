@@ -76,10 +76,10 @@ class Role:
         elif kind in _WITHIN:
             part, argument = part or "response", argument or _WITHIN[kind]
             _check_argument(text, kind, argument)
-        elif kind == "own_text" and argument and not (part or shift):
+        elif kind == "own_text" and argument and not (part or shift or argument.startswith("own_text(")):
             Role.parse(argument)
         elif part or argument:
-            raise InnerjudgeError.of("models.role", text, ", ".join(_WITHIN))
+            raise InnerjudgeError.of("models.role", text, ", ".join((*_WITHIN, "own_text")))
         return cls(kind, cast(Part | None, part), argument or "", -1 if shift else 0)
 
     @property

@@ -9,6 +9,7 @@ from scipy.special import expit
 
 from ..extraction.features import Features
 from ..extraction.readouts import States
+from ..models.errors import InnerjudgeError
 from .description import derived
 from .estimator import parameters
 from .judge import Scores
@@ -51,6 +52,11 @@ class VerdictProbe(PooledProbe):
 
     needs = derived(lambda s: (States(s.role, s.reduce, s._kept).name, "own_text"))
     verdict_labels = derived(lambda s: tuple(s.labels))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.labels) != 2 or len({label.strip().casefold() for label in self.labels} - {""}) != 2:
+            raise InnerjudgeError(f"given labels={tuple(self.labels)}, expected two that differ: no, and then yes")
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn from labels ``[n]`` of the items, booleans: a verdict is right if it says the same.

@@ -36,7 +36,8 @@ class SpanStates(RangeStates):
         batch, prefix = of.batch, of.lm.anatomy.stream.layout.prefix
         inside = torch.zeros(len(batch.ids), lent + prefix + batch.ids.shape[1], n)
         counts = torch.ones(*batch.ids.shape, n)
-        self._noted: list[tuple[int, int, Tensor]] = []
+        #: Block, first head, and the keys that tokens take; the keys before the states at the end of the pass.
+        self._noted, self._before = list[tuple[int, int, Tensor]](), lent + prefix
         #: Of ``copied``: which item a token is of, and how many keys its query takes, ``[B, T, 2]``.
         self._owner = torch.zeros(*batch.ids.shape, 2, dtype=torch.long)
         for k, (item, offset) in enumerate(zip(of.items, batch.offsets.tolist(), strict=True)):
@@ -46,8 +47,8 @@ class SpanStates(RangeStates):
                     own[start:end] = torch.eye(n)[column]
             first = offset + lent + prefix  # of its token 0 among the keys
             inside[row, first : first + len(own)] = own * (k + 1 if readout.what == "copied" else 1)
-            taken = torch.tensor([k + 1, max(1, int(_SHARE * float(own.sum())))])
-            self._owner[row, offset + lent : offset + len(own)] = taken
+            taken = (_SHARE * own[:, :1].sum(1).double().cumsum(0)[lent:]).long().clamp(min=1)
+            self._owner[row, offset + lent : offset + len(own)] = torch.stack((torch.full_like(taken, k + 1), taken), 1)
             counts[row, offset + lent : offset + len(own)] = own.cumsum(0)[lent:].clamp(min=1)
         #: Whether each key is of each span, ``[B, S, n]``, and how many of them a query sees, ``[B, T, n]`` (or 1).
         self.inside, self.counts = inside.to(batch.ids.device), counts.to(batch.ids.device)
@@ -77,7 +78,7 @@ class SpanStates(RangeStates):
             found = end.new_zeros(*end.shape[:2], keys.shape[1], dtype=torch.float32)
             for line, (gram, some) in enumerate(zip(grams, keys.to(end.device).long(), strict=True)):  # [H, Q, k]
                 real = (torch.arange(some.shape[2], device=end.device) < taken[line, :, None]).float()
-                places = (some - anatomy.stream.layout.prefix).clamp(min=0)
+                places = (some - self._before).clamp(min=0)
                 chosen = gram.new_zeros(*some.shape[:2], len(gram)).scatter_add_(2, places, real.expand(some.shape))
                 summed = chosen @ gram  # products of the sum of the states at the keys with every state
                 sizes = ((summed * chosen).sum(2) * gram.diagonal()[first:last]).sqrt()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
-from ...models.arguments import checked_fields
+from ...models.arguments import Count, checked_fields
 from ...models.errors import InnerjudgeError
 
 
@@ -24,25 +24,23 @@ class LeastConfidence:
     """
 
     bar: float
-    window: int = 2048
-    top: int = 20
-
-    def __post_init__(self) -> None:
-        if self.window < 1 or self.top < 1:
-            raise InnerjudgeError(f"given window={self.window} and top={self.top}, expected at least 1 each")
+    window: Count = 2048
+    top: Count = 20
 
     @classmethod
     def of(cls, scores: Sequence[float], *, keep: float = 0.9, window: int = 2048) -> Self:
         """The bar that the share ``keep`` of warm-up texts reach, of ``scores`` of the judge ``deepconf-lowest-group``.
 
-        0.9 is the paper's "high" and 0.1 its "low". ``InnerjudgeError`` without scores, or if it is no share.
+        0.9 is the paper's "high" and 0.1 its "low". ``InnerjudgeError`` without scores, if one is not finite, or
+        if ``keep`` is no share.
 
         Example:
             >>> LeastConfidence.of([2, 3, 4, 5, 8]).bar, LeastConfidence.of([2, 3, 4, 5, 8], keep=0.1).bar
             (2.4, 6.8)
         """
-        if not len(scores) or not 0 <= keep <= 1:
-            raise InnerjudgeError(f"given {len(scores)} scores and keep={keep}, expected some and a share of them")
+        if not len(scores) or not np.isfinite(np.array(scores, float)).all() or not 0 <= keep <= 1:
+            given = f"given {len(scores)} scores and keep={keep}"
+            raise InnerjudgeError(f"{given}, expected some and a share of them: leave out texts without a score")
         return cls(round(float(np.quantile(scores, 1 - keep)), 12), window)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,10 @@ def test_the_store_gives_ragged_rows_back(lm: LanguageModel, items: list[Encodin
     store = FeatureStore.save(found, tmp_path / "store", shard_items=3)
     same_by_id(store.features(), found, 0.0, 0.0)
     same_by_id(store.features(rows=[3, 0, 2]), found, 0.0, 0.0)
+    for name, rows in store.features(most=0).ragged.items():  # which stay on the disk, and are taken along in pickles
+        again = pickle.loads(pickle.dumps(rows))
+        assert np.array_equal(again.values, found.ragged[name].values)
+        assert repr(again) == repr(rows) == repr(found.ragged[name])
     [*parts] = store.parts(size=2)
     same_by_id(Features.concat(parts), found, 0.0, 0.0)
     with pytest.raises(InnerjudgeError, match="expected one of"):

@@ -88,6 +88,28 @@ def test_batches_padding_packing_and_sharing_change_nothing(
     same_by_id(extract(lm, after, late, batch_size=3), extract(lm, after[::-1], late, **how))
 
 
+@pytest.mark.filterwarnings("error")  # what cannot be shared is read in another way, with a warning
+def test_keys_behind_a_shared_beginning_are_the_same(tiny: Any, items: list[Encoding], monkeypatch: Any) -> None:
+    monkeypatch.setattr(spans_of, "_SHARE", 0.7)
+    lm, heard = tiny("llama"), []
+    start = spans_of.SpanStates.__init__
+    monkeypatch.setattr(spans_of.SpanStates, "__init__", lambda *given: (heard.append(given[-1]), start(*given))[1])
+    alike = [3 + 7 * t % 20 for t in range(20)]
+    positions = {**items[0].positions, "prompt_end": (19,), "response_end": (49,), "first": (20,)}
+    ids = [(*alike, *(5 + k * t % 11 for t in range(30))) for k in range(4)]
+    texts = [
+        replace(items[0], id=f"{k}", ids=own, positions=positions, ranges={"response/start(3)": ((20, 23),)})
+        for k, own in enumerate(ids)
+    ]
+    wanted = [AttentionSpans("response", ("response/start(3)",), what) for what in ("copied", "mass")]
+    whole = extract(lm, texts, wanted, share_prompts=False)
+    assert not any(heard)
+    same_by_id(whole, extract(lm, texts, wanted, max_tokens=100))
+    assert 20 in heard
+    itself = extract(lm, texts, [AttentionSpans("first", ("response",), "copied")])
+    assert np.allclose(itself["attention/first.copied[response]"], 1), "a query takes no keys behind it"
+
+
 def test_a_pass_that_stops_early_gives_the_first_blocks(lm: LanguageModel, items: list[Encoding]) -> None:
     whole, early = extract(lm, items, ALL), extract(lm, items, ALL[:5], last_block=2)
     with pytest.raises(InnerjudgeError, match="need all"):
@@ -143,6 +165,7 @@ def test_names_and_wrong_readouts() -> None:
         Lens("response/start(1)", "attention"),
         Lens("step", "middle", "divergence"),
     ]
+    assert range_readout("lens/step.residual[entropy]") is None, "its name is without what it is by default"
     for readout in (*ALL, *lenses, States("response", "logdet"), States("step", "logdet", (-1,))):
         assert range_readout(readout.name) == readout
     for wrong in (

@@ -240,7 +240,8 @@ def test_what_the_judge_wrote_has_roles_of_its_own(tokenizer: Any, said: str) ->
     own = tokenizer(said, add_special_tokens=False)["input_ids"]
     roles = [f"own_text({role})" for role in ("response", "step", "response_end", "score", "reasoning/step_end")]
     whole = tokenizer.decode(own)
-    found = encode_own_text(tokenizer, asked, own, verdict=whole.rindex("B"), roles=roles)
+    found = encode_own_text(tokenizer, asked, own, verdict=whole.rindex("B"), roles=[*roles, "prompt"])
+    assert found.places("prompt") == ((0, len(prompt)),)
     assert found.ids == (*prompt, *own)
     assert (found.group, found.positions["option_end"]) == ("g", (1,))
     assert found.places(roles[0]) == ((len(prompt), len(found.ids)),)
@@ -265,7 +266,7 @@ def test_own_text_without_a_verdict_or_any_text(tokenizer: Any) -> None:
     cued = encode_own_text(tokenizer, asked, [], verdict="no verdict", roles=roles[:1], cue="Answer:")
     assert cued.positions["own_text(score)"] == (len(cued.ids) - 1,)
     assert tokenizer.decode(cued.ids[2:]).strip() == "Answer:"
-    for wrong in ("own_text(step_end)@-1", "response/own_text(step)", "own_text(cue())"):
+    for wrong in ("own_text(step_end)@-1", "response/own_text(step)", "own_text(cue())", "own_text(own_text(step))"):
         with pytest.raises(InnerjudgeError, match="given the role"):
             Role.parse(wrong)
     assert Role.parse("own_text(step)").many

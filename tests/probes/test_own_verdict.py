@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from innerjudge import Ragged
 from innerjudge.extraction import Features
+from innerjudge.models import InnerjudgeError
 from innerjudge.probes import VerdictProbe, find_verdict
 from innerjudge.probes.verdict_text import verdict_start
 
@@ -57,3 +58,9 @@ def test_a_text_without_one_has_its_reason():
     how = ("Maybe.", ("no", "yes"))
     assert verdict_start(*how, cue="Verdict:") == find_verdict(*how, cue="Verdict:")
     assert verdict_start(" 4", list("12345")) == 1
+
+
+@pytest.mark.parametrize("labels", [("yes",), ("no", "maybe", "yes"), ("no", "No"), ("", "yes")])
+def test_labels_are_two(labels):
+    with pytest.raises(InnerjudgeError, match="expected two that differ"):
+        VerdictProbe(labels=labels)

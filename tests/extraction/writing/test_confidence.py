@@ -33,9 +33,9 @@ def test_bars_of_warm_up_texts() -> None:
     # Percentiles of 2, 3, 4, 5, 8: the 10th is 2.4 (90 % reach it), the 90th 6.8.
     assert LeastConfidence.of([2, 3, 4, 5, 8]).bar == 2.4
     assert LeastConfidence.of([2, 3, 4, 5, 8], keep=0.1, window=7) == LeastConfidence(6.8, 7)
-    for scores, keep in (([], 0.5), ([1.0], 1.5)):
+    for scores, keep in (([], 0.5), ([1.0], 1.5), ([1.0, np.nan], 0.5), ([1.0, None], 0.5)):
         with pytest.raises(InnerjudgeError, match="expected some and a share"):
-            LeastConfidence.of(scores, keep=keep)
+            LeastConfidence.of(scores, keep=keep)  # type: ignore[arg-type]
     with pytest.raises(InnerjudgeError, match="window=0"):
         LeastConfidence(bar=1.0, window=0)
 
