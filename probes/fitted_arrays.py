@@ -25,7 +25,7 @@ Sizes = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """An array of finite numbers of at least ``low``, which sum up to ``total``.
+    """An array of finite numbers of at least ``low``, at most the length ``high`` if known, which sum up to ``total``.
 
     ``axes`` are lengths, or names that mean the same length in all attributes of a judge; ``needed``: whether a fitted
     judge always has it, or the name of an attribute that comes with it; ``none``: whether it may be ``None``.
@@ -34,6 +34,7 @@ class Array:
     axes: tuple[int | str, ...]
     dtype: str = "float64"
     low: float = -math.inf
+    high: str = ""
     total: float | None = None
     needed: bool | str = True
     none: bool = False
@@ -53,6 +54,8 @@ class Array:
             return f"an array of shape {value.shape}, expected ({said}{',' if len(expected) == 1 else ''})"
         if value.size and not (np.isfinite(value).all() and value.min() >= self.low):
             return f"an array with NaN, infinity or numbers below {self.low}, expected none"
+        if value.size and value.max() > sizes.get(self.high, math.inf):
+            return f"an array with {value.max()}, expected at most {sizes[self.high]}"
         if self.total is not None and abs(float(value.sum()) - self.total) > 1e-6:
             return f"an array that sums up to {float(value.sum()):g}, expected {self.total:g}"
         sizes.update({axis: n for axis, n in zip(self.axes, value.shape, strict=True) if isinstance(axis, str)})

@@ -122,6 +122,9 @@ def test_redeep():
     assert ReDeEP().fit(f, [True, True, False, False]).blocks_.tolist() == [2, 1]  # all there are
     with pytest.raises(InnerjudgeError, match="heads"):
         ReDeEP(heads=0)
+    judge.blocks_ = np.array([3])  # of two
+    with pytest.raises(InnerjudgeError, match="blocks_: an array with 3, expected at most 2: it is damaged"):
+        judge.decision_function(f)
 
 
 def test_redeep_reads_a_model(reference):
