@@ -63,7 +63,7 @@ def _written(item: Encoding, role: str) -> list[int]:
 def _statistics(
     lm: LanguageModel, end: Tensor, tokens: Sequence[Sequence[int]], batch: Batch, whats: Sequence[str]
 ) -> dict[str, Tensor]:
-    """Each statistic of all tokens, ``[N]`` or ``[N, k]`` fp32, the items one after another; of any one if of none."""
+    """Each statistic of all tokens, ``[N]`` or ``[N, k]`` fp32, items one after another; of some token if of none."""
     lines = torch.tensor([batch.row(k) for k, own in enumerate(tokens) for _ in own] or [0])
     offset = batch.offsets.tolist()
     places = torch.tensor([t + offset[k] for k, own in enumerate(tokens) for t in own] or [0])

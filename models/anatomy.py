@@ -115,7 +115,10 @@ class Anatomy:
         return plain and weight.is_floating_point() and not offloaded
 
     def logits(self, states: Tensor, columns: slice | None = None) -> Tensor:
-        """Logits, in fp32, from final-normed states: ``[..., D] -> [..., vocabulary]``; some, if :attr:`by_columns`."""
+        """Logits, in fp32, of all tokens from final-normed states: ``[..., D] -> [..., vocabulary]``.
+
+        Only those of ``columns``, if they are given and :attr:`by_columns` is true.
+        """
         states = self.transform(states.to(self._dtype))
         rows = states.reshape(-1, states.shape[-1])  # quantised ones take no more than three axes
         if columns is None or not self.by_columns:

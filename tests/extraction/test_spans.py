@@ -91,9 +91,13 @@ def test_batches_padding_packing_and_sharing_change_nothing(
 @pytest.mark.filterwarnings("error")  # what cannot be shared is read in another way, with a warning
 def test_keys_behind_a_shared_beginning_are_the_same(tiny: Any, items: list[Encoding], monkeypatch: Any) -> None:
     monkeypatch.setattr(spans_of, "_SHARE", 0.7)
-    lm, heard = tiny("llama"), []
-    start = spans_of.SpanStates.__init__
-    monkeypatch.setattr(spans_of.SpanStates, "__init__", lambda *given: (heard.append(given[-1]), start(*given))[1])
+    lm, heard, start = tiny("llama"), list[int](), spans_of.SpanStates.__init__
+
+    def told(self: Any, of: Any, readout: Any, lent: int) -> None:
+        heard.append(lent)
+        start(self, of, readout, lent)
+
+    monkeypatch.setattr(spans_of.SpanStates, "__init__", told)
     alike = [3 + 7 * t % 20 for t in range(20)]
     positions = {**items[0].positions, "prompt_end": (19,), "response_end": (49,), "first": (20,)}
     ids = [(*alike, *(5 + k * t % 11 for t in range(30))) for k in range(4)]
