@@ -126,6 +126,7 @@ def test_batches_padding_packing_and_sharing_change_nothing(
     lm: LanguageModel, items: list[Encoding], how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("innerjudge.extraction.schedule.WORTH", 0.0)
+    monkeypatch.setattr("innerjudge.extraction.batching._ON_CPU", 127)  # less than 128: a batch costs its tokens alone
     same_by_id(extract(lm, items, ALL, batch_size=3), extract(lm, items[::-1], ALL, **how))
     own = [r for r in ALL if not (isinstance(r, States) and r.role == "prompt")]  # shares more where no prompt is read
     same_by_id(extract(lm, items, own, batch_size=3), extract(lm, items[::-1], own, **how))

@@ -81,6 +81,7 @@ def test_batches_padding_packing_and_sharing_change_nothing(
     lm: LanguageModel, items: list[Encoding], how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("innerjudge.extraction.schedule.WORTH", 0.0)
+    monkeypatch.setattr("innerjudge.extraction.batching._ON_CPU", 127)  # less than 128: a batch costs its tokens alone
     beside = [*ALL, States("response"), AttentionWeights()]
     same_by_id(extract(lm, items, beside, batch_size=3), extract(lm, items[::-1], beside, **how))
     after = [replace(one, positions={**one.positions, "prompt_end": (5,)}, ranges={}) for one in items]
