@@ -90,7 +90,7 @@ def compare(
         items: Items of one kind, what :func:`innerjudge.items_from` takes (a data frame, a list of dicts), or data as
             on the command line: a file, ``LOADER:PATH``, ``builtin:choose``.
         columns: Field -> column, where the names of columns differ.
-        judges: Names of judges; ``None`` for all that fit but variants of others, ``["all"]`` for those too. The
+        judges: Names of judges; ``None`` for at most twelve that fit, one for each idea, ``["all"]`` for all. The
             baselines, among them a classifier of the text alone, always stand beside them.
         out: Folder for verdicts, figures and report, where every step is kept: a run that was killed goes on when it
             is called again. ``None`` keeps nothing.

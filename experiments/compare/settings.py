@@ -44,7 +44,7 @@ class Settings:
     """How judges are compared.
 
     Args:
-        judges: Names of the judges, or ``"all"``; without any, all that fit the data but variants of others. The
+        judges: Names of the judges, or ``"all"``; without any, at most twelve that fit the data, one for each idea. The
             baselines always stand beside them.
         against: The judge that the others are compared with.
         fit: Share of the questions that judges are fitted and heads chosen on.

@@ -62,7 +62,7 @@ def panel(
 
 
 def chosen(seats: Mapping[str, Seat], names: Collection[str]) -> dict[str, Seat]:
-    """The named seats and the baselines, which are always added; without names, all judges but variants of others."""
+    """The named seats and the baselines, which are always added; without names, all that are not on request."""
     if EVERY in names:
         return dict(seats)
     usual = {name for name, seat in seats.items() if name not in PRESETS["on_request"] and not seat.judge.on_request}
@@ -84,11 +84,18 @@ def needs_of(names: Collection[str]) -> frozenset[str]:
         states = f"hidden/{name.removeprefix('hidden/')}"
         forms = ((one, range_readout(one)) for one in (name, states, f"{states}.mean") if name not in seats)
         roles = ((one, Role.parse(readout.role)) for one, readout in forms if readout is not None)
-        meant = next((one for one, role in roles if role.part or f"hidden/{role.kind}" in HIDDEN_NEEDS), None)
+        meant = next((one for one, role in roles if _is_read(role)), None)
         if name not in seats and meant is None:
             raise InnerjudgeError.of("judges.nothing-to-read", name)
         needs |= {*seats.get(name, (str(meant),))}
     return frozenset(needs)
+
+
+def _is_read(role: Role) -> bool:
+    """Whether states are read at a role, or at the role in what the judge wrote."""
+    if role.kind == "own_text":
+        return role.argument == "score" or _is_read(Role.parse(role.argument))
+    return role.part is not None or f"hidden/{role.kind}" in HIDDEN_NEEDS
 
 
 def cost_in_words(judge: BaseJudge) -> str:

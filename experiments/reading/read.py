@@ -107,7 +107,8 @@ def of_layers(features: Features, layers: tuple[int, ...]) -> Features:
 
 def needed(judges: Sequence[BaseJudge], passes: Passes) -> Passes:
     """Passes that keep what ``judges`` need, in their own prompt, and stop after the last block that they read."""
-    asked = [one for one in judges if one.prompt or not {*VERDICT_NEEDS, *WRITTEN}.isdisjoint(one.needs)]
+    told = {*VERDICT_NEEDS, *WRITTEN}
+    asked = [one for one in judges if one.prompt or one.reads_reasoning or not told.isdisjoint(one.needs)]
     prompts = dict.fromkeys(judge.prompt for judge in asked)
     if len(prompts) > 1:
         names = ", ".join(name or "(the usual one)" for name in prompts)

@@ -47,8 +47,9 @@ class Rule:
                 f"given alpha={self.alpha}, min_count={self.min_count} and reward={self.reward!r}, expected a share "
                 f"from 0 to 1, at least 1, and one of {', '.join(REWARDS)}"
             )
-        if not self.power >= 0 or not 0 < self.keep <= 1:
-            raise InnerjudgeError(f"given power={self.power} and keep={self.keep}, expected 0 or more and a share")
+        if not 0 <= self.power < np.inf or not 0 < self.keep <= 1:
+            said = f"given power={self.power} and keep={self.keep}"
+            raise InnerjudgeError(f"{said}, expected a finite power of 0 or more, and a share above 0, at most 1")
 
     def weights(self, scores: Floats) -> Floats:
         """Weights of votes in a rule of :data:`WEIGHTED`, ``[..., N]``; 0 where a score is NaN, which does not vote."""
@@ -129,7 +130,9 @@ def pick(
             voting = np.flatnonzero(weights > 0).tolist()
             if not voting:
                 found = _voted(votes.majority(answers), answers, range(len(answers)), "votes")
-                why = found.fallback or "no candidate with an answer is scored: plain majority"
+                scored = any(answer is not None and not np.isnan(read[k]) for k, answer in enumerate(answers))
+                none = "has a score above 0" if scored else "is scored"
+                why = found.fallback or f"no candidate with an answer {none}: plain majority"
                 return _one(found.index, found.why, why)
             index = voting[votes.vote([answers[k] for k in voting], weights[voting].tolist())]
             mine = float(weights[[answer == answers[index] for answer in answers]].sum() / weights.sum())

@@ -100,8 +100,8 @@ class Audits(_Part):
 class Study(_Part):
     """A study.
 
-    ``judges`` are names as in the reports of ``innerjudge compare``, or ``all``; without any, all that fit the data but
-    variants of others; the baselines always stand beside them. ``text_judges`` are those behind servers
+    ``judges`` are names as in the reports of ``innerjudge compare``, or ``all``; without any, at most twelve that fit
+    the data, one for each idea; the baselines always stand beside them. ``text_judges`` are those behind servers
     (``openai:URL#MODEL``). ``rows`` are JSONL files of the one table: people, reward models, other judges. ``against``
     is the judge that the others are compared with. ``groups`` are fields of the items (text) whose values are compared
     with one another, ``system`` is the field that says who wrote a response, and ``own`` the values of it that are the

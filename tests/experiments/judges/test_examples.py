@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from innerjudge.experiments.judges.opponent import as_given, chance_of
 from innerjudge.experiments.judges.pairs import items_of_pairs
 from innerjudge.experiments.judges.panel import EVERY, chosen, cost_in_words, needs_of, panel
+from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Pair
 from innerjudge.probes.judge import Verdict
 
@@ -40,3 +42,8 @@ def test_chosen() -> None:
 def test_needs_of() -> None:
     found = sorted(needs_of(["tokens/response.entropy", "coe-r"]))
     assert found == ["hidden/response.mean", "tokens/response.entropy"]
+    own = ["hidden/own_text(step_end).none[-1]", "tokens/own_text(response).entropy", "hidden/own_text(score).mean"]
+    assert sorted(needs_of(own)) == sorted(own)
+    assert needs_of(["own_text(response)"]) == {"hidden/own_text(response).mean"}
+    with pytest.raises(InnerjudgeError, match=r"given 'own_text\(foo\)' to read, expected a readout such as"):
+        needs_of(["own_text(foo)"])

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 from innerjudge.experiments.reading.passes import Passes
-from innerjudge.experiments.reading.read import read
+from innerjudge.experiments.reading.read import needed, read
 from innerjudge.extraction import extract
 from innerjudge.extraction.readouts import QueryKey
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Choice, Item, Trace
 from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import Encoding, encode_prompt
-from innerjudge.probes import QKScore, TextJudge, VerdictProbe
+from innerjudge.probes import LAGER, QKScore, TextJudge, VerdictProbe
 
 CHOICES: list[Item] = [
     Choice(question_id="c0", question="Which is a fruit?", options=("iron", "pear")),
@@ -144,6 +144,11 @@ def test_the_probe_of_a_verdict_on_the_built_in_model(reference: LanguageModel) 
     fitted = probe.fit(features, [True, True])  # the first verdict is taken to be wrong, the second right
     trust = fitted.trust(features)
     np.testing.assert_allclose(1 / (1 + np.exp(-fitted.decision_function(features))), [1 - trust[0], trust[1]])
+
+
+def test_it_is_not_read_in_the_prompt_of_another_judge() -> None:
+    with pytest.raises(InnerjudgeError, match=r"judges of the prompts \(the usual one\), lager, expected"):
+        needed([VerdictProbe(), LAGER(prompt="lager")], Passes())
 
 
 def renamed(features: Any) -> Any:

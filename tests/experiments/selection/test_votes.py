@@ -70,7 +70,7 @@ def test_borda_votes_by_hand() -> None:
     assert pick(Rule("borda"), answers, scores).why == "'8' has 0.445 of the weight"  # 2.7321 of 6.1463
     # Power 3: 64, 27, 8, 1. "8" has 28.
     assert pick(Rule("borda", power=3.0), answers, scores).index == 0
-    # An answer that cannot be read ranks last: 3 and 2 ** .5 of 3 candidates.
+    # An answer that cannot be read ranks last: 3 ** .5 and 2 ** .5 of 3 candidates.
     np.testing.assert_allclose(Rule("borda").weights(np.array([np.nan, 0.1, 0.2])), [0, 2**0.5, 3**0.5])
     assert pick(Rule("borda"), [None, "7", "7"], [9.0, None, None]).index == 1
 
@@ -86,6 +86,12 @@ def test_deepconf_votes_by_hand() -> None:
         pick(Rule("deepconf"), answers, [-1.0, *scores[1:]])
     with pytest.raises(InnerjudgeError, match="power=-1"):
         Rule("borda", power=-1)
+    with pytest.raises(InnerjudgeError, match=r"power=inf and keep=0\.1, expected a finite power of 0 or more"):
+        Rule("borda", power=float("inf"))
+    nothing = pick(Rule("deepconf"), ["a", "b"], [0.0, 0.0])
+    assert (nothing.index, nothing.fallback) == (0, "no candidate with an answer has a score above 0: plain majority")
+    unscored = pick(Rule("deepconf"), ["a", None], [None, 0.0])
+    assert unscored.fallback == "no candidate with an answer is scored: plain majority"
     with pytest.raises(InnerjudgeError, match=r"keep=0\.0"):
         Rule("deepconf", keep=0.0)
 
