@@ -46,8 +46,9 @@ class Sweep:
     """What a sweep of ``n_fit`` items to fit on and ``n_test`` to report on found, and ``notes`` of what was left out.
 
     The ``table`` has one row a cell: ``judge``, ``position``, ``row`` (``0..L`` for ``h[l]``, ``L + 1`` for the
-    final-normed state; the block for heads), ``head``, ``normalisation``, ``penalty``, ``fit`` (figure on the fitting
-    questions, held out by question) and ``test`` (figure on the reported ones); ``metric`` says what the figures are.
+    final-normed state, -1 where it was extracted by that number; the block for heads), ``head``, ``normalisation``,
+    ``penalty``, ``fit`` (figure on the fitting questions, held out by question) and ``test`` (figure on the reported
+    ones); ``metric`` says what the figures are.
     ``picked`` is the row of the cell that is best on the fitting questions, ``honest`` its figure on the reported
     questions, ``noise`` what picking on the reported questions themselves would add by luck.
     """
@@ -169,7 +170,8 @@ def _named(features: Features, kind: str, roles: Sequence[str]) -> list[str]:
     axes |= {name: len(held.shape) for name, held in features.ragged.items()}
     states = [name for name, count in axes.items() if name.startswith("hidden/") and count == 3]
     found = [name for name in _HEADS if name in axes] if kind == "choice" else states
-    of = {role: [n for n in found if f"{n}.".startswith((f"{role}.", f"hidden/{role}."))] for role in roles}
+    ends = {role: tuple(f"{start}{role}{end}" for start in ("", "hidden/") for end in ".[") for role in roles}
+    of = {role: [n for n in found if f"{n}.".startswith(ends[role])] for role in roles}
     if odd := [role for role, names in of.items() if not names]:
         raise InnerjudgeError(
             f"given the role {odd[0]!r}, of which no states were kept, expected one of "

@@ -1,7 +1,7 @@
 """What a judge costs: the prompts asked for each item, and the tokens that the model reads and writes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ...extraction.features import Features
@@ -10,7 +10,8 @@ from ...models.items import Item, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, encode_trace
 from ...models.tokens import tokens
-from .passes import TEXT_NEEDS, Passes, as_trace, prepared, reads_reasoning
+from .judge_prompt import JudgePrompt
+from .passes import P_TRUE, TEXT_NEEDS, Passes, as_trace, prepared, reads_reasoning
 from .ways import Turn, encode_question, questions_of
 
 #: What is read of the response itself, in a pass of its own.
@@ -53,8 +54,11 @@ class CostCounter:
         wrote = {name for name in needs if reads_reasoning([name])}
         again = any("own_text(" in name for name in wrote)  # what was written is read anew
         of_text = {name for name in needs if name in own or range_readout(name) is not None} - wrote
-        wanted = {*needs} - of_text - TEXT_NEEDS - wrote - ({"labels"} if again else set())
+        wanted = {*needs} - of_text - TEXT_NEEDS - wrote - {P_TRUE} - ({"labels"} if again else set())
         found = self._text if of_text else NOTHING
+        if P_TRUE in needs:  # a prompt of its own
+            own_words = replace(self._passes, prompt=JudgePrompt.of("p-true"))
+            found += CostCounter(self._lm, self._items, own_words).asked("cue")
         if wanted:
             found += self.asked(turn) + _written(self._lm, features, "direct" if "direct" in wanted else "")
         said = "own_text" if "own_text" in features.texts else "reasoned"

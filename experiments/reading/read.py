@@ -138,8 +138,8 @@ def _p_true(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -> list[
     """The model's own logits of false and true, ``[n, 2]``, in the prompt of that name."""
     asked = replace(passes, prompt=JudgePrompt.of("p-true"), needs=frozenset({"logits/score"}), last_block=None)
     (found,) = ask_for_verdicts(lm, traces, asked.ask, (), asked)
-    missing = {P_TRUE: found.missing.get("logits/score", {})}
-    return [replace(found, arrays={P_TRUE: found["logits/score"][:, 1, -1]}, missing=missing, seconds={})]
+    missing, seconds = {P_TRUE: found.missing.get("logits/score", {})}, {P_TRUE: found.seconds["logits/score"]}
+    return [replace(found, arrays={P_TRUE: found["logits/score"][:, 1, -1]}, missing=missing, seconds=seconds)]
 
 
 def texts_of_traces(traces: Sequence[Trace], passes: Passes) -> dict[str, Sequence[str]]:

@@ -195,6 +195,9 @@ def test_roles_with_several_states_are_read_by_their_mean() -> None:
     assert cell(found, judge="logistic", row=-1, normalisation="as it is")["test"] == pytest.approx(expected)
     both = sweep(several, right, "trace", roles=["reasoning_end", "reasoning/step_end.none[2,-1]"], n_splits=5)
     assert set(both.table["position"]) == {"reasoning_end", "reasoning/step_end.none[2,-1]"}
+    role = "reasoning/step_end.none"  # whatever rows of it were kept
+    by_name = sweep(several, right, "trace", roles=[role], heads=["nearest centroid"], n_splits=5)
+    assert set(by_name.table["position"]) == {"reasoning/step_end.none[2,-1]"}
     assert len(set(sweep(several, right, "trace", n_splits=5).table["position"])) == 4, "all, and a difference"
     none = replace(several, ragged={n: Ragged.of([[], *steps[1:]], (2, WIDTH)) for n in held})
     assert sweep(none, right, "trace", n_splits=5).notes == ("1 items that lack a position are left out.",)

@@ -11,6 +11,7 @@ import torch
 from innerjudge.experiments.judges.fitting import fit_stream
 from innerjudge.experiments.judges.panel import Seat, panel
 from innerjudge.experiments.reading import verdict_pass
+from innerjudge.experiments.reading.cost import CostCounter
 from innerjudge.experiments.reading.judge_prompt import JudgePrompt
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import pair_features, read
@@ -223,5 +224,9 @@ def test_p_true_is_asked_in_its_own_prompt_beside_the_others(reference: Language
         np.testing.assert_allclose(together["logits/p-true"][k], logits, atol=1e-4)
         score = torch.softmax(logits.double(), 0)[1].item()  # B false, A true
         assert judges[0].decision_function(together)[k] == pytest.approx(score, abs=1e-4)
+    costs = CostCounter(reference, ITEMS["trace"], Passes()).of(judges[0].needs, together)
+    lengths = [len(encode_prompt(reference.tokenizer, "", "", prompt).ids) for prompt in asked]
+    assert (costs.prompts, costs.tokens) == (1, np.mean(lengths)), "of its own prompt"
+    assert together.seconds["logits/p-true"] > 0
     alone = read(reference, ITEMS["trace"], judges=judges[1:])
     np.testing.assert_allclose(together["logits/score"], alone["logits/score"], atol=1e-4)
