@@ -38,9 +38,9 @@ class LeastConfidence:
             >>> LeastConfidence.of([2, 3, 4, 5, 8]).bar, LeastConfidence.of([2, 3, 4, 5, 8], keep=0.1).bar
             (2.4, 6.8)
         """
-        if not len(scores) or not np.isfinite(np.array(scores, float)).all() or not 0 <= keep <= 1:
-            given = f"given {len(scores)} scores and keep={keep}"
-            raise InnerjudgeError(f"{given}, expected some and a share of them: leave out texts without a score")
+        if not len(scores) or not 0 <= keep <= 1 or not np.isfinite(np.asarray(scores, dtype=np.float64)).all():
+            said = f"given {len(scores)} scores and keep={keep}"
+            raise InnerjudgeError(f"{said}, expected some and a share of them, all finite: leave unscored texts out")
         return cls(round(float(np.quantile(scores, 1 - keep)), 12), window)
 
 
