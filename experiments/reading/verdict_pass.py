@@ -86,8 +86,13 @@ def ask_for_verdicts(
         reasoned, settled_at = [encode(item, True) for item in items], partial(clear, reasoned=True)
         how: Any = {"max_new_tokens": passes.reasoning_tokens, "batch_size": passes.writing_batch, "on_batch": steps}
         started, said = time.perf_counter(), complete(lm, reasoned, settled=settled_at, **how)
-        parts += [as_features(lm, reasoned, said, name, started) for name in names]
-        parts += [_of_own_texts(lm, direct, reasoned, said, own, prompts, passes)] if own else []
+        texts = {name: as_features(lm, reasoned, said, name, started) for name in names}
+        if own:  # what is read of a text takes the time of its writing too; one figure, which counts once
+            texts["read"] = _of_own_texts(lm, direct, reasoned, said, own, prompts, passes)
+            spent = time.perf_counter() - started
+            for name in texts.keys() & {"read", "own_text"}:
+                texts[name] = replace(texts[name], seconds=dict.fromkeys(texts[name].seconds, spent))
+        parts += texts.values()
     return parts
 
 

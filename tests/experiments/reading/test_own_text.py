@@ -114,6 +114,9 @@ def test_it_stands_beside_judges_of_the_usual_prompt(reference: LanguageModel) -
     np.testing.assert_allclose(features[QK], alone[QK], rtol=1e-4, atol=1e-3)
     assert "own_text" not in features.texts
     assert "reasoned" in features.texts
+    assert features.seconds[QK] > features.seconds["reasoned"], "it waits for the writing, then reads"
+    both = read(reference, CHOICES, Passes(reasoning_tokens=3, needs=frozenset({QK, "labels", "own_text"})))
+    assert both.seconds[QK] == both.seconds["own_text"], "one figure, which counts once"
 
 
 def test_the_cue_follows_an_answer_without_a_verdict(reference: LanguageModel) -> None:
