@@ -195,7 +195,8 @@ def sweep_plot(found: Sweep) -> Drawing:
                 best = _best_on_fit(part)
                 same = part[(part["position"] == best["position"]) & (part["normalisation"] == best["normalisation"])]
                 name = f"{judge}, {best['position']}, {best['normalisation']}"
-                lines[name] = same["row"].to_list(), same["test"].to_list()
+                rows = same["row"].where(same["row"] >= 0, same["row"].max() + 1)  # -1 is the final-normed state
+                lines[name] = rows.to_list(), same["test"].to_list()
         return with_legend(lines, width=9, height=4, x="row: h[0] to h[L], then final-normed", y=found.metric)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from innerjudge.experiments.compare.report.judge_plots import sweep_plot
 from innerjudge.experiments.compare.sweep import Sweep, sentences, sweep
 from innerjudge.experiments.data.splits import split_by_group
 from innerjudge.experiments.stats.metrics.accuracy import within_question_auroc
@@ -186,6 +187,8 @@ def test_roles_with_several_states_are_read_by_their_mean() -> None:
     found = sweep(several, right, "trace", roles=["reasoning/step_end"], n_splits=5)
     assert set(found.table["position"]) == {"reasoning/step_end.none[2,-1]"}
     assert set(found.table["row"]) == {2, -1}, "the rows that were kept, by their names"
+    lines = [line for axes in sweep_plot(found).axes for line in axes.lines]
+    assert {tuple(line.get_xdata()) for line in lines} == {(2, 3)}, "the final-normed state is drawn last"
     fit, test = split_by_group(made.groups, seed=0)
     means = np.stack([one.mean(axis=0) for one in steps])
     alone = replace(made, arrays={"hidden/mean": means})
