@@ -1,7 +1,7 @@
 """Judges of attention spans, entropies and log-determinants: Lookback Lens, TriLens, LLM-Check, ReDeEP."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Literal, Self
 
@@ -208,6 +208,10 @@ class ReDeEP(ThresholdJudge, LearningJudge):
         self.threshold_ = best_threshold(self._scores(part), right)
         self.n_excluded_, self.provenance_ = excluded, features.provenance
         return self
+
+    def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
+        """As many blocks are chosen as were asked for, or all."""
+        return super().sizes(known) | ({"chosen": min(self.blocks, known["blocks"])} if "blocks" in known else {})
 
     def _sums(self, features: Features) -> Floats:
         """External context and parametric knowledge, ``[n, 2]``."""
