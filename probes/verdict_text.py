@@ -86,10 +86,15 @@ def verdict_start(text: str, labels: Sequence[str], *, cue: str | None = None) -
     found = find_verdict(text, labels, cue=cue)
     if isinstance(found, str):
         return found
-    behind = text if cue is None else (_behind(cue, text) or "")
-    match = _verdict(tuple(labels)).match(behind)
+    match = _match(text, labels, cue)
+    return len(text) - len(match.string) + match.start("label")
+
+
+def _match(text: str, labels: Sequence[str], cue: str | None) -> re.Match[str]:
+    """Where a verdict that :func:`find_verdict` has found stands in what follows the cue."""
+    match = _verdict(tuple(labels)).match(text if cue is None else (_behind(cue, text) or ""))
     assert match is not None
-    return len(text) - len(behind) + match.start("label")
+    return match
 
 
 def said(text: str) -> str | None:
@@ -154,11 +159,8 @@ def settled(text: str, labels: Sequence[str], *, cue: str | None = None) -> bool
     index = find_verdict(text, labels, cue=cue)
     if isinstance(index, str):
         return False
-    text = text if cue is None else (_behind(cue, text) or "")
-    label = labels[index].strip()
-    match = _verdict(tuple(labels)).match(text)
-    assert match is not None
-    rest = text[match.end("label") :]
+    label, match = labels[index].strip(), _match(text, labels, cue)
+    rest = match.string[match.end("label") :]
     if re.match(rf"{_SHUT}{_BLANK}*\n\s*[^\s%]", rest):
         return True
     plain = cue is None and (match["label"] == label or len(label) > 1)

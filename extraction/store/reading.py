@@ -154,6 +154,8 @@ class StoredRagged(Ragged):
 
 def _ragged(store: StoreReading, name: str, wanted: npt.NDArray[np.intp] | None, most: float) -> Ragged:
     """A readout with several rows per item: in memory, or on the disk if it has more than ``most`` bytes."""
+    if most == math.inf:  # the counts need not be read beforehand
+        return store.ragged(name, wanted)
     places = np.arange(len(store)) if wanted is None else wanted
     spans, order = store._spans(places)
     counts = np.concatenate([store._shard(number).counts(name)[inside] for number, inside in spans])[order]
