@@ -2,11 +2,13 @@
 
 import sys
 import warnings
+from _thread import interrupt_main
 from collections.abc import Callable, Sequence
 from functools import wraps
 from importlib import metadata
 from inspect import Parameter, Signature, signature
 from itertools import pairwise
+from threading import Timer
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
@@ -97,6 +99,8 @@ def main() -> None:
     if "--log=json" in sys.argv or ("--log", "json") in pairwise(sys.argv):
         sys.stderr = JsonLines(sys.stderr)
     warnings.formatwarning = lambda message, *_at, **_line: f"innerjudge: {readable(str(message))}\n"  # without code
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _interrupt_again
     try:
         code = app(_arguments(sys.argv[1:]) or ["--help"], prog_name="innerjudge", standalone_mode=False)
     except InnerjudgeError as error:
@@ -130,6 +134,14 @@ def main() -> None:
         goes_on = next((one for one in sys.argv[1:] if not one.startswith("-")), "") in _GO_ON
         _fail(f"stopped{'; type the same command again, and it goes on' if goes_on else ''}", 130)
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Interrupt once more if Ctrl-C fell into a destructor or a weak reference's callback, where Python drops it."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        Timer(0.05, interrupt_main).start()  # Later: here it would be dropped as well.
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _arguments(typed: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,27 @@ def test_ctrl_c(tmp_path: Path) -> None:
     assert running.wait(60) == 130
     assert lines[-1]["level"] == "error"
     assert lines[-1]["event"] == "stopped; type the same command again, and it goes on"
+
+
+def test_ctrl_c_in_a_destructor(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def run(*_: object, **__: object) -> int:
+        slow = Slow()
+        del slow  # Python drops what a destructor raises, and goes on.
+        for _ in range(100):
+            time.sleep(0.05)
+        return 0
+
+    monkeypatch.setattr(cli, "app", run)
+    monkeypatch.setattr(sys, "argv", ["innerjudge", "compare"])
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.code == 130
