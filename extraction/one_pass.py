@@ -36,7 +36,7 @@ from .taps.block_attention import PromptKeys, nearest
 from .taps.lens import LensStates, reading_parts
 from .taps.residual import RangeStates, Reading, ResidualTap
 from .taps.spans import SpanStates, SpanTap
-from .token_statistics import token_values
+from .token_statistics import found_in_pass, token_values
 
 #: Values of one batch, by the name of the readout.
 Values = dict[str, Array | Ragged]
@@ -179,7 +179,7 @@ def run_batch(
     values |= {r.name: of_ranges[r.name].values(row_shape(lm, items, r, last)) for r in of_rows}
     if of_tokens:
         assert residual.end is not None
-        values |= token_values(lm, residual.end, items, batch, of_tokens, missing)
+        values |= token_values(items, of_tokens, missing, partial(found_in_pass, lm, residual.end, batch))
     return values
 
 

@@ -356,7 +356,7 @@ def reads_labels(readout: object) -> TypeGuard[LabelLogits | QueryKey | Attentio
 
 
 #: Readouts that a generation carries.
-Carried = HiddenStates | ResponseLogProb
+Carried = HiddenStates | ResponseLogProb | States | TokenStats
 #: Readouts of one position beside several.
 Paired = QueryKey | AttentionWeights
 #: Readouts of ranges.

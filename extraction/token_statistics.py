@@ -1,7 +1,7 @@
 """Statistics of next-token distributions, a few rows and columns of logits at a time."""
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -17,19 +17,19 @@ from .readouts import ResponseLogProb, TokenStats
 _LOGITS, _ROWS = 2**23, 512
 #: The statistic of :class:`.ResponseLogProb`.
 _OF_RESPONSE = TokenStats("response", "log_probability")
+#: Given tokens of each item, and statistics -> each of all these tokens, ``[N]`` or ``[N, k]`` fp32, item after item.
+Find = Callable[[Sequence[Sequence[int]], Sequence[str]], Mapping[str, Tensor]]
 
 
 def token_values(
-    lm: LanguageModel,
-    end: Tensor,
     items: Sequence[Encoding],
-    batch: Batch,
     readouts: Sequence[TokenStats | ResponseLogProb],
     missing: Mapping[str, Collection[str]],
+    find: Find,
 ) -> dict[str, Array | Ragged]:
-    """Values of the readouts in a batch; each token's distribution is computed once for all of them.
+    """Values of the readouts in a batch; ``find`` is asked once for all of them.
 
-    ``end`` is the final norm's input, ``[B, T, W]``; ``missing`` has the ids of items that lack a readout.
+    ``missing`` has the ids of items that lack a readout.
     """
     asked: dict[str, list[list[int]]] = {}
     for readout in readouts:
@@ -38,7 +38,7 @@ def token_values(
     tokens = [sorted({t for every in asked.values() for t in every[k]}) for k in range(len(items))]
     place = {one: n for n, one in enumerate((k, token) for k, own in enumerate(tokens) for token in own)}
     whats = dict.fromkeys((r if isinstance(r, TokenStats) else _OF_RESPONSE).statistic for r in readouts)
-    found = _statistics(lm, end, tokens, batch, tuple(whats))
+    found = find(tokens, tuple(whats))
     values: dict[str, Array | Ragged] = {}
     for readout in readouts:
         rows = [[place[k, t] for t in own] for k, own in enumerate(asked[readout.name])]
@@ -60,10 +60,10 @@ def _written(item: Encoding, role: str) -> list[int]:
     return sorted({t for start, end in item.places(role) for t in range(max(start, 1), end)})
 
 
-def _statistics(
-    lm: LanguageModel, end: Tensor, tokens: Sequence[Sequence[int]], batch: Batch, whats: Sequence[str]
+def found_in_pass(
+    lm: LanguageModel, end: Tensor, batch: Batch, tokens: Sequence[Sequence[int]], whats: Sequence[str]
 ) -> dict[str, Tensor]:
-    """Each statistic of all tokens, ``[N]`` or ``[N, k]`` fp32, items one after another; of some token if of none."""
+    """:data:`Find` from the final norm's input, ``end [B, T, W]``; of some token if asked for none."""
     lines = torch.tensor([batch.row(k) for k, own in enumerate(tokens) for _ in own] or [0])
     offset = batch.offsets.tolist()
     places = torch.tensor([t + offset[k] for k, own in enumerate(tokens) for t in own] or [0])

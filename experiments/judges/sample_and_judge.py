@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ...extraction.features import Features
-from ...extraction.readouts import HiddenStates, ResponseLogProb
+from ...extraction.readouts import Carried, HiddenStates, Ranged, ResponseLogProb, range_readout
 from ...extraction.writing.answers import Reject
 from ...extraction.writing.checks import Exit
 from ...extraction.writing.drafts import Drafts
 from ...extraction.writing.progress import marker_ids
-from ...extraction.writing.write_and_read import CARRIED, write_and_read
+from ...extraction.writing.write_and_read import CARRIED, carried, write_and_read
 from ...models.arguments import checked
 from ...models.conversation import plain_text
 from ...models.errors import InnerjudgeError, html_table
@@ -28,7 +28,7 @@ from ..reading.read import read
 from .panel import passes_for, require_model
 
 _CARRIED: list[HiddenStates | ResponseLogProb] = [*(HiddenStates(role) for role in CARRIED), ResponseLogProb()]
-#: What a sampling carries, by the names of the arrays.
+#: What a sampling carries at positions, by the names of the arrays.
 _READOUTS = {one.name: one for one in _CARRIED}
 
 
@@ -125,8 +125,8 @@ def sample_and_judge(
 ) -> Candidates:
     """Sample ``n`` answers to each question and judge them.
 
-    A judge of hidden states or log-probabilities reads what the sampling has computed anyway. Any other judge (label
-    logits, text) reads the finished answers in passes of its own.
+    A judge of hidden states, or of statistics of the answer's tokens, reads what the sampling has computed anyway. Any
+    other judge (label logits, text, attention) reads the finished answers in passes of its own.
 
     Args:
         lm: The model, which both answers and is read.
@@ -179,19 +179,27 @@ def answer_and_judge(
     reject, looks = acting(judge, how)
     if how.exit_above is not None:
         marker_ids(lm.tokenizer, passes.markers[1])  # refuses a tokenizer that cannot write it
-    carried = set(judge.needs) <= _READOUTS.keys()
-    readouts = [_READOUTS[name] for name in judge.needs] if carried else [ResponseLogProb()]
+    readouts = _carried(judge)
     written = write_and_read(
-        lm, bare, readouts, max_new_tokens=how.max_new_tokens, temperature=how.temperature, seed=how.seed,
-        batch_size=passes.writing_batch, markers=passes.markers, reject=reject, reject_at=looks, drafts=drafts,
-        on_batch=passes.steps("sampling and judging", len(bare)),
+        lm, bare, readouts or [ResponseLogProb()], max_new_tokens=how.max_new_tokens, temperature=how.temperature,
+        seed=how.seed, batch_size=passes.writing_batch, markers=passes.markers, reject=reject, reject_at=looks,
+        drafts=drafts, on_batch=passes.steps("sampling and judging", len(bare)),
     )  # fmt: skip
-    if carried:
+    if readouts:
         said = judge.verdicts(as_fitted(judge, written.features))
         texts = [(plain_text(trace.response), trace.extra) for trace in written.traces]
         saved = None if reject is None else Saved.of(lm, texts, passes.markers[1])
         return Candidates(written.traces, said, written.replayed, saved)
     return Candidates(written.traces, judge.verdicts(read(lm, written.traces, passes_for(judge, passes))), len(bare))
+
+
+def _carried(judge: BaseJudge) -> list[Carried]:
+    """What a judge reads, if the sampling carries all of it; nothing else."""
+    asked = [_READOUTS.get(name) or range_readout(name) for name in judge.needs]
+    # Rows of ranges counted from the end are others in the passes that it was fitted on, if these stopped early.
+    early = judge.provenance_ is not None and judge.provenance_.last_block is not None
+    found = [one for one in asked if carried(one) and not (early and isinstance(one, Ranged))]
+    return found if len(found) == len(asked) else []
 
 
 def acting(judge: BaseJudge, how: Sampling) -> tuple[Reject | None, list[str]]:

@@ -16,7 +16,7 @@ from ...models.positions import Encoding, encode_trace
 from ...models.tokens import decoded
 from ..extract import Gathering, extract
 from ..features import Features
-from ..readouts import Carried
+from ..readouts import Carried, HiddenStates, ResponseLogProb, roles_of
 from .checks import Exit
 from .confidence import ConfidenceRecord, LeastConfidence
 from .decoding import decode, end_ids
@@ -152,7 +152,7 @@ class Answers:
         """Store the answers to a batch of questions, and the rows that were kept of them."""
         for place, row in enumerate(rows):
             self.answer(row, self._said(watch, place))
-        found = watched_features(watch, [self._encoded[row] for row in rows], range(len(rows)))
+        found = watched_features(watch, [self._encoded[row] for row in rows], range(len(rows)), self._readouts)
         self._found.append((found, rows))
         lost = {i for reasons in found.missing.values() for i, why in reasons.items() if why == UNNOTICED}
         self._read.update(row for row in rows if self._encoded[row].id not in lost)
@@ -172,7 +172,8 @@ class Answers:
                 there[place] = watch.ranges[place].so_far(watch.texts.ids[place])
         if not there:
             return [None] * len(places)
-        features = watched_features(watch, list(there.values()), list(there))
+        known = [r for r in self._readouts if isinstance(r, HiddenStates | ResponseLogProb)]
+        features = watched_features(watch, list(there.values()), list(there), known)
         reasons = dict(zip(there, reject(features), strict=True))
         return [reasons.get(place) for place in places]
 
@@ -187,7 +188,7 @@ class Answers:
         gathered.started = self._started
         while self._found:  # each is let go once it is in its place
             features, rows = self._found.popleft()
-            gathered.put(features.arrays, rows)
+            gathered.put({**features.arrays, **features.ragged}, rows)
         return Generation([self._answers[row] for row in range(len(encoded))], gathered.features(), len(unread))
 
     def _said(self, watch: Watch, place: int) -> Completion:
@@ -195,7 +196,8 @@ class Answers:
         return Completion(tuple(ids), decoded(self._lm.tokenizer, ids), texts.finished[place], texts.said[place])
 
     def _encode(self, trace: Trace) -> Encoding:
-        return encode_trace(self._lm.tokenizer, trace, markers=self._markers, sampled_by=self._lm.fingerprint)
+        how: Any = {"markers": self._markers, "sampled_by": self._lm.fingerprint, "roles": roles_of(self._readouts)}
+        return encode_trace(self._lm.tokenizer, trace, **how)
 
 
 def answered(lm: LanguageModel, question: Trace, said: Completion | str) -> Trace:

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
-from transformers import LogitsProcessor
 
 from ...models.anatomy import Anatomy
 from ...models.errors import InnerjudgeError
@@ -123,38 +121,6 @@ class StateRecord:
     def forget_newest(self, text: int, progress: BatchProgress) -> None:
         """Drop what was kept of a text's newest token."""
         del self.states[text][len(self._items[text].ids) + len(progress.ids[text]) - 1]
-
-
-class LogProbRecord(LogitsProcessor):
-    """The log-probability of every token of ``n`` texts, from the raw logits of its step; ``begun`` are given ones."""
-
-    def __init__(self, n: int, begun: Sequence[Sequence[float]] = ()) -> None:
-        self._n = n
-        self._raw = torch.zeros(0)
-        self._begun = pad_sequence([torch.tensor(one) for one in begun or [[]] * n], batch_first=True)
-        self._steps: list[Tensor] = []
-
-    def __call__(self, _input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Hold the raw logits of a step."""
-        self._raw = scores
-        return scores
-
-    def add(self, tokens: Tensor, present: Sequence[int]) -> None:
-        """Add a step: ``tokens`` are what it wrote for each text in the batch."""
-        raw, self._raw = self._raw, torch.zeros(0)
-        every = torch.zeros(self._n, device=tokens.device)
-        every[list(present)] = raw.gather(1, tokens[:, None])[:, 0] - raw.logsumexp(1)
-        self._steps.append(every)
-
-    def of(self, ids: Sequence[Sequence[int]]) -> list[Tensor]:
-        """Log-probabilities of the tokens ``ids`` of every text, ``[len(ids[k])]`` each."""
-        steps = [torch.stack(self._steps, dim=1).cpu()] if self._steps else []
-        return [row[: len(some)] for row, some in zip(torch.cat([self._begun, *steps], dim=1), ids, strict=True)]
-
-    def sums(self, texts: Sequence[int], ids: Sequence[Sequence[int]]) -> Tensor:
-        """Sum of the log-probabilities of ``ids``, and their number, for some texts: ``[len(texts), 2]``."""
-        every = self.of(ids)
-        return torch.tensor([[float(every[text].sum()), len(ids[text])] for text in texts]).reshape(-1, 2)
 
 
 class StepTap(ResidualTap):

@@ -14,15 +14,16 @@ from ...models.loading import LanguageModel
 from ...models.positions import Encoding
 from ...models.roles import Role
 from ..extract import lacking
-from ..feature_arrays import Array
 from ..features import Features
 from ..one_pass import with_normed
 from ..provenance import provenance
-from ..readouts import Carried, HiddenStates, ResponseLogProb
+from ..ragged import Ragged
+from ..readouts import Carried, HiddenStates, ResponseLogProb, States, TokenStats
 from .checks import Exit, RangeWatch
 from .decoding import decode, end_ids, leaves_batches
 from .drafts import Draft
-from .progress import BatchProgress, LogProbRecord, MarkerWatch, StateRecord, marker_ids
+from .progress import BatchProgress, MarkerWatch, StateRecord, marker_ids
+from .ranges import RangeRecord, TokenRecord
 
 #: Asked about texts whose newest token ended a marker or a range -> why each is to be stopped or to exit, or ``None``.
 Ask = Callable[["Watch", Sequence[int]], Sequence[str | Exit | None]]
@@ -33,9 +34,10 @@ UNNOTICED = "its token was not noticed while the text was written"
 class Watch(StoppingCriteria):
     """Follows every text of a batch, and keeps the states of the few tokens that a readout may name.
 
-    The states of a token are read by the step after it. Those of a text's last token (if they are wanted) take a step
-    of their own, through the blocks alone, if the limit ended the text and not an end token. Nothing is kept of the
-    padding after a text. ``ask`` is asked at tokens that end a marker or a range of ``roles``, whose answers act as
+    Where ranges are read, which are known once a text is complete, it keeps what they read of every token. The states
+    of a token are read by the step after it. Those of a text's last token (if they are wanted) take a step of their
+    own, through the blocks alone, if the limit ended the text and not an end token. Nothing is kept of the padding
+    after a text. ``ask`` is asked at tokens that end a marker or a range of ``roles``, whose answers act as
     :func:`.write_and_read` says.
 
     With ``drafts`` (all closed, or all open and of one length) the texts go on from there. ``keep`` is called after
@@ -56,10 +58,10 @@ class Watch(StoppingCriteria):
         keep: Callable[[Callable[[], list[Draft]]], None] | None = None,
     ) -> None:
         self.lm, self._items, self.limit, self._ends = lm, items, limit, end_ids(lm)
-        self.readouts, self.ask, self._keep = readouts, ask, keep
-        self._last, log_probs = HiddenStates("response_end") in readouts, ResponseLogProb() in readouts
+        self.spans, self.ask, self._keep = RangeRecord(lm, items, readouts), ask, keep
+        self.begun, self._last = bool(drafts), bool(self.spans.rows) or HiddenStates("response_end") in readouts
         self.record = StateRecord(lm.anatomy, items, drafts)
-        self.log_probs = LogProbRecord(len(items), [one.log_probs for one in drafts]) if log_probs else None
+        self.log_probs = TokenRecord.of_readouts(readouts, len(items), [one.log_probs for one in drafts])
         self.markers = [MarkerWatch(lm.tokenizer, markers) for _ in items]
         self.ranges = [RangeWatch(lm.tokenizer, roles, markers[1], item) for item in items]
         #: Texts whose newest token ended a marker, and those of which it ended a range.
@@ -128,7 +130,8 @@ class Watch(StoppingCriteria):
 
 
 def _act(watch: Watch) -> None:
-    """Ask about the texts whose newest token ended a marker or a range."""
+    """Keep what ranges read of the newest tokens, and ask about the texts where one ended a marker or a range."""
+    watch.spans.keep(watch.record.tap, watch.texts)
     texts, limit = watch.texts, watch.limit - len(watch.closing) - 1  # a token is left for the answer
     rows = [row for row in texts.open if row in watch.marked | watch.passing and not texts.said[row]]
     for row, said in zip(rows, watch.ask(watch, rows) if watch.ask and rows else [None] * len(rows), strict=True):
@@ -140,7 +143,7 @@ def _act(watch: Watch) -> None:
 
 def drafts_of(watch: Watch) -> list[Draft]:
     """The texts of a batch as they are now."""
-    texts, log_probs = watch.texts, watch.log_probs or LogProbRecord(len(watch.ranges))
+    texts, log_probs = watch.texts, watch.log_probs or TokenRecord(len(watch.ranges), ())
     return [
         Draft(
             ids=texts.ids[k],
@@ -148,7 +151,7 @@ def drafts_of(watch: Watch) -> list[Draft]:
             finished=texts.finished[k],
             said=texts.said[k],
             positions=dict(watch.ranges[k].positions),
-            log_probs=steps.tolist(),
+            log_probs=steps[:, 0].tolist(),
             kept=list(watch.record.states[k]),
             forced=texts.forced[k],
             marked=k in watch.marked,
@@ -171,12 +174,25 @@ def _take_up(watch: Watch, text: int, draft: Draft) -> None:
         watch.markers[text].ends_marker(draft.ids[: n + 1])
 
 
-def watched_features(watch: Watch, items: Sequence[Encoding], places: Sequence[int]) -> Features:
-    """The features of some texts of a watched batch, at ``places`` of it, as far as they are written."""
-    missing = {r.name: lacking(r, items, watch.lm) for r in watch.readouts}
-    arrays: dict[str, Array] = {}
-    for readout in watch.readouts:
+def watched_features(
+    watch: Watch, items: Sequence[Encoding], places: Sequence[int], readouts: Sequence[Carried]
+) -> Features:
+    """The features of some texts of a watched batch, at ``places`` of it, as far as they are written.
+
+    Of texts that were begun earlier no ranges are known.
+    """
+    missing = {r.name: lacking(r, items, watch.lm) for r in readouts}
+    of_ranges = [r for r in readouts if isinstance(r, States | TokenStats)]
+    if watch.begun:
+        missing |= {r.name: dict.fromkeys((item.id for item in items), UNNOTICED) for r in of_ranges}
+    known = items, places, of_ranges, missing, watch.log_probs, watch.texts.ids
+    found = {} if watch.begun else watch.spans.values(*known)
+    ragged = {name: value for name, value in found.items() if isinstance(value, Ragged)}
+    arrays = {name: value for name, value in found.items() if not isinstance(value, Ragged)}
+    for readout in readouts:
         reasons = missing[readout.name]
+        if isinstance(readout, States | TokenStats):
+            continue
         if isinstance(readout, ResponseLogProb):
             assert watch.log_probs is not None  # it is asked for
             values = watch.log_probs.sums(places, watch.texts.ids).numpy()
@@ -189,7 +205,7 @@ def watched_features(watch: Watch, items: Sequence[Encoding], places: Sequence[i
             values = _rows(watch.lm, kept).numpy()
         values[[item.id in reasons for item in items]] = 0
         arrays[readout.name] = values
-    return Features.of_items(items, provenance(watch.lm), arrays=arrays, missing=missing)
+    return Features.of_items(items, provenance(watch.lm), arrays=arrays, ragged=ragged, missing=missing)
 
 
 @torch.inference_mode()

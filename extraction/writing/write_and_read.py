@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Unpack
+from typing import TypeGuard, Unpack
 
 from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.items import Trace
@@ -15,7 +15,7 @@ from ..batching import Room, by_length
 from ..extract import Gathering, extract
 from ..features import Features, require_unique
 from ..one_pass import run_batch
-from ..readouts import Carried, HiddenStates, Readout, ResponseLogProb
+from ..readouts import Carried, HiddenStates, Readout, ResponseLogProb, States, TokenStats
 from ..schedule import Budget, families
 from .answers import Answers, Completion, Generation, Reject, Settled, write_batch
 from .decoding import carries_states
@@ -25,6 +25,17 @@ from .watch import Watch, drafts_of
 
 #: Roles of a trace whose states a generation carries.
 CARRIED = ("prompt_end", "reasoning_start", "reasoning_end", "response_end")
+
+
+def carried(readout: object) -> TypeGuard[Carried]:
+    """Whether a generation gives a readout: at :data:`CARRIED`, or of the tokens that it writes.
+
+    Statistics of tokens are of those alone: ``@-1`` would take in the prompt's last one.
+    """
+    if isinstance(readout, States | TokenStats):
+        role = Role.parse(readout.role)
+        return role.part in ("response", "reasoning") and (isinstance(readout, States) or not role.shift)
+    return isinstance(readout, ResponseLogProb) or (isinstance(readout, HiddenStates) and readout.position in CARRIED)
 
 
 def write_and_read(
@@ -45,7 +56,10 @@ def write_and_read(
     passed through the model once more, and counted in ``replayed``.
 
     Questions have unique ids and no response; equal prompts of a batch are read once. Readouts are hidden states at
-    :data:`CARRIED` positions and the response's log-probability: a generation gives no others. ``reject`` stops answers
+    :data:`CARRIED` positions, the response's log-probability, and states and token statistics of ranges of the response
+    or its reasoning (see :func:`carried`): a generation gives no others. Ranges are found once an answer is complete,
+    so that the rows that they read of each of its tokens are kept until then; answers that go on from ``drafts`` are
+    read again for them, and they are not among what ``reject`` is shown. ``reject`` stops answers
     that are not worth finishing. It is called when a marker in ``reject_at`` is written (``"reasoning_start"``,
     ``"reasoning_end"``), and at the end of each range of a role in it (``"reasoning/segment(64)"``, see
     :func:`.roles.checked_roles`), with the features read so far; at a range as if the text, and its reasoning if open,
@@ -119,8 +133,7 @@ def _check(
         raise InnerjudgeError(f"given markers={markers!r}, expected two marks that are not empty")
     require_unique([question.id for question in questions])
     for readout in readouts:
-        known = isinstance(readout, HiddenStates) and readout.position in CARRIED
-        if not known and not isinstance(readout, ResponseLogProb):
+        if not carried(readout):
             raise InnerjudgeError.of("extraction.not-carried", readout, ", ".join(CARRIED))
     if rejects and not carries_states(lm):
         raise InnerjudgeError.of("extraction.reject", type(lm.model).__name__)

@@ -1,0 +1,122 @@
+"""What is kept of every token of the texts of a batch, of which ranges are made once the texts are complete."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
+from transformers import LogitsProcessor
+
+from ...models.loading import LanguageModel
+from ...models.positions import Encoding
+from ..batching import Batch
+from ..one_pass import row_shape, with_normed
+from ..ragged import Array, Ragged
+from ..readouts import Carried, ResponseLogProb, States, TokenStats
+from ..taps.residual import RangeStates, Reading
+from ..token_statistics import statistics, token_values
+from .progress import BatchProgress, StepTap
+
+
+class TokenRecord(LogitsProcessor):
+    """What :class:`.TokenStats` say of every token of ``n`` texts, from the raw logits of its step.
+
+    ``whats`` are the statistics, the log-probability first; of tokens that were ``begun`` only that is given.
+    """
+
+    def __init__(self, n: int, begun: Sequence[Sequence[float]], whats: Sequence[str] = ("log_probability",)) -> None:
+        self._n, self._whats = n, tuple(whats)
+        self._raw, self._widths = torch.zeros(0), [1]
+        self._begun = pad_sequence([torch.tensor(one) for one in begun or [[]] * n], batch_first=True)
+        self._steps: list[Tensor] = []
+
+    @classmethod
+    def of_readouts(cls, readouts: Sequence[Carried], n: int, begun: Sequence[Sequence[float]]) -> "TokenRecord | None":
+        """What these readouts ask for, if anything."""
+        whats = [r.statistic for r in readouts if isinstance(r, TokenStats)]
+        whats += ["log_probability"] if ResponseLogProb() in readouts else []
+        return cls(n, begun, list(dict.fromkeys(("log_probability", *whats)))) if whats else None
+
+    def __call__(self, _input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Hold the raw logits of a step."""
+        self._raw = scores
+        return scores
+
+    def add(self, tokens: Tensor, present: Sequence[int]) -> None:
+        """Add a step: ``tokens`` are what it wrote for each text in the batch."""
+        raw, self._raw = self._raw, torch.zeros(0)
+        if len(self._whats) == 1:  # the log-probability, in its cheapest form
+            found = raw.gather(1, tokens[:, None]) - raw.logsumexp(1, keepdim=True)
+        else:  # nobody reads the raw logits once the token is chosen: they may be overwritten
+            named = statistics([raw], tokens, self._whats)
+            columns = [named[what].view(len(tokens), -1) for what in self._whats]
+            found, self._widths = torch.cat(columns, dim=1), [one.shape[1] for one in columns]
+        every = found.new_zeros(self._n, found.shape[1])
+        every[list(present)] = found
+        self._steps.append(every)
+
+    def of(self, ids: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Statistics of the tokens ``ids`` of every text, side by side: ``[len(ids[k]), C]`` each."""
+        steps = [torch.stack(self._steps, dim=1).cpu()] if self._steps else []
+        rows = torch.cat([pad(self._begun[..., None], (0, sum(self._widths) - 1)), *steps], dim=1)
+        return [row[: len(some)] for row, some in zip(rows, ids, strict=True)]
+
+    def named(self, rows: Tensor) -> dict[str, Tensor]:
+        """Each statistic in ``rows [N, C]``: ``[N]``, or ``[N, k]``."""
+        parts = zip(self._whats, rows.split(self._widths, dim=1), strict=True)
+        return {what: part if TokenStats(what=what).top else part[:, 0] for what, part in parts}
+
+    def sums(self, texts: Sequence[int], ids: Sequence[Sequence[int]]) -> Tensor:
+        """Sum of the log-probabilities of ``ids``, and their number, for some texts: ``[len(texts), 2]``."""
+        every = self.of(ids)
+        return torch.tensor([[float(every[text][:, 0].sum()), len(ids[text])] for text in texts]).reshape(-1, 2)
+
+
+class RangeRecord:
+    """The rows that ranges read of every token of a batch of texts, after prompts ``items``, in the CPU's memory."""
+
+    def __init__(self, lm: LanguageModel, items: Sequence[Encoding], readouts: Sequence[Carried]) -> None:
+        self._lm, self._starts, self._last = lm, [len(item.ids) for item in items], lm.anatomy.n_blocks
+        self.rows = sorted({k for r in readouts if isinstance(r, States) for k in r.chosen(self._last + 2)})
+        #: Of each text, from the last token of its prompt on, ``[R, W]`` each.
+        self._kept: list[list[Tensor]] = [[] for _ in items]
+
+    def keep(self, tap: StepTap, texts: BatchProgress) -> None:
+        """Keep what the latest step read, of the texts that were open."""
+        if self.rows and texts.open:
+            read = tap.of([texts.present.index(text) for text in texts.open])[:, :, -1]
+            for text, states in zip(texts.open, with_normed(self._lm, read)[:, self.rows].cpu(), strict=True):
+                self._kept[text].append(states)
+
+    @torch.inference_mode()
+    def values(
+        self,
+        items: Sequence[Encoding],
+        places: Sequence[int],
+        readouts: Sequence[States | TokenStats],
+        missing: Mapping[str, Collection[str]],
+        record: TokenRecord | None,
+        ids: Sequence[Sequence[int]],
+    ) -> dict[str, Array | Ragged]:
+        """Values of readouts of ranges, reduced as in a pass, of the texts at ``places`` (``ids`` of all texts)."""
+        starts, values = [self._starts[place] for place in places], dict[str, Array | Ragged]()
+
+        def find(tokens: Sequence[Sequence[int]], _whats: Sequence[str]) -> Mapping[str, Tensor]:
+            assert record is not None  # it is asked for
+            every, own = record.of(ids), zip(places, starts, tokens, strict=True)
+            return record.named(torch.cat([every[p][[t - start for t in some]] for p, start, some in own]))
+
+        if of_tokens := [r for r in readouts if isinstance(r, TokenStats)]:
+            values |= token_values(items, of_tokens, missing, find)
+        if of_states := [r for r in readouts if isinstance(r, States)]:
+            kept = pad_sequence([torch.stack(self._kept[p]) for p in places], batch_first=True)  # [n, T, R, W]
+            none = torch.zeros(0)
+            batch = Batch(none, none, torch.tensor([1 - start for start in starts]))
+            reading = Reading(self._lm, items, batch, missing, self._last)
+            for readout in of_states:
+                one = RangeStates(reading, readout, readout.chosen(self._last + 2))
+                for place, row in enumerate(self.rows):
+                    one.keep(row, kept[:, :, place])
+                values[readout.name] = one.values(row_shape(self._lm, items, readout, self._last))
+        return values

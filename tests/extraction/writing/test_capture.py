@@ -1,0 +1,157 @@
+"""States and statistics of ranges that are kept while answers are written are those of a pass over the answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from innerjudge.experiments.judges.sample_and_judge import sample_and_judge
+from innerjudge.experiments.reading.read import read
+from innerjudge.extraction import AttentionSpans, Features, HiddenStates, ResponseLogProb, States, TokenStats, extract
+from innerjudge.extraction.readouts import STATISTICS, roles_of
+from innerjudge.extraction.writing.answers import Generation
+from innerjudge.extraction.writing.drafts import Drafts
+from innerjudge.extraction.writing.write_and_read import write_and_read
+from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.items import Trace
+from innerjudge.models.loading import LanguageModel
+from innerjudge.models.positions import encode_trace
+from innerjudge.models.reference.solve import problems
+from innerjudge.models.reference.words import HELD_OUT_SEED
+from innerjudge.probes import LLMCheck, PooledProbe, TokenConfidence
+from innerjudge.probes.description import Task
+
+from ..test_generating import WORDS, asked, spaced
+from .test_drafts import Dying
+
+RANGES: list[Any] = [
+    States("response"),
+    States("response", "none", (-1, 0)),
+    States("response", "logdet"),
+    States("reasoning", "max", (1,)),
+    States("response/nth_last(1)"),
+    States("response/segment(5)", "last"),
+    States("reasoning/step(line)@-1"),
+    States("reasoning/step_end(sentence)", "none", (-1,)),
+    States("response/cue(wait)"),
+    *(TokenStats("response", what) for what in (*STATISTICS, "top(3)")),
+    TokenStats("reasoning/step(sentence)", "mean(entropy)"),
+    TokenStats("reasoning/segment(4)", "mean(certainty)"),
+]
+READOUTS: list[Any] = [*RANGES, HiddenStates("response_end"), HiddenStates("reasoning_end"), ResponseLogProb()]
+QUESTIONS = asked([p.prompt for p in problems(3, seed=HELD_OUT_SEED)], 2)
+
+
+def replay(lm: LanguageModel, found: Generation, readouts: list[Any], markers: tuple[str, str]) -> Features:
+    """The naive way: the finished answers passed through the model, one by one."""
+    how: Any = {"markers": markers, "sampled_by": lm.fingerprint, "roles": roles_of(readouts)}
+    encoded = [encode_trace(lm.tokenizer, trace, **how) for trace in found.traces]
+    return extract(lm, encoded, readouts, batch_size=1, share_prompts=False)
+
+
+def same(found: Features, right: Features) -> None:
+    assert (found.ids, found.missing, found.provenance) == (right.ids, right.missing, right.provenance)
+    assert (found.arrays.keys(), found.ragged.keys()) == (right.arrays.keys(), right.ragged.keys())
+    for name in right.ragged:
+        assert np.array_equal(found.ragged[name].offsets, right.ragged[name].offsets), name
+    held = [(f.arrays | {name: one.values for name, one in f.ragged.items()}) for f in (found, right)]
+    for name, own in held[1].items():
+        size = 2e-4 * max(1.0, np.abs(own).max(initial=0))
+        np.testing.assert_allclose(held[0][name], own, atol=size, err_msg=name)
+
+
+@pytest.mark.parametrize(("batch_size", "limit", "temperature"), [(1, 30, 1.0), (5, 120, 1.0), (6, 3, 0.0)])
+def test_the_built_in_model(reference: LanguageModel, batch_size: int, limit: int, temperature: float) -> None:
+    """Prompts are shared; texts end by themselves and at the limit, and the shortest have no reasoning, so no steps."""
+    how: dict[str, Any] = {"max_new_tokens": limit, "temperature": temperature, "seed": 5, "batch_size": batch_size}
+    found = write_and_read(reference, QUESTIONS, READOUTS, **how)
+    assert found.replayed == 0
+    same(found.features, replay(reference, found, READOUTS, ("<think>", "</think>")))
+    steps = found.features.ragged["hidden/reasoning/step_end(sentence).none[-1]"].counts
+    assert steps.any() == found.features.present("hidden/reasoning.max[1]").any() == (limit > 3)
+    finished = [trace.extra["finished"] for trace in found.traces]
+    assert any(finished) == (limit > 3)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2", "gemma3", "cohere2", "opt"])
+def test_small_random_families(tiny: Any, family: str) -> None:
+    """Soft-caps, scales and columns that only pad; left padding, early ends and shared prompts in one batch."""
+    lm = spaced(tiny(family).model)
+    questions = asked(["w4 w8 w10 w11 w12", "w5", "w20 w21 w22 w23 w24 w25 w26 w27 w28"], 4)
+    how: dict[str, Any] = {"max_new_tokens": 40, "temperature": 1.5, "seed": 2, "batch_size": 8}
+    found = write_and_read(lm, questions, READOUTS, markers=WORDS, **how)
+    assert found.replayed == 0
+    same(found.features, replay(lm, found, READOUTS, WORDS))
+    assert found.features.present("hidden/reasoning/step(line)@-1.mean").any()
+
+
+def test_stopped_texts_leave_and_looks_see_positions_only(reference: LanguageModel) -> None:
+    seen = []
+
+    def every_other(features: Features) -> list[str | None]:
+        seen.append({*features.arrays, *features.ragged})
+        return ["no" if k % 2 else None for k in range(len(features))]
+
+    how: dict[str, Any] = {"max_new_tokens": 120, "seed": 5, "batch_size": 6, "reject": every_other}
+    found = write_and_read(reference, QUESTIONS, READOUTS, **how)
+    assert {name for names in seen for name in names} == {"hidden/response_end", "hidden/reasoning_end", "logprob"}
+    assert any("rejected" in trace.extra for trace in found.traces)
+    same(found.features, replay(reference, found, READOUTS, ("<think>", "</think>")))
+
+
+def test_what_a_killed_run_began_is_read_again(reference: LanguageModel, tmp_path: Path) -> None:
+    how: dict[str, Any] = {"max_new_tokens": 90, "seed": 5, "batch_size": 4}
+    whole = write_and_read(reference, QUESTIONS, READOUTS, **how)
+    with pytest.raises(KeyboardInterrupt):
+        write_and_read(reference, QUESTIONS, READOUTS, drafts=Dying(tmp_path / "drafts", 20), **how)
+    drafts = Drafts(tmp_path / "drafts", "job")
+    found = write_and_read(reference, QUESTIONS, READOUTS, drafts=drafts, **how)
+    assert found.replayed == len(drafts.begun) == 4
+    assert found.traces == whole.traces
+    same(found.features, whole.features)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [TokenStats("response@-1"), States("prompt"), States("text/step"), States("score"), States("own_text(step)"),
+     AttentionSpans()],
+)  # fmt: skip
+def test_what_no_generation_gives_is_refused(reference: LanguageModel, other: Any) -> None:
+    with pytest.raises(InnerjudgeError, match="which is what a generation carries"):
+        write_and_read(reference, QUESTIONS, [other], max_new_tokens=4)
+
+
+def test_judges_of_tokens_and_steps_read_the_sampling(reference: LanguageModel) -> None:
+    """In one go, as from the finished answers; not where rows counted from the end would be others."""
+    how: dict[str, Any] = {"n": 2, "max_new_tokens": 90, "seed": 5}
+    prompts = [question.prompt for question in QUESTIONS[::2]]
+    traces = sample_and_judge(reference, prompts, TokenConfidence(), **how).traces
+    right = [k % 2 == 0 for k in range(len(traces))]
+    steps = PooledProbe(role="reasoning/step(sentence)@-1", reduce="mean", epochs=2)
+    reprobe = PooledProbe.presets(Task("trace"))["reprobe"]
+    for judge in (TokenConfidence(), steps, reprobe):
+        if judge.learns:
+            judge.fit(read(reference, traces, judges=[judge]), right)
+        found = sample_and_judge(reference, prompts, judge, **how)
+        assert found.replayed == 0
+        again = judge.verdicts(read(reference, found.traces, judges=[judge]))
+        assert [one.unscored for one in found.verdicts] == [one.unscored for one in again]
+        scores = [[np.nan if one.score is None else one.score for one in own] for own in (found.verdicts, again)]
+        np.testing.assert_allclose(*scores, rtol=1e-3, atol=1e-4)
+    attention = LLMCheck().fit(read(reference, traces, judges=[LLMCheck()]), right)
+    assert sample_and_judge(reference, prompts, attention, **how).replayed == len(traces)
+
+
+def test_of_a_judge_fitted_on_passes_that_stopped_early_ranges_are_read_again(reference: LanguageModel) -> None:
+    traces = [
+        Trace(question_id=f"q{k}", candidate_id="a", prompt="1+1?", response=f"<think>{k}</think>{k}") for k in range(4)
+    ]
+    encoded = [encode_trace(reference.tokenizer, trace, roles=("response",)) for trace in traces]
+    early = extract(reference, encoded, [States("response", rows=(-1,))], last_block=2)
+    judge = PooledProbe(reduce="mean", epochs=2).fit(early, [True, False, True, False])  # row -1 is h[2]
+    found = sample_and_judge(reference, ["Start with 7. Add 5."], judge, n=2, max_new_tokens=40)
+    assert found.replayed == 2
+    again = judge.verdicts(read(reference, found.traces, judges=[judge]))
+    assert [one.score for one in found.verdicts] == pytest.approx([one.score for one in again])
