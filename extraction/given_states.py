@@ -189,9 +189,8 @@ def _checked(items: Sequence[Encoding], given: Sequence[GivenStates], layers: Se
     widths = {one.states.shape[2] for one in given}
     depths = {one.states.shape[1] for one in given}
     if len(items) != len(given) or len(widths) != 1 or depths != {len(layers)}:
-        raise InnerjudgeError(
-            f"given {len(given)} states of {sorted(depths)} layers and width {sorted(widths)} for {len(items)} items "
-            f"and layers {list(layers)}, expected one an item, all of {len(layers)} layers and one width"
+        raise InnerjudgeError.of(
+            "extraction.given-shapes", len(given), sorted(depths), sorted(widths), len(items), list(layers), len(layers)
         )
     if list(layers) != sorted(set(layers)) or not set(layers) <= set(range(n_blocks + 1)):
         raise InnerjudgeError.of("extraction.layers", list(layers), n_blocks)

@@ -131,15 +131,9 @@ class PooledProbe(LearningJudge):
         rate, decay, widths = self.learning_rate, self.weight_decay, tuple(self.widths)
         if min(*counts.values(), *widths) < 1 or not 0 < rate < 1e6 or not 0 <= decay < 1e6 or not self.balance >= 0:
             said = ", ".join(f"{name}={value}" for name, value in (*counts.items(), ("balance", self.balance)))
-            raise InnerjudgeError(
-                f"given {said}, {widths=}, learning_rate={rate}, weight_decay={decay}, expected at least 1 each, a "
-                "rate above 0, a decay and a balance of at least 0"
-            )
+            raise InnerjudgeError.of("probes.recipe", said, widths, rate, decay)
         if self.each != "item" and (self.loss in WITHIN or self.how in ("gated", "attention")):
-            raise InnerjudgeError(
-                f"given each={self.each!r} with loss={self.loss!r} and how={self.how!r}, expected each='item': only "
-                "items are compared, and only they are weighted sums"
-            )
+            raise InnerjudgeError.of("probes.each", self.each, self.loss, self.how)
         _ = self.needs, self._head  # refuses a role, a reduction or rows that there are not, and a width that fits none
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
@@ -160,9 +154,7 @@ class PooledProbe(LearningJudge):
         items, on = _items(self, part, values), place(self.device)
         within = self.loss in WITHIN
         if within and not items.mixed():
-            raise InnerjudgeError(
-                f"given no question with both right and wrong items for loss={self.loss!r}, expected some: use 'bce'"
-            )
+            raise InnerjudgeError.of("probes.unmixed", self.loss)
         sides = items.split(self.seed, mixed=within)
         if self.standardise:
             items.standardise(sides[0])

@@ -271,9 +271,7 @@ def learn(head: Head, items: LabelledStates, recipe: "PooledProbe", learned: Boo
             if since >= recipe.patience:
                 break
     if (held_out.any() and lowest == np.inf) or not best.isfinite().all():
-        raise InnerjudgeError(
-            f"given learning_rate={recipe.learning_rate}, with which the loss is no number, expected a lower one"
-        )
+        raise InnerjudgeError.of("probes.no-number", recipe.learning_rate)
     return best.cpu().double().numpy()
 
 

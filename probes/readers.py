@@ -55,9 +55,7 @@ class ReadoutProbe(LearningJudge):
     def __post_init__(self) -> None:
         known = [range_readout(name) for name in self.readouts]
         if not known or any(one is None or one.ragged for one in known):
-            raise InnerjudgeError(
-                f"given readouts={tuple(self.readouts)}, expected some of one row an item: hidden/response.mean"
-            )
+            raise InnerjudgeError.of("probes.one-row", tuple(self.readouts))
 
     def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
         """Learn from labels ``[n]``: booleans.

@@ -87,9 +87,8 @@ def rows_at(rows: Sequence[int | float], total: int, origin: Provenance) -> list
     found = [int(row) if isinstance(row, Integral) else round(row * (total - 2)) for row in rows]
     cut = origin.last_block is not None and bool(shares)
     if cut or not all(-total <= row < total for row in found) or not all(0 <= share <= 1 for share in shares):
-        raise InnerjudgeError(
-            f"given row={', '.join(map(str, rows))} of {total} rows h[0..{total - 2}] and normed{', cut short' * cut}, "
-            f"expected {-total} to {total - 1}, or shares of the depth of a whole pass, 0.0 to 1.0"
+        raise InnerjudgeError.of(
+            "probes.row-beyond", ", ".join(map(str, rows)), total, total - 2, ", cut short" * cut, -total, total - 1
         )
     return found
 
@@ -177,10 +176,8 @@ class RowSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.provenance_.require(features.provenance, "RowSelector")
         array, reasons = features[self.readout], features.reasons(self.readout)
         if reasons:
-            raise InnerjudgeError(
-                f"given {len(reasons)} of {len(features)} items without {self.readout} (first: "
-                f"{next(iter(reasons.items()))}), expected items that have it: take "
-                f"features[features.present({self.readout!r})]"
+            raise InnerjudgeError.of(
+                "probes.lacking", len(reasons), len(features), self.readout, next(iter(reasons.items()))
             )
         if self.row is not None:
             if array.ndim < 2 or not -array.shape[1] <= self.row < array.shape[1]:

@@ -173,9 +173,8 @@ def _named(features: Features, kind: str, roles: Sequence[str]) -> list[str]:
     ends = {role: tuple(f"{start}{role}{end}" for start in ("", "hidden/") for end in ".[") for role in roles}
     of = {role: [n for n in found if f"{n}.".startswith(ends[role])] for role in roles}
     if odd := [role for role, names in of.items() if not names]:
-        raise InnerjudgeError(
-            f"given the role {odd[0]!r}, of which no states were kept, expected one of "
-            f"{', '.join(n.removeprefix('hidden/') for n in found) or 'none'}: extract with --read {odd[0]}"
+        raise InnerjudgeError.of(
+            "compare.no-role", odd[0], ", ".join(n.removeprefix("hidden/") for n in found) or "none"
         )
     return list(dict.fromkeys(chain.from_iterable(of.values()))) if roles else found
 

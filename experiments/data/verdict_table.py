@@ -117,9 +117,8 @@ class Table(Sequence[Row]):
             if known.truth is None:
                 self._items[row.item] = row
             elif row.truth is not None and row.truth != known.truth:
-                raise InnerjudgeError(
-                    f"{row.where}: given the truth {quoted(row.truth)} and, by {shown(known.judge)!r}, "
-                    f"{quoted(known.truth)}, expected one truth an item: give people's opinions as judges of their own"
+                raise InnerjudgeError.of(
+                    "data.two-truths", row.where, quoted(row.truth), shown(known.judge), quoted(known.truth)
                 )
 
     def __repr__(self) -> str:

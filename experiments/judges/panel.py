@@ -53,9 +53,8 @@ def panel(
             continue  # what its parent says is the parent's
         for seat, judge in cls.presets(task).items():
             if seat in seats:
-                raise InnerjudgeError(
-                    f"given two judges with the name {seat!r} on the panel of {kind} items ({name} of {cls.__module__} "
-                    f"and {type(seats[seat].judge).__name__}), expected distinct names: rename one in its presets()"
+                raise InnerjudgeError.of(
+                    "judges.same-seat", seat, kind, name, cls.__module__, type(seats[seat].judge).__name__
                 )
             seats[seat] = Seat(judge.family, judge, pointwise=kind == "pair" and judge.pointwise)
     return dict(sorted(seats.items(), key=lambda entry: ("hidden", *OPPONENTS).index(entry[1].family)))

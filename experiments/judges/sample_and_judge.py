@@ -211,9 +211,8 @@ def acting(judge: BaseJudge, how: Sampling) -> tuple[Reject | None, list[str]]:
     promised = {one.along for one in given if isinstance(one, Promise)}
     along = min(promised, default=how.along if given else "")
     if how.along not in ("", along) or len(promised) > 1:
-        raise InnerjudgeError(
-            f"given along={how.along!r} {f'for {along!r}' if given else 'without reject_below or exit_above'}, "
-            "expected a number as one of them, or a promise of the same along: give both, or neither"
+        raise InnerjudgeError.of(
+            "judges.promise-along", how.along, f"for {along!r}" if given else "without reject_below or exit_above"
         )
     low = _threshold(judge, how.reject_below, "lost good answers", -np.inf)
     high = _threshold(judge, how.exit_above, "passed bad answers", np.inf)

@@ -235,9 +235,7 @@ def _entries(given: Any, key: str) -> tuple[Any, ...]:
         raise InnerjudgeError(f"{key}: given a {type(given).__name__}, expected a list")
     if key in ("labels", "values"):
         if not all(isinstance(one, str | int) and not isinstance(one, bool) for one in many):
-            raise InnerjudgeError(
-                f"{key}: given {shown(many, 80)}, expected texts or numbers: put yes and no in quotes"
-            )
+            raise InnerjudgeError.of("reading.no-texts", key, shown(many, 80))
         return tuple(many)
     pairs = [(one.get("user"), one.get("assistant")) if isinstance(one, Mapping) else one for one in many]
     if not all(isinstance(p, Sequence) and len(p) == 2 and all(isinstance(x, str | int) for x in p) for p in pairs):

@@ -85,9 +85,7 @@ class Passes:
         if len(set(self.markers)) != 2 or not all(one.strip() for one in self.markers):
             raise InnerjudgeError(f"given the markers {self.markers!r:.80}, expected two different ones: {THINK}")
         if not self.reasoning_tokens and reads_reasoning(self.needs or ()):
-            raise InnerjudgeError(
-                "given reasoning_tokens=0 with a judge of text written after reasoning, expected at least 1: raise it"
-            )
+            raise InnerjudgeError.of("reading.no-reasoning")
 
     @property
     def writing_batch(self) -> int:
@@ -146,22 +144,16 @@ def check_prompt(
     own = passes.prompt
     if own is not None:
         if own.kind != kind:
-            raise InnerjudgeError(
-                f"given the prompt {own.name} of {own.kind} items for {kind} items, expected one of these: leave it out"
-            )
+            raise InnerjudgeError.of("reading.other-kind", own.name, own.kind, kind)
         own.check(tokenizer)
     low, high = passes.scale
     n = {"rating": high - low + 1, "trace": 2, "pair": 2}.get(kind)
     for judge in judges:
         if n is not None and judge.n_values not in (None, n):
-            raise InnerjudgeError(
-                f"given {judge!r} of {judge.n_values} values for {kind} items that are asked for {n} labels, expected "
-                "as many: pass the scale, Passes(scale=(low, high)), or a prompt with these labels"
-            )
+            raise InnerjudgeError.of("reading.other-values", judge, judge.n_values, kind, n)
         if own is not None and judge.verdict_labels not in (None, own.labels):
-            raise InnerjudgeError(
-                f"given {judge!r} for the prompt {own.name} with the labels {', '.join(own.labels)}, expected a judge "
-                f"of these: write labels={own.labels!r}, cue={own.cue!r}"
+            raise InnerjudgeError.of(
+                "reading.other-labels", judge, own.name, ", ".join(own.labels), own.labels, own.cue
             )
 
 

@@ -40,9 +40,8 @@ def check_template(template: str, needed: Collection[str], known: Collection[str
     for one in tree.find_all(nodes.Node):
         if not isinstance(one, _NODES) or _is_free(one):
             what = getattr(one, "name", None) or type(one).__name__
-            raise InnerjudgeError(
-                f"given {shown(what)} in line {one.lineno} of the template, expected fields, conditions, loops over "
-                f"{' or '.join(_LOOPS)}, and the filters {', '.join(_FILTERS)}"
+            raise InnerjudgeError.of(
+                "reading.template", shown(what), one.lineno, " or ".join(_LOOPS), ", ".join(_FILTERS)
             )
     loops = {one.target.name for one in tree.find_all(nodes.For) if isinstance(one.target, nodes.Name)}
     used = {one.name for one in tree.find_all(nodes.Name)}
@@ -90,9 +89,6 @@ def with_lines(
         user = "".join((before, *behind))
         start, end = before.rfind("\n") + 1, user.find("\n", len(before)) + 1
         if len(behind) != 2 or not end or (spans and start < spans[-1][1]):
-            raise UnreadableError(
-                "the prompt does not show every option once on a line of its own: write "
-                "{% for option in options %}{{ option.label }}. {{ option.text }} and a line end {% endfor %}"
-            )
+            raise UnreadableError.of("reading.option-lines")
         spans.append((start, end))
     return user, tuple(spans)

@@ -179,9 +179,7 @@ _TABLE = "; items_from(data, columns={'prompt': ...}) makes items of tables, dat
 
 def _check_types(lm: object, items: object, judges: object) -> None:
     if not isinstance(lm, LanguageModel):
-        raise InnerjudgeError(
-            f"given a {type(lm).__name__} to read with, expected what load(name) or wrap(model, tokenizer) returns"
-        )
+        raise InnerjudgeError.of("reading.no-model", type(lm).__name__)
     if isinstance(items, Trace | Rating | Choice | Pair) or not isinstance(items, Sequence):
         raise InnerjudgeError(f"given a {type(items).__name__}, expected a list of items: write [item] for one{_TABLE}")
     if any(not isinstance(one, Trace | Rating | Choice | Pair) for one in items[:1]):
@@ -201,11 +199,7 @@ def joined(
     """What was read, with the items' own texts that are wanted."""
     wanted = {name: tuple(some) for name, some in texts.items() if passes.wants(name)}
     if not parts and not wanted:
-        raise InnerjudgeError(
-            f"given a judge that reads {', '.join(sorted(passes.needs or ()))}, which {kind} items do not have, "
-            "expected items of the kind that it was made for, or a place that they have, such as prompt_end; averages "
-            "over a part are written response.mean"
-        )
+        raise InnerjudgeError.of("reading.nothing-to-read", ", ".join(sorted(passes.needs or ())), kind)
     ids, groups = tuple(item.id for item in items), tuple(item.group for item in items)
     own = Features(ids=ids, groups=groups, provenance=provenance(lm), texts=wanted)
     found = reduce(Features.join, parts) if parts else own

@@ -50,14 +50,9 @@ class Cascade:
             raise InnerjudgeError(f"given judges of {kinds}, expected a cheap and a dear one of one kind of items")
         held = judges[0].promise if promise is None else promise
         if held is None or held.refused is not None or held.risk not in ("wrong among kept", "kept and wrong"):
-            raise InnerjudgeError(
-                f"given the promise {str(held)!r:.200}, expected one about verdicts of the first judge: call "
-                'promise(features, labels, risk="wrong among kept") of it'
-            )
+            raise InnerjudgeError.of("selection.no-promise", str(held))
         if held.fit and held.fit != identity(judges[0].judge, held.model):
-            raise InnerjudgeError(
-                "given the promise of another judge than the first, expected its own: call its promise()"
-            )
+            raise InnerjudgeError.of("selection.other-promise")
         self.judges, self.promise = tuple(judges), held
 
     def verdicts(self, pairs: Any, batch_size: int = 32) -> Decided:

@@ -75,9 +75,8 @@ def read_columns(
             "was scored"
         )
     if not any(score in row.values for row in rows):
-        raise InnerjudgeError(
-            f"{shown(Path(path).name)}: given no field {shown(score)!r}, expected a column of scores; there are "
-            f"{shown(', '.join(sorted(rows[0].values)), 500)}: name one of them"
+        raise InnerjudgeError.of(
+            "selection.no-scores", shown(Path(path).name), shown(score), shown(", ".join(sorted(rows[0].values)), 500)
         )
     both = [(row, more[key]) if more else (row,) for key, row in found.items()]
     return Columns(
@@ -153,10 +152,7 @@ def by_id(rows: Sequence[Record]) -> dict[tuple[str, str], Record]:
         name = "candidate" if new else "candidate_id"
         key = (question, row.label(name) if row.has(name) else str(number))
         if key in found:
-            raise InnerjudgeError(
-                f"{row.where}: given candidate {shown(key[1])!r} of question {shown(question)!r}, which stands in "
-                f"{found[key].where}, expected each once: name the judge, or rename one"
-            )
+            raise InnerjudgeError.of("selection.twice", row.where, shown(key[1]), shown(question), found[key].where)
         found[key] = row
     return found
 

@@ -92,23 +92,18 @@ def _judges(files: Sequence[Path], how: CurveSettings) -> dict[str, Columns]:
             if how.judges and named not in how.judges:
                 continue
             if named in judges:
-                raise InnerjudgeError(
-                    f"given {shown(path.name)} with the judge {shown(named)!r} again, expected each once"
-                )
+                raise InnerjudgeError.of("selection.judge-twice", shown(path.name), shown(named))
             judges[named] = read_columns(path, score=how.score, judge=name, data=how.data).with_answers(how.spelling)
     if not judges:
-        raise InnerjudgeError(
-            f"given --judge {shown(', '.join(how.judges))}, expected judges with verdicts in a file: check the names"
-        )
+        raise InnerjudgeError.of("selection.no-judges", shown(", ".join(how.judges)))
     first_name, first = next(iter(judges.items()))
     wanted = list(zip(first.questions, first.candidates, strict=True))
     for name, columns in judges.items():  # all in the order of the first
         places = {key: k for k, key in enumerate(zip(columns.questions, columns.candidates, strict=True))}
         odd = next(iter(set(places).symmetric_difference(wanted)), None)
         if odd is not None:
-            raise InnerjudgeError(
-                f"given candidate {shown(odd[1])!r} of question {shown(odd[0])!r} in one of {shown(first_name)} and "
-                f"{shown(name)} only, expected the same candidates of all judges: score the same file with each"
+            raise InnerjudgeError.of(
+                "selection.other-candidates", shown(odd[1]), shown(odd[0]), shown(first_name), shown(name)
             )
         judges[name] = columns.take([places[key] for key in wanted])
     return judges

@@ -42,18 +42,14 @@ class Gate(NamedTuple):
                 raise ValueError("no name and finite number")
             return cls(typed, name.strip(), number)
         except (ValueError, regex.error) as error:
-            raise InnerjudgeError(
-                f"given --gate {shown(typed)} ({shown(error)}), expected NAME>=NUMBER or regex:PATTERN: correct it"
-            ) from None
+            raise InnerjudgeError.of("selection.gate", shown(typed), shown(error)) from None
 
     def found(self, text: str | None) -> float | None:
         """1 where the pattern is found, else 0; ``None`` without a text. It is an error if it takes too long."""
         try:
             return None if text is None else float(bool(self.pattern.search(text, timeout=PATIENCE, concurrent=True)))
         except TimeoutError:
-            raise InnerjudgeError(
-                f"given --gate {shown(self.typed)}, which takes over {PATIENCE:g} s on a text, expected less: simplify"
-            ) from None
+            raise InnerjudgeError.of("selection.slow-gate", shown(self.typed), PATIENCE) from None
 
 
 class Gated(NamedTuple):

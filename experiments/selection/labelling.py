@@ -44,9 +44,7 @@ def spread_answers(
             given[key].append((label, item.id))
     odd = [ids for its in given.values() if len({label for label, _ in its}) > 1 for _, ids in its]
     if odd and how != "vote":
-        raise InnerjudgeError(
-            f"given labels of one answer that differ ({shown(', '.join(odd))}), expected one: correct them, or vote"
-        )
+        raise InnerjudgeError.of("selection.labels-differ", shown(", ".join(odd)))
     most = {key: Counter(label for label, _ in its).most_common(2) for key, its in given.items()}
     best = {key: top[0][0] for key, top in most.items() if len(top) == 1 or top[0][1] > top[1][1]}
     return [best.get(key) for key in keys]
@@ -81,10 +79,7 @@ def next_to_label(
     require_same_length(items=items, labels=labels, p=items if p is None else p)
     odd = rule == "entropy" if p is None else not all(0 <= one <= 1 for one in p)
     if odd or rule not in get_args(NextRule):
-        raise InnerjudgeError(
-            f"given rule={rule!r} and p={shown(p)}, expected one of {', '.join(get_args(NextRule))}, and for entropy "
-            "probabilities by a fitted judge: begin with answers"
-        )
+        raise InnerjudgeError.of("selection.next-rule", rule, shown(p), ", ".join(get_args(NextRule)))
     rng, keys = np.random.default_rng(seed), answers_of(items)
     if rule == "random":
         left = [item.id for item, label in zip(items, labels, strict=True) if label is None]

@@ -34,15 +34,10 @@ def representatives(
         VecCISC: group by answer, cluster within it, keep the trace of least cosine distance to the centre.
     """
     if method not in METHODS or clusters < 1:
-        raise InnerjudgeError(
-            f"given clusters={clusters} and method={method!r}, expected at least 1 and one of {', '.join(METHODS)}"
-        )
+        raise InnerjudgeError.of("selection.clusters", clusters, method, ", ".join(METHODS))
     points = np.asarray(vectors, dtype=np.float64)
     if points.ndim != 2 or len(points) != len(answers) or not np.isfinite(points).all():
-        raise InnerjudgeError(
-            f"given vectors of shape {points.shape} for {len(answers)} answers, expected ({len(answers)}, width), all "
-            "finite"
-        )
+        raise InnerjudgeError.of("selection.vectors", points.shape, len(answers))
     kept: list[int] = []
     for answer in dict.fromkeys(a for a in answers if a is not None):
         rows = np.array([k for k, one in enumerate(answers) if one == answer], dtype=np.intp)
@@ -62,19 +57,13 @@ def vectors_of(features: Features, columns: Columns) -> Vectors:
     wanted = [f"{q}/{c}" for q, c in zip(columns.questions, columns.candidates, strict=True)]
     lacking = [one for one in wanted if one not in ids]
     if lacking:
-        raise InnerjudgeError(
-            f"given features without {lacking[0]!r} ({len(lacking)} of {len(wanted)} candidates), expected all of "
-            "them: extract them from the same file"
-        )
+        raise InnerjudgeError.of("selection.lacking-features", lacking[0], len(lacking), len(wanted))
     part = features.take(np.array([ids[one] for one in wanted], dtype=np.intp))
     for name in POSITIONS:
         if name in part.arrays and part.present(name).all():
             return np.asarray(part[name][:, -1], dtype=np.float64)
     reasons = next((why for name in POSITIONS for why in part.missing.get(name, {}).values()), "none was extracted")
-    raise InnerjudgeError(
-        f"given features with no state at the end of every candidate ({reasons}), expected {' or '.join(POSITIONS)}: "
-        "extract traces"
-    )
+    raise InnerjudgeError.of("selection.no-state", reasons, " or ".join(POSITIONS))
 
 
 def load_vectors(folder: str | Path, columns: Columns) -> Vectors:

@@ -85,10 +85,7 @@ def large_questions(correct: Labels, groups: Groups, n_max: int | None) -> tuple
     sizes = [len(rows) for rows in questions]
     largest = min(sizes, default=0) if n_max is None else n_max
     if not 1 <= largest <= max(sizes, default=0):
-        raise InnerjudgeError(
-            f"given at most {max(sizes, default=0)} candidates of known correctness a question, expected a question "
-            f"with {max(largest, 1)}: name a file with 'correct', or lower n_max (--n-max)"
-        )
+        raise InnerjudgeError.of("selection.few-candidates", max(sizes, default=0), max(largest, 1))
     return [rows for rows in questions if len(rows) >= largest], largest
 
 

@@ -43,10 +43,7 @@ class Rule:
         if self.k < 1 or not self.temperature >= 0:
             raise InnerjudgeError(f"given k={self.k} and temperature={self.temperature}, expected k >= 1 and T >= 0")
         if not 0 <= self.alpha <= 1 or self.min_count < 1 or self.reward not in REWARDS:
-            raise InnerjudgeError(
-                f"given alpha={self.alpha}, min_count={self.min_count} and reward={self.reward!r}, expected a share "
-                f"from 0 to 1, at least 1, and one of {', '.join(REWARDS)}"
-            )
+            raise InnerjudgeError.of("selection.rule", self.alpha, self.min_count, self.reward, ", ".join(REWARDS))
         if not 0 <= self.power < np.inf or not 0 < self.keep <= 1:
             said = f"given power={self.power} and keep={self.keep}"
             raise InnerjudgeError(f"{said}, expected a finite power of 0 or more, and a share above 0, at most 1")

@@ -91,10 +91,7 @@ def held_out(columns: Columns, share: float, *, seed: int) -> frozenset[str]:
     pairs = zip(columns.questions, columns.correct, strict=True)
     known = list(dict.fromkeys(question for question, right in pairs if right is not None))
     if not known:
-        raise InnerjudgeError(
-            "given candidates of which none is known to be right or wrong, expected some with 'correct': set a "
-            "temperature by hand"
-        )
+        raise InnerjudgeError.of("selection.none-known")
     drawn = np.random.default_rng(seed).permutation(len(known))[: max(1, round(share * len(known)))]
     return frozenset(known[k] for k in drawn)
 

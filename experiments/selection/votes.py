@@ -113,10 +113,7 @@ def best_of_majority(
         Best-of-Majority (top-k by reward of the answers with frequency at least alpha).
     """
     if not 0 <= alpha <= 1 or min_count < 1 or k < 1 or reward not in REWARDS:
-        raise InnerjudgeError(
-            f"given alpha={alpha}, min_count={min_count}, k={k} and reward={reward!r}, expected a share from 0 to 1, "
-            f"numbers of at least 1, and one of {', '.join(REWARDS)}"
-        )
+        raise InnerjudgeError.of("selection.majority", alpha, min_count, k, reward, ", ".join(REWARDS))
     require_candidates(answers)
     read = finite(scores)
     members: dict[str, list[int]] = {}

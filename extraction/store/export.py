@@ -107,9 +107,8 @@ def merge(parts: Sequence[str | Path], into: str | Path, *, job: str = "") -> Fe
     for store in stores:
         first.provenance.require(store.provenance, f"merging {store.place} with {first.place}")
         if store.header.dtype != first.header.dtype:
-            raise InnerjudgeError(
-                f"given {store.place} of {store.header.dtype} and {first.place} of {first.header.dtype}, expected one "
-                "type: extract one of them again"
+            raise InnerjudgeError.of(
+                "extraction.two-dtypes", store.place, store.header.dtype, first.place, first.header.dtype
             )
         if odd := sorted({*store.shapes, *store.ragged_names} ^ {*first.shapes, *first.ragged_names}):
             raise InnerjudgeError(f"given {odd} in one of {store.place} and {first.place} only, expected the same")

@@ -38,11 +38,7 @@ class LensStates(RangeStates):
         whole = self._of == ("residual", "entropy")
         self.parts = () if whole else find_parts(of.lm.model, anatomy.stream)[: of.last]
         if not (whole or any(self.parts)) or anatomy.residuals is not None:  # which read all earlier states
-            raise UnreadableError(
-                f"given {type(of.lm.model).__name__}, whose blocks do not add the outputs of attention and MLP to "
-                "one stream, expected such parts: read its states",
-                {readout.name},
-            )
+            raise UnreadableError.of("extraction.no-stream", type(of.lm.model).__name__, readouts={readout.name})
 
     def hear(self, number: int, part: str, before: Tensor, added: dict[str, Tensor]) -> None:
         """Take what a ``part`` of a block adds to the states ``before``, and the other one if it was ``added`` too."""

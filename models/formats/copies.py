@@ -66,9 +66,8 @@ def _make(file: GgufFile, dtype: str, folder: Path) -> None:
     shutil.rmtree(half, ignore_errors=True)
     need, free = file.values * _BYTES[dtype], shutil.disk_usage(folder.parent).free
     if need > free:
-        raise InnerjudgeError(
-            f"given {str(file.path)!r}, whose {dtype} copy takes {need / 1e9:.1f} GB, expected as much room in "
-            f"{str(folder.parent)!r}, where {free / 1e9:.1f} GB are free: name a folder on another disk in {CACHE}"
+        raise InnerjudgeError.of(
+            "models.no-room", str(file.path), dtype, need / 1e9, str(folder.parent), free / 1e9, CACHE
         )
     log.warning(
         f"Converting {file.path.name} ({file.quantisation}) to {dtype}, once: {need / 1e9:.1f} GB, kept in {folder}"
