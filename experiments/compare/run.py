@@ -106,13 +106,7 @@ class ComparisonRun:
         return self.finished(parts, name="Judges compared", command=command, spec=asdict(self.settings))
 
     def finished(
-        self,
-        parts: Sequence[DataReport],
-        *,
-        name: str,
-        command: str,
-        spec: dict[str, Any],
-        across: tuple[Section, ...] = (),
+        self, parts: Sequence[DataReport], name: str, command: str, spec: Any, across: tuple[Section, ...] = ()
     ) -> Report:
         """The report; what only a resumed run would need is deleted."""
         if self.store.folder is not None:  # features are large; the rows made from them stay

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ...extraction.given_states import GivenStates, Last, features_of_log_probabilities, features_of_states
 from ...extraction.readouts import ResponseLogProb, TokenStats, roles_of, states_of
@@ -15,14 +15,12 @@ from ...models.final_norm import FinalNorm
 from ...models.formats.source import find_source
 from ...models.items import Rating
 from ...models.positions import Encoding, encode_prompt, encode_sampled, encode_trace
+from ...models.tokens import FastTokenizer
 from ...probes import BaseJudge, Verdict
 from ..reading.passes import as_trace, prepared
 from . import saved
 from .pairs import items_of_pairs
 from .saved import NORM, JudgeRecord, find_folder
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 #: ``sampled_by`` of a trace whose ids the engine has sampled.
 _ENGINE = "engine"
@@ -38,7 +36,7 @@ class EngineJudge:
     """
 
     def __init__(
-        self, judge: BaseJudge, made: JudgeRecord, tokenizer: "PreTrainedTokenizerFast", final_norm: FinalNorm | None
+        self, judge: BaseJudge, made: JudgeRecord, tokenizer: FastTokenizer, final_norm: FinalNorm | None
     ) -> None:
         others = [need for need in judge.needs if need not in _LOG_PROBABILITIES]
         if len(others) == len(judge.needs):
@@ -52,11 +50,7 @@ class EngineJudge:
     @classmethod
     @checked
     def load(
-        cls,
-        folder_or_hub_name: str | Path,
-        *,
-        tokenizer: "PreTrainedTokenizerFast | None" = None,
-        revision: str | None = None,
+        cls, folder_or_hub_name: str | Path, *, tokenizer: FastTokenizer | None = None, revision: str | None = None
     ) -> Self:
         """Load a judge and the tokenizer of its model, but not the model.
 

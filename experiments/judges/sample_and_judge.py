@@ -167,12 +167,7 @@ def sample_and_judge(
 
 
 def answer_and_judge(
-    lm: LanguageModel,
-    bare: Sequence[Trace],
-    judge: BaseJudge,
-    how: Sampling,
-    passes: Passes,
-    drafts: Drafts | None = None,
+    lm: LanguageModel, bare: list[Trace], judge: BaseJudge, how: Sampling, passes: Passes, drafts: Drafts | None = None
 ) -> Candidates:
     """:func:`sample_and_judge` of candidates without a response, each of which is answered once; ``drafts`` go on."""
     require_model(judge, lm)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...models.conversation import Message, plain_text
 from ...models.errors import InnerjudgeError, UnreadableError, shown
@@ -13,10 +13,8 @@ from ...models.foreign import digest_of, of_text_file, parse_yaml
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.positions import encode_prompt
 from ...models.prompts import Prompt, reply_with, shown_options
+from ...models.tokens import FastTokenizer
 from .prompt_template import check_template, fill_in, with_lines
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 _FOLDER = Path(__file__).parent / "prompts"
 #: Names of the prompts that are shipped.
@@ -159,7 +157,7 @@ class JudgePrompt:
         user = fill_in(self.user, own | _shown(item, swapped))
         return Prompt(user, self.cue, self.labels, (), tuple(turns), item.prompt)
 
-    def check(self, tokenizer: "PreTrainedTokenizerFast") -> None:
+    def check(self, tokenizer: FastTokenizer) -> None:
         """Refuse a prompt that this tokenizer cannot ask: a label that is not one token, a lost system turn.
 
         The error names the label, its pieces, and labels near it that would do.
@@ -195,7 +193,7 @@ def _shown(item: Item, swapped: bool) -> dict[str, Any]:
     return found | {"response": plain_text(item.response)}
 
 
-def _near(tokenizer: "PreTrainedTokenizerFast", labels: Sequence[str], cue: str) -> list[str]:
+def _near(tokenizer: FastTokenizer, labels: Sequence[str], cue: str) -> list[str]:
     """Labels like those given that are one token: other cases, first letters, digits."""
     words = [form for one in labels for form in (one.lower(), one.upper(), one.capitalize(), one[0])]
     found = []

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...extraction.provenance import WITHOUT_ABSTAIN
 from ...models.arguments import checked_fields
@@ -12,12 +12,10 @@ from ...models.errors import InnerjudgeError, UnreadableError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.markers import THINK
 from ...models.prompts import Prompt, choice_prompt, pair_prompt, rating_prompt, require_scale, verdict_prompt
+from ...models.tokens import FastTokenizer
 from ...probes.judge import BaseJudge
 from .judge_prompt import JudgePrompt
 from .progress import Steps, silent
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 #: The items' own texts, for which no pass is needed.
 TEXT_NEEDS = frozenset({"prompt", "response", "options", "answer", "steps"})
@@ -118,7 +116,7 @@ class Passes:
                 return pair_prompt(item.prompt, *item.sides(swapped), reasoned=reasoned)
 
 
-def prepared(tokenizer: "PreTrainedTokenizerFast", items: Sequence[Item], passes: Passes) -> Sequence[Item]:
+def prepared(tokenizer: FastTokenizer, items: Sequence[Item], passes: Passes) -> Sequence[Item]:
     """The items, with system turns put before the user's if that is wanted and the template has no system turn."""
     if passes.merge_system:
         try:
@@ -137,9 +135,7 @@ def as_trace(item: Item) -> Trace:
     return Trace(question_id=item.id, candidate_id="", prompt=prompt, response=response)
 
 
-def check_prompt(
-    tokenizer: "PreTrainedTokenizerFast", passes: Passes, kind: str, judges: Sequence[BaseJudge] = ()
-) -> None:
+def check_prompt(tokenizer: FastTokenizer, passes: Passes, kind: str, judges: Sequence[BaseJudge] = ()) -> None:
     """Refuse, before any pass, a prompt for other items, or with labels that this tokenizer or judges do not have."""
     own = passes.prompt
     if own is not None:

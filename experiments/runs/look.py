@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +14,10 @@ from ...models.items import Item, Rating, Trace
 from ...models.markers import THINK
 from ...models.positions import Alike, Encoding, encode_prompt, encode_trace, unreadable
 from ...models.template import check_tokenizer
+from ...models.tokens import FastTokenizer
 from ..data.labels import label_of, scale_of
 from ..data.splits import rows_by_group
 from ..reading.passes import Passes
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 #: Items whose lengths are measured, evenly spread over the data.
 MEASURED = 2000
@@ -99,7 +96,7 @@ def _named(label: object) -> str:
     return f"option {label + 1}" if isinstance(label, int) else str(label)
 
 
-def _encoded(tokenizer: "PreTrainedTokenizerFast", item: Item, passes: Passes, alike: Alike) -> Encoding:
+def _encoded(tokenizer: FastTokenizer, item: Item, passes: Passes, alike: Alike) -> Encoding:
     try:
         if isinstance(item, Trace):
             return encode_trace(tokenizer, item, markers=passes.markers, alike=alike)
@@ -108,7 +105,7 @@ def _encoded(tokenizer: "PreTrainedTokenizerFast", item: Item, passes: Passes, a
         return unreadable(item.id, item.group, str(error))
 
 
-def _marked(tokenizer: "PreTrainedTokenizerFast", found: Encoding) -> str:
+def _marked(tokenizer: FastTokenizer, found: Encoding) -> str:
     """The text of an item as it is read, each position named behind its token; the middle of a long one is left out."""
     roles: dict[int, list[str]] = {}
     for role, places in found.positions.items():

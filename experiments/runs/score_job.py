@@ -34,14 +34,7 @@ _SAID = {
 
 
 def score_features(
-    judge: BaseJudge,
-    store: FeatureStore,
-    items: Sequence[Item],
-    out: Path,
-    *,
-    data: str,
-    name: str,
-    rows: Sequence[int],
+    judge: BaseJudge, store: FeatureStore, items: Sequence[Item], out: Path, *, data: str, name: str, rows: list[int]
 ) -> str:
     """Verdicts on the items at ``rows`` of a store into the JSONL file ``out``, read :data:`PART` items at a time.
 

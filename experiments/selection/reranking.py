@@ -5,7 +5,7 @@ import numpy.typing as npt
 from scipy.special import comb
 
 from ...models.errors import InnerjudgeError
-from ..data.splits import rows_by_group
+from ..data.splits import Index, rows_by_group
 from ..stats.evidence import Evidence, degrees_of_freedom
 from ..stats.statistic import SHARE, Floats, Groups, Labels, Limits, Statistic, finite, ratio, require_same_length
 from .rules import READ_SCORES, WEIGHTED, Rule
@@ -112,13 +112,7 @@ def interval(each: Floats, limits: Limits = SHARE) -> tuple[Floats, Floats]:
 
 
 def credits(
-    answers: Answers,
-    scores: Scores,
-    correct: npt.NDArray[np.bool_],
-    *,
-    rule: Rule,
-    n_max: int,
-    orders: npt.NDArray[np.intp],
+    answers: Answers, scores: Scores, correct: npt.NDArray[np.bool_], *, rule: Rule, n_max: int, orders: Index
 ) -> Floats:
     """Mean credit of ``rule`` on the first ``N`` candidates of each order, ``N = 1 .. n_max``: ``[n_max]``.
 

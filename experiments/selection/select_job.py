@@ -1,6 +1,6 @@
 """One pick a question, from file to file, with a temperature chosen on questions that are set aside for it."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from ...models.errors import InnerjudgeError
 from ..data.jsonl import require_room, write_jsonl, writing
 from ..data.splits import rows_by_group
-from ..stats.statistic import Floats, Labels, finite, require_same_length
+from ..stats.statistic import Floats, Groups, Labels, finite, require_same_length
 from .columns import Columns
 from .gates import Gated
 from .representatives import Vectors, representatives
@@ -126,12 +126,7 @@ def select_job(columns: Columns, how: Selection, out: Path, vectors: Vectors | N
 
 
 def choose_temperature(
-    answers: Answers,
-    scores: Scores,
-    correct: Labels,
-    groups: Sequence[Hashable],
-    *,
-    candidates: Sequence[float] | None = None,
+    answers: Answers, scores: Scores, correct: Labels, groups: Groups, *, candidates: Sequence[float] | None = None
 ) -> float:
     """The temperature at which the weighted vote is right most often, on candidates of questions that are set aside.
 
@@ -160,7 +155,7 @@ def choose_temperature(
     return float(best[(len(best) - 1) // 2])
 
 
-def default_temperatures(scores: Scores, groups: Sequence[Hashable]) -> Floats:
+def default_temperatures(scores: Scores, groups: Groups) -> Floats:
     """The temperatures that are tried, ``[80]``, in the unit of the scores."""
     read = finite(scores)
     gaps = [read[rows] - np.nanmean(read[rows]) for rows in rows_by_group(groups) if np.isfinite(read[rows]).any()]

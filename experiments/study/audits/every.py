@@ -53,7 +53,7 @@ def audit_sections(lens: Lens, rows: Mapping[str, Sequence[Row]]) -> list[Sectio
     made = (
         asked(lens, rows["ways"], rows["checks"]),
         with_references(lens, rows["referenced"]),
-        steadiness(lens, **{name: rows[name] for name in ("samples", "pairs", "sampled", "perturbed")}),
+        steadiness(lens, rows),
         distracted(lens, rows["trials"], rows["flips"], rows["dummies"]),
     )
     return [section for section in made if section is not None]

@@ -1,6 +1,6 @@
 """Whether a judge says the same again: sampled anew, asked in other words, in another order, in another precision."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...compare.figures import Cell, Grid, Section, grid, section, worded
@@ -11,19 +11,13 @@ from ...stats.biases import consistency, preferences
 KEY = "steadiness"
 
 
-def steadiness(
-    lens: Lens,
-    *,
-    samples: Sequence[Row] = (),
-    pairs: Sequence[Row] = (),
-    sampled: Sequence[Row] = (),
-    perturbed: Sequence[Row] = (),
-) -> Section | None:
+def steadiness(lens: Lens, rows: Mapping[str, Sequence[Row]]) -> Section | None:
     """Consistency over samples, Sage's two measures, position and length bias, perturbations.
 
-    Rows are of the same questions asked again: in ``samples`` of text, as ``pairs`` in both orders and such pairs
+    ``rows`` are of the same questions asked again: in ``samples`` of text, as ``pairs`` in both orders and such pairs
     ``sampled``, ``perturbed`` by other batches and another precision.
     """
+    samples, pairs, sampled, perturbed = (rows.get(name, ()) for name in ("samples", "pairs", "sampled", "perturbed"))
     grids = [_samples(lens, samples)] if samples else []
     grids += [_sage(lens, pairs), _orders(lens, pairs, sampled)] if pairs else []
     grids += [_perturbed(lens, perturbed)] if perturbed else []

@@ -46,7 +46,7 @@ def test_a_judge_that_always_takes_the_first_is_unsteady(made_up: Callable[..., 
         for x, y in ("ab", "ac", "bc")
         for order, first in (("given", 1), ("swapped", 0))
     ]
-    found = steadiness(seen, pairs=rows)
+    found = steadiness(seen, {"pairs": rows})
     assert found is not None
     values = {f.metric: f.value for f in found.figures}
     assert values["IPI"] == 1.0
