@@ -8,9 +8,8 @@ and ``penalised.py`` (on ``regression.py`` and ``row_judge.py``), ``counted.py``
 ``embedding.py``, ``steps.py`` for single steps; many states are read by ``pooled.py`` (on ``pooled_fit.py`` and
 ``encoder.py``), ``own_verdict.py`` and ``trajectory.py``, all answers to a question by ``sets.py``. ``promise.py``
 finds thresholds with a promise, by the tests of ``risk.py``, and ``promising.py`` ties them to a judge.
-``registry.py`` knows the classes, those of other packages too; ``storage.py`` saves and loads them. What probes of
-weak labels (counts, orders, aspects, centred, without length) are worth is measured by ``bench/weak``: see
-``results/weak.md``.
+``storage.py`` knows the classes, those of other packages too, saves and loads them. What probes of weak labels (counts,
+orders, aspects, centred, without length) are worth is measured by ``bench/weak``: see ``results/weak.md``.
 ``fitted.toml`` has what fits set. ``readers.py`` reads spans of attention and other readouts of ranges.
 """
 
@@ -31,11 +30,10 @@ from .pooled import PooledProbe
 from .promise import Promise, calibrate
 from .ranked import RankedProbe
 from .readers import LLMCheck, ReadoutProbe, ReDeEP
-from .registry import register_judge, registered_judges
 from .row_judge import RowSelector
 from .sets import EigenScore, SemanticEntropyProbe
 from .steps import StepOpponent
-from .storage import load, save
+from .storage import load, register_judge, registered_judges, save
 from .text import TextJudge
 from .text_only import PromptSimilarity, TextClassifier
 from .trajectory import Trajectory

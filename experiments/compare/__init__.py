@@ -2,7 +2,7 @@
 
 ``compare.py`` is the call from Python, ``settings.py`` what it can be told. ``run.py`` runs the rest: ``items.py`` has
 the items of a data set and splits them; ``evaluation.py`` and ``judging.py`` read them once, fit each judge on one part
-and ask it about the others, by prompts with a cue or without one (``turns.py``, ``text_side.py``), and take rows of
+and ask it about the others, by prompts with a cue or without one (``turns.py``), and take rows of
 other judges. ``steps.py`` keeps all of it on disk, as long as it counts, ``results.py`` what is not a verdict.
 ``trace_blind.py`` scores answers by the others to their question. ``lens.py`` sees the rows and takes differences
 between judges, with the metrics of ``metrics.py``; ``sections`` make figures of them (``figures.py``, ``findings.py``),

@@ -24,8 +24,8 @@ from .results import Byproducts, Outcome
 from .sections.first_error import with_borders
 from .settings import Settings
 from .steps import ReadPart
-from .text_side import with_best_text, with_costs
 from .trace_blind import RANDOM, agreement_rows, of_the_question
+from .turns import with_best_text, with_costs
 
 
 @dataclass(kw_only=True)

@@ -26,8 +26,7 @@ from ..reading.ways import Turn
 from .by_block import choice_curves, rating_curves, trace_curves
 from .results import Curve, HeadMap, Outcome, moved_back
 from .settings import Settings
-from .text_side import both_responses, permuted_sample
-from .turns import choose_turns, opened_items
+from .turns import both_responses, choose_turns, opened_items, permuted_sample
 
 _NOT_PERMUTED = "its options were not permuted: a sample of the questions is"
 #: Labels of a pair by those of the pair swapped.

@@ -5,6 +5,6 @@ features in memory or a store, or while the model runs. ``saved.py`` keeps a jud
 and pushes it. ``judge.py`` puts a judge and its model together (``shared_models.py`` shares the model);
 ``pair_judge.py`` is what can be asked of it, about the strings that ``pairs.py`` reads and ranks, and ``interfaces.py``
 how other libraries ask (a CrossEncoder, a reward). ``engine.py`` judges states of another engine,
-``openai_judge.py`` asks a text judge behind a server (``chat_server.py``), ``sample_and_judge.py`` samples answers and
+``openai_judge.py`` asks a text judge behind a server, ``sample_and_judge.py`` samples answers and
 picks the best.
 """

@@ -1,6 +1,15 @@
-"""A text judge behind an OpenAI-compatible server: our words, one request an item and order (extra ``openai``)."""
+"""A text judge behind an OpenAI-compatible server: our words, one request an item and order (extra ``openai``).
 
+Requests are bounded in number, time and bytes. Every reply is kept at once, sealed, in a file that is named by all that
+it depends on, so what is typed again asks for the rest only. Whatever the server does, a request is sent at most
+:data:`TRIES` times and read within limits.
+"""
+
+import hashlib
 import json
+import os
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -13,14 +22,148 @@ import numpy as np
 from ...extraction.features import Features
 from ...extraction.provenance import Provenance
 from ...models.conversation import Conversation, Message
-from ...models.errors import InnerjudgeError, shown
+from ...models.errors import InnerjudgeError, one_line, shown
 from ...models.extra import require
+from ...models.foreign import dump_sealed, parse_json, parse_sealed, read_file, replacing
 from ...models.items import Item
 from ...probes.judge import Verdict
 from ..reading.passes import Passes
 from ..reading.ways import OPEN_TOKENS, Question, Said, Way, questions_of, values_of
-from .chat_server import PATIENCE, ChatServer
 from .opponent import as_given
+
+#: Most times that one request is sent, seconds that a reply may take, and bytes of it.
+TRIES, PATIENCE, LIMIT = 5, 30.0, 1 << 20
+#: Seconds before a request is sent again, doubled each time.
+PAUSE = 0.5
+#: Requests in a row without an answer after which nobody is asked any more.
+MOST_SILENT = 16
+KEY = "OPENAI_API_KEY"
+#: Statuses that may pass; others of 400 to 499 will not, of which some are of the request alone.
+_PASSING, _OWN = (408, 409, 425, 429), (400, 413, 422)
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError)
+
+
+@dataclass
+class ChatServer:
+    """The server at ``url``, with the key of the environment, which stands in no file and no message.
+
+    ``sent`` counts requests; ``stop`` ends those that wait.
+    """
+
+    url: str
+    patience: float = PATIENCE
+    sent: int = field(default=0, init=False)
+    stop: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+    _silent: int = field(default=0, init=False, repr=False)
+    _odd: set[str] = field(default_factory=set, init=False, repr=False)  # parameters that this server refuses
+
+    def __post_init__(self) -> None:
+        self._openai, self._http = (require(name, "openai") for name in ("openai", "httpx2"))
+        self._lock = threading.Lock()
+        self._client = self._openai.OpenAI(
+            base_url=self.url,
+            api_key=os.environ.get(KEY) or "none",
+            max_retries=0,
+            http_client=self._http.Client(timeout=self.patience, event_hooks={"response": [self._refused]}),
+        )
+
+    def kept(self, body: dict[str, Any], folder: Path) -> dict[str, Any]:
+        """The ``text``, ``tokens`` and ``logprobs`` (of the first token) of a reply, or ``why`` there is none.
+
+        ``InnerjudgeError`` if the server refuses the key, the model or the address, or answers nobody.
+        """
+        path = folder / f"{hashlib.sha256(json.dumps([self.url, body], sort_keys=True).encode()).hexdigest()[:32]}.json"
+        try:
+            return parse_sealed(read_file(path, 2 * LIMIT))
+        except (InnerjudgeError, ValueError):  # it is not there, or damaged: asked again
+            reply = self._reply(body)
+        if "why" not in reply:
+            with replacing(path) as half:
+                half.write_bytes(dump_sealed(reply))
+        return reply
+
+    def _reply(self, body: dict[str, Any]) -> dict[str, Any]:
+        why, tried, logprobs = "", 0, "logprobs" not in self._odd
+        while tried < TRIES and not self.stop.is_set():
+            tried, wait = tried + 1, PAUSE * 2**tried
+            with self._lock:
+                self.sent += 1
+            asked = {name: value for name, value in body.items() if name not in self._odd}
+            asked |= {"max_completion_tokens": body["max_tokens"]} if "max_tokens" in self._odd else {}
+            asked |= {"logprobs": True, "top_logprobs": 20} if logprobs else {}
+            try:
+                with self._client.chat.completions.with_streaming_response.create(**asked) as response:
+                    reply = _read(_bounded(response, self.patience))
+                self._odd |= set() if logprobs else {"logprobs"}
+                self._silent = 0
+                return reply
+            except (self._openai.APIError, self._http.HTTPError, _RefusalError, *_DAMAGE) as error:
+                refusal, why = error if isinstance(error, _RefusalError) else None, _hidden(one_line(error))
+            if refusal is None or refusal.status >= 500 or refusal.status in _PASSING:
+                wait = max(wait, refusal.wait) if refusal is not None else wait
+            elif refusal.status not in _OWN:
+                self.stop.set()
+                raise InnerjudgeError.of("judges.refused", self.url, shown(body["model"]), shown(why, 200), KEY)
+            elif odd := {name for name in body if name in why and name not in {*self._odd, "model", "messages"}}:
+                self._odd |= odd  # such as max_tokens, which has another name in newer servers
+                continue
+            elif logprobs:
+                logprobs = False  # it may have none, or refuse this text
+                continue
+            else:
+                break
+            if tried < TRIES:
+                self.stop.wait(min(wait, self.patience))
+        why = f"the server gave no answer ({tried} times asked, last {shown(why, 200)})"
+        self._silent += 1
+        if self._silent >= MOST_SILENT:
+            self.stop.set()
+            raise InnerjudgeError.of("judges.silent", self.url, why, MOST_SILENT)
+        return {"why": why}
+
+    def _refused(self, response: Any) -> None:
+        """Raise what a reply of another status says, before the client reads all of it."""
+        if response.status_code >= 400:
+            after = response.headers.get("retry-after", "")
+            said = _bounded(response, self.patience).decode(errors="replace")
+            raise _RefusalError(response.status_code, float(after) if after.isdecimal() else 0.0, said)
+
+
+def _bounded(response: Any, patience: float) -> bytes:
+    """The body of a reply, of at most :data:`LIMIT` bytes that come within the time."""
+    until, raw = time.monotonic() + patience, bytearray()
+    for chunk in response.iter_bytes():
+        raw += chunk
+        if len(raw) > LIMIT or time.monotonic() > until:
+            raise ValueError(f"a reply of over {LIMIT} bytes or {patience:g} s")
+    return bytes(raw)
+
+
+class _RefusalError(Exception):
+    """A reply with a status of 400 or more, and how many seconds the server asks to wait."""
+
+    def __init__(self, status: int, wait: float, said: str) -> None:
+        super().__init__(f"status {status}: {said}")
+        self.status, self.wait = status, wait
+
+
+def _hidden(text: str) -> str:
+    """A text of a server without the key, which it was told."""
+    key = os.environ.get(KEY)
+    return text.replace(key, "***") if key else text
+
+
+def _read(raw: bytes) -> dict[str, Any]:
+    reply = parse_json(raw)
+    choice = reply["choices"][0]
+    text = choice["message"]["content"] or ""
+    if not isinstance(text, str):
+        raise TypeError(f"a text that is a {type(text).__name__}")
+    usage = reply.get("usage") or {}
+    first = ((choice.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs") or []
+    found = {str(one["token"]): float(one["logprob"]) for one in first}
+    cut = choice.get("finish_reason") == "length"
+    return {"text": _hidden(text), "tokens": int(usage.get("total_tokens") or 0), "logprobs": found, "cut": cut}
 
 
 @dataclass(kw_only=True)

@@ -32,8 +32,7 @@ from ..judges.fitting import PART, Rows, fit_from_store
 from ..judges.panel import Seat, panel
 from ..judges.saved import JudgeRecord
 from ..reading.judge_prompt import JudgePrompt
-from ..stats.agreement.aggregate import aggregate
-from ..stats.agreement.wordings import FitHow, wording_labels
+from ..stats.agreement.aggregate import FitHow, aggregate, wording_labels
 from .job import PERMUTED, inside, read_items_of, read_job
 
 

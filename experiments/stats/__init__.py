@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 from ...models.extra import lazy_names
 
 if TYPE_CHECKING:
-    from .agreement.aggregate import aggregate as aggregate
+    from .agreement.aggregate import aggregate as aggregate, wording_labels as wording_labels
     from .agreement.checked import check_labels as check_labels
     from .agreement.log_ratios import log_ratio_preferences as log_ratio_preferences
-    from .agreement.wordings import wording_labels as wording_labels
     from .biases.confounds import length_matched_pairs as length_matched_pairs
     from .intervals import cluster_interval as cluster_interval, paired_difference as paired_difference
     from .metrics.accuracy import (

@@ -91,7 +91,7 @@ def test_what_is_named_is_there(page: Path) -> None:
         ("`python -m innerjudge.experiments.bench.nonsense`", ["experiments.bench.nonsense"]),
         ("in `experiments.streaming`, or `probes.clue.CLUE`", ["experiments.streaming"]),
         ("see experiments/stats/nonsense.py and `tests/test_house.py`", ["experiments/stats/nonsense.py"]),
-        ("the file `nonsense.py` beside `registry.py`", ["nonsense.py"]),
+        ("the file `nonsense.py` beside `storage.py`", ["nonsense.py"]),
     ],
 )
 def test_a_name_of_nothing_would_be_seen(text: str, found: list[str]) -> None:

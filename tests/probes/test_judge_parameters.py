@@ -21,7 +21,7 @@ from innerjudge.probes import (
     load,
     save,
 )
-from innerjudge.probes.registry import registered_judges
+from innerjudge.probes.storage import registered_judges
 from sklearn.base import clone
 
 from .test_every_judge import ANSWERS, CASES, CORRECT, JUDGES, RATINGS, fitted, fresh

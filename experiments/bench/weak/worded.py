@@ -6,7 +6,7 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 
-from ...stats.agreement.wordings import WordingHow, wording_labels
+from ...stats.agreement.aggregate import WordingHow, wording_labels
 from .labelled import QUICK_CENTRED, area_of
 from .raters import weighted
 from .worlds import Answers, Bools, Floats

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import Patch
 
 from ...drawing import scores as spread
-from ...drawing.heads import head_map
+from ...drawing.inside import head_map
 from ...drawing.lines import BANDS, accuracy_against_n, curves
 from ...drawing.style import LINES, STYLE, UNKNOWN, number, short
 from ..figures import Grid, Plot, family_rank

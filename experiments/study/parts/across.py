@@ -17,7 +17,7 @@ from ...compare.judging import by_difference
 from ...compare.lens import Lens
 from ...compare.metrics import metrics
 from ...compare.report.draw import matrix
-from ...compare.text_side import both_responses
+from ...compare.turns import both_responses
 from ...data.variants import Responses
 from ...data.verdict_files import score_of
 from ...data.verdict_table import Row, Table

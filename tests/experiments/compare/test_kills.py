@@ -21,7 +21,7 @@ TIMED = "timings.json"
 #: notes in ``log`` every pass of the model: what was read. It says the process, and then how it ended.
 SCRIPT = """
 import os, sys, zlib
-from innerjudge.experiments.compare import judging, text_side
+from innerjudge.experiments.compare import judging, turns
 from innerjudge.experiments.compare import compare, report, run
 from innerjudge.experiments.compare.report import console
 from innerjudge.experiments.cli.main import main
@@ -34,7 +34,7 @@ def counted(read):
         return found
     return noted
 for module, name in (
-    (judging, "read"), (judging, "pair_features"), (judging, "rating_features"), (text_side, "ask")
+    (judging, "read"), (judging, "pair_features"), (judging, "rating_features"), (turns, "ask")
 ):
     setattr(module, name, counted(getattr(module, name)))
 typed = sys.argv[1:]

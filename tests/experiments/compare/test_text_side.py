@@ -11,7 +11,7 @@ from innerjudge import Features, Pair
 from innerjudge.experiments.compare.compare import compare
 from innerjudge.experiments.compare.judging import ItemFeatures
 from innerjudge.experiments.compare.settings import Settings
-from innerjudge.experiments.compare.text_side import both_responses, permuted_sample
+from innerjudge.experiments.compare.turns import both_responses, permuted_sample
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.models.loading import LanguageModel
 

@@ -16,9 +16,8 @@ import pytest
 from hypothesis import given, strategies as st
 from innerjudge import Choice, InnerjudgeError, Pair, Passes, Rating, Trace
 from innerjudge.experiments.data.verdict_files import read_table
-from innerjudge.experiments.judges import chat_server
-from innerjudge.experiments.judges.chat_server import TRIES
-from innerjudge.experiments.judges.openai_judge import OpenAIJudge
+from innerjudge.experiments.judges import openai_judge
+from innerjudge.experiments.judges.openai_judge import TRIES, OpenAIJudge
 from innerjudge.experiments.runs.score_job import ask_job
 
 pytest.importorskip("openai")
@@ -76,7 +75,7 @@ def server(serve: Serve) -> Iterator[tuple[str, Counter[str]]]:
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting between two requests, and a key."""
-    monkeypatch.setattr(chat_server, "PAUSE", 0.0)
+    monkeypatch.setattr(openai_judge, "PAUSE", 0.0)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
@@ -223,8 +222,8 @@ def test_no_reply_does_more_than_not_be_understood(at: int, bits: int, value: An
     whole[at % len(whole)] ^= bits
     for raw in (bytes(whole), json.dumps(json.loads(reply("yes")) | {place: value}).encode()):
         try:
-            found = chat_server._read(raw)
-        except (*chat_server._DAMAGE, InnerjudgeError):
+            found = openai_judge._read(raw)
+        except (*openai_judge._DAMAGE, InnerjudgeError):
             continue
         assert isinstance(found["text"], str)
         assert isinstance(found["tokens"], int)
@@ -380,7 +379,7 @@ def test_the_key_is_in_no_file(tmp_path: Path) -> None:
 
 
 def test_nobody_there_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat_server, "MOST_SILENT", 3)
+    monkeypatch.setattr(openai_judge, "MOST_SILENT", 3)
     judge = OpenAIJudge.of("openai:http://127.0.0.1:9/v1#m", at_once=1)
     with pytest.raises(InnerjudgeError, match="3 times in a row, expected answers"):
         judge.verdicts("trace", TRACES, Passes())
