@@ -17,7 +17,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from .reports import Reports
+from .attention_calls import Reports
 
 #: Input and output of one call of a rotary function, in the layout of the model.
 Rotation = tuple[Tensor, Tensor]

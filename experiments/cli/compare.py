@@ -43,8 +43,8 @@ def compare(
     """Run every judge that fits the data, and write verdicts, results and a report."""
     columns = o.mapped(map_, *data)
     from ..compare.compare import compare_data
-    from ..compare.report.console import print_report
     from ..compare.report.folder import KEPT, check_folder
+    from ..compare.report.page import print_report
     from ..compare.run import check_data
     from ..compare.settings import TOP_MAJ, Seeds, Settings, Source
     from ..data.datasets import load_data

@@ -28,8 +28,8 @@ def study(file: Path, out: Path | None = None, memory: float | None = None, log_
         check_spec(one.source, one.columns)
     import yaml
 
-    from ..compare.report.console import print_report
     from ..compare.report.folder import KEPT, SPECS, check_folder, claim, write
+    from ..compare.report.page import print_report
     from ..compare.run import check_data
     from ..study.run import StudyRun, sources_of
 

@@ -146,7 +146,7 @@ def held_out_quality(
 
 
 #: Share of the questions of a side that are also asked with their options permuted, and how many are in any case.
-PERMUTED, LEAST = 1 / 3, 12
+PERMUTED, FEWEST = 1 / 3, 12
 
 
 def permuted_sample(sides: Sequence[Index], seed: int) -> Index:
@@ -155,7 +155,7 @@ def permuted_sample(sides: Sequence[Index], seed: int) -> Index:
     Each side has its own draw, as judges choose heads on those to fit on and figures rest on those that are reported.
     """
     rng = np.random.default_rng(seed)
-    drawn = [rng.permutation(rows)[: max(LEAST, round(PERMUTED * len(rows)))] for rows in sides]
+    drawn = [rng.permutation(rows)[: max(FEWEST, round(PERMUTED * len(rows)))] for rows in sides]
     return np.sort(np.concatenate(drawn)).astype(np.intp)
 
 

@@ -208,12 +208,12 @@ def _check_draw(limit: int | None, seed: int) -> None:
 
 
 def _builtin(task: str, limit: int | None, seed: int) -> Dataset:
-    from ...models.reference import choose, rate, solve, steps
+    from ...models.reference import choose, rate, solve
 
     count, seed, name = limit or BUILTIN_SIZE[task], HELD_OUT_SEED + seed, f"builtin:{task}"
     if task == "solve":
         return Dataset(name=name, kind="trace", items=(), problems=tuple(solve.problems(count, seed=seed)))
-    made: dict[str, Any] = {"rate": rate.ratings, "choose": choose.choices, "steps": steps.traces}
+    made: dict[str, Any] = {"rate": rate.ratings, "choose": choose.choices, "steps": rate.traces}
     items = made[task](count, seed=seed)
     return Dataset(name=name, kind=kind_of(items[0]), items=tuple(items))
 

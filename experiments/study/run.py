@@ -18,9 +18,8 @@ from .audits.ways import Auditing
 from .parts.across import selection, transfer, transfer_rows
 from .parts.agreement import agreement
 from .parts.bias import bias
-from .parts.calibration import calibration
+from .parts.calibration import calibration, labels
 from .parts.juries import panels
-from .parts.label_errors import labels
 from .parts.prompts import in_each_prompt, prompts
 from .spec import Study
 

@@ -1,9 +1,11 @@
-"""The *rate* job: worked solutions, right or with planted mistakes, scored by a panel of simulated noisy raters."""
+"""The *rate* job: worked solutions, right or with planted mistakes, scored by noisy raters or step by step."""
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from random import Random
+from typing import Any
 
-from ..items import Rating
+from ..items import Rating, Trace
 from .solve import ENDS, Problem, Step, apply, problems, work, write
 
 #: Standard deviation of one rater around the noiseless quality, and of a rater's own severity.
@@ -62,4 +64,30 @@ def ratings(n: int, *, seed: int, per_question: int = 4, raters: int = 3) -> lis
             text, scores = solution(steps, rng), panel(truth, rng, raters)
             extra = {"quality": truth, "question_id": name}
             made.append(Rating(item_id=f"{name}-{k}", prompt=problem.prompt, response=text, scores=scores, extra=extra))
+    return made[:n]
+
+
+def traces(n: int, *, seed: int, per_question: int = 4) -> list[Trace]:
+    """Write ``n`` traces, ``per_question`` to each problem, in steps; a mistake in any of them is carried on.
+
+    Example:
+        >>> one = next(trace for trace in traces(24, seed=1_000_000) if trace.first_error == 1)
+        >>> one.step_labels[:2], one.correct, len(one.step_texts) == len(one.steps)
+        ((True, False), False, True)
+    """
+    rng = Random(seed)
+    made: list[Trace] = []
+    for problem in problems(-(-n // per_question), seed=seed):
+        for k in range(per_question):
+            steps, place = None, -1
+            while steps is None or len(steps) <= place:
+                place = rng.randrange(5) if rng.random() < 0.7 else -1
+                steps = work(problem, rng, lambda number, *_, place=place: number == place)
+            texts, answer = [write(step, rng) for step in steps], str(steps[-1].result)
+            ends = list(accumulate(map(len, texts), initial=len("<think>")))
+            known: dict[str, Any] = {"answer": answer, "correct": answer == problem.answer, "first_error": place}
+            name = problem.question_id.replace("solve", "steps")
+            response = f"<think>{''.join(texts)}</think>{answer}"
+            own: dict[str, Any] = {"prompt": problem.prompt, "response": response, "steps": tuple(pairwise(ends))}
+            made.append(Trace(question_id=name, candidate_id=str(k), **own, **known))
     return made[:n]

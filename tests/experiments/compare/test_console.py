@@ -8,8 +8,7 @@ from pathlib import Path
 
 from innerjudge.experiments.compare.figures import Figure
 from innerjudge.experiments.compare.findings import Report
-from innerjudge.experiments.compare.report.console import print_report
-from innerjudge.experiments.compare.report.page import interval, value
+from innerjudge.experiments.compare.report.page import interval, print_report, value
 from innerjudge.experiments.drawing.style import NOTHING, duration, number
 from rich.console import Console
 

@@ -17,9 +17,8 @@ from innerjudge.experiments.compare.sections.confounds import confounds
 from innerjudge.experiments.compare.sections.headline import headline
 from innerjudge.experiments.study.parts.agreement import agreement
 from innerjudge.experiments.study.parts.bias import bias
-from innerjudge.experiments.study.parts.calibration import calibration
+from innerjudge.experiments.study.parts.calibration import calibration, labels
 from innerjudge.experiments.study.parts.juries import panels
-from innerjudge.experiments.study.parts.label_errors import labels
 
 
 def sections(seen: Lens) -> list[Section]:
