@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..extraction.features import Features
 from ..models.errors import InnerjudgeError
 
 if TYPE_CHECKING:
-    from ..extraction.features import Features
     from .judge import BaseJudge
 
 #: Lengths by name, such as ``{"width": 128, "blocks": 4}``.
@@ -160,7 +160,7 @@ def check_fitted(judge: "BaseJudge", sizes: Mapping[str, int] | None = None) -> 
             raise _refusal(judge, f"{name}: {fault}")
 
 
-def sizes_of(features: "Features", names: Iterable[str]) -> Sizes:
+def sizes_of(features: Features, names: Iterable[str]) -> Sizes:
     """The lengths that features tell about their model, from the readouts ``names``."""
     found: Sizes = {"numbers": sum(math.prod(features[name].shape[1:]) for name in names if name in features.arrays)}
     whole = features.provenance.last_block is None

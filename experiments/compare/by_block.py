@@ -10,7 +10,7 @@ from ...extraction.activation_cache import ablated
 from ...extraction.features import Features
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
-from ...models.items import Choice, Item, Rating, Trace
+from ...models.items import Choice, Item
 from ...models.loading import LanguageModel
 from ...probes import CLUE, BaseJudge, EScore, LetterLogits
 from ...probes.choices import head_accuracies, head_credits
@@ -27,7 +27,7 @@ from .results import Curve, HeadMap
 
 
 def trace_curves(
-    features: Features, items: Sequence[Trace], fit: Index, test: Index, *, start: str, end: str
+    features: Features, items: Sequence[Item], fit: Index, test: Index, *, start: str, end: str
 ) -> tuple[Curve, ...]:
     """Within-question AUROC of a nearest centroid on one block alone (CLUE's margin restricted to that block)."""
     first, last = f"hidden/{start}", f"hidden/{end}"
@@ -45,7 +45,7 @@ def trace_curves(
 
 
 def rating_curves(
-    features: Features, items: Sequence[Rating], test: Index, *, scale: tuple[int, int]
+    features: Features, items: Sequence[Item], test: Index, *, scale: tuple[int, int]
 ) -> tuple[Curve, ...]:
     """Spearman of the expected score under one block's verdict logits, raw and through the final norm."""
     part, human, groups = labelled(features, items, test, "logits/score")
@@ -60,7 +60,7 @@ def rating_curves(
 
 
 def choice_curves(
-    features: Features, items: Sequence[Choice], fit: Index, test: Index
+    features: Features, items: Sequence[Item], fit: Index, test: Index
 ) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
     """Accuracy of each block's best head (chosen on the fit split) and of its letter logits; the maps of all heads."""
     curves, maps = [], []

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...extraction.features import Features
 from ...extraction.ragged import Ragged
-from ...models.items import Choice, Item, Pair, Rating, Trace
+from ...models.items import Choice, Item, Pair
 from ...models.loading import LanguageModel
 from ...probes import BaseJudge, Verdict
 from ..data.labels import fields_of, label_to_fit
@@ -191,12 +191,10 @@ def curves_of(run: Judging) -> tuple[tuple[Curve, ...], tuple[HeadMap, ...]]:
         return (), ()
     if run.kind == "trace":
         start, end = positions(run.settings.between)
-        traces = cast(Sequence[Trace], run.items)
-        return trace_curves(features, traces, run.fit, run.test, start=start, end=end), ()
+        return trace_curves(features, run.items, run.fit, run.test, start=start, end=end), ()
     if run.kind == "rating":
-        ratings = cast(Sequence[Rating], run.items)
-        return rating_curves(features, ratings, run.test, scale=run.settings.scale), ()
-    curves, maps = choice_curves(features, cast(Sequence[Choice], run.items), run.fit, run.test)
+        return rating_curves(features, run.items, run.test, scale=run.settings.scale), ()
+    curves, maps = choice_curves(features, run.items, run.fit, run.test)
     chosen = {"QK-score": "qk-score", "Attention-score": "attention-score"}
     # The maps are of the prompts with the cue; heads that were chosen in an open turn are not on them.
     heads = {name: s.judge.chosen_heads for name, s in run.seats.items() if run.turns.get(name) != "open"}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
@@ -16,7 +17,6 @@ from ..stats.intervals import cluster_interval
 from ..stats.metrics.accuracy import accuracy
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 
@@ -75,7 +75,7 @@ def cost_curve(
     border: float | None = None,
     costs: tuple[float, float] = (1.0, 1.0),
     points: int = 11,
-) -> "pd.DataFrame":
+) -> pd.DataFrame:
     """Accuracy against cost, from nothing asked of the second judge to everything; the last row is the promise's.
 
     ``first`` and ``second`` are verdicts of the cheap and of the expensive judge on items that neither the fit nor the
@@ -87,8 +87,6 @@ def cost_curve(
     Columns: ``point`` (``"share"`` or ``"promise"``), ``share`` of the items that the second judge sees, ``cost`` an
     item, ``accuracy``, and its interval over questions, ``low`` and ``high``.
     """
-    import pandas as pd
-
     if not len(first) == len(second) == len(truth) == len(groups) > 0:
         raise InnerjudgeError("given columns of different lengths or empty ones, expected one verdict of each an item")
     sure = np.full(len(first), -np.inf)
@@ -108,7 +106,7 @@ def cost_curve(
     return pd.DataFrame(rows)
 
 
-def draw_cost(ax: "Axes", table: "pd.DataFrame", *, unit: str = "passes an item") -> None:
+def draw_cost(ax: "Axes", table: pd.DataFrame, *, unit: str = "passes an item") -> None:
     """The curve of :func:`cost_curve`, with the point that the promise chose."""
     line, chosen = table[table["point"] == "share"], table[table["point"] == "promise"]
     columns = ("cost", "accuracy", "low", "high")

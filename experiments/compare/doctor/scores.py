@@ -3,18 +3,16 @@
 from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ....models.errors import InnerjudgeError, shown
 from ...data.kinds import flag_of
 from ...data.records import Record
 from ...data.tables import records_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Fields that are read where they are there, beside ``question``, ``score`` and ``label``.
 OPTIONAL = ("candidate", "text", "prompt", "answer", "source", "split")
@@ -64,7 +62,7 @@ def _words(text: str) -> str:
     return " ".join("".join(c if c.isalnum() else " " for c in text.casefold()).split())
 
 
-def read_scores(source: "str | Path | pd.DataFrame") -> Scores:
+def read_scores(source: str | Path | pd.DataFrame) -> Scores:
     """A table of scores from a JSONL file, a Parquet file (``.parquet``), or a pandas frame.
 
     It has the columns ``question``, ``score`` (a number, higher is better, or null) and ``label`` (whether a candidate
