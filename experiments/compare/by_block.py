@@ -22,7 +22,7 @@ from ..reading.read import choice_features
 from ..stats.intervals import cluster_interval
 from ..stats.metrics.accuracy import accuracy, within_question_auroc
 from ..stats.metrics.correlation import spearman
-from ..stats.statistic import SHARE, Statistic, ratio
+from ..stats.statistic import SHARE, Statistic, mean
 from .results import Curve, HeadMap
 
 
@@ -72,8 +72,7 @@ def choice_curves(
         options = shown_on["labels"].astype(np.intp)
         best = head_accuracies(chosen_on[name], chosen_on["labels"].astype(np.intp), np.array(right)).argmax(1)
         credit = head_credits(shown_on[name], options, np.array(truth))  # a head that sees no difference guesses
-        each = np.ones(len(truth))
-        points = [(ratio(credit[:, block, head], each, limits=SHARE), groups) for block, head in enumerate(best)]
+        points = [(mean(credit[:, block, head], reason="", limits=SHARE), groups) for block, head in enumerate(best)]
         curves.append(_curve(f"{label}, best head of the block", points, first=1))
         values = tuple(tuple(row) for row in credit.mean(axis=0).tolist())
         maps.append(HeadMap(label=label, metric="accuracy on the questions not fitted on", values=values, chosen=()))

@@ -7,7 +7,7 @@ from scipy.special import comb
 from ...models.errors import InnerjudgeError
 from ..data.splits import Index, rows_by_group
 from ..stats.evidence import Evidence, degrees_of_freedom
-from ..stats.statistic import SHARE, Floats, Groups, Labels, Limits, Statistic, finite, ratio, require_same_length
+from ..stats.statistic import SHARE, Floats, Groups, Labels, Limits, Statistic, finite, mean, require_same_length
 from .rules import READ_SCORES, WEIGHTED, Rule
 from .votes import Answers, Scores
 
@@ -24,17 +24,16 @@ def selection_accuracy(answers: Answers, scores: Scores, correct: Labels, groups
     A question without a known candidate, or, for rules that read scores, without a scored one, is not counted.
     """
     require_same_length(answers=answers, scores=scores, correct=correct, groups=groups)
-    won, counted = np.zeros(len(groups)), np.zeros(len(groups))
+    won = np.full(len(groups), np.nan)
     for rows in rows_by_group(groups):
         known = [i for i in rows.tolist() if correct[i] is not None]
         read = finite([scores[i] for i in known])
         if known and not (rule.name in READ_SCORES and np.isnan(read).all()):
-            counted[rows[0]] = 1.0
             right = np.array([bool(correct[i]) for i in known])
             won[rows[0]] = _expected(rule, [answers[i] for i in known], read, right)
     any_known = any(c is not None for c in correct)
     reason = "no candidate is scored" if any_known else "no candidate is known to be right or wrong"
-    return ratio(won, counted, reason=reason, limits=SHARE)
+    return mean(won, reason=reason, limits=SHARE)
 
 
 def _expected(rule: Rule, answers: Answers, scores: Floats, correct: npt.NDArray[np.bool_]) -> float:

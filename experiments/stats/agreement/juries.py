@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import logit
 
 from ....models.errors import InnerjudgeError
-from ..statistic import SIGNED, Said, Statistic, Values, combine, finite, ratio, require_same_length
+from ..statistic import SIGNED, Said, Statistic, Values, combine, finite, mean, require_same_length
 from .reliability import Level, krippendorff_alpha
 
 
@@ -104,17 +104,16 @@ def addition(people: Sequence[Said], judge: Said, *, m: int) -> Statistic:
     require_same_length(**{f"person {k}": c for k, c in enumerate(people, start=1)}, judge=judge)
     if not 1 <= m <= len(people) <= MOST_RATERS:
         raise InnerjudgeError.of("stats.people", m, len(people), MOST_RATERS)
-    gain, counted = np.zeros(len(judge)), np.zeros(len(judge))
+    gain = np.full(len(judge), np.nan)
     for k, own in enumerate(judge):
         given = [column[k] for column in people if column[k] is not None]
         best = _winners(given)
         if own is None or len(given) < m or len(best) != 1:
             continue
         chosen = [list(some) for some in combinations(given, m)]
-        counted[k] = 1.0
         gain[k] = np.mean([_share([*some, own], best[0]) - _share(some, best[0]) for some in chosen])
     reason = "no item has a panel with one vote, enough people and a grade of the judge"
-    return ratio(gain, counted, reason=reason, limits=SIGNED)
+    return mean(gain, reason=reason, limits=SIGNED)
 
 
 def _winners(grades: Sequence[Hashable]) -> list[Hashable]:

@@ -18,6 +18,9 @@ from ..statistic import SHARE, Floats, Groups, Labels, Rights, Said, Statistic, 
 
 #: Which pairs of some rows and some others count, ``[rows, others]``.
 Alike = Callable[[Index, Index], npt.NDArray[np.bool_]]
+#: A figure, and what weights of its rows give.
+Made = tuple[float, Callable[[Floats], Floats]]
+_NEITHER = "no question has right and wrong scored candidates"
 
 
 def one_class(positive: npt.NDArray[np.bool_]) -> str:
@@ -27,11 +30,7 @@ def one_class(positive: npt.NDArray[np.bool_]) -> str:
     return f"all {len(positive)} labels are {'true' if positive[0] else 'false'}"
 
 
-def of_two_classes(
-    labels: Labels,
-    scores: Values,
-    make: Callable[[npt.NDArray[np.bool_], Floats], tuple[float, Callable[[Floats], Floats]]],
-) -> Statistic:
+def of_two_classes(labels: Labels, scores: Values, make: Callable[[npt.NDArray[np.bool_], Floats], Made]) -> Statistic:
     """A metric of the scored rows that have a label; undefined with one class only.
 
     ``make`` gets the class and the score of the rows that count, and gives the value and what weights of these rows
@@ -53,7 +52,7 @@ def of_two_classes(
 def balanced_accuracy(labels: Labels, predicted: Labels) -> Statistic:
     """Mean of the shares of true and of false rows that are called so. Undefined with one class of labels only."""
 
-    def make(positive: npt.NDArray[np.bool_], said: Floats) -> tuple[float, Callable[[Floats], Floats]]:
+    def make(positive: npt.NDArray[np.bool_], said: Floats) -> Made:
         hit = ((said == 1) == positive).astype(np.float64)
 
         def over(weights: Floats) -> Floats:
@@ -86,13 +85,7 @@ def permutation_accuracy(right: Rights, right_permuted: Rights, *, unscored: str
     return _share(both, [True] * len(both), unscored)
 
 
-def pair_accuracy(
-    preferences: Sequence[str | None],
-    forward: Sequence[str | None],
-    backward: Sequence[str | None],
-    *,
-    unscored: str = "skip",
-) -> Statistic:
+def pair_accuracy(preferences: Said, forward: Said, backward: Said, *, unscored: str = "skip") -> Statistic:
     """Share of pairs judged as people did in both orders, verdicts *named as in the item* (``"a"``: ``response_a``).
 
     Human ties are left out; a verdict ``"tie"`` is wrong. ``unscored`` as in :func:`accuracy`.
@@ -122,7 +115,7 @@ def auroc(labels: Labels, scores: Values) -> Statistic:
     return of_two_classes(labels, scores, _auroc)
 
 
-def _auroc(positive: npt.NDArray[np.bool_], score: Floats) -> tuple[float, Callable[[Floats], Floats]]:
+def _auroc(positive: npt.NDArray[np.bool_], score: Floats) -> Made:
     """The value is scikit-learn's; without each of 500 questions (2,000 rows) its function takes 60 times as long."""
     ties = Ties.of(score)
 
@@ -145,10 +138,7 @@ def within_question_auroc(labels: Labels, scores: Values, groups: Groups) -> Sta
         0.625
     """
     won, pairs = pairs_won(labels, scores, groups)
-    counts = pairs > 0
-    per_question = np.where(counts, won / np.where(counts, pairs, 1.0), 0.0)
-    reason = "no question has right and wrong scored candidates"
-    return ratio(per_question, counts.astype(np.float64), reason=reason, limits=SHARE)
+    return statistic.mean(divide(won, pairs), reason=_NEITHER, limits=SHARE)
 
 
 def wqd(labels: Labels, scores: Values, groups: Groups, *, tie: float = 0.5) -> Statistic:
@@ -161,8 +151,7 @@ def wqd(labels: Labels, scores: Values, groups: Groups, *, tie: float = 0.5) -> 
         CISC, within-question discrimination.
     """
     won, pairs = pairs_won(labels, scores, groups, tie=tie)
-    reason = "no question has right and wrong scored candidates"
-    return ratio(won, pairs, n=int(pairs.sum()), reason=reason, limits=SHARE)
+    return ratio(won, pairs, n=int(pairs.sum()), reason=_NEITHER, limits=SHARE)
 
 
 def decomposition(
@@ -221,7 +210,7 @@ def auprc(labels: Labels, scores: Values) -> Statistic:
     return of_two_classes(labels, scores, _auprc)
 
 
-def _auprc(positive: npt.NDArray[np.bool_], score: Floats) -> tuple[float, Callable[[Floats], Floats]]:
+def _auprc(positive: npt.NDArray[np.bool_], score: Floats) -> Made:
     """The value is scikit-learn's; without each of 500 questions (2,000 rows) its function takes 25 times as long."""
     ties = Ties.of(-score)
 
@@ -240,11 +229,10 @@ def within_question_auprc(labels: Labels, scores: Values, groups: Groups) -> Sta
     """
     statistic.require_same_length(labels=labels, scores=scores, groups=groups)
     truth, score = finite(labels), finite(scores)
-    value, counts = np.zeros(len(truth)), np.zeros(len(truth))
+    value = np.full(len(truth), np.nan)
     for rows in rows_by_group(groups):
         known = rows[~np.isnan(score[rows]) & ~np.isnan(truth[rows])]
         positive = truth[known] == 1
         if positive.any() and not positive.all():
             value[rows[0]] = average_precision_score(positive, score[known])
-            counts[rows[0]] = 1.0
-    return ratio(value, counts, reason="no question has right and wrong scored candidates", limits=SHARE)
+    return statistic.mean(value, reason=_NEITHER, limits=SHARE)

@@ -234,7 +234,7 @@ def _figures(lens: Lens, judge: str, truth: Sequence[Any]) -> dict[str, Statisti
     if lens.kind == "choice":
         return {"accuracy": accuracy(truth, said)}
     turned = lens.table.labels(judge, order="swapped")
-    return {"accuracy in both orders": pair_accuracy(truth, said, turned)}  # type: ignore[arg-type]
+    return {"accuracy in both orders": pair_accuracy(truth, said, turned)}
 
 
 def _spelt(label: Any, kind: str) -> str:
