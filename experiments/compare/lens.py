@@ -97,16 +97,17 @@ class Lens:
         """A figure for a table, its interval over questions; with ``null``, a two-sided test of it."""
         found = cluster_interval(statistic, self.groups if groups is None else groups)
         p = None if null is None else p_value(found, null=null)
-        return replace(self._shown(part, judge, metric, found, unscored), good=good, p=p)
+        return self.shown(part, judge, metric, found, unscored=unscored, good=good, p=p)
 
     def gap(self, part: str, judge: str, metric: str, found: Difference, *, against: str, unscored: int = 0) -> Figure:
         """A paired difference for a table; above 0 is better."""
-        made = self._shown(part, judge, metric, found.interval, unscored)
-        return replace(made, p=found.p, p_corrected=found.p_corrected, against=against, verdict=found.verdict)
+        told: Any = {"p": found.p, "p_corrected": found.p_corrected, "verdict": found.verdict, "against": against}
+        return self.shown(part, judge, metric, found.interval, unscored=unscored, **told)
 
-    def _shown(self, part: str, judge: str, metric: str, found: Interval, unscored: int) -> Figure:
+    def shown(self, part: str, judge: str, metric: str, found: Interval, **more: Any) -> Figure:
+        """A figure from its interval, and what else is known of it."""
         told = {name: getattr(found, name) for name in ("value", "low", "high", "n", "reason")}
-        return Figure(data=self.data, part=part, judge=judge, metric=metric, unscored=unscored, **told)
+        return Figure(data=self.data, part=part, judge=judge, metric=metric, **told, **more)
 
     def zero(self, part: str, judge: str, metric: str, statistic: Statistic) -> Figure:
         """A figure that is best at 0, such as a bias, with its test of 0."""

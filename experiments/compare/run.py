@@ -168,16 +168,9 @@ def check_data(sources: Sequence[Source], settings: Settings) -> None:
 
 def sections_of(one: Evaluation, lens: Lens) -> list[Section]:
     """The sections that every comparison has."""
-    found = (
-        headline(lens),
-        opponents(lens),
-        scores(lens),
-        confounds(lens),
-        candidates(lens),
-        first_errors(lens, one.items, one.beside.borders),
-        cascade(lens, one.beside.cost | one.cost_elsewhere),
-        by_block(lens, one.beside.curves, one.beside.maps),
-    )
+    found = [make(lens) for make in (headline, opponents, scores, confounds, candidates)]
+    found += [first_errors(lens, one.items, one.beside.borders), cascade(lens, one.beside.cost | one.cost_elsewhere)]
+    found += [by_block(lens, one.beside.curves, one.beside.maps)]
     return [section for section in found if section is not None]
 
 

@@ -114,16 +114,12 @@ def try_turns(
 ) -> list[TurnTrial]:
     """Each judge that reads the place of the verdict, at both places, on labelled items of the fitting half."""
     _, error = chance_of(kind, items)
-    return [
-        TurnTrial(
-            error=error,
-            judge=name,
-            cue=held_out_quality(kind, seat.judge, items, labels, cued),
-            opened=held_out_quality(kind, seat.judge, items, labels, opened),
-        )
-        for name, seat in seats.items()
-        if reads_the_verdict(seat.judge) and not seat.pointwise
-    ]
+    found = []
+    for name, seat in seats.items():
+        if reads_the_verdict(seat.judge) and not seat.pointwise:
+            cue, other = (held_out_quality(kind, seat.judge, items, labels, read) for read in (cued, opened))
+            found.append(TurnTrial(judge=name, cue=cue, opened=other, error=error))
+    return found
 
 
 def held_out_quality(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ...stats.intervals import Interval
 from ..figures import Cell, Figure, Section, grid, section
 from ..lens import Lens
 from ..report.judge_plots import accuracy_by_block, head_maps
@@ -32,17 +33,9 @@ def by_block(lens: Lens, curves: Sequence[Curve], maps: Sequence[HeadMap]) -> Se
 def _figures(lens: Lens, curve: Curve, measure: str) -> dict[int, Figure]:
     nothing = (None,) * len(curve.x)
     ends = zip(curve.x, curve.y, curve.low or nothing, curve.high or nothing, strict=True)
-    return {
-        block: Figure(
-            data=lens.data,
-            part=KEY,
-            judge=curve.label,
-            metric=f"{measure} [block {block}]",
-            value=value,
-            low=low,
-            high=high,
-            reason=None if value is not None else "undefined at this block",
-            good="none",
-        )
-        for block, value, low, high in ends
-    }
+    found = {}
+    for block, value, low, high in ends:
+        why = None if value is not None else "undefined at this block"
+        interval = Interval(value=value, low=low, high=high, n=0, reason=why)
+        found[block] = lens.shown(KEY, curve.label, f"{measure} [block {block}]", interval, good="none")
+    return found
