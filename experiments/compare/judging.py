@@ -18,6 +18,7 @@ from ..data.splits import Index
 from ..data.variants import Responses, permuted
 from ..judges.between import positions
 from ..judges.fitting import fit_seat, no_verdicts
+from ..judges.opponent import as_given
 from ..judges.panel import Seat
 from ..reading.passes import Passes
 from ..reading.progress import Steps
@@ -29,8 +30,6 @@ from .settings import Settings
 from .turns import both_responses, choose_turns, opened_items, permuted_sample
 
 _NOT_PERMUTED = "its options were not permuted: a sample of the questions is"
-#: Labels of a pair by those of the pair swapped.
-_SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
 
 #: Reads some items of a data set.
 Read = Callable[[Sequence[Any], Passes], Features]
@@ -161,8 +160,7 @@ class Judging(ItemFeatures):
                 outcomes.append(by_difference(name, seat.judge, alone.take(both_responses(self.test)), ids))
                 continue
             first, second = (opened, turned) if self.turns.get(name) == "open" else (forward, backward)
-            said = seat.judge.verdicts(second.take(self.test))
-            again = [v if v.label is None else replace(v, label=_SWAPPED[str(v.label)]) for v in said]
+            again = as_given(seat.judge.verdicts(second.take(self.test)), swapped=True)
             outcomes.append(replace(self._outcome(name, seat, first), again=again))
         return outcomes
 

@@ -39,7 +39,7 @@ class Seeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How judges are compared.
+    """How judges are compared; what is not listed is as in :class:`.Passes`.
 
     Args:
         judges: Names of the judges, or ``"all"``; without any, at most twelve that fit the data, one for each idea. The
@@ -50,14 +50,7 @@ class Settings:
         seeds: Of the draws.
         candidates: Answers sampled for each question of ``builtin:solve``.
         between: Where CLUE and the probes read.
-        scale: Lowest and highest score of ratings.
-        reasoning_tokens: Most new tokens of a verdict after reasoning; 0 leaves reasoned text judging out.
-        abstain: Whether choices are asked with the two abstaining options.
-        batch_size: Items a batch.
         top_maj: The ``k`` of top-maj@k.
-        prompt: The judge prompt for items of its kind; ``None`` for our words. One for ratings brings its own scale.
-        merge_system: Put a system turn before the user's where the model's chat template knows none.
-        markers: What reasoning stands between, where the chat template names nothing that is known.
         embedder: Model of sentence-transformers, for an opponent that reads texts by their meaning.
         text_judges: Text judges behind servers, asked about the same test items: ``"openai:URL#MODEL"``.
         rows: Verdict files of other judges and of people on the same items.

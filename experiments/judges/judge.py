@@ -15,10 +15,9 @@ from ..data.jsonl import writing
 from ..reading.judge_prompt import JudgePrompt
 from ..reading.passes import Passes, check_prompt
 from . import saved
-from .pair_judge import PairJudge
+from .pair_judge import PairJudge, shared_model
 from .panel import passes_for, require_kind_of_judge, require_model, scale_of
 from .saved import HubUpload, JudgeRecord, find_folder
-from .shared_models import shared_model
 
 
 class Judge(PairJudge, HubUpload):

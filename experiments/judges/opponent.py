@@ -142,8 +142,8 @@ def opponent_says(
 
 def as_given(verdicts: Sequence[Verdict], *, swapped: bool) -> list[Verdict]:
     """Verdicts on pairs with labels of the pair as given, where response b was shown first."""
-    swap = {"a": "b", "b": "a"}
-    return [replace(v, label=swap[str(v.label)]) if swapped and v.label is not None else v for v in verdicts]
+    turned = {"a": "b", "b": "a"}
+    return [replace(v, label=turned.get(str(v.label), v.label)) if swapped else v for v in verdicts]
 
 
 def quality(kind: str, items: Sequence[Item], verdicts: Sequence[Verdict]) -> float:

@@ -24,7 +24,7 @@ from innerjudge import (
     load_judge,
     save_judge,
 )
-from innerjudge.experiments.judges import shared_models
+from innerjudge.experiments.judges import pair_judge
 from innerjudge.models.foreign import digest_of_file, dump_sealed
 
 from .conftest import PROMPT, RIGHT, WRONG
@@ -70,18 +70,18 @@ def test_judges_of_one_model_share_it(
     clue.save(tmp_path / "clue")
     rater.save(tmp_path / "rater")
     loads = []
-    monkeypatch.setattr(shared_models, "load", lambda *a, **k: loads.append(a) or load(*a, **k))
+    monkeypatch.setattr(pair_judge, "load", lambda *a, **k: loads.append(a) or load(*a, **k))
     from innerjudge import load
 
     gc.collect()
-    shared_models._loaded.clear()
+    pair_judge._loaded.clear()
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(Judge.load, [tmp_path / "clue", tmp_path / "rater"] * 3))
     assert len({id(judge.lm) for judge in found}) == 1
     assert loads == [("reference",)]
     del found
     gc.collect()
-    assert not shared_models._loaded  # nobody holds it: it is not kept
+    assert not pair_judge._loaded  # nobody holds it: it is not kept
 
 
 def test_folders_of_the_command_line_and_of_save_judge(
