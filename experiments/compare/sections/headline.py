@@ -1,6 +1,7 @@
 """Who judges best: the figures of each kind of item, paired differences, and better than chance or not."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from ...drawing.style import number
 from ..figures import Cell, Figure, Grid, Section, grid, section, worded
@@ -68,21 +69,11 @@ def _said(lens: Lens, main: str, figures: Mapping[str, Figure], gaps: Mapping[st
     known, why = [f for f in figures.values() if f.value is not None], lens.table.unscored(lens.settings.against)
     levels = {f.judge: chance_of(lens, main, f.judge) for f in known}
     held = [judge for judge, level in levels.items() if level is not None and holds(figures[judge], level)]
-    return worded(
-        KEY,
-        main=main,
-        figures=list(figures.values()),
-        known=known,
-        best=max(known, key=lambda f: f.value or 0.0, default=None),
-        gaps=list(gaps.values()),
-        families=lens.families,
-        against=lens.settings.against,
-        asked=lens.asked,
-        why=max(why, key=lambda w: why[w], default=None),
-        held=held,
-        chance=sorted({number(levels[judge]) for judge in held}),
-        few=FEW,
-    )
+    told: dict[str, Any] = {"main": main, "figures": list(figures.values()), "gaps": list(gaps.values()), "few": FEW}
+    told |= {"known": known, "best": max(known, key=lambda f: f.value or 0.0, default=None)}
+    told |= {"why": max(why, key=lambda w: why[w], default=None), "families": lens.families, "asked": lens.asked}
+    told |= {"held": held, "chance": sorted({number(levels[judge]) for judge in held})}
+    return worded(KEY, **told, against=lens.settings.against)
 
 
 def holds(figure: Figure, level: float) -> bool:

@@ -29,16 +29,10 @@ def pandalm(record: Record, name: str) -> Rows:
     votes = [_NAMES[record.whole(f"annotator{k}", range(3))] for k in (1, 2, 3)]
     parts = (record.text("instruction"), record.optional_text("input") or "")
     prompt = "\n\n".join(part for part in parts if part.strip())
-    yield {
-        "pair_id": f"pandalm-{number}",
-        "question_id": question_of(prompt),
-        "prompt": prompt,
-        "response_a": _reply(record, "response1"),
-        "response_b": _reply(record, "response2"),
-        "preference": majority_preference(votes),
-        "annotators": votes,
-        "cmp_key": record.optional_text("cmp_key"),
-    }
+    row = {"pair_id": f"pandalm-{number}", "question_id": question_of(prompt), "prompt": prompt}
+    row |= {"response_a": _reply(record, "response1"), "response_b": _reply(record, "response2")}
+    known = {"preference": majority_preference(votes), "annotators": votes}
+    yield row | known | {"cmp_key": record.optional_text("cmp_key")}
 
 
 def _reply(record: Record, name: str) -> str:

@@ -42,21 +42,14 @@ def trec(path: Path) -> list[Item]:
         for role, field in (("topics", "topic"), ("passages", "passage"))
     )
     highest = max([1, *(grade for _, grade in rows)])
-    return [
-        item_of(
-            {
-                "item_id": f"{record.label('topic')}/{record.label('passage')}",
-                "prompt": topics.of(record, "topic"),
-                "response": passages.of(record, "passage"),
-                "criterion": "Relevance: the passage answers what the query asks for.",
-                "scores": [max(grade, 0)],
-                "scale": [0, highest],
-                "question_id": record.label("topic"),
-            },
-            record.where,
-        )
-        for record, grade in rows
-    ]
+    shared = {"criterion": "Relevance: the passage answers what the query asks for.", "scale": [0, highest]}
+    items = []
+    for record, grade in rows:
+        topic, passage = record.label("topic"), record.label("passage")
+        texts = {"prompt": topics.of(record, "topic"), "response": passages.of(record, "passage")}
+        own = {"item_id": f"{topic}/{passage}", "question_id": topic, "scores": [max(grade, 0)]}
+        items.append(item_of(own | texts | shared, record.where))
+    return items
 
 
 def _one_of(home: Path, role: str) -> Path:

@@ -71,15 +71,10 @@ def _of_verdicts(lens: Lens, judge: str) -> dict[str, Statistic]:
     said: list[Any] = lens.table.labels(judge)
     if all(v is None for v in said):
         return {}
-    made = {
-        "plain agreement": percent_agreement(labels, said),
-        "Scott's pi": scott_pi(labels, said),
-        "Cohen's kappa": cohen_kappa(labels, said),
-    }
+    made: Any = {"plain agreement": percent_agreement, "Scott's pi": scott_pi, "Cohen's kappa": cohen_kappa}
     if lens.kind == "trace":
-        made["P_c (applies the criterion)"] = p_criterion(labels, said)
-        made["P_+ (lenient otherwise)"] = p_lenient(labels, said)
-    return made
+        made |= {"P_c (applies the criterion)": p_criterion, "P_+ (lenient otherwise)": p_lenient}
+    return {name: measure(labels, said) for name, measure in made.items()}
 
 
 def _with_people(lens: Lens) -> Grid:

@@ -12,7 +12,7 @@ from ...compare.report.draw import bars, forest
 from ...data.splits import rows_by_group
 from ...data.verdict_table import Row, Table
 from ...stats.metrics.correlation import levenshtein_distance
-from ...stats.statistic import SHARE, finite, mean, ratio
+from ...stats.statistic import SHARE, finite, mean
 from ..asking.checklist import requirement_share
 from ..asking.distractors import flip_rate, verdict_rate
 
@@ -57,14 +57,14 @@ def _rankings(lens: Lens, ways: Sequence[str]) -> Grid:
     rows: list[list[Cell]] = []
     for judge in ways:
         scores, labels = lens.table.scores(judge), lens.truths
-        distance, counted = [0.0] * len(labels), [0.0] * len(labels)
+        distance = np.full(len(labels), np.nan)
         for held in rows_by_group(lens.groups):
             known = [k for k in held if scores[k] is not None and labels[k] is not None]
             if len(known) > 1 and len({labels[k] for k in known}) == len(known):
                 by_label = sorted(known, key=lambda k: -labels[k])
                 by_score = sorted(known, key=lambda k: -(scores[k] or 0.0))
-                distance[held[0]], counted[held[0]] = levenshtein_distance(by_label, by_score), 1.0
-        made = ratio(finite(distance), finite(counted), reason=_ALIKE, limits=SHARE)
+                distance[held[0]] = levenshtein_distance(by_label, by_score)
+        made = mean(distance, reason=_ALIKE, limits=SHARE)
         if made.value is not None:
             rows.append([judge, lens.figure(KEY, judge, "edit distance of rankings", made, good="lower"), made.n])
     return grid("asked rankings", rows)
