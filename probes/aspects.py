@@ -119,8 +119,8 @@ class AspectProbes(RowJudge):
         found = fit_aspects(self, self._vectors(part, row), told, np.array(part.groups))
         self.router_ = fit_router(part[_ROUTER][:, row], told.route) if self.routed else None
         self.aspects_, self.routes_, self.coef_, self.intercept_, self.head_ = found
-        self.row_, self.n_excluded_, self.provenance_ = row, excluded, features.provenance
-        return self
+        self.row_ = row
+        return self._fitted_on(features, excluded)
 
     def aspect_scores(self, features: Features) -> Floats:
         """Log-odds ``[n, A]`` of each aspect, in the order of :attr:`aspects_`."""

@@ -157,8 +157,7 @@ class Length(LearningJudge):
         a, b = (2 * rankdata(v) for v in (n, y))
         self.sign_ = 1 if len(n) * (a @ b) > a.sum() * b.sum() else -1
         self.threshold_ = None if right is None else best_threshold(self.sign_ * n, right)
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
+        return self._fitted_on(features, excluded)
 
     def _scores(self, features: Features) -> Scores:
         return self.sign_ * features["logprob"][:, 1].astype(np.float64)

@@ -97,8 +97,7 @@ class HeadScore(ChosenHeads):
             quality = accuracy
         self.heads_ = choices.choose_heads(quality, n=len(part), n_heads=self.n_heads, prefer=self.prefer)
         self.quality_, self.head_accuracy_ = quality, accuracy
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
+        return self._fitted_on(features, excluded)
 
     def unscored(self, features: Features) -> dict[str, str]:
         """Item id -> reason, also for questions whose options all score the same: the first would win by its place."""

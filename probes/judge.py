@@ -142,6 +142,11 @@ class BaseJudge(PromisingReader):
             raise InnerjudgeError(f"given a saved {type(found).__name__}, expected a {cls.__name__}: load it as one")
         return found
 
+    def _fitted_on(self, features: Features, excluded: int) -> Self:
+        """The judge, now of the model of its training items, of which some could not be read."""
+        self.n_excluded_, self.provenance_ = excluded, features.provenance
+        return self
+
     def _training(
         self, features: Features, labels: npt.ArrayLike, *, reasons: dict[str, str] | None = None, some: bool = True
     ) -> tuple[Features, npt.NDArray[Any], int]:
@@ -229,8 +234,7 @@ class ThresholdJudge(BaseJudge):
         """
         part, values, excluded = self._training(features, labels)
         self.threshold_ = truths.best_threshold(self._scores(part), truths.correctness(values))
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
+        return self._fitted_on(features, excluded)
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         return [None if self.threshold_ is None else bool(s > self.threshold_) for s in scores]
@@ -249,8 +253,7 @@ class StreamingJudge(LearningJudge):
         if self.provenance_ is not None:
             self.provenance_.require(features.provenance, type(self).__name__)
         self._add(part, truths.soft_correctness(values, both=False), weight)
-        self.n_excluded_, self.provenance_ = self.__dict__.get("n_excluded_", 0) + excluded, features.provenance
-        return self
+        return self._fitted_on(features, self.__dict__.get("n_excluded_", 0) + excluded)
 
     @abstractmethod
     def _add(self, part: Features, right: Bools | Floats, weight: Floats | None) -> None:

@@ -42,8 +42,7 @@ class Linear(RowJudge):
         else:
             self.row_ = self._told(features)
         self._learn(self._vectors(part, self.row_), values, part.groups, weight)
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
+        return self._fitted_on(features, excluded)
 
     def fit_parts(self, parts: Iterable[Part]) -> Self:
         """Learn what :meth:`fit` on all items at once would, but keep only the vectors of one row in memory.

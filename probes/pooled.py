@@ -162,8 +162,7 @@ class PooledProbe(LearningJudge):
             torch.manual_seed(self.seed)
             self.weights_ = learn(self._head, items, self, *sides)
         self.mean_, self.scale_ = items.mean, items.scale
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
+        return self._fitted_on(features, excluded)
 
     def _scores(self, features: Features) -> Scores:
         return score(self._head, self.weights_, _states(features, self, (self.mean_, self.scale_)))

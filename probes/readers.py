@@ -65,8 +65,7 @@ class ReadoutProbe(LearningJudge):
         part, values, excluded = self._training(features, labels)
         found = fit_sparse("correct", self._vectors(part), correctness(values), part.groups, (self.C,))
         self.coef_, self.intercept_ = found.coef, found.intercept
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
+        return self._fitted_on(features, excluded)
 
     def _vectors(self, features: Features) -> Floats:
         columns = [one.reshape(len(one), math.prod(one.shape[1:])) for one in map(features.array, self.needs)]
@@ -128,8 +127,7 @@ class LLMCheck(ThresholdJudge, LearningJudge):
         self.block_ = best if self.block is None else self.block
         self.sign_ = -1 if self.statistic == "hidden" and lead[self.block_ - 1] < 0 else 1
         self.threshold_ = best_threshold(self.sign_ * blocks[:, self.block_ - 1], right)
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
+        return self._fitted_on(features, excluded)
 
     def _blocks(self, features: Features) -> Floats:
         """The statistic in every block, ``[n, blocks]``."""
@@ -204,8 +202,7 @@ class ReDeEP(ThresholdJudge, LearningJudge):
         self.least_, self.range_ = sums.min(0), np.ptp(sums, axis=0)
         self.range_[self.range_ == 0] = 1
         self.threshold_ = best_threshold(self._scores(part), right)
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
+        return self._fitted_on(features, excluded)
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """As many blocks are chosen as were asked for, or all."""

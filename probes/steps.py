@@ -108,8 +108,7 @@ class StepOpponent(TextReader):
             self.vocabulary_, self.idf_ = (self.by,) * x.shape[1], np.ones(x.shape[1])
             found = fit_logistic(x[known], y, groups, LOGISTIC_CANDIDATES)
         self.coef_, self.intercept_ = found.coef, found.intercept
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
+        return self._fitted_on(features, excluded)
 
     def _read(self, features: Features) -> tuple[Any, npt.NDArray[np.int64]]:
         """What is known of each step, ``[N, F]`` or its text, and how many each item has."""

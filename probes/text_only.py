@@ -147,8 +147,7 @@ class TextClassifier(TextReader):
         y = REGRESSIONS[of][0](values)
         found = fit_sparse(of, self._learn_terms(texts), y, groups, tuple(map(float, self.candidates)))
         self.coef_, self.intercept_, self.penalty_ = found.coef, found.intercept, found.penalty
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
+        return self._fitted_on(features, excluded)
 
     def _texts(self, features: Features) -> tuple[list[str], list[int]]:
         """All texts that are scored, and of choices how many options each has."""
@@ -201,8 +200,7 @@ class PromptSimilarity(TextReader):
         """
         part, _, excluded = self._training(features, np.zeros(len(features)))
         self._learn_terms([text for side in self._sides(part)[:2] for text in side])
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
+        return self._fitted_on(features, excluded)
 
     def _sides(self, features: Features) -> tuple[list[str], list[str], list[int]]:
         prompts = list(features.texts["prompt"])

@@ -75,8 +75,7 @@ class TunedLAGER(LAGER, LearningJudge):
         if y.min() < min(self.values) or y.max() > max(self.values):
             raise InnerjudgeError.of("probes.beyond-values", y.min(), y.max(), tuple(self.values))
         self.weights_, self.losses_ = _tune(self, self._entries(part), y)
-        self.n_excluded_, self.provenance_ = excluded, features.provenance
-        return self
+        return self._fitted_on(features, excluded)
 
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the number of entries that are averaged."""
