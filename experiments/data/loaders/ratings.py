@@ -71,7 +71,12 @@ def prometheus(record: Record, name: str) -> Rows:
     """
     asked, response, reference, rubric = sections(record)
     system, question = record.label("response_source"), f"prometheus-{record.values.get('idx')}"
-    row = {"item_id": f"{question}/{system}", "prompt": asked, "response": response, "criterion": rubric}
+    row: dict[str, Any] = {
+        "item_id": f"{question}/{system}",
+        "prompt": asked,
+        "response": response,
+        "criterion": rubric,
+    }
     row |= {"question_id": question, "system": system, "category": record.optional_text("category")}
     yield row | {"reference": reference, "scores": list(record.numbers("gpt4_score"))}
 
