@@ -200,7 +200,8 @@ def row_shape(lm: LanguageModel, items: Sequence[Encoding], readout: Readout, la
         case Lens():
             return (last,)
         case AttentionSpans():
-            return (last, a.n_heads, len(readout.keys)) if readout.what == "mass" else (last, a.n_heads)
+            several = len(readout.keys) if readout.what == "mass" else readout.own * (readout.what != "diagonal")
+            return (last, a.n_heads, several) if several else (last, a.n_heads)
     return last, a.n_heads, max(len(item.positions.get(readout.keys, ())) for item in items)
 
 

@@ -205,8 +205,9 @@ class TokenStats(_OfRanges):
     leave out logits of minus infinity. At most a fixed number of logits is held at once, whatever the vocabulary.
     ``what`` is ``"log_probability"`` of the token, ``"entropy"``, ``"logsumexp"`` and ``"mean_logit"`` of the logits,
     ``"certainty"`` (divergence of the uniform distribution from it, ``logsumexp - mean_logit - ln V``), or
-    ``"top(k)"``: the ``k`` largest log-probabilities, rows ``[N, k]``, highest first (at most ``V``). ``"mean(what)"``
-    is the mean over each range, such as a step: one row a range.
+    ``"top(k)"``: the ``k`` largest log-probabilities, rows ``[N, k]``, highest first (at most ``V``);
+    ``"probability(k)"``: these as probabilities. ``"mean(what)"`` is the mean over each range, such as a step: one row
+    a range.
     ``InnerjudgeError`` if there is no such ``role`` (see :mod:`innerjudge.models.roles`) or statistic.
 
     Example:
@@ -231,8 +232,8 @@ class TokenStats(_OfRanges):
 
     @property
     def top(self) -> int:
-        """The ``k`` of ``top(k)``; 0 for the others."""
-        match = re.fullmatch(r"top\(([1-9]\d{0,5})\)", self.what)
+        """The ``k`` of ``top(k)`` and ``probability(k)``; 0 for the others."""
+        match = re.fullmatch(r"(?:top|probability)\(([1-9]\d{0,5})\)", self.statistic)
         return int(match[1]) if match else 0
 
 
@@ -244,14 +245,15 @@ class AttentionSpans(_OfRanges):
     ``what`` is averaged over the queries of a range: ``"mass"``, the sum of the weights on each of the ``S`` roles in
     ``keys`` (1 to 8), ``[n, L, H, S]``; ``"ratio"``, ``[n, L, H]``, the mean weight on the first role over the sum of
     those on each (of tokens up to the query; 0 without any weight); ``"diagonal"``, ``[n, L, H]``, the logarithm of
-    each token's weight on itself (at least of 1e-12), without ``keys``; ``"copied"``, ``[n, L, H]``, of one role: the
-    cosine of a query's final-normed state with the mean of those of the tenth of the keys up to the query (at least
-    one) that have the largest weights (the external context score of ReDeEP; it needs all blocks, and memory for the
-    products of all states of a text, and for a tenth of the keys of every query, head and block). Ragged if ``role``
-    may have several ranges. A token in several roles is of the last. Weights are those of the model's own kernel, with
-    sinks, soft-cap, window and biases: it sums indicators of the roles beside the values (in half precision in a call
-    of its own, so that states keep their last digits), and but for ``"copied"`` no ``[T, T]`` matrix is made where the
-    model makes none. Heads and empty blocks are laid out as in :class:`QueryKey`.
+    each token's weight on itself (at least of 1e-12), without ``keys``; ``"own(k)"``, ``[n, L, H, k]``, also without:
+    the weights on itself and the ``k - 1`` (at most 63) tokens before it, 0 where there is none; ``"copied"``, ``[n, L,
+    H]``, of one role: the cosine of a query's final-normed state with the mean of those of the tenth of the keys up to
+    the query (at least one) that have the largest weights (the external context score of ReDeEP; it needs all blocks,
+    and memory for the products of all states of a text, and for a tenth of the keys of every query, head and block).
+    Ragged if ``role`` may have several ranges. A token in several roles is of the last. Weights are those of the
+    model's own kernel, with sinks, soft-cap, window and biases: it sums indicators of the roles beside the values (in
+    half precision in a call of its own, so that states keep their last digits), and but for ``"copied"`` no ``[T, T]``
+    matrix is made where the model makes none. Heads and empty blocks are laid out as in :class:`QueryKey`.
 
     Example:
         >>> AttentionSpans().name
@@ -260,16 +262,24 @@ class AttentionSpans(_OfRanges):
 
     role: str = "response@-1"
     keys: tuple[str, ...] = ("prompt", "response@-1")
-    what: Literal["mass", "ratio", "diagonal", "copied"] = "mass"
+    what: str = "mass"
 
     def __post_init__(self) -> None:
-        if self.what == "diagonal":
+        if self.own:
             object.__setattr__(self, "keys", ())
         for role in (self.role, *self.keys):
             Role.parse(role)
-        fits = 1 <= len(self.keys) <= 8 or self.what == "diagonal"
+        if not self.own and self.what not in _OF_KEYS:
+            raise InnerjudgeError(f"given what={self.what!r}, expected diagonal, own(5), {', '.join(_OF_KEYS)}")
+        fits = 1 <= len(self.keys) <= 8 or self.own
         if not fits or any("|" in role for role in self.keys) or (len(self.keys) > 1 and self.what == "copied"):
             raise InnerjudgeError(f'given keys={self.keys}, expected 1 to 8 roles without a |, and one for "copied"')
+
+    @property
+    def own(self) -> int:
+        """How many tokens up to the query are keys, by their distance: 1 for the diagonal, 0 where roles say."""
+        match = re.fullmatch(r"own\(([1-9]|[1-5]\d|6[0-4])\)", self.what)
+        return int(match[1]) if match else int(self.what == "diagonal")
 
     @property
     def name(self) -> str:
@@ -312,7 +322,8 @@ class Lens(_OfRanges):
 
 
 STATISTICS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty")
-_NAMED = re.compile(r"(hidden|tokens|attention|lens)/(.+)\.(\w+(?:\(\w+\))?)(?:\[(.+)\])?", re.DOTALL)
+_OF_KEYS = ("mass", "ratio", "copied")
+_NAMED = re.compile(r"(hidden|tokens|attention|lens)/(.+)\.(\w+(?:\([\w()]+\))?)(?:\[(.+)\])?", re.DOTALL)
 _ROWS = re.compile(r"-?\d+(?:,-?\d+)*")
 
 
@@ -323,7 +334,7 @@ def range_readout(name: str) -> "Ranged | None":
         return None
     kind, role, how, more = match.groups()
     if kind == "attention":
-        return AttentionSpans(role, tuple(more.split("|")) if more else (), cast(Any, how))
+        return AttentionSpans(role, tuple(more.split("|")) if more else (), how)
     if kind == "hidden":
         rows = tuple(map(int, more.split(","))) if more and _ROWS.fullmatch(more) else None
         return States(role, cast(Reduce, how), rows) if rows or not more else None

@@ -51,7 +51,8 @@ def token_values(
         else:  # one row a range
             spans = (i.places(of.role) if rows[k] else () for k, i in enumerate(items))
             firsts = ([(place[k, max(a, 1)], b - max(a, 1)) for a, b in own] for k, own in enumerate(spans))
-            values[of.name] = Ragged.of([[numbers[a : a + n].mean() for a, n in own] for own in firsts])
+            means = [[numbers[a : a + n].mean(0) for a, n in own] for own in firsts]
+            values[of.name] = Ragged.of(means, numbers.shape[1:])
     return values
 
 
@@ -136,7 +137,8 @@ def statistics(blocks: Iterable[Tensor], drawn: Tensor, whats: Sequence[str]) ->
     }
     if most:
         best = torch.cat(tops, dim=-1).topk(min(most, first), dim=-1).values - (highest + of_sum)[:, None]
-        found |= {what: best[:, :k] for what in whats if (k := TokenStats(what=what).top)}
+        kept = {what: best[:, :k] for what in whats if (k := TokenStats(what=what).top)}
+        found |= {what: logs if what.startswith("top") else logs.exp() for what, logs in kept.items()}
     return {what: found[what] for what in whats}
 
 

@@ -20,7 +20,7 @@ from .clue import CLUE
 from .counted import CountedProbe
 from .description import Task
 from .embedding import EmbeddingClassifier
-from .heads import AttentionScore, QKScore
+from .heads import AttentionScore, QKScore, QKVerification
 from .judge import BaseJudge, LearningJudge, Scores, StreamingJudge, Verdict
 from .lager import LAGER, EScore, PTrue, VScore
 from .linear import DifferenceOfMeans
@@ -43,9 +43,10 @@ from .verdict_text import find_verdict
 __all__ = [
     "CLUE", "LAGER", "AspectProbes", "AttentionScore", "BaseJudge", "CountedProbe", "DifferenceOfMeans", "EScore",
     "EigenScore", "EmbeddingClassifier", "LLMCheck", "LearningJudge", "Length", "LetterLogits", "LogisticProbe",
-    "MiniBatchLogistic", "PTrue", "PooledProbe", "Promise", "PromptSimilarity", "QKScore", "QuestionOnly",
-    "RankedProbe", "ReDeEP", "ReadoutProbe", "RidgeProbe", "RowSelector", "Scores", "SemanticEntropyProbe",
-    "StepOpponent", "StreamingJudge", "Task", "TextClassifier", "TextJudge", "TokenConfidence", "TokenLogProb",
-    "Trajectory", "TunedLAGER", "VScore", "Verdict", "VerdictProbe", "attention_variability", "calibrate",
-    "choose_heads", "find_verdict", "head_accuracies", "load", "register_judge", "registered_judges", "save",
+    "MiniBatchLogistic", "PTrue", "PooledProbe", "Promise", "PromptSimilarity", "QKScore", "QKVerification",
+    "QuestionOnly", "RankedProbe", "ReDeEP", "ReadoutProbe", "RidgeProbe", "RowSelector", "Scores",
+    "SemanticEntropyProbe", "StepOpponent", "StreamingJudge", "Task", "TextClassifier", "TextJudge", "TokenConfidence",
+    "TokenLogProb", "Trajectory", "TunedLAGER", "VScore", "Verdict", "VerdictProbe", "attention_variability",
+    "calibrate", "choose_heads", "find_verdict", "head_accuracies", "load", "register_judge", "registered_judges",
+    "save",
 ]  # fmt: skip

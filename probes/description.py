@@ -78,6 +78,7 @@ def _listed(judge: type, where: Literal["kinds", "sweep"], task: Task) -> dict[s
         if task.kind in entry.get(where, "").split():
             given = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items() if k not in _NO_PARAMETERS}
             given |= {k: v.replace("$in/", place) for k, v in given.items() if isinstance(v, str)}
+            given |= {k: tuple(v.replace("$in/", place) for v in given[k]) for k in ("readouts",) if k in given}
             found[entry["name"]] = judge(**{k: said[str(v)] if str(v).startswith("$") else v for k, v in given.items()})
     return found
 

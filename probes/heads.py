@@ -1,7 +1,7 @@
 """QK-score and Attention-score: the attention heads that point at the right option."""
 
 from dataclasses import field
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from .choices import ChoiceJudge, Prefer
 from .description import derived
 from .estimator import parameters
 from .judge import LearningJudge, Scores
-from .labels import Floats, answers
+from .labels import Floats, Ints, answers, correctness
 
 
 @parameters
@@ -105,11 +105,14 @@ class HeadScore(ChosenHeads):
         rest = [k for k, item in enumerate(features.ids) if item not in reasons]
         if not rest:
             return reasons
-        flat = choices.all_tied(self._scores(features.take(rest)))
+        flat = choices.all_tied(self._by_option(features.take(rest)))
         blind = f"the {'heads do' if self.n_heads > 1 else 'head does'} not tell the options apart"
         return reasons | {features.ids[k]: blind for k, tied in zip(rest, flat, strict=True) if tied}
 
     def _scores(self, features: Features) -> Scores:
+        return self._by_option(features)
+
+    def _by_option(self, features: Features) -> Scores:
         block, head = np.array(self.heads_).T
         n_options = self._n_options(features)
         masked = choices.mask_options(features[self.needs[0]][:, block - 1, head].astype(np.float64), n_options)
@@ -158,6 +161,46 @@ class QKScore(HeadScore):
 
     needs = derived(lambda s: (f"qk/{s.rotary}" if s.query == "score" else f"qk/{s.query}.{s.rotary}", "labels"))
     on_request = derived(lambda self: self.query != "score")
+
+
+@parameters
+class QKVerification(HeadScore):
+    """Whether an answer is true, by the product of the best head with "(A) true" less that with "(B) false".
+
+    The shipped prompt ``p-true`` asks that in a pass of its own: array ``"qk/p-true"``, ``[n, L, H, 2]``, true first,
+    of the query where the verdict stands and the ends of the two lines (after arXiv 2502.17017, which compares the
+    words for valid and invalid). Of several heads (an odd number) each has a vote. Other parameters and attributes are
+    those of :class:`QKScore`.
+
+    Example:
+        >>> qk = np.zeros((4, 1, 2, 2), np.float32)
+        >>> qk[:, 0, 1, 0] = [3, -1, 2, -2]  # head 1 knows
+        >>> f = Features.from_arrays({"qk/p-true": qk}, provenance="m")
+        >>> judge = QKVerification().fit(f, [True, False, True, False])
+        >>> judge.heads_, judge.decision_function(f)
+        (((1, 1),), array([ 3., -1.,  2., -2.]))
+    """
+
+    needs = ("qk/p-true",)
+    kinds = ("trace",)
+    pointwise = True
+    on_request = True
+
+    def fit(self, features: Features, labels: npt.ArrayLike | None = None, **_more: Any) -> Self:
+        """Pick heads by labels ``[n]``, booleans; ``InnerjudgeError`` if they are missing or of one class."""
+        return super().fit(features, np.where(correctness(np.asarray([] if labels is None else labels)), 0, 1))
+
+    def _n_options(self, features: Features) -> Ints:
+        return np.full(len(features), 2)
+
+    def _unreadable(self, features: Features) -> dict[str, str]:
+        return {}
+
+    def _scores(self, features: Features) -> Scores:
+        return np.asarray(-np.diff(self._by_option(features))[:, 0])
+
+    def _labels(self, scores: Scores, features: Features) -> list[Any]:
+        return [bool(score > 0) for score in scores]
 
 
 @parameters

@@ -1,5 +1,6 @@
 """Probes of many states per item: a head on each token or step, pooled to one number per item."""
 
+import math
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -11,7 +12,7 @@ from scipy.special import expit
 
 from ..extraction.features import Features
 from ..extraction.ragged import Ragged
-from ..extraction.readouts import Reduce, States
+from ..extraction.readouts import Reduce, States, range_readout
 from ..models.errors import InnerjudgeError
 from .description import derived
 from .encoder import head_of
@@ -51,6 +52,8 @@ class PooledProbe(LearningJudge):
         reduce: ``"none"`` for one state per token, others for one per range; see :class:`~innerjudge.States`.
         rows: Rows of the states to put side by side; ``None`` for all. A number such as 0.5 is a share of the depth:
             of ``L`` blocks the row nearest to that share of ``L``.
+        readouts: Names of readouts that are read in the place of states: all numbers of a range side by side. They have
+            a row for each range of ``role``, such as ``"attention/step@-1.own(5)"`` (ReProbe's other variant).
         widths: Width of each hidden layer; none for a linear head. With ``layers``, the width of the Transformer.
         layers: Number of layers of the Transformer; 0 for none, so that each state speaks for itself.
         attention: Number of its attention heads, of which ``widths`` is a multiple.
@@ -95,6 +98,7 @@ class PooledProbe(LearningJudge):
     role: str = "response"
     reduce: Reduce = "none"
     rows: Sequence[int | float] | None = (-1,)
+    readouts: Sequence[str] = ()
     widths: Sequence[int] = ()
     layers: int = 0
     attention: int = 4
@@ -119,7 +123,7 @@ class PooledProbe(LearningJudge):
     _head = derived(head_of)
     #: The rows to read; ``None`` for all, of which shares of the depth are taken once it is known.
     _kept = derived(lambda s: None if not all(isinstance(r, Integral) for r in s.rows or (0.0,)) else tuple(s.rows))
-    needs = derived(lambda s: (States(s.role, s.reduce, s._kept).name,))
+    needs = derived(lambda self: _needs(self))
     kinds = ("trace",)
     step_scores = step_scores
     on_request = derived(lambda self: self.each != "step")  # it keeps the states of many tokens
@@ -139,7 +143,7 @@ class PooledProbe(LearningJudge):
     def sizes(self, known: Mapping[str, int]) -> dict[str, int]:
         """Adds the length of the vectors that are read, and the number of weights for such vectors."""
         found = dict(known)
-        if self.rows is not None and "width" in found:
+        if self.rows is not None and "width" in found and not self.readouts:
             found["features"] = len(self.rows) * found["width"]
         read = found.get("features", np.size(self.__dict__.get("mean_", ())))
         return {**found, "weights": self._head.size(read)} if read else found
@@ -168,7 +172,16 @@ class PooledProbe(LearningJudge):
         return score(self._head, self.weights_, _states(features, self, (self.mean_, self.scale_)))
 
     def _unreadable(self, features: Features) -> dict[str, str]:
-        return {features.ids[k]: f"no {self.role}" for k in np.flatnonzero(_held(features, self).counts == 0)}
+        counts = np.array([one.counts for one in _parts(features, self)])
+        none = (counts.min(axis=0) == 0) | (counts.min(axis=0) < counts.max(axis=0))
+        return {features.ids[k]: f"no {self.role}" for k in np.flatnonzero(none)}
+
+
+def _needs(probe: PooledProbe) -> tuple[str, ...]:
+    if any(range_readout(name) is None for name in probe.readouts):
+        given = f"given readouts={tuple(probe.readouts)}"
+        raise InnerjudgeError(f"{given}, expected names of readouts of ranges, such as tokens/step.mean(entropy)")
+    return tuple(probe.readouts) or (States(probe.role, probe.reduce, probe._kept).name,)
 
 
 def _items(probe: PooledProbe, features: Features, labels: npt.NDArray[Any]) -> LabelledStates:
@@ -183,12 +196,25 @@ def _states(features: Features, probe: PooledProbe, scaled: tuple[Floats, Floats
 
 
 def _held(features: Features, probe: PooledProbe) -> Ragged:
-    """The states of each item, one where the readout has one an item."""
-    name = probe.needs[0]
-    return features.ragged[name] if name in features.ragged else Ragged(features[name], np.arange(len(features) + 1))
+    """The states of each item, or all numbers of its readouts, side by side."""
+    first, *more = parts = _parts(features, probe)
+    if not more:
+        return first
+    if any(not np.array_equal(one.offsets, first.offsets) for one in more):
+        raise InnerjudgeError(
+            f"given {', '.join(probe.needs)} of other ranges, expected as many rows of each in an item"
+        )
+    flat = [np.reshape(one.values, (len(one.values), math.prod(one.shape[1:]))) for one in parts]
+    return Ragged(np.concatenate(flat, axis=1), first.offsets)
+
+
+def _parts(features: Features, probe: PooledProbe) -> list[Ragged]:
+    """The rows of each readout, one where it has one an item."""
+    names, every = [name for name in probe.needs if name not in features.texts], np.arange(len(features) + 1)
+    return [features.ragged[name] if name in features.ragged else Ragged(features[name], every) for name in names]
 
 
 def _rows(held: Ragged, features: Features, probe: PooledProbe) -> list[int] | None:
     """The rows of the states to take, where shares of the depth say so."""
-    shares = probe.rows is not None and probe._kept is None
+    shares = probe.rows is not None and probe._kept is None and not probe.readouts
     return rows_at(probe.rows or (), held.shape[1], features.provenance) if shares else None

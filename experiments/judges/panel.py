@@ -103,7 +103,7 @@ def cost_in_words(judge: BaseJudge) -> str:
         return "a prompt for the verdict, and writing" + (" at length" if judge.reads_reasoning else "")
     if set(judge.reads) - {"labels"} <= TEXT_NEEDS:
         return "nothing"
-    return "a prompt for the verdict" if {P_TRUE, *VERDICT_NEEDS}.intersection(judge.needs) else "a pass over the item"
+    return "a prompt for the verdict" if {*P_TRUE, *VERDICT_NEEDS}.intersection(judge.needs) else "a pass over the item"
 
 
 def askable(seats: Mapping[str, Seat], *, reasoning: bool, abstain: bool) -> dict[str, Seat]:

@@ -54,9 +54,9 @@ class CostCounter:
         wrote = {name for name in needs if reads_reasoning([name])}
         again = any("own_text(" in name for name in wrote)  # what was written is read anew
         of_text = {name for name in needs if name in own or range_readout(name) is not None} - wrote
-        wanted = {*needs} - of_text - TEXT_NEEDS - wrote - {P_TRUE} - ({"labels"} if again else set())
+        wanted = {*needs} - of_text - TEXT_NEEDS - wrote - P_TRUE.keys() - ({"labels"} if again else set())
         found = self._text if of_text else NOTHING
-        if P_TRUE in needs:  # a prompt of its own
+        if not P_TRUE.keys().isdisjoint(needs):  # a prompt of its own
             own_words = replace(self._passes, prompt=JudgePrompt.of("p-true"))
             found += CostCounter(self._lm, self._items, own_words).asked("cue")
         if wanted:

@@ -21,8 +21,8 @@ from .progress import Steps, silent
 TEXT_NEEDS = frozenset({"prompt", "response", "options", "answer", "steps"})
 #: What is read at the place of the verdict.
 VERDICT_NEEDS = frozenset({"hidden/score", "logits/score", "qk/before", "qk/after", "attention", "labels"})
-#: What is read where the model is asked whether an answer is true, in a pass of its own.
-P_TRUE = "logits/p-true"
+#: What is read where the model is asked whether an answer is true, in a pass of its own, and its name elsewhere.
+P_TRUE = {"logits/p-true": "logits/score", "qk/p-true": "qk/before"}
 #: Everything but generated text, and what only items with steps of their own have.
 HIDDEN_NEEDS = frozenset(
     {f"hidden/{p}" for p in ("prompt_end", "response_end", "reasoning_start", "reasoning_end")}

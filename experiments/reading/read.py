@@ -1,6 +1,7 @@
 """From items to features: which texts the model reads for each kind of item, and what is kept of each."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
@@ -27,6 +28,7 @@ from ...models.errors import InnerjudgeError
 from ...models.items import Choice, Item, Pair, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, encode_trace
+from ...models.prompts import Prompt
 from ...probes.judge import BaseJudge
 from .judge_prompt import JudgePrompt
 from .passes import P_TRUE, VERDICT_NEEDS, WRITTEN, Passes, as_trace, check_prompt, prepared
@@ -129,17 +131,30 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     readouts = [*(HiddenStates(p) for p in positions), ResponseLogProb(), *of_ranges(passes)]
 
     parts = ask_for_verdicts(lm, traces, passes.ask, (), passes)
-    parts += _p_true(lm, traces, passes) if P_TRUE in (passes.needs or ()) else []
+    parts += _p_true(lm, traces, passes) if P_TRUE.keys() & (passes.needs or ()) else []
     parts += _of_own_texts(lm, traces, readouts, passes, "reading traces")
     return joined(lm, traces, parts, texts_of_traces(traces, passes), passes, "trace")
 
 
 def _p_true(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -> list[Features]:
-    """The model's own logits of false and true, ``[n, 2]``, in the prompt of that name."""
-    asked = replace(passes, prompt=JudgePrompt.of("p-true"), needs=frozenset({"logits/score"}), last_block=None)
-    (found,) = ask_for_verdicts(lm, traces, asked.ask, (), asked)
-    missing, seconds = {P_TRUE: found.missing.get("logits/score", {})}, {P_TRUE: found.seconds["logits/score"]}
-    return [replace(found, arrays={P_TRUE: found["logits/score"][:, 1, -1]}, missing=missing, seconds=seconds)]
+    """In the prompt of that name, the model's own logits of false and true, ``[n, 2]``, and products of all heads.
+
+    These are of the query where the verdict stands with the ends of the lines of true and false: ``[n, L, H, 2]``.
+    """
+    names = {name: r for name, r in P_TRUE.items() if passes.wants(name)}
+    asked = replace(passes, prompt=JudgePrompt.of("p-true"), needs=frozenset(names.values()), last_block=None)
+
+    def ask(trace: Trace, *, reasoned: bool) -> Prompt:
+        prompt = asked.ask(trace, reasoned=reasoned)
+        lines = [match.span() for match in re.finditer(r"^\([AB]\) .*\n", prompt.user, re.MULTILINE)]
+        return replace(prompt, option_spans=tuple(lines[-2:]))  # an answer may have such lines, too
+
+    (found,) = ask_for_verdicts(lm, traces, ask, (QueryKey(),), asked)
+    arrays = {name: found[r][:, 1, -1] if name == "logits/p-true" else found[r] for name, r in names.items()}
+    more: dict[str, Any] = {
+        f: {name: getattr(found, f).get(r, {}) for name, r in names.items()} for f in ("missing", "seconds")
+    }
+    return [replace(found, arrays=arrays, **more)]
 
 
 def texts_of_traces(traces: Sequence[Trace], passes: Passes) -> dict[str, Sequence[str]]:

@@ -201,7 +201,8 @@ def require_heads(lm: LanguageModel, heads: Sequence[Sequence[Heads]], kinds: fr
     of_weights = {kind for kind in kinds if kind.startswith("attention")}
     if of_weights and not any(one.token_keys for one in every):
         raise UnreadableError.of("extraction.no-token-keys", family, every[0].unreadable, readouts=of_weights)
-    of_rows = {kind for kind in of_weights if kind == "attention" or ".diagonal" in kind or ".copied[" in kind}
+    by_row = (".diagonal", ".own(", ".copied[")
+    of_rows = {kind for kind in of_weights if kind == "attention" or any(one in kind for one in by_row)}
     if of_rows and any(one.registered for one in every) and lm.attention not in _ROW_KERNELS:
         raise UnreadableError.of("extraction.kernel", lm.attention, readouts=of_rows)
 

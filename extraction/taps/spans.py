@@ -32,7 +32,10 @@ class SpanStates(RangeStates):
     def __init__(self, of: Reading, readout: AttentionSpans, lent: int) -> None:
         super().__init__(of, readout, range(1, of.last + 1))
         self.what, self._spread, n = readout.what, of.lm.anatomy.spread, len(readout.keys)
-        self.columns, self.heads = n if readout.what == "mass" else 1, of.lm.anatomy.n_heads // self._spread
+        self.columns, self.heads = (
+            n if readout.what == "mass" else readout.own or 1,
+            of.lm.anatomy.n_heads // self._spread,
+        )
         batch, prefix = of.batch, of.lm.anatomy.stream.layout.prefix
         inside = torch.zeros(len(batch.ids), lent + prefix + batch.ids.shape[1], n)
         counts = torch.ones(*batch.ids.shape, n)
@@ -100,7 +103,7 @@ class SpanTap(BlockAttention):
         self._spans, self._tokens = tuple(spans.values()), of.batch.ids.shape[1]
         ends = of.batch.offsets + torch.tensor([len(item.ids) - 1 for item in of.items], device=of.batch.ids.device)
         self._at = (ends if of.batch.lengths is None else ends[-1:]) + self._prefix  # a real token of each row
-        self._of_rows = frozenset(name for name, one in spans.items() if one.what in ("diagonal", "copied"))
+        self._of_rows = frozenset(name for name, one in spans.items() if one.what not in ("mass", "ratio"))
         self._rows: dict[tuple[int, int], AttentionRow] = {}
         inside = [one.inside for one in self._spans if one.what in ("mass", "ratio")]
         self._inside, self._parts = torch.cat(inside, dim=2) if inside else None, [one.shape[2] for one in inside]
@@ -118,7 +121,7 @@ class SpanTap(BlockAttention):
             if one.what == "copied":
                 one.note(self._block + 1, first, self._weights(call, one))
                 continue
-            found = self._diagonal(call, one) if one.what == "diagonal" else next(masses)
+            found = next(masses) if one.what in ("mass", "ratio") else self._near(call, one)
             found = found[:, self._prefix : self._prefix + self._tokens]
             if one.what == "ratio":
                 means = found / one.counts.to(found.device)[:, :, None]
@@ -142,11 +145,12 @@ class SpanTap(BlockAttention):
             row = self._rows.setdefault((start, start + len(at)), AttentionRow(self._family, self._of_rows))
             yield at, row.of(call, (at + self._prefix).expand(rows, -1)).float()
 
-    def _diagonal(self, call: AttentionCall, one: SpanStates) -> Tensor:
-        """Logarithm of the weights of tokens on themselves, ``[B, T, H, 1]``."""
+    def _near(self, call: AttentionCall, one: SpanStates) -> Tensor:
+        """Weights of tokens on themselves (of a diagonal their logarithm) and those before, ``[B, T, H, k]``."""
         rows, heads, tokens = call.query.shape[:3]
-        found = call.query.new_zeros((rows, heads, tokens, 1), dtype=torch.float32)
+        found = call.query.new_zeros((rows, heads, tokens, one.columns), dtype=torch.float32)
         for at, weights in self._weights(call, one):
-            own = (at + self._prefix + self._lent).view(1, 1, -1, 1).expand(rows, heads, -1, 1)
-            found[:, :, at + self._prefix] = weights.gather(3, own).clamp(min=_LEAST).log()
+            keys = (at + self._prefix + self._lent)[:, None] - torch.arange(one.columns, device=at.device)
+            there = weights.gather(3, keys.clamp(min=0).expand(rows, heads, -1, -1)) * (keys >= self._prefix)
+            found[:, :, at + self._prefix] = there.clamp(min=_LEAST).log() if one.what == "diagonal" else there
         return found.transpose(1, 2)

@@ -28,6 +28,8 @@ ALL = [
     AttentionSpans("step", (), "diagonal"),
     AttentionSpans("response@-1", ("prompt",), "copied"),
     AttentionSpans("step", ("prompt",), "copied"),
+    AttentionSpans("response", (), "own(5)"),
+    AttentionSpans("step", (), "own(3)"),
 ]
 FAMILIES = ["llama", "qwen3", "gemma2", "gemma3", "gpt2", "gpt_neo", "phi3", "cohere2", "opt"]
 
@@ -54,26 +56,29 @@ def test_masses_are_those_of_the_eager_weights(
         n = len(item.ids)
         # Token 2, the prompt's last, is the first of the second role as well, and belongs to that.
         on = np.stack([a[..., :2].sum(-1), a[..., 2 : n - 1].sum(-1)], -1)[:, :, 2 : n - 1]
-        near = {"atol": 1e-5, "rtol": 1e-4}
-        assert np.allclose(found[ALL[0].name][k], on.mean(2), **near)
+        close = {"atol": 1e-5, "rtol": 1e-4}
+        assert np.allclose(found[ALL[0].name][k], on.mean(2), **close)
         means = on / np.stack([np.full(n - 3, 2), np.arange(1, n - 2)], -1)
-        assert np.allclose(found[ALL[1].name][k], (means[..., 0] / means.sum(-1)).mean(2), **near)
+        assert np.allclose(found[ALL[1].name][k], (means[..., 0] / means.sum(-1)).mean(2), **close)
         own = np.log(np.diagonal(a, axis1=2, axis2=3))
-        assert np.allclose(found[ALL[2].name][k], own[..., 3:].mean(-1), **near)
+        assert np.allclose(found[ALL[2].name][k], own[..., 3:].mean(-1), **close)
         copied = np.zeros(a.shape[:3])
         for place in np.ndindex(*copied.shape):
             mean = states[np.argsort(-a[place][:3], kind="stable")[:2]].mean(0)
             copied[place] = mean @ states[place[2]] / np.linalg.norm(mean) / np.linalg.norm(states[place[2]])
-        assert np.allclose(found[ALL[5].name][k], copied[..., 2 : n - 1].mean(-1), **near)
+        assert np.allclose(found[ALL[5].name][k], copied[..., 2 : n - 1].mean(-1), **close)
+        near = np.stack([np.pad(np.diagonal(a, -j, 2, 3), ((0, 0), (0, 0), (j, 0))) for j in range(5)], -1)
+        assert np.allclose(found[ALL[7].name][k], near[:, :, 3:].mean(2), **close)
         steps = item.places("step")
         ends = [b - 1 for _, b in steps]
         inner = [t for t in range(3, n) if t not in ends]
         for row, (start, end) in enumerate(steps):
             rows = a[:, :, start:end]
             each = np.stack([rows[..., :3].sum(-1), rows[..., inner].sum(-1), rows[..., ends].sum(-1)], -1)
-            assert np.allclose(found.ragged[ALL[3].name][k][row], each.mean(2), **near)
-            assert np.allclose(found.ragged[ALL[4].name][k][row], own[..., start:end].mean(-1), **near)
-            assert np.allclose(found.ragged[ALL[6].name][k][row], copied[..., start:end].mean(-1), **near)
+            assert np.allclose(found.ragged[ALL[3].name][k][row], each.mean(2), **close)
+            assert np.allclose(found.ragged[ALL[4].name][k][row], own[..., start:end].mean(-1), **close)
+            assert np.allclose(found.ragged[ALL[6].name][k][row], copied[..., start:end].mean(-1), **close)
+            assert np.allclose(found.ragged[ALL[8].name][k][row], near[:, :, start:end, :3].mean(2), **close)
 
 
 @in_every_way
@@ -85,7 +90,8 @@ def test_batches_padding_packing_and_sharing_change_nothing(
     beside = [*ALL, States("response"), AttentionWeights()]
     same_by_id(extract(lm, items, beside, batch_size=3), extract(lm, items[::-1], beside, **how))
     after = [replace(one, positions={**one.positions, "prompt_end": (5,)}, ranges={}) for one in items]
-    late = [AttentionSpans("response", ("prompt", "response")), AttentionSpans("response", (), "diagonal")]
+    late = [AttentionSpans("response", ("prompt", "response"))]
+    late += [AttentionSpans("response", (), what) for what in ("diagonal", "own(8)")]
     same_by_id(extract(lm, after, late, batch_size=3), extract(lm, after[::-1], late, **how))
 
 
@@ -116,10 +122,11 @@ def test_keys_behind_a_shared_beginning_are_the_same(tiny: Any, items: list[Enco
 
 
 def test_a_pass_that_stops_early_gives_the_first_blocks(lm: LanguageModel, items: list[Encoding]) -> None:
-    whole, early = extract(lm, items, ALL), extract(lm, items, ALL[:5], last_block=2)
+    some = [*ALL[:5], *ALL[7:]]
+    whole, early = extract(lm, items, ALL), extract(lm, items, some, last_block=2)
     with pytest.raises(InnerjudgeError, match="need all"):
         extract(lm, items, ALL, last_block=2)
-    for readout in ALL[:5]:
+    for readout in some:
         if readout.ragged:
             a, b = early.ragged[readout.name].values, whole.ragged[readout.name].values
         else:
@@ -179,7 +186,9 @@ def test_names_and_wrong_readouts() -> None:
         lambda: AttentionSpans(keys=("cue(a|b)",)),
         lambda: AttentionSpans(keys=("prompt",) * 9),
         lambda: AttentionSpans(what="copied"),
-        lambda: AttentionSpans(what="sum"),  # type: ignore[arg-type]
+        lambda: AttentionSpans(what="sum"),
+        lambda: AttentionSpans(what="own(0)"),
+        lambda: AttentionSpans(what="own(65)"),
         lambda: Lens("step(no)"),
         lambda: Lens(at="logits"),  # type: ignore[arg-type]
         lambda: Lens(at="mlp", what="divergence"),

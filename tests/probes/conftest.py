@@ -25,7 +25,7 @@ def features(n: int = 24, *, seed: int = 0, fingerprint: str = "f", **arrays: ob
     rng = np.random.default_rng(seed)
     made = {f"hidden/{p}": rng.normal(size=(n, L + 2, D)) for p in POSITIONS}
     made |= {"logits/score": rng.normal(size=(n, 2, L + 1, K)), "labels": np.full(n, K)}
-    made |= {"logits/p-true": rng.normal(size=(n, 2))}
+    made |= {"logits/p-true": rng.normal(size=(n, 2)), "qk/p-true": rng.normal(size=(n, L, H, 2))}
     made |= {"qk/before": rng.normal(size=(n, L, H, K)), "qk/after": rng.normal(size=(n, L, H, K))}
     made |= {"attention": rng.dirichlet(np.ones(K), size=(n, L, H))}
     tokens = rng.integers(1, 30, size=n)

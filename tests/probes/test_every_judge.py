@@ -25,6 +25,7 @@ from innerjudge.probes import (
     PromptSimilarity,
     PTrue,
     QKScore,
+    QKVerification,
     QuestionOnly,
     RankedProbe,
     ReadoutProbe,
@@ -69,6 +70,7 @@ CASES = {
     "letters-options": (LetterLogits(abstain=False), None),
     "qk": (QKScore(), ANSWERS),
     "qk-options": (QKScore(rotary="after", n_heads=3, prefer="earliest", abstain=False), ANSWERS),
+    "qk-verification": (QKVerification(prefer="earliest"), CORRECT),
     "attention": (AttentionScore(), ANSWERS),
     "attention-options": (AttentionScore(select="unlabelled", n_heads=2), ANSWERS),
     "text": (TextJudge.rating(), None),
@@ -104,6 +106,10 @@ CASES = {
         CORRECT,
     ),
     "pooled-encoder": (PooledProbe(layers=1, widths=[4], attention=2, causal=True, epochs=2), CORRECT),
+    "pooled-readouts": (
+        PooledProbe(readouts=["attention/response.diagonal", "hidden/response.logdet"], role="response", epochs=2),
+        CORRECT,
+    ),
     "own-verdict": (VerdictProbe(epochs=2), CORRECT),
     "eigenscore": (EigenScore(), None),
     "eigenscore-fitted": (EigenScore(row=1, alpha=0.1), CORRECT),
@@ -269,7 +275,7 @@ def test_constant_features_have_finite_scores(name, make):
     features = replace(features, arrays=flat, ragged=ragged)
     judge = fitted(name, features)
     # A head that gives all options one score says nothing; states of one direction have no angle to measure by.
-    said = {QKScore: "not tell the options apart", AttentionScore: "not tell the options apart"}
+    said = dict.fromkeys((QKScore, QKVerification, AttentionScore), "not tell the options apart")
     said |= {Trajectory: "of one direction"} if name == "coe" else {}
     if type(judge) in said:
         assert all(said[type(judge)] in v.unscored for v in judge.verdicts(features))

@@ -6,15 +6,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from innerjudge.experiments.reading.judge_prompt import JudgePrompt
 from innerjudge.experiments.reading.read import read
-from innerjudge.extraction import AttentionSpans, Features, Lens
+from innerjudge.extraction import AttentionSpans, Features, Lens, QueryKey, Ragged, extract
 from innerjudge.extraction.batching import collate
 from innerjudge.extraction.taps.residual import Reading
 from innerjudge.extraction.taps.spans import SpanStates, SpanTap
 from innerjudge.models import InnerjudgeError, Trace
 from innerjudge.models.attention_calls import AttentionCall
-from innerjudge.models.positions import Encoding
-from innerjudge.probes import LLMCheck, ReadoutProbe, ReDeEP
+from innerjudge.models.positions import Encoding, encode_prompt
+from innerjudge.probes import LLMCheck, PooledProbe, QKVerification, ReadoutProbe, ReDeEP
 from innerjudge.probes.description import Task
 
 OWN = "attention/response.diagonal"
@@ -38,6 +39,54 @@ def test_lookback_of_one_row(reference):
     ratio, mass = (one.values(shape) for one, shape in zip(spans.values(), ((1, n), (1, n, 2)), strict=True))
     assert ratio == pytest.approx(np.full((1, 1, n), 0.5))
     assert mass[0, 0, 0] == pytest.approx([0.6, 0.4])
+
+
+def near_of(reference, weights, what):
+    """What each step of two keeps of such weights [T, T], the same in every head, in the first block."""
+    item = Encoding(id="a", group="a", ids=tuple(range(1, 8)), positions={}, ranges={"step@-1": ((3, 6), (6, 7))})
+    batch = collate([item], pad_id=0, side="right", device=torch.device("cpu"))
+    one = AttentionSpans("step@-1", (), what)
+    of = Reading(reference, [item], batch, {one.name: ()}, 1)
+    [heads] = reference.anatomy.heads[0]
+    spans, n = SpanStates(of, one, 0), heads.n_heads
+    tap, states = SpanTap(of, {one.name: spans}, 0), torch.zeros(1, n, 7, heads.head_dim)
+    tap._block, key = 0, states[:, : heads.n_kv_heads]
+    tap._read(AttentionCall(None, states, key, None, None, weights.expand(1, n, 7, 7)), heads, 0)
+    return spans.values((1, n, one.own)).values[:, 0, 0]
+
+
+def test_reprobe_reads_the_last_five_keys_of_the_rows_that_wrote_a_step(reference):
+    # A prompt of 4 tokens, a step of tokens 4..6: rows 3..5 (methods.md, section 3). Row t has 1 / (t + 1) on each key
+    # so far: means over rows 3, 4, 5 are (1/4 + 1/5 + 1/6) / 3 = 37/180, and (0 + 1/5 + 1/6) / 3 = 11/90 for the key
+    # four back, which row 3 has not. The next step is row 6: 1/7 each.
+    weights = torch.ones(7, 7).tril() / torch.arange(1, 8)[:, None]
+    expected = [[37 / 180] * 4 + [11 / 90], [1 / 7] * 5]
+    assert near_of(reference, weights, "own(5)") == pytest.approx(np.array(expected))
+    assert near_of(reference, weights, "own(1)") == pytest.approx(np.array([[37 / 180], [1 / 7]]))
+
+
+def test_reprobe_attention(reference):
+    probe = PooledProbe.presets(Task("trace"))["reprobe-attention"]
+    own, likeliest = "attention/reasoning/step(line)@-1.own(5)", "tokens/reasoning/step(line).mean(probability(4))"
+    assert probe.needs == (own, likeliest)
+    said = [
+        Trace(question_id=f"q{k}", candidate_id="a", prompt="1+1?", response=f"<think>{k}\nso {k}</think>{k}")
+        for k in range(4)
+    ] + [Trace(question_id="q4", candidate_id="a", prompt="1+1?", response="2")]
+    features = read(reference, said, judges=[probe])
+    a = reference.anatomy
+    assert features.ragged[own].shape == (8, a.n_blocks, a.n_heads, 5)
+    assert features.ragged[likeliest].shape == (8, 4)
+    probe.fit(features, [True, False, True, False, True])
+    assert probe.mean_.shape == (a.n_blocks * a.n_heads * 5 + 4,)
+    assert [len(own) for own in probe.step_scores(features[:4])] == [2] * 4
+    unscored = [one.unscored for one in probe.verdicts(features)]
+    assert unscored[:4] == [None] * 4
+    assert unscored[4] is not None
+    other = replace(features, ragged={**features.ragged, likeliest: Ragged.of([[[0.0] * 4]] * 5)})  # one step each
+    assert probe.verdicts(other)[0].unscored == "no reasoning/step(line)@-1"
+    with pytest.raises(InnerjudgeError, match="expected names of readouts"):
+        PooledProbe(readouts=["hidden/score"])
 
 
 def test_probes_read_all_numbers_side_by_side():
@@ -134,3 +183,41 @@ def test_redeep_reads_a_model(reference):
     judge = ReDeEP.presets(Task("trace"))["redeep"]
     judge.fit(read(reference, said, judges=[judge]), [True, False, True, False])
     assert all(v.unscored is None for v in judge.verdicts(read(reference, said, judges=[judge])))
+
+
+def test_true_and_false_are_verified_by_the_head_that_tells_them_apart(reference):
+    # Head (2, 1) has 3 - 1, 1 - 2, 2 - 2.5 and 5 - 2 on true less false; head (1, 0) is right three times in four.
+    qk = np.zeros((4, 2, 2, 2))
+    qk[:, 1, 1] = [[3, 1], [1, 2], [2, 2.5], [5, 2]]
+    qk[:, 0, 0, 0] = [1, -1, 1, 1]
+    f = Features.from_arrays({"qk/p-true": qk}, provenance="m", ids="abcd")
+    judge = QKVerification().fit(f, [True, False, False, True])
+    assert judge.heads_ == ((2, 1),)
+    assert judge.head_accuracy_[0, 0] == 0.75
+    assert judge.decision_function(f) == pytest.approx([2, -1, -0.5, 3])
+    assert judge.predict(f).tolist() == [True, False, False, True]
+    flat = Features.from_arrays({"qk/p-true": np.ones((1, 2, 2, 2))}, provenance="m", ids="e")
+    assert judge.verdicts(flat)[0].unscored == "the head does not tell the options apart"
+    with pytest.raises(InnerjudgeError, match="expected"):
+        QKVerification().fit(f, [True] * 4)
+
+
+def test_verification_reads_the_lines_of_true_and_false(reference):
+    """An answer that brings such lines itself does not move the keys."""
+    said = [
+        Trace(question_id=f"q{k}", candidate_id="a", prompt="1+1?", response=f"(A) true\n(B) false\n(A) {k}\n")
+        for k in range(4)
+    ]
+    judge = QKVerification.presets(Task("trace"))["qk-verification"]
+    features = read(reference, said, judges=[judge])
+    a = reference.anatomy
+    assert features["qk/p-true"].shape == (4, a.n_blocks, a.n_heads, 2)
+    for k, trace in enumerate(said):
+        prompt = JudgePrompt.of("p-true").ask(trace)
+        lines = [(at := prompt.user.rindex(line), at + len(line)) for line in ("(A) true\n", "(B) false?\n")]
+        item = encode_prompt(reference.tokenizer, "", "", replace(prompt, option_spans=tuple(lines)))
+        assert extract(reference, [item], [QueryKey()])["qk/before"][0] == pytest.approx(
+            features["qk/p-true"][k], abs=1e-4
+        )
+    judge.fit(features, [True, False, True, False])
+    assert all(isinstance(v.label, bool) or v.unscored for v in judge.verdicts(features))

@@ -265,7 +265,7 @@ def test_judges_are_listed_with_what_they_read(cli: Any) -> None:
 def test_a_judge_of_many_states_is_fitted_from_a_store(cli: Any, tmp_path: Path) -> None:
     options = ("--data", "builtin:solve", "--limit", 12, "--candidates", 4)
     judges = ("mean-probe", "step", "lookback", "trilens", "llm-check-attention", "llm-check-hidden")
-    judges += ("calibration-probe", "p-true", "redeep")
+    judges += ("calibration-probe", "p-true", "redeep", "reprobe-attention", "qk-verification")
     options += ("--reasoning-tokens", 96)
     read = [word for judge in judges for word in ("--read", judge)]
     assert not cli("extract", *options, *read, "--out", tmp_path / "f").code

@@ -20,7 +20,7 @@ from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import encode_trace
 from innerjudge.models.reference.solve import problems
 from innerjudge.models.reference.words import HELD_OUT_SEED
-from innerjudge.probes import LLMCheck, PooledProbe, TokenConfidence
+from innerjudge.probes import PooledProbe, TokenConfidence
 from innerjudge.probes.description import Task
 
 from ..test_generating import WORDS, asked, spaced
@@ -36,9 +36,9 @@ RANGES: list[Any] = [
     States("reasoning/step(line)@-1"),
     States("reasoning/step_end(sentence)", "none", (-1,)),
     States("response/cue(wait)"),
-    *(TokenStats("response", what) for what in (*STATISTICS, "top(3)")),
+    *(TokenStats("response", what) for what in (*STATISTICS, "top(3)", "probability(2)")),
     TokenStats("reasoning/step(sentence)", "mean(entropy)"),
-    TokenStats("reasoning/segment(4)", "mean(certainty)"),
+    TokenStats("reasoning/segment(4)", "mean(probability(4))"),
 ]
 READOUTS: list[Any] = [*RANGES, HiddenStates("response_end"), HiddenStates("reasoning_end"), ResponseLogProb()]
 QUESTIONS = asked([p.prompt for p in problems(3, seed=HELD_OUT_SEED)], 2)
@@ -140,7 +140,8 @@ def test_judges_of_tokens_and_steps_read_the_sampling(reference: LanguageModel) 
         assert [one.unscored for one in found.verdicts] == [one.unscored for one in again]
         scores = [[np.nan if one.score is None else one.score for one in own] for own in (found.verdicts, again)]
         np.testing.assert_allclose(*scores, rtol=1e-3, atol=1e-4)
-    attention = LLMCheck().fit(read(reference, traces, judges=[LLMCheck()]), right)
+    attention = PooledProbe.presets(Task("trace"))["reprobe-attention"]
+    attention.fit(read(reference, traces, judges=[attention]), right)
     assert sample_and_judge(reference, prompts, attention, **how).replayed == len(traces)
 
 
