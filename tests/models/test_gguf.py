@@ -18,7 +18,7 @@ import torch
 from innerjudge.extraction.provenance import provenance
 from innerjudge.models.description import describe
 from innerjudge.models.errors import InnerjudgeError
-from innerjudge.models.formats import copies
+from innerjudge.models.formats import source
 from innerjudge.models.formats.gguf import read
 from innerjudge.models.loading import load
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -107,7 +107,7 @@ def converted(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache that holds the copy of ``tiny``: each conversion starts a process, which takes seconds."""
     folder = tmp_path_factory.mktemp("converted")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(copies.CACHE, str(folder))
+        patch.setenv(source.CACHE, str(folder))
         load(str(tiny), device="cpu")
     return folder
 
@@ -117,7 +117,7 @@ def cache(converted: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch
     """A cache of the test's own, with that copy in it."""
     folder = tmp_path_factory.mktemp("cache")
     shutil.copytree(converted, folder, dirs_exist_ok=True)
-    monkeypatch.setenv(copies.CACHE, str(folder))
+    monkeypatch.setenv(source.CACHE, str(folder))
     return folder
 
 
@@ -185,7 +185,7 @@ def test_weights_are_those_that_the_blocks_stand_for(tmp_path: Path) -> None:
 def test_the_second_start_converts_nothing(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load(str(tiny), device="cpu")
     moved = shutil.copy(tiny, tmp_path / "other-name.gguf")
-    monkeypatch.setattr(copies, "_make", lambda *_: pytest.fail("converted again"))
+    monkeypatch.setattr(source, "_make", lambda *_: pytest.fail("converted again"))
     require_same(load(str(moved), device="cpu"), first)
     require_same(load(str(tmp_path), device="cpu"), first)  # a folder that holds one
     require_same(load(str(tmp_path), gguf_file="other-name.gguf", device="cpu"), first)  # as transformers has it
@@ -213,7 +213,7 @@ def test_the_type_that_is_asked_for(tiny: Path, cache: Path) -> None:
 
 def test_a_killed_conversion_leaves_nothing_that_is_taken_for_whole(tiny: Path, cache: Path) -> None:
     shutil.rmtree(cache / "gguf")
-    code = "from innerjudge.models.formats import copies as c, gguf as g; from pathlib import Path\n"
+    code = "from innerjudge.models.formats import gguf as g, source as c; from pathlib import Path\n"
     code += "c._run = lambda f, out, d: ((out / 'model.safetensors').write_bytes(b'half'), __import__('os')._exit(9))\n"
     code += f"c.copy_of(g.read_header(Path({str(tiny)!r})), 'float32')"
     path = os.pathsep.join(one or os.getcwd() for one in sys.path)
@@ -313,11 +313,11 @@ def test_every_byte_of_the_header_may_lie(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_no_room_and_no_folder(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(copies.CACHE, str(tmp_path / "new"))
+    monkeypatch.setenv(source.CACHE, str(tmp_path / "new"))
     monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0))
     assert "expected as much room" in refusal(tiny)
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv(copies.CACHE, str(tmp_path / "file"))
+    monkeypatch.setenv(source.CACHE, str(tmp_path / "file"))
     assert "name another in INNERJUDGE_CACHE" in refusal(tiny)
 
 

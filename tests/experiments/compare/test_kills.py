@@ -23,7 +23,7 @@ SCRIPT = """
 import os, sys, zlib
 from innerjudge.experiments.compare import judging, turns
 from innerjudge.experiments.compare import compare, report, run
-from innerjudge.experiments.compare.report import console
+from innerjudge.experiments.compare.report import page
 from innerjudge.experiments.cli.main import main
 def counted(read):
     def noted(lm, items, *args, **more):

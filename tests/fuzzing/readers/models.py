@@ -107,7 +107,7 @@ def _gguf(folder: Path) -> Iterator[tuple[str, Reader]]:
         import gguf
     except ImportError:
         return
-    from innerjudge.models.formats import copies, gguf as ours
+    from innerjudge.models.formats import gguf as ours, source
 
     writer = gguf.GGUFWriter(folder / "good.gguf", "llama")
     writer.add_block_count(1), writer.add_context_length(16), writer.add_embedding_length(4)
@@ -122,7 +122,7 @@ def _gguf(folder: Path) -> Iterator[tuple[str, Reader]]:
     copy.mkdir()
     (copy / "weights").write_bytes(b"0")
     facts = {"source": "GGUF", "transformers": transformers.__version__, "files": {"weights": 1}}
-    whole = from_file(copy, copies._FACTS, lambda at: copies._is_whole(at.parent))
+    whole = from_file(copy, source._FACTS, lambda at: source._is_whole(at.parent))
     yield "model: converted copy", Reader(whole, json.dumps(facts).encode(), "json")
     cached = folder / "tokenizer_config.json"
     ours.try_to_load_from_cache = lambda repository, file: str(cached) if file == cached.name else None  # type: ignore[assignment]
