@@ -32,7 +32,7 @@ bench: $(VENV)/.installed-bench
 
 # A real vLLM on the CPU, with judges inside it, in an environment of its own (4 GB). Leave --rounds 0 away to measure costs.
 engine: $(ENGINE)/.installed
-	OMP_NUM_THREADS=1 VLLM_CPU_KVCACHE_SPACE=1 VLLM_NO_USAGE_STATS=1 HF_HUB_OFFLINE=1 \
+	OMP_NUM_THREADS=1 VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_NUM_OF_RESERVED_CPU=1 VLLM_NO_USAGE_STATS=1 HF_HUB_OFFLINE=1 \
 	  $(ENGINE)/bin/python -m innerjudge.experiments.bench.engine --rounds 0
 
 lint: $(VENV)/.installed-test

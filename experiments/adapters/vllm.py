@@ -17,7 +17,7 @@ log) does not grow with answers. Judges of hidden states only, one worker (no te
 
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,15 +52,35 @@ class StateCache:
         ids, second = path.with_suffix(".ids"), path.exists()
         self._states = torch.from_file(str(path), shared=True, size=math.prod(shape), dtype=dtype).view(shape)
         self._ids = torch.from_file(str(ids), shared=True, size=shape[0], dtype=torch.long)
+        self._real: slice | Tensor = slice(0)
+        self._waiting: dict[int, Tensor] = {}
         if second:
             path.unlink()
             ids.unlink()
 
-    def keep(self, places: Tensor, ids: Tensor, states: Tensor) -> None:
-        """Put states ``[N, rows, D]`` of tokens to their places; below 0 are paddings. An empty place has the id 0."""
+    def begin(self, places: Tensor, ids: Tensor) -> None:
+        """A pass over tokens ``ids`` ``[N]`` begins; they go to ``places``, of which those below 0 are paddings."""
         real = places >= 0
-        at = places[real].cpu()
-        self._states[at], self._ids[at] = states[real].cpu(), ids[real].cpu().long() + 1
+        self._real = slice(len(places)) if bool(real.all()) else real.nonzero()[:, 0]
+        self._at = places[self._real].cpu()
+        # An empty place has the id 0.
+        self._ids[self._at] = ids[self._real].cpu().long() + 1
+
+    def keep(self, row: int, states: Tensor) -> None:
+        """Put one row's states ``[N, D]`` of the pass to their places; those of a GPU wait for :meth:`end`.
+
+        In ordinary memory one copy is made, and what the model is done with is not held until the pass ends.
+        """
+        if states.is_cpu:
+            self._states[self._at, row] = states[self._real]
+        else:
+            self._waiting[row] = states[self._real]
+
+    def end(self) -> None:
+        """The pass ends: what waits on a GPU comes over at once."""
+        if self._waiting:  # all rows, one after another
+            self._states[self._at] = torch.stack([*self._waiting.values()], 1).cpu()
+            self._waiting.clear()
 
     def of(self, places: Sequence[int]) -> GivenStates:
         """Ids and states of the tokens at some places."""
@@ -69,47 +89,49 @@ class StateCache:
 
 
 class BlockHooks:
-    """Keep rows ``layers`` of the newest pass of an engine's model.
+    """Hand rows ``layers`` of an engine's model on while it runs: to ``keep``, with their number in ``layers``.
 
-    Its blocks are the modules of its one list of ``n_blocks``; each returns the residual stream, or it in two summands.
+    ``begin`` is called before, with the ids of the pass: the first whole numbers that a module is given. The model's
+    blocks are the modules of its one list of ``n_blocks``; each returns the residual stream, or it in two summands.
     """
 
-    def __init__(self, model: nn.Module, layers: Sequence[int], n_blocks: int) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: Sequence[int],
+        n_blocks: int,
+        begin: Callable[[Tensor], None],
+        keep: Callable[[int, Tensor], None],
+    ) -> None:
         lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == n_blocks]
         if len(lists) != 1:
             raise InnerjudgeError.of("adapters.blocks", type(model).__name__, len(lists), n_blocks)
-        self._layers = layers
-        self._rows: dict[int, Tensor] = {}
-        self._ids: Tensor | None = None
+        self._begin, self._keep = begin, keep
         model.register_forward_pre_hook(self._start, with_kwargs=True)
-        for layer in layers:
+        for row, layer in enumerate(layers):
             if layer == 0:
-                lists[0][0].register_forward_pre_hook(self._enter, with_kwargs=True)
+                lists[0][0].register_forward_pre_hook(partial(self._enter, row), with_kwargs=True)
             else:
-                lists[0][layer - 1].register_forward_hook(partial(self._leave, layer))
+                lists[0][layer - 1].register_forward_hook(partial(self._leave, row))
 
     def begin(self, given: Sequence[Any]) -> bool:
-        """Note the ids of a pass, the first whole numbers that a module is given; whether there are any."""
-        found = [one for one in given if isinstance(one, Tensor) and not one.is_floating_point()]
-        self._ids = found[0] if found else None
-        return bool(found)
-
-    def take(self) -> tuple[Tensor, Tensor] | None:
-        """Ids ``[N]`` and states ``[N, rows, D]`` of the newest pass, once."""
-        ids, self._ids = self._ids, None
-        return None if ids is None else (ids, torch.stack([self._rows.pop(layer) for layer in self._layers], dim=1))
+        """Whether there are ids among what a module is given; they are handed on."""
+        ids = next((one for one in given if isinstance(one, Tensor) and not one.is_floating_point()), None)
+        if ids is not None:
+            self._begin(ids)
+        return ids is not None
 
     def _start(self, _: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         self.begin((*args, *kwargs.values()))
 
-    def _enter(self, _: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def _enter(self, row: int, _: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         given = [*args, *(kwargs[name] for name in ("hidden_states", "residual") if name in kwargs)]
         states, *others = (one for one in given if one is not None and one.is_floating_point())
-        self._rows[0] = states + others[0] if others else states
+        self._keep(row, states + others[0] if others else states)
 
-    def _leave(self, layer: int, _: nn.Module, __: Any, found: Any) -> None:
+    def _leave(self, row: int, _: nn.Module, __: Any, found: Any) -> None:
         states, rest = found if isinstance(found, tuple) else (found, None)
-        self._rows[layer] = states if rest is None else states + rest
+        self._keep(row, states if rest is None else states + rest)
 
 
 def _parts(request: Any) -> tuple[list[int], list[int]]:
@@ -152,6 +174,7 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
         self._layers = sorted({min(row, self._n_blocks) for row in rows})
         self._block = kv_cache_config.kv_cache_groups[0].kv_cache_spec.block_size
         self._hooks: BlockHooks | None = None
+        self._running = False
         memory = Path("/dev/shm")
         folder = memory if memory.is_dir() else Path(tempfile.gettempdir())
         self._shape = kv_cache_config.num_blocks * self._block, len(self._layers), config.get_hidden_size()
@@ -165,9 +188,19 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
     def _see(self, module: nn.Module, args: Sequence[Any]) -> None:
         """The engine shows a connector its model only when it first runs it: the first module that runs."""
         if self._hooks is None:
-            self._hooks = BlockHooks(module, self._layers, self._n_blocks)
+            self._hooks = BlockHooks(module, self._layers, self._n_blocks, self._begin, self._keep)
         if self._hooks.begin(args):  # the model's own hook comes too late for its first pass
             self._seen.remove()
+
+    def _begin(self, ids: Tensor) -> None:
+        places = next(iter(get_forward_context().slot_mapping.values()), None)
+        self._running = places is not None
+        if places is not None:
+            self._cache.begin(places, ids)
+
+    def _keep(self, row: int, states: Tensor) -> None:
+        if self._running:
+            self._cache.keep(row, states)
 
     # Worker: called around each pass.
 
@@ -181,11 +214,8 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
         """Keys and values are not kept."""
 
     def wait_for_save(self) -> None:
-        """After a pass: its states go to their places."""
-        places = next(iter(get_forward_context().slot_mapping.values()), None)
-        newest = self._hooks.take() if self._hooks else None
-        if places is not None and newest is not None:
-            self._cache.keep(places, *(one[: len(places)] for one in newest))
+        """After a pass."""
+        self._cache.end()
 
     # Scheduler.
 

@@ -80,6 +80,11 @@ class Engine:
         self.worker = adapter.module.JudgeConnector(whole, "w", caches)
         self.scheduler = adapter.module.JudgeConnector(whole, "s", caches)
         self.free = list(range(64))
+        cache = self.worker._cache
+        begin, keep = cache.begin, cache.keep
+        # transformers has a batch axis, which an engine has not
+        cache.begin = lambda places, ids: begin(places, ids.view(-1))
+        cache.keep = lambda row, states: keep(row, states.view(-1, states.shape[-1]))
 
     def blocks(self, n: int) -> list[int]:
         return [self.free.pop() for _ in range(-(-n // BLOCK))]
@@ -89,18 +94,14 @@ class Engine:
         """Passes over the tokens after ``known``, ``chunk`` at a time, each with two paddings at its end."""
         past: Any = None
         if known:
-            hooks = self.worker._hooks
             past = self.lm.model(torch.tensor([ids[:known]]), use_cache=True).past_key_values
-            hooks.take()
         for start in range(known, len(ids), chunk):
             part = ids[start : start + chunk]
             slots = [blocks[k // BLOCK] * BLOCK + k % BLOCK for k in range(start, start + len(part))]
             self.context.slot_mapping = {"0": torch.tensor(slots)}
-            # transformers has a batch axis, which an engine has not
             past = self.lm.model(torch.tensor([part]), past_key_values=past, use_cache=True).past_key_values
-            hooks = self.worker._hooks
-            hooks._ids, hooks._rows = hooks._ids.view(-1), {k: v.view(-1, v.shape[-1]) for k, v in hooks._rows.items()}
             self.worker.wait_for_save()
+            self.context.slot_mapping = {}  # what the model reads else is not the engine's
 
     def finish(self, prompt: list[int], answer: list[int], blocks: list[int], **how: Any) -> Any:
         request = SimpleNamespace(
@@ -211,3 +212,29 @@ def test_ids_alone_give_the_positions_of_the_text(reference: LanguageModel, text
     alone = encode_sampled(reference.tokenizer, ids[:cut], ids[cut:], roles=roles)
     assert (alone.ids, alone.positions, alone.ranges) == (whole.ids, whole.positions, whole.ranges)
     assert alone.missing == whole.missing
+
+
+class Elsewhere:
+    """Stands in for a tensor of a GPU."""
+
+    is_cpu = False
+
+    def __init__(self, states: torch.Tensor) -> None:
+        self.states = states
+
+    def __getitem__(self, at: Any) -> torch.Tensor:
+        return self.states[at]
+
+
+def test_states_of_a_gpu_come_over_at_the_end(adapter: Any, tmp_path: Path) -> None:
+    """By hand: places 3 and 1 get the second and the first token; the third is a padding."""
+    cache = adapter.module.StateCache(tmp_path / "cache", (4, 2, 1), torch.float32)
+    cache.begin(torch.tensor([1, 3, -1]), torch.tensor([7, 8, 9]))
+    for row in range(2):
+        cache.keep(row, Elsewhere(torch.tensor([[1.0 + 10 * row], [2.0 + 10 * row], [0.0]])))
+    assert cache.of([3]).states.tolist() == [[[0.0], [0.0]]]
+    cache.end()
+    given = cache.of([3, 1])
+    assert given.ids == (8, 7)
+    assert given.states.tolist() == [[[2.0], [12.0]], [[1.0], [11.0]]]
+    assert not cache._waiting
