@@ -75,6 +75,16 @@ def test_the_built_in_model(reference: LanguageModel, batch_size: int, limit: in
     assert any(finished) == (limit > 3)
 
 
+@pytest.mark.parametrize(
+    "one", [States("response"), States("response/segment(2)@-1"), TokenStats("response", "entropy")]
+)
+def test_alone_up_to_the_limit(reference: LanguageModel, one: Any) -> None:
+    """The last token's states take a step of their own where a range has them, though nothing else is read there."""
+    found = write_and_read(reference, QUESTIONS, [one], max_new_tokens=5, batch_size=6)
+    assert found.replayed == 0
+    same(found.features, replay(reference, found, [one], ("<think>", "</think>")))
+
+
 @pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2", "gemma3", "cohere2", "opt"])
 def test_small_random_families(tiny: Any, family: str) -> None:
     """Soft-caps, scales and columns that only pad; left padding, early ends and shared prompts in one batch."""
