@@ -6,9 +6,9 @@ A connector that vLLM loads by name, offline and in its OpenAI-compatible server
       "kv_connector_module_path": "innerjudge.experiments.adapters.vllm",
       "kv_connector_extra_config": {"judges": {"clue": "FOLDER OF THE JUDGE"}}}'
 
-Every answer then has ``kv_transfer_params["judges"]["clue"]``: ``{"score": ...}`` or ``{"unscored": reason}``. To judge
-an answer that exists, send it behind its prompt with ``max_tokens=1`` and ``kv_transfer_params={"answer_tokens": n}``:
-its last ``n`` tokens are the answer.
+Every answer then has ``kv_transfer_params["judges"]["clue"]``: the ``id`` of the judge, ``score`` and ``label``, and
+``unscored``, the reason where there is no score. To judge an answer that exists, send it behind its prompt with
+``max_tokens=1`` and ``kv_transfer_params={"answer_tokens": n}``: its last ``n`` tokens are the answer.
 
 Hooks on the model's blocks keep the rows that the judges read of each token at that token's place in the engine's key
 and value cache. So prefix caching, chunked prefill and many requests at once need nothing, and the memory (told in the
@@ -31,6 +31,7 @@ from vllm.logger import init_logger
 from ...extraction.given_states import GivenStates
 from ...models.errors import InnerjudgeError, shown
 from ...models.positions import Encoding
+from ...probes.promising import identity
 from ..judges.engine import EngineJudge
 
 _log = init_logger("vllm.innerjudge")
@@ -252,7 +253,7 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
             if places not in items:
                 items[places] = judge.encode_sampled(prompt, answer)
             how = {"model": self._model, "layers": self._layers, "n_blocks": self._n_blocks}
-            [verdict] = judge.verdicts([items[places]], [states], **how)
+            [v] = judge.verdicts([items[places]], [states], **how)
         except InnerjudgeError as error:
             return {"unscored": str(error)}
-        return {"score": verdict.score} if verdict.unscored is None else {"unscored": verdict.unscored}
+        return {"id": identity(judge.judge), "score": v.score, "label": v.label, "unscored": v.unscored}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from inspect import Signature, signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -16,9 +17,13 @@ from . import options as o, say
 if TYPE_CHECKING:
     from ...models.items import Item
     from ...probes import Promise
+    from ..judges.judge import Judge
 
 #: Options that say how a model is run; beside ``--features`` they would be ignored, and are refused.
 _OF_A_MODEL = (*o.OF_MODEL, "batch_size", "candidates", "reasoning_tokens")
+#: Options of `rank` that are about an engine, and those of `sample` that stop answers, which an engine does not.
+_OF_ENGINE = ("engine", "temperature", "max_new_tokens")
+_OF_ACTING = ("reject_below", "lose_at_most", "exit_above", "pass_at_most", "along")
 
 
 def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., None]:
@@ -39,15 +44,19 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
         reasoning_tokens: int | None = None,
         inspect: Path | None = None,
         lm_eval: Path | None = None,
+        engine: str | None = None,
+        temperature: float = 1.0,
+        max_new_tokens: int = 512,
         log: LogStyle = "auto",
     ) -> None:
         if (features is None) == (data is None):
             raise InnerjudgeError.of("cli.one-source", "both" if data else "neither")
-        idle = [name for name in _OF_A_MODEL if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"]
-        if features is not None and idle:
-            typed = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
-            raise InnerjudgeError.of("cli.idle-options", typed)
-        columns = o.mapped(map_, *([] if data is None else [data]))
+        if features is not None and (idle := _typed(ctx, *_OF_A_MODEL, *_OF_ENGINE)):
+            raise InnerjudgeError.of("cli.idle-options", idle)
+        if idle := _typed(ctx, *(_OF_ENGINE if engine is None else ("inspect", "lm_eval", "reasoning_tokens"))):
+            raise InnerjudgeError.of("cli.idle-engine", idle, "without" if engine is None else "with")
+        columns = o.mapped(map_, *([] if data is None else [data]), kind=None if engine is None else "trace")
+        from ..data.datasets import load_data
         from ..data.jsonl import require_room
         from ..runs.score_job import require_ranking, write_ranking
 
@@ -55,7 +64,14 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
         if to_rank:
             require_ranking(out)
         verdicts = out.with_name(out.name + ".verdicts.jsonl") if to_rank else out
-        items, said = _verdicts(SimpleNamespace(**ctx.params), columns, on, verdicts, to_rank=to_rank)
+        if engine is None:
+            items, said = _verdicts(SimpleNamespace(**ctx.params), columns, on, verdicts, to_rank=to_rank)
+        else:
+            begun = verdicts.exists()
+            say(_sampled(ctx, columns, on, verdicts, candidates))
+            items, said = list(load_data(str(verdicts)).items), ""
+            if begun:  # what was not answered then may be now
+                out.unlink(missing_ok=True)
         say(write_ranking(items, verdicts, out) if to_rank else said)
         if inspect is not None:
             from ..adapters.harness_logs import write_records
@@ -67,7 +83,46 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
             say(write_samples(data, verdicts, lm_eval))
 
     command.__name__, command.__doc__ = name, about
+    own = [one for one in signature(command).parameters.values() if to_rank or one.name not in _OF_ENGINE]
+    vars(command)["__signature__"] = Signature(own)
     return command
+
+
+def _typed(ctx: typer.Context, *names: str) -> str:
+    """Which of these options were typed."""
+    typed = [name for name in names if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"]
+    return ", ".join(f"--{name.replace('_', '-')}" for name in typed)
+
+
+def _sampled(ctx: typer.Context, columns: dict[str, str], on: Model, out: Path, n: int) -> str:
+    """Answers to the questions of ``sample``, or of ``rank --engine``, into ``out``, each with its score."""
+    from ..judges import saved
+    from ..judges.sample_and_judge import Sampling
+    from ..runs.engine_job import engine_job
+    from ..runs.sample_job import load_questions, sample_job
+
+    source = SimpleNamespace(**ctx.params)
+    folder = saved.find_folder(source.judge, None)
+    judge, made = saved.load(folder)
+    saved.require_kind(made, "trace", (1, 5), f"--data {source.data}")
+    questions = load_questions(source.data, limit=source.limit, seed=source.seed, columns=columns)
+    how = Sampling(n, source.temperature, source.max_new_tokens, seed=source.seed)
+    with logged(source.log, kept=str(out)) as steps:
+
+        def load() -> "Judge":
+            whole = on.load_judge(folder, "trace")
+            whole.passes = replace(whole.passes, batch_size=source.batch_size, steps=steps)
+            return whole
+
+        if source.engine is not None:
+            named = source.model or ("" if judge.provenance_ is None else judge.provenance_.model)
+            at = source.engine if "#" in source.engine else f"{source.engine}#{named}"
+            return engine_job(judge, made, load, questions, out, engine=at, sampling=how, steps=steps)
+        whole = load()
+        below = _threshold(whole.promise, "lose", source.lose_at_most, source.reject_below)
+        above = _threshold(whole.promise, "pass", source.pass_at_most, source.exit_above)
+        how = replace(how, reject_below=below, exit_above=above, along=source.along)
+        return sample_job(whole, questions, out, sampling=how)
 
 
 def _verdicts(
@@ -116,6 +171,7 @@ rank = _command(
 
 
 def sample(
+    ctx: typer.Context,
     data: str,
     judge: Path,
     out: Path,
@@ -129,6 +185,7 @@ def sample(
     exit_above: float | None = None,
     pass_at_most: float | None = None,
     along: str = "",
+    engine: str | None = None,
     limit: int | None = None,
     seed: int = 0,
     batch_size: int = 16,
@@ -138,22 +195,11 @@ def sample(
     """Sample answers to questions and judge them in one go: one trace with its score per line."""
     columns = o.mapped(map_, data, kind="trace")
     from ..data.jsonl import require_room
-    from ..judges import saved
-    from ..judges.sample_and_judge import Sampling
-    from ..judges.saved import find_folder
-    from ..runs.sample_job import load_questions, sample_job
 
     require_room(out)
-    folder = find_folder(judge, None)
-    saved.require_kind(saved.load(folder)[1], "trace", (1, 5), f"--data {data}")
-    questions = load_questions(data, limit=limit, seed=seed, columns=columns)
-    with logged(log, kept=str(out)) as steps:
-        whole = replace(on, memory=memory).load_judge(folder, "trace")
-        below = _threshold(whole.promise, "lose", lose_at_most, reject_below)
-        above = _threshold(whole.promise, "pass", pass_at_most, exit_above)
-        how = Sampling(n, temperature, max_new_tokens, below, above, along, seed)
-        whole.passes = replace(whole.passes, batch_size=batch_size, steps=steps)
-        say(sample_job(whole, questions, out, sampling=how))
+    if engine is not None and (idle := _typed(ctx, *_OF_ACTING)):
+        raise InnerjudgeError.of("cli.idle-engine", idle, "with")
+    say(_sampled(ctx, columns, replace(on, memory=memory), out, n))
 
 
 def _threshold(

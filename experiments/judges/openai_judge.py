@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ import numpy as np
 
 from ...extraction.features import Features
 from ...extraction.provenance import Provenance
-from ...models.conversation import Conversation, Message
+from ...models.conversation import REASONING, Conversation, Message
 from ...models.errors import InnerjudgeError, one_line, shown
 from ...models.extra import require
 from ...models.foreign import dump_sealed, parse_json, parse_sealed, read_file, replacing
@@ -43,23 +43,38 @@ _PASSING, _OWN = (408, 409, 425, 429), (400, 413, 422)
 _DAMAGE = (ValueError, LookupError, TypeError, AttributeError)
 
 
+def address(typed: str, prefix: str = "") -> tuple[str, str]:
+    """The address of a server and the name of its model, typed as ``URL#MODEL`` behind a prefix."""
+    url, _, name = typed.removeprefix(prefix).partition("#")
+    if not typed.startswith((f"{prefix}http://", f"{prefix}https://")) or not name:
+        form = f"{prefix}URL#MODEL, such as {prefix}https://api.openai.com/v1#gpt-4o"
+        raise InnerjudgeError(f"given {shown(typed)!r}, expected {form}")
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        raise InnerjudgeError(f"given a server with a password in its address, expected none: set {KEY}")
+    require("openai", "openai")
+    return url.rstrip("/"), name
+
+
 @dataclass
 class ChatServer:
     """The server at ``url``, with the key of the environment, which stands in no file and no message.
 
-    ``sent`` counts requests; ``stop`` ends those that wait.
+    ``sent`` counts requests, ``tokens`` those of all replies (prompts and texts, as the server says), kept ones too;
+    ``stop`` ends requests that wait. ``logprobs`` asks for the log-probabilities of the first token.
     """
 
     url: str
     patience: float = PATIENCE
+    logprobs: bool = True
     sent: int = field(default=0, init=False)
+    tokens: int = field(default=0, init=False)
     stop: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
     _silent: int = field(default=0, init=False, repr=False)
-    _odd: set[str] = field(default_factory=set, init=False, repr=False)  # parameters that this server refuses
+    _odd: set[str] = field(init=False, repr=False)  # parameters that this server refuses
 
     def __post_init__(self) -> None:
         self._openai, self._http = (require(name, "openai") for name in ("openai", "httpx2"))
-        self._lock = threading.Lock()
+        self._lock, self._odd = threading.Lock(), set() if self.logprobs else {"logprobs"}
         self._client = self._openai.OpenAI(
             base_url=self.url,
             api_key=os.environ.get(KEY) or "none",
@@ -69,6 +84,9 @@ class ChatServer:
 
     def kept(self, body: dict[str, Any], folder: Path) -> dict[str, Any]:
         """The ``text``, ``tokens`` and ``logprobs`` (of the first token) of a reply, or ``why`` there is none.
+
+        Beside them ``written``, the tokens of the text alone, ``cut``, whether it was cut off, ``reasoning`` that
+        stands apart, and ``judges``, what judges in the engine said (:mod:`~innerjudge.experiments.adapters.vllm`).
 
         ``InnerjudgeError`` if the server refuses the key, the model or the address, or answers nobody.
         """
@@ -129,6 +147,29 @@ class ChatServer:
             raise _RefusalError(response.status_code, float(after) if after.isdecimal() else 0.0, said)
 
 
+def ask_all(
+    server: ChatServer, bodies: Sequence[Any], folder: Path | None, at_once: int, advance: Callable[[int], None]
+) -> list[dict[str, Any]]:
+    """What is :meth:`~ChatServer.kept` of each body, ``at_once`` at a time, equal ones once; of ``None`` nothing."""
+    with TemporaryDirectory() as spare, ThreadPoolExecutor(at_once) as pool:
+        folder = folder or Path(spare)
+        folder.mkdir(parents=True, exist_ok=True)
+        keys = [json.dumps(body) for body in bodies]
+        each = {key: body for key, body in zip(keys, bodies, strict=True) if body is not None}
+        sent = {key: pool.submit(server.kept, body, folder) for key, body in each.items()}
+        replies: list[dict[str, Any]] = []
+        try:
+            for key in keys:
+                replies.append(sent[key].result() if key in sent else {})
+                advance(1)
+        except BaseException:
+            server.stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    server.tokens += sum(int(one.result().get("tokens") or 0) for one in sent.values())
+    return replies
+
+
 def _bounded(response: Any, patience: float) -> bytes:
     """The body of a reply, of at most :data:`LIMIT` bytes that come within the time."""
     until, raw = time.monotonic() + patience, bytearray()
@@ -156,14 +197,22 @@ def _hidden(text: str) -> str:
 def _read(raw: bytes) -> dict[str, Any]:
     reply = parse_json(raw)
     choice = reply["choices"][0]
-    text = choice["message"]["content"] or ""
-    if not isinstance(text, str):
-        raise TypeError(f"a text that is a {type(text).__name__}")
+    said = choice["message"]
+    apart = next((said[name] for name in REASONING if said.get(name)), "")
+    text = said["content"] or ""
+    if not (isinstance(text, str) and isinstance(apart, str)):
+        raise TypeError(f"a text that is a {type(text).__name__}, or reasoning that is a {type(apart).__name__}")
     usage = reply.get("usage") or {}
+    tokens, written = (int(usage.get(f"{which}_tokens") or 0) for which in ("total", "completion"))
     first = ((choice.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs") or []
     found = {str(one["token"]): float(one["logprob"]) for one in first}
     cut = choice.get("finish_reason") == "length"
-    return {"text": _hidden(text), "tokens": int(usage.get("total_tokens") or 0), "logprobs": found, "cut": cut}
+    # What may be said of it in an engine: nothing nested, and no more of the key than in a text.
+    inside = ((reply.get("kv_transfer_params") or {}).get("judges") or {}).items()
+    plain = {name: {k: v for k, v in one.items() if not isinstance(v, dict | list)} for name, one in inside}
+    judges = {name: {k: _hidden(v) if isinstance(v, str) else v for k, v in one.items()} for name, one in plain.items()}
+    texts = {"text": _hidden(text), "reasoning": _hidden(apart), "judges": judges}
+    return {**texts, "tokens": tokens, "written": written, "logprobs": found, "cut": cut}
 
 
 @dataclass(kw_only=True)
@@ -184,14 +233,8 @@ class OpenAIJudge:
     @classmethod
     def of(cls, typed: str, **how: Any) -> Self:
         """``"openai:URL#MODEL"``, such as ``openai:http://localhost:8000/v1#Qwen/Qwen3-8B``."""
-        url, _, name = typed.removeprefix("openai:").partition("#")
-        if not typed.startswith("openai:") or not url.startswith(("http://", "https://")) or not name:
-            raise InnerjudgeError(f"given the text judge {shown(typed)!r}, expected openai:URL#MODEL, such as "
-                                  "openai:https://api.openai.com/v1#gpt-4o")  # fmt: skip
-        if "@" in url.partition("://")[2].partition("/")[0]:
-            raise InnerjudgeError("given a judge with a password in its address, expected none: set OPENAI_API_KEY")
-        require("openai", "openai")
-        return cls(url=url.rstrip("/"), name=name, **how)
+        url, name = address(typed, "openai:")
+        return cls(url=url, name=name, **how)
 
     def verdicts(
         self, kind: str, items: Sequence[Item], passes: Passes, *, swapped: bool = False, seed: int = 0
@@ -204,26 +247,13 @@ class OpenAIJudge:
         """
         most = max(OPEN_TOKENS, passes.reasoning_tokens)  # reasoning models reason first
         questions = questions_of(items, "open", passes, swapped=swapped)
-        advance, server = passes.steps(f"asking {self.name}", len(items)), ChatServer(self.url, self.patience)
-        with TemporaryDirectory() as spare, ThreadPoolExecutor(self.at_once) as pool:
-            folder = self.folder or Path(spare)
-            folder.mkdir(parents=True, exist_ok=True)
-            bodies = [None if q is None else self._body(q, seed, most) for q in questions]
-            keys = [json.dumps(body) for body in bodies]
-            each = {key: body for key, body in zip(keys, bodies, strict=True) if body is not None}
-            sent = {key: pool.submit(server.kept, body, folder) for key, body in each.items()}
-            replies: list[dict[str, Any]] = []
-            try:
-                for key in keys:  # equal ones are asked once
-                    replies.append(sent[key].result() if key in sent else {})
-                    advance(1)
-            except BaseException:
-                server.stop.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-            finally:
-                self.sent += server.sent
-        self.tokens += sum(int(one.result().get("tokens") or 0) for one in sent.values())
+        server, bodies = ChatServer(self.url, self.patience), [q and self._body(q, seed, most) for q in questions]
+        try:
+            shown = passes.steps(f"asking {self.name}", len(items))
+            replies = ask_all(server, bodies, self.folder, self.at_once, shown)
+        finally:
+            self.sent += server.sent
+            self.tokens += server.tokens
         missing = {i.id: r["why"] for i, r in zip(items, replies, strict=True) if r.get("why")}
         features = Features(
             ids=tuple(item.id for item in items),

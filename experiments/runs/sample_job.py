@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...extraction.provenance import provenance
 from ...extraction.writing.drafts import Drafts
@@ -12,7 +13,7 @@ from ...models.items import Item, Trace
 from ...models.reference.solve import Problem
 from ...probes.promising import identity
 from ..data.datasets import is_file, load_data, take_groups
-from ..data.jsonl import remade, writing
+from ..data.jsonl import is_damaged, remade, writing
 from ..data.kinds import hash_of, item_to_row
 from ..data.mapping import items_from
 from ..data.records import Record
@@ -77,10 +78,7 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     asked = [[trace.question_id, item_to_row(trace)["prompt"]] for trace in questions.traces]
     job = hash_of([json.dumps([how, asked], sort_keys=True)])[:12]
     whole_again = remade(out)
-    if out.exists() and not whole_again:
-        kept = read_rows(out, "samples")
-        if len(kept) != len(answers) or any(row.get("sample_id") != job for row in kept):
-            raise InnerjudgeError.of("runs.other-samples", out)
+    if sampled_rows(out, job, len(answers)):
         forget(out)
         return f"{out} is complete already."
     replayed = 0
@@ -106,6 +104,16 @@ def sample_job(judge: Judge, questions: Questions, out: Path, *, sampling: Sampl
     known = saved.tokens or not saved.stopped + saved.exited  # else there are no others to compare with
     tokens = f", which saved about {saved.tokens:.0f} tokens" if known else ""
     return f"{said} {saved.stopped} of them were stopped{left}{tokens}."
+
+
+def sampled_rows(out: Path, job: str, n: int) -> list[dict[str, Any]]:
+    """The ``n`` rows that a job has written; none if they are damaged, or not there; those of others are refused."""
+    if not out.exists() or is_damaged(out):
+        return []
+    kept = read_rows(out, "samples")
+    if len(kept) != n or any(row.get("sample_id") != job for row in kept):
+        raise InnerjudgeError.of("runs.other-samples", out)
+    return kept
 
 
 def _once(traces: Sequence[Item], limit: int | None, seed: int) -> list[Trace]:

@@ -15,6 +15,7 @@ import torch
 from innerjudge import CLUE, InnerjudgeError, Judge, LanguageModel, LogisticProbe, Trace, read
 from innerjudge.experiments.judges.engine import EngineJudge
 from innerjudge.models.positions import encode_sampled, encode_trace
+from innerjudge.probes.promising import identity
 
 PROMPT = "Start with 7. Add 5. Times 3."
 SAID = ["<think>7+5=12;12*3=36</think>36", "<think>7+5=13;13*3=39</think>39", "<think>7+5=12;12+3=15</think>15"]
@@ -139,8 +140,12 @@ def engine(adapter: Any, reference: LanguageModel, judges: Any) -> Engine:
 
 
 def near(said: Any, judges: dict[str, Judge], pair: tuple[str, str]) -> bool:
-    own = {name: judge.verdicts([pair])[0].score for name, judge in judges.items()}
-    return bool(said == {name: {"score": pytest.approx(score, abs=1e-4)} for name, score in own.items()})
+    expected = {}
+    for name, judge in judges.items():
+        [own] = judge.verdicts([pair])
+        score = pytest.approx(own.score, abs=1e-4)
+        expected[name] = {"id": identity(judge.judge), "score": score, "label": own.label, "unscored": None}
+    return bool(said == expected)
 
 
 @pytest.mark.parametrize("chunk", [1000, 5, 1])
@@ -179,7 +184,7 @@ def test_what_has_no_state_has_a_reason(engine: Engine, judges: Any) -> None:
     blocks = engine.blocks(len(ids))
     engine.run(ids[:-1], blocks)
     said = engine.finish(ids[:cut], ids[cut:], blocks)  # cut off by max_tokens: the last token has no state
-    assert "score" in said["clue"]
+    assert said["clue"]["score"] is not None
     assert "include_output_tokens" in said["end"]["unscored"]
     other = engine.finish(ids[:cut], [ids[cut] + 1, *ids[cut + 1 :]], blocks)
     assert "read other tokens" in other["clue"]["unscored"]

@@ -173,6 +173,8 @@ def commands(home: Path) -> Iterator[tuple[tuple[Any, ...], int]]:
     yield ("sweep", "--features", home / f"no{EVIL}", "--out", home / f"o{EVIL}"), 2
     yield ("rank", "--judge", home / f"no{EVIL}", "--data", traces, "--out", home / f"o{EVIL}"), 2
     yield ("sample", "--data", home / f"no{EVIL}", "--judge", home / f"c{EVIL}", "--out", home / f"o{EVIL}"), 2
+    yield ("sample", "--data", traces, "--judge", home / f"c{EVIL}", "--engine", f"http://{EVIL}@x#{EVIL}", "--out",
+           home / f"o{EVIL}"), 2  # fmt: skip
     yield ("curves", "--scores", home / f"no{EVIL}", "--out", home / f"o{EVIL}"), 2
     yield ("doctor", "--scores", home / f"no{EVIL}", "--out", home / f"o{EVIL}"), 2
     yield ("diff", home / f"no{EVIL}", home / f"compare{EVIL}"), 2
