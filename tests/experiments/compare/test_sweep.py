@@ -27,7 +27,7 @@ from innerjudge.probes import (
     QKScore,
     RidgeProbe,
     register_judge,
-    registry,
+    storage,
 )
 
 N, BLOCKS, WIDTH = 96, 3, 5
@@ -93,7 +93,7 @@ def test_a_judge_of_somebody_else_is_swept(monkeypatch: pytest.MonkeyPatch) -> N
         def _labels(self, scores: Any, features: Features) -> list[Any]:
             return [None] * len(scores)
 
-    monkeypatch.setattr(registry, "_theirs", {})
+    monkeypatch.setattr(storage, "_theirs", {})
     register_judge(FirstNumber)
     made, right, _ = features()
     found = sweep(made, right, "trace", seed=1, n_splits=5)
