@@ -1,4 +1,4 @@
-"""What measures the project itself. Only ``passes`` is in the wheel: ``innerjudge bench`` runs it on a user's machine.
+"""What measures the project itself: in a checkout only, the wheel has none of it. ``innerjudge bench`` runs ``passes``.
 
 ``passes`` times one forward pass with each readout beside the bare pass and other libraries; ``coverage`` holds every
 model type of transformers to its oracle; ``intervals`` simulates how often intervals hold the truth; ``large_runs``,

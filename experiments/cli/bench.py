@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ...models.errors import InnerjudgeError
 from ..reading.progress import PlainConsole
 from ..runs.log import LogStyle
 from . import options as o, say
@@ -23,7 +24,16 @@ def bench(
     from rich.markdown import Markdown
     from transformers.utils import logging
 
-    from ..bench.passes.run import DOCUMENT, Options, markdown, run_benchmark, write
+    try:
+        from ..bench.documents.sections import SECTIONS
+        from ..bench.passes.run import DOCUMENT, Options, markdown, run_benchmark, write
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("innerjudge.experiments.bench"):
+            raise
+        raise InnerjudgeError(
+            "given an installation without the benchmarks, expected a checkout: clone the repository, and type there "
+            "`pip install --editable .`"
+        ) from None
     from ..data.jsonl import require_room
     from ..runs.log import logged
 
@@ -31,10 +41,6 @@ def bench(
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     options = Options(shape, device, dtype, rounds, threads, quick, tuple(only or ()), seed)
-    try:
-        from ..bench.documents.sections import SECTIONS
-    except ModuleNotFoundError:  # the wheel has none of it
-        from ..bench.passes.run import SECTIONS
     with logged(log, kept=str(out)) as steps:
         found = run_benchmark(options, steps, o.typed(), lambda so_far: write(so_far, out), SECTIONS)
     PlainConsole().print(Markdown(markdown(found)))

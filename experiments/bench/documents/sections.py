@@ -1,7 +1,4 @@
-"""What only our own documents measure: other libraries, early stops, shared prompts, writing texts, and how time grows.
-
-``innerjudge bench`` has these tables in a checkout; the wheel has none of this.
-"""
+"""The tables of ``innerjudge bench``: passes, other libraries, early stops, shared prompts, writing, how time grows."""
 
 import copy
 import tempfile

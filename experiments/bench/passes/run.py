@@ -16,7 +16,7 @@ from ...reading.progress import Steps
 from .section import Run, Section, Spread, Times, Variant, Work, peak_of, random_model, timed
 from .variants import PASSES
 
-#: The tables; a checkout has more, in ``documents/sections.py``.
+#: The tables if no others are given; ``documents/sections.py`` has more.
 SECTIONS: tuple[Section, ...] = (PASSES,)
 
 

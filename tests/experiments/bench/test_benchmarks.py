@@ -236,3 +236,10 @@ def test_sections_have_names_of_their_own(work: Work) -> None:
         names = [variant.name for variant in variants]
         assert len(set(names)) == len(names)
         assert all(variant.against is None or variant.against in names for variant in variants)
+
+
+def test_without_a_checkout_the_command_says_what_to_do(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "innerjudge.experiments.bench.documents.sections", None)
+    ended = cli("bench", "--quick")
+    assert ended.code == 2
+    assert "given an installation without the benchmarks, expected a checkout" in ended.err
