@@ -97,16 +97,6 @@ def test_the_command_writes_its_tables(
     assert "The tables are in" in said.out
 
 
-def test_without_a_checkout_the_tables_of_our_documents_are_not_there(
-    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "innerjudge.experiments.bench.documents.sections", None)
-    said = cli("bench", "--quick", "--shape", "tiny", "--out", tmp_path / "new", "--only", "asking")
-    assert said.code == 2
-    assert "given --only asking, expected some of passes" in said.err
-    assert "early-stop" not in said.err
-
-
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
