@@ -1,7 +1,8 @@
-"""The commands ``extract``, and ``fit`` and ``sweep`` of what it wrote."""
+"""The commands ``extract``, ``fit`` and ``sweep`` of what it wrote, and ``verify`` of what other tools wrote."""
 
 import os
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ...models.errors import InnerjudgeError
+from ..drawing.style import counted
 from ..judges.between import Between
 from ..reading.progress import PlainConsole
 from ..runs.loading import Model
@@ -48,19 +50,25 @@ def extract(
     ray: str | None = None,
     gpus_per_worker: float = 0.0,
     yes: bool = False,
+    states: str | None = None,
+    layers: str = "",
+    last: Literal["raw", "normed"] | None = None,
     log: LogStyle = "auto",
 ) -> None:
     """Run the model once over a data set and keep the features that judges read, in a store on disk."""
     columns = o.mapped(map_, data)
     from ..judges.panel import needs_of
     from ..reading.judge_prompt import JudgePrompt
-    from ..reading.passes import HIDDEN_NEEDS, WRITTEN, Passes, reads_reasoning
+    from ..reading.passes import GIVEN_NEEDS, HIDDEN_NEEDS, WRITTEN, Passes, reads_reasoning
     from ..runs.extracting.extract_job import extract_job, find_source
     from ..runs.extracting.ranks import joined, launch, own_device
     from ..runs.job import check_extraction, items_of
 
     if gpus_per_worker and ray is None:
         raise InnerjudgeError.of("cli.gpus", gpus_per_worker)
+    files = o.state_files(states, layers, last)
+    if files is not None and (text or ray is not None):
+        raise InnerjudgeError("given --states with --text or --ray, expected neither: no model is run")
     if workers > 1 and ray is None and "RANK" not in os.environ:
         raise typer.Exit(launch(workers, sys.argv[1:]))
     with joined() as ranks, logged(log, quiet=not ranks.first) as steps:
@@ -70,16 +78,18 @@ def extract(
         found = find_source(data, out, limit=limit, seed=seed, columns=columns)
         also = needs_of(read or ())
         written = WRITTEN if reasoning_tokens else WRITTEN - {"reasoned"}
-        needs = HIDDEN_NEEDS | also | (written if text else frozenset())
+        usual = HIDDEN_NEEDS if files is None else GIVEN_NEEDS
+        needs = usual | also | (written if text else frozenset())
         passes = Passes(
             batch_size=batch_size, scale=ends, steps=steps, abstain=abstain, merge_system=merge_system, markers=markers,
             reasoning_tokens=reasoning_tokens if text or reads_reasoning(also) else 0,
-            needs=needs if also else None if text else HIDDEN_NEEDS,
+            needs=needs if also else None if text else usual,
             prompt=None if prompt is None else JudgePrompt.of(prompt),
         )  # fmt: skip
         words = None if passes.prompt is None else passes.prompt.to_json()
-        more = {"columns": columns, "prompt": words, "merge_system": merge_system, "read": sorted(also)}
+        more: dict[str, Any] = {"columns": columns, "prompt": words, "merge_system": merge_system, "read": sorted(also)}
         more |= {"markers": list(markers)} if markers != o.THINK else {}
+        more["state files"] = None if files is None else [states, *files.identity()]
         job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain, "text": text}
         job |= {"reasoning_tokens": passes.reasoning_tokens, "store_dtype": store_dtype, "shard_items": shard_items}
@@ -95,9 +105,31 @@ def extract(
         def items() -> "Sequence[Item]":
             return items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes)
 
-        said = extract_job(lm, items, out, job=job, passes=passes, ranks=ranks, yes=yes)
+        said = extract_job(lm, items, out, job=job, passes=passes, ranks=ranks, yes=yes, states=files)
     if ranks.first:
         say(said)
+
+
+def verify_states(
+    data: str,
+    states: str,
+    on: Model,
+    layers: str = "",
+    last: Literal["raw", "normed"] | None = None,
+    map_: list[str] | None = None,
+    limit: int = 8,
+    seed: int = 0,
+) -> None:
+    """Read some texts again, and say of each row of the states that another tool wrote for them what it is."""
+    columns, files = o.mapped(map_, data), o.state_files(states, layers, last)
+    from ..data.datasets import load_data
+    from ..reading.verify_states import verify_states
+
+    found = verify_states(on.load(), load_data(data, limit=limit, seed=seed, columns=columns).items, files)
+    for (row, said), count in Counter((one.row, one.said) for one in found).items():
+        apart = max(one.apart or 0.0 for one in found if (one.row, one.said) == (row, said))
+        say(f"{row}: {said} ({counted(count, 'text')}{f', at most {apart:.1e} apart' if apart else ''})")
+    raise typer.Exit(int(any(one.said != "same" for one in found)))
 
 
 def fit(

@@ -19,7 +19,7 @@ from ..runs.log import JsonLines, LogStyle
 from . import options as o, say
 from .bench import bench
 from .compare import agree, compare, doctor, judges
-from .extract import extract, fit, sweep
+from .extract import extract, fit, sweep, verify_states
 from .plan import label, look, models, plan
 from .score import ask, rank, sample, score
 from .select import curves, select
@@ -69,9 +69,9 @@ def _complete(command: Callable[..., Any]) -> Callable[..., Any]:
 
 for _command in (
     *(extract, fit, score, rank, sample, ask, select, curves, look, label, plan, study, diff),
-    *(bench, serve, sweep, compare, judges, agree, doctor, models),
+    *(bench, serve, sweep, compare, judges, agree, doctor, models, verify_states),
 ):
-    app.command()(_complete(_command))
+    app.command(_command.__name__.partition("_")[0])(_complete(_command))
 for _stored in store_app.registered_commands:
     _stored.callback = _complete(cast(Any, _stored.callback))
 app.add_typer(store_app, name="store")

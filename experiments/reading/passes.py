@@ -28,6 +28,8 @@ HIDDEN_NEEDS = frozenset(
     {f"hidden/{p}" for p in ("prompt_end", "response_end", "reasoning_start", "reasoning_end")}
     | {"logprob", *VERDICT_NEEDS, *TEXT_NEEDS} - {"answer", "steps"}
 )
+#: What states in files are enough for.
+GIVEN_NEEDS = HIDDEN_NEEDS - VERDICT_NEEDS - {"logprob"}
 #: Generated text.
 WRITTEN = frozenset({"direct", "reasoned"})
 

@@ -47,6 +47,7 @@ MAY: dict[str, str] = {
     "experiments/data/loaders/choices.py:_subject": "CSV without a header, of a bounded size",
     "experiments/data/loaders/files.py:require_archive": "the bound itself: unpacked once into nothing",
     "experiments/data/loaders/inspect_log.py:inspect_log": "behind require_archive",
+    "experiments/reading/state_files.py:_array": "the reader of arrays of numpy: mapped, and no pickles",
     "extraction/store/export.py:_npz": "it writes",
     "extraction/store/index.py:write_index": "what was just written, in memory",
     "extraction/store/index.py:_opened": "the reader of an index, of a bounded size when it is unpacked",

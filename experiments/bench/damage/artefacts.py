@@ -6,7 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from ....extraction.extract import extract
+from ....extraction.readouts import States
+from ....models.items import Trace
+from ....models.loading import load
+from ....models.positions import encode_trace
 from ....models.reference.training.simulated import traces
 from .asked import JUDGE
 from .typed import Typist
@@ -59,6 +67,7 @@ MADE: dict[str, Command] = {
 SAID: dict[str, Command] = {
     "store info": ("store", "info", "traces"),
     "store verify": ("store", "verify", "traces"),
+    "verify": ("verify", "--states", "arrays:q0_0.npy", "--data", "traces.jsonl", "--limit", "300"),
     "look": ("look", "traces.jsonl", "--limit", "20"),
     "plan": ("plan", *_CHOOSE, "--limit", "20"),
     "models": ("models",),
@@ -189,12 +198,17 @@ def make(folder: Path, typist: Typist, names: Sequence[str]) -> None:
     scored = [
         row | {"score": draw.random() + (row["label"] is True), "text": "a" * draw.randrange(9, 99)} for row in rows
     ]
-    known = [
+    known: list[dict[str, Any]] = [
         {"question_id": f"q{k // 2}", "candidate_id": str(k % 2), "prompt": one.prompt, "response": one.response}
         for k, one in enumerate(traces(150, seed=2))
     ]
     for name, lines in (("scores.jsonl", scored), ("traces.jsonl", known)):
         (folder / name).write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    lm = load("reference")
+    encoded = encode_trace(lm.tokenizer, Trace(**known[0]), sampled_by=lm.fingerprint)
+    np.save(
+        folder / "q0_0.npy", extract(lm, [encoded], [States("text", "none")]).ragged["hidden/text.none"].values[:, :-1]
+    )
     done: set[str] = set()
     for name in names:
         _make(name, folder, typist, done)

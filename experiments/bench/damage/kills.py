@@ -74,7 +74,7 @@ def _folder(folder: Path, base: Path, name: str) -> Path:
     outputs = [output_of(MADE[one]) for one in inputs_of(typed_of(name))]
     ours = {output for one in outputs for output in (one, f"{one}.sha256")}
     for path in base.iterdir():
-        if path.name in {"study.yaml", "scores.jsonl", "traces.jsonl", "keys.txt"} | ours:
+        if path.name in {"study.yaml", "scores.jsonl", "traces.jsonl", "q0_0.npy", "keys.txt"} | ours:
             (folder / path.name).symlink_to(path)
     return folder
 

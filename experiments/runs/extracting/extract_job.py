@@ -28,6 +28,7 @@ from ...drawing.style import are_in, counted
 from ...reading.passes import Passes
 from ...reading.progress import whole
 from ...reading.read import read
+from ...reading.state_files import StateFiles, features_from
 from ..job import FILE_HASH, HEADER, ITEMS, Job, claim, inside, is_damaged, read_job
 from ..log import log
 from .ranks import Ranks
@@ -43,13 +44,14 @@ def extract_job(
     passes: Passes,
     ranks: Ranks | None = None,
     yes: bool = False,
+    states: StateFiles | None = None,
 ) -> str:
     """Features of a data set into the folder ``out``; a killed run resumes where it stopped.
 
     The folder gets ``job.json``, ``items.jsonl`` and a store (and a second one in ``permuted/`` for choices).
     ``get_items`` loads or samples the items; it is not called where they are there already. ``job`` is what identifies
     the run, the content of its data included, with the ``store_dtype`` and ``shard_items`` of the store. ``ranks`` are
-    the processes that share the work. ``yes`` fills the disk without asking.
+    the processes that share the work. ``yes`` fills the disk without asking. ``states`` take the place of the pass.
 
     ``InnerjudgeError`` if the folder is another job's, is written by another run, or cannot be written, or the items
     cannot be read, or the disk has no room and there is no terminal to ask on; ``DeclinedError`` if it asked whether to
@@ -57,13 +59,15 @@ def extract_job(
     written by then.
     """
     ranks, at = ranks or Ranks(), place(out)
-    header = job | {"provenance": provenance(lm).to_json()}
+    known = provenance(lm) if states is None else states.provenance(lm)
+    reading = read if states is None else partial(features_from, states=states)
+    header = job | {"provenance": known.to_json()}
 
     def prepare() -> dict[str, list[int]]:
         held = claim(at, header, get_items)
         lacking = {inner: held.store(inner).missing() for inner in held.stores}
         if any(lacking.values()) and not yes and disk_of(str(at)) is not None:
-            require_room(bytes_to_come(lm, held, lacking, passes), str(at))
+            require_room(bytes_to_come(lm, held, lacking, passes, reading), str(at))
         return lacking
 
     with writing(out), Interrupt() as interrupt, holding(at) if ranks.first else nullcontext():
@@ -83,7 +87,7 @@ def extract_job(
             for inner, items in held.stores.items():
 
                 def read_part(start: int, stop: int, items: Any = items) -> Features:
-                    return read(lm, items[start:stop], passes)
+                    return reading(lm, items[start:stop], passes)
 
                 fill(stores[inner], ranks.mine(lacking[inner]), read_part, interrupt=interrupt)
         items_done, tokens = ranks.sums(mine, meter.tokens)

@@ -89,10 +89,10 @@ def no_room(size: int, out: str, disk: Disk) -> InnerjudgeError:
     return InnerjudgeError.of("runs.no-room", out, _said(size, disk), SPARE, ", ".join(DTYPES))
 
 
-def bytes_to_come(lm: LanguageModel, job: Job, lacking: dict[str, list[int]], passes: Passes) -> int:
+def bytes_to_come(lm: LanguageModel, job: Job, lacking: dict[str, list[int]], passes: Passes, how: Any = read) -> int:
     """Bytes that the missing shards of a job will take: as large as those that are there, else as a few items read now.
 
-    ``lacking`` has the numbers of the missing shards by the folder of their store.
+    ``lacking`` has the numbers of the missing shards by the folder of their store; ``how`` features are made.
     """
     header, total = job.store_header(), 0.0
     # Written text is in no shard, and its index is small: nothing is written to measure.
@@ -108,7 +108,7 @@ def bytes_to_come(lm: LanguageModel, job: Job, lacking: dict[str, list[int]], pa
             total += items * sum(entry.size for entry in held.entries.values()) / rows
             continue
         start, _ = header.span(numbers[0])
-        some = read(lm, job.stores[inner][start : start + _SAMPLE], passes)
+        some = how(lm, job.stores[inner][start : start + _SAMPLE], passes)
         total += items * sum(stored_bytes(n, array.shape[1:], header.dtype) for n, array in some.arrays.items())
         total += sum(one.values.nbytes for one in some.ragged.values()) / max(len(some), 1) * items
     return math.ceil(total)

@@ -20,9 +20,15 @@ from typing import Any
 
 import httpx
 import innerjudge
+import numpy as np
 import pytest
+from innerjudge import Trace, load
 from innerjudge.experiments.cli.main import app
 from innerjudge.experiments.cli.store import store_app
+from innerjudge.experiments.data.datasets import load_data
+from innerjudge.extraction.extract import extract
+from innerjudge.extraction.readouts import States
+from innerjudge.models.positions import encode_trace
 
 #: Moves the cursor, sets the title, forges a line, turns the direction of writing, hides letters.
 EVIL = "n\x1b[2J\x1b]0;t\x07\x9b31m\r\u202e\u2028\u200bm"
@@ -106,6 +112,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         "utf-8",
     )
+    lm, [trace, *_] = load("reference"), load_data(str(home / f"traces{EVIL}.jsonl")).items
+    assert isinstance(trace, Trace)
+    encoded = encode_trace(lm.tokenizer, trace, sampled_by=lm.fingerprint)
+    states = extract(lm, [encoded], [States("text", "none")]).ragged["hidden/text.none"].values[:, :-1]
+    (home / f"states{EVIL}").mkdir()
+    np.save(home / f"states{EVIL}" / f"{trace.id.replace('/', '_')}.npy", states)
     weights = Path(innerjudge.__file__).parent / "models" / "reference" / "weights"
     shutil.copytree(weights, home / f"model{EVIL}")
     return home
@@ -119,6 +131,11 @@ def commands(home: Path) -> Iterator[tuple[tuple[Any, ...], int]]:
     store = home / f"fplain{EVIL}"
     yield ("extract", "--data", traces, "--out", home / f"t{EVIL}"), 0
     yield ("plan", "--data", traces), 0
+    given = ("--states", f"arrays:{home / f'states{EVIL}'}")
+    yield ("verify", *given, "--data", traces, "--limit", 24), 0
+    yield ("verify", *given, "--data", choices), 2
+    yield ("verify", "--states", f"{EVIL}:{EVIL}", "--layers", EVIL, "--data", traces), 2
+    yield ("extract", "--data", traces, *given, "--out", home / f"g{EVIL}"), 0
     yield ("store", "info", store), 0
     yield ("store", "verify", store), 0
     yield ("store", "export", store, "--out", home / f"e{EVIL}.npz"), 0

@@ -14,8 +14,8 @@ from harness import Reader, from_file
 def judge_readers(folder: Path) -> Iterator[tuple[str, Reader]]:
     """A judge's header, arrays and record; a final norm; files of states that other tools wrote."""
     import torch
-    from innerjudge.experiments.bench.states.formats import FORMATS
     from innerjudge.experiments.judges import saved
+    from innerjudge.experiments.reading.state_files import FORMATS
     from innerjudge.extraction import Features, Provenance
     from innerjudge.models.final_norm import FinalNorm
     from innerjudge.models.foreign import digest_of_parts, dump_sealed, parse_sealed

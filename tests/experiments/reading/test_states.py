@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import typer
 from innerjudge import CLUE, LanguageModel, Trace, read
-from innerjudge.experiments.bench.states.formats import FORMATS, StateFiles
-from innerjudge.experiments.bench.states.given import features_from
-from innerjudge.experiments.bench.states.verify import compare_rows, main, verify_states
+from innerjudge.experiments.cli.options import TABLE
+from innerjudge.experiments.data.verdict_files import read_rows
+from innerjudge.experiments.reading.passes import Passes
+from innerjudge.experiments.reading.state_files import FORMATS, StateFiles, features_from
+from innerjudge.experiments.reading.verify_states import compare_rows, verify_states
 from innerjudge.extraction.extract import extract
 from innerjudge.extraction.readouts import States
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.positions import encode_trace
 from safetensors.torch import save_file
-from typer.testing import CliRunner
 
 TRACES = [
     Trace(question_id="q", candidate_id=str(k), prompt="Start with 7. Add 5.", response=f"<think>7+5={n}</think>{n}")
@@ -73,6 +73,7 @@ def test_distances_by_hand() -> None:
     )
 
 
+#: How states are changed, and what is found of which rows; of a text moved by one, the first row may be any.
 PLANTED: dict[str, tuple[Change, dict[int, str]]] = {
     "nothing": (lambda s: s, {}),
     "shifted": (lambda s: np.concatenate([s[:1], s[:-1]]), dict.fromkeys(range(1, 5), "shifted by one")),
@@ -100,13 +101,16 @@ def test_a_last_block_of_the_other_kind(reference: LanguageModel, states: Any, t
     assert {one.said for one in found if one.row == f"h[{n}]"} == {"normed where raw was said"}
     files = replace(written(tmp_path, states), last="normed")
     found = verify_states(reference, TRACES, files)
-    assert {one.said for one in found if not one.well} == {"raw where normed was said"}
+    assert {one.said for one in found if one.said != "same"} == {"raw where normed was said"}
 
 
 def test_truncated_rounded_and_another_model(reference: LanguageModel, states: Any, tmp_path: Path) -> None:
     found = verify_states(reference, TRACES, written(tmp_path / "a", states, lambda s: s[:-3]))
-    assert {one.said.split(":")[0] for one in found if not one.well} == {"truncated"}
-    assert all(one.well for one in verify_states(reference, TRACES, written(tmp_path / "b", states, lambda s: s[:-1])))
+    assert {one.said.split(":")[0] for one in found if one.said != "same"} == {"truncated"}
+    assert all(
+        one.said == "same"
+        for one in verify_states(reference, TRACES, written(tmp_path / "b", states, lambda s: s[:-1]))
+    )
     found = verify_states(reference, TRACES, written(tmp_path / "c", states, dtype=torch.bfloat16))
     assert {one.said for one in found} == {"of another dtype: it is rounded"}
     noise = np.random.default_rng(0)
@@ -152,7 +156,7 @@ def test_every_format(reference: LanguageModel, states: Any, tmp_path: Path) -> 
         path = tmp_path / made if (tmp_path / made).is_dir() else tmp_path / f"{made}.safetensors"
         found = features_from(reference, TRACES[:1], states=f"{made}:{path}")
         np.testing.assert_allclose(found["hidden/prompt_end"][0], expected_rows[kept], atol=1e-4, err_msg=made)
-        assert all(one.well for one in verify_states(reference, TRACES[:1], StateFiles.of(f"{made}:{path}")))
+        assert all(one.said == "same" for one in verify_states(reference, TRACES[:1], StateFiles.of(f"{made}:{path}")))
 
 
 def test_what_is_not_told_is_asked(reference: LanguageModel, states: Any, tmp_path: Path) -> None:
@@ -162,38 +166,135 @@ def test_what_is_not_told_is_asked(reference: LanguageModel, states: Any, tmp_pa
     found = features_from(reference, TRACES, states=StateFiles.of(f"vllm:{tmp_path / 'some'}", layers=(0, 2)))
     assert found["hidden/prompt_end"].shape[1] == 2
     assert "rows 0, 2 of" in found.provenance.layers
-    for spec, expected in (
-        ("hf:x", "FORMAT one of vllm"),
-        ("vllm:", "FORMAT:PATH"),
-        ("vllm:nowhere", "expected a file"),
-    ):
+    for spec, expected in (("hf:x", "FORMAT one of vllm"), ("vllm:", "FORMAT:PATH"), ("vllm:nowhere", "PATH a file")):
         with pytest.raises(InnerjudgeError, match=expected):
             StateFiles.of(spec)
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "a.json").write_text('{"meta_info": 5}')
     with pytest.raises(InnerjudgeError, match="a response of SGLang"):
-        list(StateFiles.of(f"sglang:{tmp_path / 'odd'}").texts())
+        features_from(reference, TRACES, states=f"sglang:{tmp_path / 'odd'}")
     other = [(tuple(i + 1 for i in ids), own) for ids, own in states]
     found = features_from(reference, TRACES, states=written(tmp_path / "other", other))
     assert set(found.missing["hidden/prompt_end"].values()) == {"no states of its text were given"}
 
 
-def test_the_commands(reference: LanguageModel, states: Any, tmp_path: Path) -> None:
-    written(tmp_path / "right", states)
-    written(tmp_path / "wrong", states, PLANTED["permuted"][0])
-    data = tmp_path / "traces.jsonl"
+def test_what_no_states_are_enough_for_is_refused(reference: LanguageModel, states: Any, tmp_path: Path) -> None:
+    files = written(tmp_path, states)
+    for need in ("logprob", "hidden/score", "tokens/response.entropy", "hidden/own_text(score).last"):
+        with pytest.raises(InnerjudgeError, match="needs a pass"):
+            features_from(reference, TRACES, Passes(needs=frozenset({need})), states=files)
+    (tmp_path / "long").mkdir()
+    long = np.concatenate([states[0][1], states[0][1][:1]])[:, :-1]
+    np.save(tmp_path / "long" / "q_0.npy", long)
+    found = features_from(reference, TRACES[:1], states=f"arrays:{tmp_path / 'long'}")
+    assert "the engine read other tokens" in found.missing["hidden/prompt_end"]["q/0"]
+    said = {one.said for one in verify_states(reference, TRACES[:1], StateFiles.of(f"arrays:{tmp_path / 'long'}"))}
+    assert said == {"same", "of other text: more states than tokens"}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """The traces as a file, eight times under other names, half of them right."""
+    path = tmp_path / "traces.jsonl"
     rows = [
-        {"question_id": "q", "candidate_id": t.candidate_id, "prompt": t.prompt, "response": t.response} for t in TRACES
-    ]
-    rows = [row | {"correct": k in (0, 3)} for k, row in enumerate(rows)]
-    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    app = typer.Typer()
-    app.command()(main)
-    run = CliRunner()
-    said = run.invoke(app, ["--states", f"vllm:{tmp_path / 'right'}", "--data", str(data)])
-    assert said.exit_code == 0, said.output
-    said = run.invoke(app, ["--states", f"vllm:{tmp_path / 'wrong'}", "--data", str(data)])
-    assert said.exit_code == 1
-    assert "permuted: it is h[2]" in said.output
-    said = run.invoke(app, ["--states", f"vllm:{tmp_path / 'none'}", "--data", str(data)])
-    assert said.exit_code == 2
+        {"question_id": f"q{n}", "candidate_id": t.candidate_id, "prompt": t.prompt, "response": t.response,
+         "correct": k in (0, 3)}
+        for n in range(8)
+        for k, t in enumerate(TRACES)
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def noise(states: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(0).normal(size=states.shape).astype(np.float32)
+
+
+#: What is planted, the type that is written, and what the command says of the rows where something is wrong.
+FAULTS: dict[str, tuple[Change, torch.dtype, set[str]]] = {
+    "shifted": (PLANTED["shifted"][0], torch.float32, {"shifted by one: the state of the token before"}),
+    "permuted": (PLANTED["permuted"][0], torch.float32, {"permuted: it is h[1]", "permuted: it is h[2]"}),
+    "truncated": (lambda s: s[:-3], torch.float32, {"truncated: more of the tokens than the last have no states"}),
+    "rounded": (lambda s: s, torch.bfloat16, {"of another dtype: it is rounded"}),
+    "other": (noise, torch.float32, {"of another model, or of other text: no state of the model is near"}),
+    "narrow": (lambda s: s[..., :8], torch.float32, {"of another model, or too few: (T, N, 8), not (T, N, D)"}),
+}
+
+
+@pytest.mark.parametrize("fault", ["nothing", "normed", *FAULTS])
+def test_the_command_names_each_planted_fault(fault: str, states: Any, data: Path, tmp_path: Path, cli: Any) -> None:
+    change, dtype, expected = FAULTS.get(fault, (lambda s: s, torch.float32, set()))
+    if fault == "normed":
+        states = [(ids, np.concatenate([own[:, :-2], own[:, -1:], own[:, -1:]], axis=1)) for ids, own in states]
+        expected = {"normed where raw was said"}
+    written(tmp_path / "s", states, change, dtype)
+    said = cli("verify", "--states", f"vllm:{tmp_path / 's'}", "--data", data, "--limit", 4)
+    assert said.code == int(fault != "nothing"), said.out + said.err
+    found = {line.partition(": ")[2].rpartition(" (")[0] for line in said.out.splitlines()}
+    if fault == "narrow":
+        assert len(found) == 1
+        assert found.pop().startswith("of another model, or too few: (")
+    else:
+        assert found - {"same"} == expected
+
+
+def test_the_command_refuses_what_it_cannot_compare(states: Any, data: Path, tmp_path: Path, cli: Any) -> None:
+    written(tmp_path / "s", states, lambda s: s[:, [0, 2]])
+    for more, why in (
+        ((), "expected which they are, ascending: --layers 0,"),
+        (("--layers", "2,0"), "expected which they are, ascending: --layers 0,"),
+        (("--layers", "0,99"), "expected which they are, ascending: --layers 0,"),
+        (("--layers", "0;2"), "numbers such as 0,15,30"),
+    ):
+        said = cli("verify", "--states", f"vllm:{tmp_path / 's'}", *more, "--data", data)
+        assert said.code == 2
+        assert why in said.refusal[0]
+    assert cli("verify", "--states", f"vllm:{tmp_path / 's'}", "--layers", "0,2", "--data", data).code == 0
+    assert "FORMAT one of vllm" in cli("verify", "--states", f"vllm:{tmp_path / 'no'}", "--data", data).refusal[0]
+    help_ = TABLE["extract verify_states"]["states"]["help"]
+    assert all(name in help_ for name in FORMATS)
+
+
+def test_a_store_of_states_goes_on_as_one_of_a_pass(states: Any, data: Path, tmp_path: Path, cli: Any) -> None:
+    written(tmp_path / "s", states)
+    given = ("--states", f"vllm:{tmp_path / 's'}")
+    for name, more in (("pass", ()), ("given", given)):
+        ends = ("--features", tmp_path / name, "--judge")
+        assert cli("extract", "--data", data, *more, "--shard-items", 4, "--out", tmp_path / name).code == 0
+        assert cli("fit", *ends, "clue", "--out", tmp_path / f"{name}-judge").code == 0
+        assert cli("score", *ends, tmp_path / f"{name}-judge", "--out", tmp_path / f"{name}.jsonl").code == 0
+    scores = [[row["score"] for row in read_rows(tmp_path / f"{name}.jsonl")] for name in ("pass", "given")]
+    assert len(scores[1]) == 32
+    np.testing.assert_allclose(scores[1], scores[0], atol=1e-4)
+    crossed = cli(
+        "score", "--features", tmp_path / "given", "--judge", tmp_path / "pass-judge", "--out", tmp_path / "c"
+    )
+    assert crossed.code == 0, "one provenance: what was fitted on a pass scores states of the same model"
+    swept = cli(
+        "sweep", "--features", tmp_path / "given", "--splits", 2, "--role", "prompt_end", "--out", tmp_path / "sweep"
+    )
+    assert swept.code == 0, swept.err
+    drawn = cli("curves", "--scores", tmp_path / "given.jsonl", "--orders", 4, "--out", tmp_path / "curves")
+    assert drawn.code == 0, drawn.err
+    again = cli("extract", "--data", data, *given, "--shard-items", 4, "--out", tmp_path / "given")
+    assert "complete already" in again.out
+    written(tmp_path / "s", states, PLANTED["permuted"][0])
+    again = cli("extract", "--data", data, *given, "--shard-items", 4, "--out", tmp_path / "given")
+    assert "other state files" in again.refusal[0]
+
+
+def test_a_store_of_some_layers(states: Any, data: Path, tmp_path: Path, cli: Any) -> None:
+    written(tmp_path / "s", states, lambda s: s[:, [0, 2]])
+    given = ("extract", "--data", data, "--states", f"vllm:{tmp_path / 's'}")
+    said = cli(*given, "--layers", "0,2", "--out", tmp_path / "f")
+    assert said.code == 0, said.err
+    assert cli("fit", "--features", tmp_path / "f", "--judge", "clue", "--out", tmp_path / "j").code == 0
+    assert cli("score", "--features", tmp_path / "f", "--judge", tmp_path / "j", "--out", tmp_path / "v").code == 0
+    refused = cli("score", "--data", data, "--judge", tmp_path / "j", "--out", tmp_path / "w")
+    assert refused.code == 2 or all(row["unscored"] for row in read_rows(tmp_path / "w")), "h[0..L] are other rows"
+    for more, why in (
+        (("--layers", "0,2", "--text"), "given --states with --text or --ray"),
+        (("--layers", "0,2", "--read", "tokens/response.entropy"), "needs a pass"),
+    ):
+        assert why in cli(*given, *more, "--out", tmp_path / "g").refusal[0]
+    assert "expected --states" in cli(*given[:3], "--layers", "0,2", "--out", tmp_path / "g").refusal[0]
