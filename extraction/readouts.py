@@ -228,7 +228,7 @@ class TokenStats(_OfRanges):
     @property
     def statistic(self) -> str:
         """What is computed of each token: ``what``, or what stands in its brackets."""
-        return self.what[5:-1] if self.what.startswith("mean(") else self.what
+        return self.what[5:-1] if self.what.startswith("mean(") and self.what.endswith(")") else self.what
 
     @property
     def top(self) -> int:
@@ -270,7 +270,9 @@ class AttentionSpans(_OfRanges):
         for role in (self.role, *self.keys):
             Role.parse(role)
         if not self.own and self.what not in _OF_KEYS:
-            raise InnerjudgeError(f"given what={self.what!r}, expected diagonal, own(5), {', '.join(_OF_KEYS)}")
+            raise InnerjudgeError(
+                f"given what={self.what!r}, expected diagonal, own(K) with K of 1 to 64, {', '.join(_OF_KEYS)}"
+            )
         fits = 1 <= len(self.keys) <= 8 or self.own
         if not fits or any("|" in role for role in self.keys) or (len(self.keys) > 1 and self.what == "copied"):
             raise InnerjudgeError(f'given keys={self.keys}, expected 1 to 8 roles without a |, and one for "copied"')

@@ -266,12 +266,14 @@ def with_ranges(item: Encoding, roles: Sequence[str], tokens: Tokens, closing: s
 
 
 def _part(item: Encoding, part: str, tokens: Tokens, closing: str) -> tuple[Span, ...]:
-    """Tokens of a part, or none; those of the reasoning lie between its markers."""
+    """Tokens of a part, or none; those of the reasoning lie between its markers, and behind the prompt."""
     if part != "reasoning":
         return item.places(part)
     if not {"reasoning_start", "reasoning_end"} <= item.positions.keys():
         return ()
-    start, end = item.positions["reasoning_start"][0] + 1, item.positions["reasoning_end"][0]
+    # A template may open the reasoning, and write a line end behind the marker.
+    start = max(item.positions["reasoning_start"][0], *item.positions.get("prompt_end", (-1,))) + 1
+    end = item.positions["reasoning_end"][0]
     mark = tokens.text.rfind(closing, 0, tokens.spans[end][1])
     while end > start and tokens.spans[end - 1][0] >= mark:
         end -= 1

@@ -169,8 +169,8 @@ class QKVerification(HeadScore):
 
     The shipped prompt ``p-true`` asks that in a pass of its own: array ``"qk/p-true"``, ``[n, L, H, 2]``, true first,
     of the query where the verdict stands and the ends of the two lines (after arXiv 2502.17017, which compares the
-    words for valid and invalid). Of several heads (an odd number) each has a vote. Other parameters and attributes are
-    those of :class:`QKScore`.
+    words for valid and invalid). Of several heads (an odd number) each has a vote. ``n_heads``, ``prefer`` and the
+    attributes are those of :class:`QKScore`.
 
     Example:
         >>> qk = np.zeros((4, 1, 2, 2), np.float32)
@@ -186,8 +186,11 @@ class QKVerification(HeadScore):
     pointwise = True
     on_request = True
 
-    def fit(self, features: Features, labels: npt.ArrayLike | None = None, **_more: Any) -> Self:
+    def fit(self, features: Features, labels: npt.ArrayLike | None = None, **more: Any) -> Self:
         """Pick heads by labels ``[n]``, booleans; ``InnerjudgeError`` if they are missing or of one class."""
+        if self.select != "accuracy" or more:
+            given = ", ".join((f"select={self.select!r}", *more))
+            raise InnerjudgeError(f"given {given}, expected select='accuracy' alone: p-true is asked in one order")
         return super().fit(features, np.where(correctness(np.asarray([] if labels is None else labels)), 0, 1))
 
     def _n_options(self, features: Features) -> Ints:

@@ -174,7 +174,8 @@ class PooledProbe(LearningJudge):
     def _unreadable(self, features: Features) -> dict[str, str]:
         counts = np.array([one.counts for one in _parts(features, self)])
         none = (counts.min(axis=0) == 0) | (counts.min(axis=0) < counts.max(axis=0))
-        return {features.ids[k]: f"no {self.role}" for k in np.flatnonzero(none)}
+        why = f"not as many rows of each of {', '.join(self.needs)}" if self.readouts else f"no {self.role}"
+        return {features.ids[k]: why for k in np.flatnonzero(none)}
 
 
 def _needs(probe: PooledProbe) -> tuple[str, ...]:
@@ -197,15 +198,10 @@ def _states(features: Features, probe: PooledProbe, scaled: tuple[Floats, Floats
 
 def _held(features: Features, probe: PooledProbe) -> Ragged:
     """The states of each item, or all numbers of its readouts, side by side."""
-    first, *more = parts = _parts(features, probe)
-    if not more:
-        return first
-    if any(not np.array_equal(one.offsets, first.offsets) for one in more):
-        raise InnerjudgeError(
-            f"given {', '.join(probe.needs)} of other ranges, expected as many rows of each in an item"
-        )
+    if len(parts := _parts(features, probe)) == 1:
+        return parts[0]
     flat = [np.reshape(one.values, (len(one.values), math.prod(one.shape[1:]))) for one in parts]
-    return Ragged(np.concatenate(flat, axis=1), first.offsets)
+    return Ragged(np.concatenate(flat, axis=1), parts[0].offsets)
 
 
 def _parts(features: Features, probe: PooledProbe) -> list[Ragged]:

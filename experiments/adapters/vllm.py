@@ -74,8 +74,8 @@ class StateCache:
         """
         if states.is_cpu:
             self._states[self._at, row] = states[self._real]
-        else:
-            self._waiting[row] = states[self._real]
+        else:  # a copy: blocks may add to their input in place
+            self._waiting[row] = states[self._real].clone()
 
     def end(self) -> None:
         """The pass ends: what waits on a GPU comes over at once."""

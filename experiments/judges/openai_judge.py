@@ -82,6 +82,11 @@ class ChatServer:
             http_client=self._http.Client(timeout=self.patience, event_hooks={"response": [self._refused]}),
         )
 
+    @property
+    def dropped(self) -> list[str]:
+        """Parameters of requests that the server refused, and that were left out from then on."""
+        return sorted(self._odd - {"logprobs", "max_tokens"})  # the second has another name there
+
     def kept(self, body: dict[str, Any], folder: Path) -> dict[str, Any]:
         """The ``text``, ``tokens`` and ``logprobs`` (of the first token) of a reply, or ``why`` there is none.
 

@@ -83,13 +83,15 @@ def engine_job(
     more = f", {lost} not answered, for which the same command asks again" if lost else ""
     what = f"{len(traces)} answers to {len(questions.traces)} questions are in {out}"
     done = f"{len(traces) - lost - here} judged in the engine, {here} read again{more}"
+    done += f". The server refused {', '.join(server.dropped)} and used its own" if server.dropped else ""
     return f"{what}: {done}. {server.sent} requests were sent; all replies have {server.tokens:,} tokens.{again}"
 
 
 def _answered(bare: Trace, reply: Mapping[str, Any], markers: tuple[str, str]) -> Trace:
     if "why" in reply:
         return replace(bare, extra={**bare.extra, "unanswered": reply["why"]})
-    apart = f"{markers[0]}{reply['reasoning']}{markers[1]}" if reply["reasoning"] else ""
+    closed = "" if reply["cut"] and not reply["text"] else markers[1]
+    apart = f"{markers[0]}{reply['reasoning']}{closed}" if reply["reasoning"] else ""
     extra = {**bare.extra, "finished": not reply["cut"]} | ({"tokens": n} if (n := reply["written"]) else {})
     return replace(bare, response=apart + reply["text"], extra=extra)
 
@@ -99,7 +101,8 @@ def _said(trace: Trace, reply: Mapping[str, Any], judge: str | None) -> Verdict 
     if trace.unanswered:
         return Verdict(trace.id, unscored=trace.unanswered)
     for one in reply["judges"].values() if judge else ():
-        if one.get("id") == judge and isinstance(one.get("unscored"), str):
+        # An engine has no states of the last token of an answer that it cut off: that is read here.
+        if one.get("id") == judge and isinstance(one.get("unscored"), str) and not reply["cut"]:
             return Verdict(trace.id, unscored=one["unscored"])
         if one.get("id") == judge and type(one.get("score")) in (int, float):
             label = one.get("label")

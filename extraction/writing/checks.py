@@ -62,8 +62,9 @@ class RangeWatch:
         return replace(self._prompt, ids=whole, positions=open_end | dict(known) | {"response_end": last})
 
     def _open(self, ids: Sequence[int]) -> list[tuple[Role, int]]:
-        """The roles whose part goes on, and how many tokens were written before it began (in the prompt: below 0)."""
-        inside = self.positions["reasoning_start"][0] + 1 - len(self._prompt.ids) if self.reasoning else len(ids)
+        """The roles whose part goes on, and how many tokens were written before it began."""
+        start = self.positions["reasoning_start"][0] + 1 - len(self._prompt.ids) if self.reasoning else len(ids)
+        inside = max(start, 0)  # a template may open the reasoning
         starts = [(role, inside if role.part == "reasoning" else 0) for role in self._roles]
         return [(role, start) for role, start in starts if start < len(ids)]
 
@@ -73,7 +74,7 @@ class RangeWatch:
         if role.kind == "segment":
             whole = not decoded(self._tokenizer, list(ids[-SPARE:])).endswith("\ufffd")
             return whole and (len(ids) - start) % int(role.argument) == 0
-        return self._ends_in_text(role, ids, ahead, max(start, 0))
+        return self._ends_in_text(role, ids, ahead, start)
 
     def _ends_in_text(self, role: Role, ids: Sequence[int], ahead: int, start: int) -> bool:
         """The same for a cue or a step, in time that does not grow with the text: a short one stands for the rest."""

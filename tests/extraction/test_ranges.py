@@ -174,7 +174,8 @@ def test_wrong_readouts_are_refused() -> None:
         lambda: States("step(no)"),
         lambda: States("x", "sum"),
         lambda: TokenStats("x", "top(0)"),
-        lambda: TokenStats("x", "mean(top(2))"),
+        lambda: TokenStats("x", "mean(top(2)"),
+        lambda: TokenStats("x", "mean(entropy]"),
     ):  # type: ignore[arg-type]
         with pytest.raises(InnerjudgeError, match="given"):
             wrong()

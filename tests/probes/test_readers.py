@@ -84,7 +84,7 @@ def test_reprobe_attention(reference):
     assert unscored[:4] == [None] * 4
     assert unscored[4] is not None
     other = replace(features, ragged={**features.ragged, likeliest: Ragged.of([[[0.0] * 4]] * 5)})  # one step each
-    assert probe.verdicts(other)[0].unscored == "no reasoning/step(line)@-1"
+    assert probe.verdicts(other)[0].unscored == f"not as many rows of each of {own}, {likeliest}"
     with pytest.raises(InnerjudgeError, match="expected names of readouts"):
         PooledProbe(readouts=["hidden/score"])
 
@@ -198,7 +198,10 @@ def test_true_and_false_are_verified_by_the_head_that_tells_them_apart(reference
     assert judge.predict(f).tolist() == [True, False, False, True]
     flat = Features.from_arrays({"qk/p-true": np.ones((1, 2, 2, 2))}, provenance="m", ids="e")
     assert judge.verdicts(flat)[0].unscored == "the head does not tell the options apart"
-    with pytest.raises(InnerjudgeError, match="expected"):
+    for how, more in (({"select": "permutation"}, {}), ({"select": "unlabelled"}, {}), ({}, {"permuted": f})):
+        with pytest.raises(InnerjudgeError, match="expected select='accuracy' alone"):
+            QKVerification(**how).fit(f, [True, False, False, True], **more)
+    with pytest.raises(InnerjudgeError, match="4 correct and 0 incorrect"):
         QKVerification().fit(f, [True] * 4)
 
 

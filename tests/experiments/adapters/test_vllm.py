@@ -236,7 +236,8 @@ def test_states_of_a_gpu_come_over_at_the_end(adapter: Any, tmp_path: Path) -> N
     cache = adapter.module.StateCache(tmp_path / "cache", (4, 2, 1), torch.float32)
     cache.begin(torch.tensor([1, 3, -1]), torch.tensor([7, 8, 9]))
     for row in range(2):
-        cache.keep(row, Elsewhere(torch.tensor([[1.0 + 10 * row], [2.0 + 10 * row], [0.0]])))
+        cache.keep(row, Elsewhere(states := torch.tensor([[1.0 + 10 * row], [2.0 + 10 * row], [0.0]])))
+        states += 100  # a block adds to its input in place
     assert cache.of([3]).states.tolist() == [[[0.0], [0.0]]]
     cache.end()
     given = cache.of([3, 1])

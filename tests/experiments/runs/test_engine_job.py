@@ -175,6 +175,35 @@ def test_reasoning_that_stands_apart_is_put_between_the_markers(
     assert [row["response"] for row in read_rows(tmp_path / "a.jsonl")] == ["<think>7+5=12</think>12"] * 2
 
 
+@pytest.mark.parametrize(
+    ("text", "cut", "response"),
+    [("", True, "<think>7+5"), ("1", True, "<think>7+5</think>1"), ("", False, "<think>7+5</think>")],
+)
+def test_reasoning_that_was_cut_off_stays_open(text: str, cut: bool, response: str) -> None:
+    reply = {"reasoning": "7+5", "text": text, "cut": cut, "written": 3}
+    bare = Trace(question_id="q", candidate_id="0", prompt=PROMPTS[0], response="")
+    assert jobs._answered(bare, reply, ("<think>", "</think>")).response == response
+
+
+def test_an_answer_that_was_cut_off_is_read_here_where_the_engine_could_not(folder: Path) -> None:
+    trace = Trace(question_id="q", candidate_id="0", prompt=PROMPTS[0], response=SAID[0])
+    mine = identity(saved.load(folder)[0])
+    for cut, said in ((True, None), (False, "no end")):
+        reply = {"cut": cut, **inside(folder, unscored="no end")}
+        found = jobs._said(trace, reply, mine)
+        assert (found and found.unscored) == said
+
+
+def test_parameters_that_a_server_refuses_are_named(engine: Engine, run: Callable[..., str], tmp_path: Path) -> None:
+    def fault(body: dict[str, Any], _times: int, send: Send) -> bool:
+        if odd := "temperature" in body:
+            send(b'{"error": {"message": "temperature is not supported"}}', 400)
+        return odd
+
+    engine.fault = fault
+    assert "The server refused temperature and used its own." in run(tmp_path / "a.jsonl", n=1)
+
+
 FAULTS: dict[str, Callable[[Send], None]] = {
     "429": lambda send: send(b"{}", 429),
     "500": lambda send: send(b"oops", 500),

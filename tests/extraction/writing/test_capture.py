@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from innerjudge.extraction.writing.drafts import Drafts
 from innerjudge.extraction.writing.write_and_read import write_and_read
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
-from innerjudge.models.loading import LanguageModel
+from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.positions import encode_trace
 from innerjudge.models.reference.solve import problems
 from innerjudge.models.reference.words import HELD_OUT_SEED
@@ -83,6 +84,28 @@ def test_alone_up_to_the_limit(reference: LanguageModel, one: Any) -> None:
     found = write_and_read(reference, QUESTIONS, [one], max_new_tokens=5, batch_size=6)
     assert found.replayed == 0
     same(found.features, replay(reference, found, [one], ("<think>", "</think>")))
+
+
+def test_a_template_that_opens_the_reasoning(reference: LanguageModel) -> None:
+    """And writes a line end behind the marker: the reasoning begins with the first token that is written."""
+    template = f"{reference.tokenizer.chat_template}{{% if add_generation_prompt %}}<think>\n{{% endif %}}"
+    tokenizer = copy.deepcopy(reference.tokenizer)
+    tokenizer.chat_template = template
+    lm = wrap(reference.model, tokenizer)
+    readouts = [
+        TokenStats("reasoning", "log_probability"),
+        TokenStats("reasoning/segment(4)", "mean(entropy)"),
+        States("reasoning/step(sentence)@-1"),
+        States("reasoning/segment(4)@-1", "first"),
+        States("reasoning", "none", (0, -1)),
+    ]
+    found = write_and_read(lm, QUESTIONS, readouts, max_new_tokens=60, seed=5, batch_size=4)
+    assert found.replayed == 0
+    assert found.features.present(readouts[2].name).any()
+    same(found.features, replay(lm, found, readouts, ("<think>", "</think>")))
+    first = [trace.extra["response_ids"] for trace in found.traces]
+    reasoned = found.features.ragged[readouts[0].name].counts
+    assert all(n <= len(ids) for n, ids in zip(reasoned, first, strict=True))
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2", "gemma3", "cohere2", "opt"])
