@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 ENGINE := .venv-engine
 
-.PHONY: demo test real bench engine lint types docs clean
+.PHONY: demo test real bench gpu engine lint types docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/innerjudge compare --model reference --data builtin:solve --data builtin:rate --data builtin:choose --out demo
@@ -29,6 +29,13 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/innerjudge bench --only generating --only reranking --only asking --only reasoned --out experiments/bench/passes/generation
 	$(BIN)/python -m innerjudge.experiments.bench.documents.speed experiments/bench/passes/benchmark.json \
 	  docs/pages/explanation/speed.md
+
+# On a machine with a CUDA card, at most ten minutes once it is installed. Flash attention and vLLM are measured where they
+# are in this environment: `.venv/bin/pip install flash-attn vllm`. Without a card: `innerjudge bench --suite gpu --device cpu`.
+gpu:
+	@nvidia-smi -L >/dev/null 2>&1 || { echo "make gpu needs a CUDA card: nvidia-smi lists none here"; exit 2; }
+	@$(MAKE) --no-print-directory $(VENV)/.installed-test $(VENV)/.installed-bench
+	$(BIN)/innerjudge bench --suite gpu --out runs/gpu
 
 # A real vLLM on the CPU, with judges inside it, in an environment of its own (4 GB). Leave --rounds 0 away to measure costs.
 engine: $(ENGINE)/.installed

@@ -1,11 +1,11 @@
 """What the readouts of ranges cost: span means, token statistics, attention to spans, the lens."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 from ....extraction.readouts import AttentionSpans, HiddenStates, Lens, Readout, States, TokenStats
-from ....models.loading import LanguageModel
 from ....models.positions import Encoding
 from ..passes.section import Run, Section, Variant, Work, random_model, texts
 from ..passes.variants import FLOOR, reading
@@ -14,10 +14,10 @@ from ..passes.variants import FLOOR, reading
 _WORDS = 151_936
 
 
-def _items(lm: LanguageModel, quick: bool) -> tuple[Encoding, ...]:
-    """Two texts whose second half is the response, in 30 steps."""
+def in_steps(items: Iterable[Encoding]) -> tuple[Encoding, ...]:
+    """Texts of at least 60 tokens whose second half is now the response, in 30 steps."""
     found = []
-    for item in texts(lm, [96 if quick else 1024] * 2):
+    for item in items:
         n = len(item.ids)
         ends = [n // 2 + (n - n // 2) * k // 30 for k in range(31)]
         places = {**item.positions, "prompt_end": (n // 2 - 1,), "response_end": (n - 1,)}
@@ -48,7 +48,7 @@ READERS = Section(
         "base model. Statistics of tokens need the model's head at every token of the response, the lens behind every "
         "block."
     ),
-    make_items=_items,
+    make_items=lambda lm, quick: in_steps(texts(lm, [96 if quick else 1024] * 2)),
     make_variants=lambda _work: (
         FLOOR,
         _of("points", HiddenStates("response_end"), keeps="the last state, every block", time=1.02),

@@ -49,6 +49,11 @@ def _transformer_lens(work: Work, *, filtered: bool) -> Run:
         bridge: Any = TransformerBridge.boot_transformers(
             folder, device=str(work.lm.device), tokenizer=work.lm.tokenizer, dtype=work.lm.model.dtype
         )
+    return lens_reading(work, bridge, filtered=filtered)
+
+
+def lens_reading(work: Work, bridge: Any, *, filtered: bool) -> Run:
+    """Rows of TransformerLens' cache: of all activations, or of those that the core readouts take rows of."""
     options = {"names_filter": lambda name: name.endswith(_READ)} if filtered else {}
     blocks = range(work.lm.anatomy.n_blocks)
 

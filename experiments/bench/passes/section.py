@@ -29,7 +29,7 @@ from ....models.errors import InnerjudgeError, one_line
 from ....models.loading import LanguageModel, load, wrap
 from ....models.positions import Encoding
 
-#: Name -> sizes; Llama's blocks in the shapes of a small, a middling and a usual model, and two for tests and studies.
+#: Name -> sizes; Llama's blocks in the shapes of a small, a middling and two usual models, and two for tests.
 SHAPES: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("shapes.toml").read_text("utf-8"))
 
 
@@ -45,7 +45,8 @@ def random_model(shape: str, *, device: str, dtype: str, seed: int = 0, **change
     except (RuntimeError, AssertionError) as error:
         raise InnerjudgeError(f"given --device {device!r}, expected one of this machine's: {one_line(error)}") from None
     torch.manual_seed(seed)
-    config = LlamaConfig(**SHAPES[shape] | changes, max_position_embeddings=4096, tie_word_embeddings=True)
+    sizes = {"max_position_embeddings": 4096, "tie_word_embeddings": True} | SHAPES[shape] | changes
+    config = LlamaConfig(**sizes)
     with torch.device(device):
         model = AutoModelForCausalLM.from_config(config, dtype=kind, attn_implementation="sdpa")
     return wrap(model, load("reference").tokenizer, name=f"random-{shape}")

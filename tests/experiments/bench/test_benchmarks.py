@@ -101,7 +101,7 @@ def test_the_command_writes_its_tables(
     ("typed", "message"),
     [
         (("--only", "speed"), "given --only speed, expected some of passes, early-stop"),
-        (("--shape", "3b"), "given --shape '3b', expected one of tiny, 10m, 135m, 1b, 7b"),
+        (("--shape", "3b"), "given --shape '3b', expected one of tiny, 10m, 135m, 1b, 7b, 8b"),
         (("--dtype", "int8"), "given --dtype 'int8', expected float32, bfloat16 or float16"),
         (("--device", "cuda"), "one of this machine's"),
         (("--rounds", 0), "greater than or equal to 1"),
