@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...models.conversation import turns_of
+from ...models.errors import shown
 from ...models.items import Trace
 from ...probes import BaseJudge, Verdict
 from ...probes.promising import identity
@@ -64,10 +65,10 @@ def engine_job(
     traces = [_answered(one, reply, made.markers) for one, reply in zip(answers, replies, strict=True)]
     known = None if judge.scores_together else identity(judge)
     said = [_said(one, reply, known) for one, reply in zip(traces, replies, strict=True)]
-    shown = [item_to_row(one if one.unanswered else labelled(one, questions.problems)) for one in traces]
+    items = [item_to_row(one if one.unanswered else labelled(one, questions.problems)) for one in traces]
     with writing(out):
         size, whole, told = len(traces) if judge.scores_together else PART, None, {"judge": made.name, "sample_id": job}
-        part = PartFile(out, hash_of([job, *(json.dumps(row) for row in shown)]), size, other="drop")
+        part = PartFile(out, hash_of([job, *(json.dumps(row) for row in items)]), size, other="drop")
         for start in range(len(part.rows), len(traces), size):
             chunk = range(start, min(start + size, len(traces)))
             unread = [traces[k] for k in chunk if said[k] is None]
@@ -75,14 +76,18 @@ def engine_job(
             own = iter(whole.verdicts(unread, whole.passes.batch_size) if whole and unread else ())
             verdicts = [said[k] or next(own) for k in chunk]
             part.add([
-                shown[k] | told | {"score": v.score, "label": v.label, "unscored": v.unscored}
+                items[k] | told | {"score": v.score, "label": v.label, "unscored": v.unscored}
                 for k, v in zip(chunk, verdicts, strict=True)
             ])  # fmt: skip
         part.finish()
     lost, here = sum(one.unanswered is not None for one in traces), sum(one is None for one in said)
     more = f", {lost} not answered, for which the same command asks again" if lost else ""
     what = f"{len(traces)} answers to {len(questions.traces)} questions are in {out}"
-    done = f"{len(traces) - lost - here} judged in the engine, {here} read again{more}"
+    unfit = next(
+        (w for r in replies for one in r.get("judges", {}).values() if isinstance(w := one.get("unscored"), str)), ""
+    )
+    why = f" (the engine said: {shown(unfit, 200)})" if here and unfit else ""
+    done = f"{len(traces) - lost - here} judged in the engine, {here} read again{why}{more}"
     done += f". The server refused {', '.join(server.dropped)} and used its own" if server.dropped else ""
     return f"{what}: {done}. {server.sent} requests were sent; all replies have {server.tokens:,} tokens.{again}"
 

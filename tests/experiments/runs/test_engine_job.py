@@ -194,6 +194,12 @@ def test_an_answer_that_was_cut_off_is_read_here_where_the_engine_could_not(fold
         assert (found and found.unscored) == said
 
 
+def test_why_an_engine_judges_nothing_is_said(engine: Engine, run: Callable[..., str], tmp_path: Path) -> None:
+    engine.judges = lambda _seed: {"judges": {"clue": {"unscored": "given states of the model 'x'"}}}
+    said = run(tmp_path / "a.jsonl", n=1)
+    assert "0 judged in the engine, 2 read again (the engine said: given states of the model 'x')" in said
+
+
 def test_parameters_that_a_server_refuses_are_named(engine: Engine, run: Callable[..., str], tmp_path: Path) -> None:
     def fault(body: dict[str, Any], _times: int, send: Send) -> bool:
         if odd := "temperature" in body:
