@@ -18,7 +18,7 @@ MODULES = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str) -> None:
-    if name.endswith("adapters.vllm"):
+    if name.endswith(("adapters.vllm", "bench.engine.files")):
         pytest.importorskip("vllm", reason="vLLM has an environment of its own, see `make engine`")
     found = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
     assert found.failed == 0

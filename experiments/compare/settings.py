@@ -1,7 +1,7 @@
 """How judges are compared: the settings that a comparison and a study share, and the data that they are given."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ConfigDict, Field
 
@@ -12,8 +12,10 @@ from ..data.datasets import Dataset, hash_data
 from ..data.kinds import hash_of
 from ..judges.between import Between
 from ..reading.judge_prompt import JudgePrompt
-from ..reading.passes import Passes
-from ..reading.progress import Steps
+
+if TYPE_CHECKING:  # a study's file is checked before torch is loaded
+    from ..reading.passes import Passes
+    from ..reading.progress import Steps
 
 #: The ``k`` of top-maj@k, a vote of the k best, as in the CLUE paper.
 TOP_MAJ = (4, 8, 16)
@@ -92,8 +94,10 @@ class Settings:
         if not (self.fit > 0 and self.calibrate >= 0 and self.fit + self.calibrate < 1 - 1e-9):
             raise InnerjudgeError.of("compare.shares", self.fit, self.calibrate)
 
-    def passes(self, steps: Steps) -> Passes:
+    def passes(self, steps: "Steps") -> "Passes":
         """How the model is run."""
+        from ..reading.passes import Passes
+
         names = ("batch_size", "reasoning_tokens", "scale", "abstain", "prompt", "merge_system", "markers")
         return Passes(steps=steps, **{name: getattr(self, name) for name in names})
 
