@@ -86,7 +86,8 @@ class RangeRecord:
         """Keep what the latest step read, of the texts that were open."""
         if self.rows and texts.open:
             read = tap.of([texts.present.index(text) for text in texts.open])[:, :, -1]
-            for text, states in zip(texts.open, with_normed(self._lm, read)[:, self.rows].cpu(), strict=True):
+            read = with_normed(self._lm, read) if self.rows[-1] > self._last else read
+            for text, states in zip(texts.open, read[:, self.rows].cpu(), strict=True):
                 self._kept[text].append(states)
 
     @torch.inference_mode()
