@@ -120,7 +120,7 @@ def statistics(blocks: Iterable[Tensor], drawn: Tensor, whats: Sequence[str]) ->
             own = block.gather(1, at.clamp(0, width - 1))
             picked.append(torch.where((at >= 0) & (at < width), own, 0.0)[:, 0])
         if most:
-            tops.append(block.topk(min(most, width), dim=-1).values)
+            tops.append(_highest(block, most))
         sums.append(_sums(block, entropy="entropy" in whats))
         first += width
     high, total, inner, plain, count = torch.stack(sums, dim=1)  # [blocks, N] each
@@ -142,6 +142,20 @@ def statistics(blocks: Iterable[Tensor], drawn: Tensor, whats: Sequence[str]) ->
     return {what: found[what] for what in whats}
 
 
+def _highest(block: Tensor, k: int) -> Tensor:
+    """The ``k`` highest of each row ``[N, C]``, in any order, or all if there are fewer.
+
+    They are in the ``k`` groups of the highest maxima: 2/3 of the time of ``topk`` of 2,048 columns on a CPU.
+    """
+    width = block.shape[1] // 8
+    if k >= width:
+        return block.topk(min(k, block.shape[1]), dim=-1, sorted=False).values
+    groups = block[:, : 8 * width].unflatten(1, (8, width))
+    of = groups.amax(1).topk(k, dim=-1, sorted=False).indices
+    few = groups.gather(2, of[:, None].expand(-1, 8, -1)).flatten(1)
+    return torch.cat((few, block[:, 8 * width :]), dim=-1).topk(k, dim=-1, sorted=False).values
+
+
 def _sums(block: Tensor, *, entropy: bool) -> Tensor:
     """Of logits ``[N, C]``, which are overwritten, ``[5, N]``; ``z`` are those less the highest.
 
@@ -154,7 +168,7 @@ def _sums(block: Tensor, *, entropy: bool) -> Tensor:
     highest = block.amax(-1).clamp(min=torch.finfo(torch.float32).min)
     shifted = block.sub_(highest[:, None])
     weights = shifted.exp()
-    inner = torch.linalg.vecdot(weights, shifted) if entropy else plain
+    inner = shifted.mul_(weights).sum(-1) if entropy else plain
     if not bool(inner.isfinite().all()):
-        inner = torch.linalg.vecdot(weights, torch.where(weights > 0, shifted, 0.0))
+        inner = torch.where(weights > 0, shifted, 0.0).sum(-1)
     return torch.stack((highest, weights.sum(-1), inner, plain, count))

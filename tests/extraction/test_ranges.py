@@ -107,6 +107,15 @@ def test_statistics_are_those_of_the_models_logits(
         assert np.allclose(found["logprob"][k], [expected["log_probability"].sum(), len(drawn)], atol=1e-3)
 
 
+@pytest.mark.parametrize(("width", "k"), [(5, 3), (160, 20), (167, 20), (2048, 20), (1001, 1)])
+def test_the_highest_of_groups_are_the_highest_of_all(width: int, k: int) -> None:
+    rows = torch.randn(7, width, generator=torch.Generator().manual_seed(0)).mul(4).round()  # with ties
+    rows[3, : width // 2] = -torch.inf
+    expected = rows.sort(-1, descending=True).values[:, :k] - rows.logsumexp(-1, keepdim=True)
+    found = statistics_of.statistics([rows], torch.zeros(7, dtype=torch.long), [f"top({k})"])
+    assert torch.allclose(found[f"top({k})"], expected, atol=1e-5)
+
+
 def test_columns_that_are_ruled_out_are_left_out_of_means() -> None:
     p = torch.tensor([[0.7, 0.1, 0.1, 0.1, 0.0]])
     found = statistics_of.statistics([p.log()], torch.tensor([1]), WHATS)
