@@ -204,10 +204,10 @@ class TokenStats(_OfRanges):
     none. It is computed in fp32, in nats, over the whole vocabulary, from the logits that the model returns; means
     leave out logits of minus infinity. At most a fixed number of logits is held at once, whatever the vocabulary.
     ``what`` is ``"log_probability"`` of the token, ``"entropy"``, ``"logsumexp"`` and ``"mean_logit"`` of the logits,
-    ``"certainty"`` (divergence of the uniform distribution from it, ``logsumexp - mean_logit - ln V``), or
-    ``"top(k)"``: the ``k`` largest log-probabilities, rows ``[N, k]``, highest first (at most ``V``);
-    ``"probability(k)"``: these as probabilities. ``"mean(what)"`` is the mean over each range, such as a step: one row
-    a range.
+    ``"certainty"`` (divergence of the uniform distribution from it, ``logsumexp - mean_logit - ln V``), ``"rank"`` (1
+    and the number of tokens that were more probable), or ``"top(k)"``: the ``k`` largest log-probabilities, rows ``[N,
+    k]``, highest first (at most ``V``); ``"probability(k)"``: these as probabilities. ``"mean(what)"`` is the mean over
+    each range, such as a step: one row a range.
     ``InnerjudgeError`` if there is no such ``role`` (see :mod:`innerjudge.models.roles`) or statistic.
 
     Example:
@@ -323,7 +323,7 @@ class Lens(_OfRanges):
         return f"lens/{self.role}.{self.at}" + (f"[{self.what}]" if self.what != "entropy" else "")
 
 
-STATISTICS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty")
+STATISTICS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty", "rank")
 _OF_KEYS = ("mass", "ratio", "copied")
 _NAMED = re.compile(r"(hidden|tokens|attention|lens)/(.+)\.(\w+(?:\([\w()]+\))?)(?:\[(.+)\])?", re.DOTALL)
 _ROWS = re.compile(r"-?\d+(?:,-?\d+)*")

@@ -70,21 +70,23 @@ def found_in_pass(
     places = torch.tensor([t + offset[k] for k, own in enumerate(tokens) for t in own] or [0])
     lines, places = lines.to(end.device), places.to(end.device)
     found, ids = [], batch.ids.to(end.device)
-    for line, at in zip(lines.split(_at_once(lm)), places.split(_at_once(lm)), strict=True):
-        found.append(statistics(_blocks(lm, end[line, at - 1]), ids[line, at], whats))
+    whole = "rank" in whats
+    rows = _at_once(lm, whole=whole)
+    for line, at in zip(lines.split(rows), places.split(rows), strict=True):
+        found.append(statistics(_blocks(lm, end[line, at - 1], whole=whole), ids[line, at], whats))
     return {what: torch.cat([one[what] for one in found]).to(end.device) for what in whats}
 
 
-def _at_once(lm: LanguageModel) -> int:
-    """How many rows of logits are computed at once."""
-    return _ROWS if lm.anatomy.by_columns else max(1, _LOGITS // lm.anatomy.post.size)
+def _at_once(lm: LanguageModel, *, whole: bool = False) -> int:
+    """How many rows of logits are computed at once, ``whole`` ones if so."""
+    return _ROWS if lm.anatomy.by_columns and not whole else max(1, _LOGITS // lm.anatomy.post.size)
 
 
-def _blocks(lm: LanguageModel, states: Tensor) -> Iterator[Tensor]:
-    """Logits of states before the norm ``[N, W]``, some columns ``[N, C]`` after others."""
+def _blocks(lm: LanguageModel, states: Tensor, *, whole: bool = False) -> Iterator[Tensor]:
+    """Logits of states before the norm ``[N, W]``, some columns ``[N, C]`` after others, or the ``whole``."""
     normed, size = lm.anatomy.normed(states), lm.anatomy.post.size
     held = _LOGITS if normed.is_cuda else _LOGITS // 8
-    step = max(1, held // len(normed)) if lm.anatomy.by_columns else size
+    step = max(1, held // len(normed)) if lm.anatomy.by_columns and not whole else size
     for start in range(0, size, step):
         yield lm.anatomy.logits(normed, slice(start, min(start + step, size)))
 
@@ -109,12 +111,14 @@ def divergences(lm: LanguageModel, pairs: Tensor) -> Tensor:
 def statistics(blocks: Iterable[Tensor], drawn: Tensor, whats: Sequence[str]) -> dict[str, Tensor]:
     """Statistics of logits ``[N, V]``, which come as blocks of columns ``[N, C]`` and are overwritten.
 
-    ``drawn`` ``[N]`` are the tokens that followed.
+    ``drawn`` ``[N]`` are the tokens that followed. Their ``rank`` needs all columns in one block.
     """
     most, first = max(TokenStats(what=what).top for what in whats), 0
-    picked, tops, sums = [], [], []
+    picked, tops, sums, ranks = [], [], [], torch.zeros(0)
     for block in blocks:
         width = block.shape[1]
+        if "rank" in whats:
+            ranks = (block > block.gather(1, drawn.to(block.device)[:, None])).sum(-1).float() + 1
         if "log_probability" in whats:
             at = drawn.to(block.device)[:, None] - first
             own = block.gather(1, at.clamp(0, width - 1))
@@ -133,6 +137,7 @@ def statistics(blocks: Iterable[Tensor], drawn: Tensor, whats: Sequence[str]) ->
         "entropy": of_sum - inner / total,
         "logsumexp": of_sum + highest,
         "mean_logit": mean,
+        "rank": ranks,
         "certainty": of_sum + (highest - mean) - count.sum(0).log(),
     }
     if most:

@@ -53,6 +53,7 @@ def extract(
     states: str | None = None,
     layers: str = "",
     last: Literal["raw", "normed"] | None = None,
+    clean: bool = False,
     log: LogStyle = "auto",
 ) -> None:
     """Run the model once over a data set and keep the features that judges read, in a store on disk."""
@@ -60,15 +61,18 @@ def extract(
     from ..judges.panel import needs_of
     from ..reading.judge_prompt import JudgePrompt
     from ..reading.passes import GIVEN_NEEDS, HIDDEN_NEEDS, WRITTEN, Passes, reads_reasoning
-    from ..runs.extracting.extract_job import extract_job, find_source
+    from ..reading.state_files import encoded_traces
+    from ..runs.extracting.extract_job import before_cleaning, extract_job, find_source
     from ..runs.extracting.ranks import joined, launch, own_device
-    from ..runs.job import check_extraction, items_of
+    from ..runs.job import STATES, check_extraction, items_of, read_items_of
 
     if gpus_per_worker and ray is None:
         raise InnerjudgeError.of("cli.gpus", gpus_per_worker)
-    files = o.state_files(states, layers, last)
+    files = o.state_files(states, layers, last, clean=clean)
     if files is not None and (text or ray is not None):
         raise InnerjudgeError("given --states with --text or --ray, expected neither: no model is run")
+    if clean and files is None:
+        raise InnerjudgeError("given --clean, expected --states with it: it removes their files once they are read")
     if workers > 1 and ray is None and "RANK" not in os.environ:
         raise typer.Exit(launch(workers, sys.argv[1:]))
     with joined() as ranks, logged(log, quiet=not ranks.first) as steps:
@@ -89,7 +93,8 @@ def extract(
         words = None if passes.prompt is None else passes.prompt.to_json()
         more: dict[str, Any] = {"columns": columns, "prompt": words, "merge_system": merge_system, "read": sorted(also)}
         more |= {"markers": list(markers)} if markers != o.THINK else {}
-        more["state files"] = None if files is None else [states, *files.identity()]
+        given = [] if files is None else [states, *files.identity()]
+        more[STATES] = before_cleaning(out, given) if clean else given
         job: dict[str, Any] = {"data": data, **found.header(), "limit": limit, "seed": seed}
         job |= {"candidates": candidates, "scale": passes.scale, "abstain": abstain, "text": text}
         job |= {"reasoning_tokens": passes.reasoning_tokens, "store_dtype": store_dtype, "shard_items": shard_items}
@@ -106,6 +111,9 @@ def extract(
             return items_of(lm, found.open(), candidates=candidates, seed=seed, passes=passes)
 
         said = extract_job(lm, items, out, job=job, passes=passes, ranks=ranks, yes=yes, states=files)
+        if clean and files is not None and ranks.first:
+            removed = files.clean(encoded_traces(lm, read_items_of(out), passes))
+            said += f" {counted(removed, 'file')} of states removed."
     if ranks.first:
         say(said)
 

@@ -84,14 +84,14 @@ def mapped(given: list[str] | None, *data: str, kind: str | None = None) -> dict
     return columns
 
 
-def state_files(states: str | None, layers: str, last: Any) -> Any:
-    """The files of ``--states``, if any; ``--layers`` are written as ``0,15,30``."""
+def state_files(states: str | None, layers: str, last: Any, *, clean: bool = False) -> Any:
+    """The files of ``--states``, if any; ``--layers`` are written as ``0,15,30``. They may be gone after ``--clean``."""
     if not re.fullmatch(r"([0-9]{1,4}(,[0-9]{1,4})*)?", layers) or (states is None and (layers or last)):
         raise InnerjudgeError(f"given --layers {shown(layers)!r}, expected --states, and numbers such as 0,15,30")
     from ..reading.state_files import StateFiles
 
     numbers = [int(one) for one in layers.split(",") if one]
-    return None if states is None else StateFiles.of(states, layers=numbers, last=last)
+    return None if states is None else StateFiles.of(states, layers=numbers, last=last, cleaned=clean)
 
 
 def parts_of(given: list[str], option: str, expected: str) -> dict[str, str]:

@@ -106,12 +106,17 @@ class StateFiles:
     last: Last
 
     @classmethod
-    def of(cls, spec: str, *, layers: Sequence[int] | None = None, last: Last | None = None) -> "StateFiles":
-        """From ``FORMAT:PATH``; ``InnerjudgeError`` if the format is not known or nothing is at the path."""
+    def of(
+        cls, spec: str, *, layers: Sequence[int] | None = None, last: Last | None = None, cleaned: bool = False
+    ) -> "StateFiles":
+        """From ``FORMAT:PATH``; ``InnerjudgeError`` if the format is not known or nothing is at the path.
+
+        A folder whose files may all be ``cleaned`` may be empty.
+        """
         name, _, path = spec.partition(":")
         one = FORMATS.get(name)
         found = one and cls(name, Path(path), tuple(layers) if layers else None, last or one.last)
-        if not path or not found or not found.files:
+        if not path or not found or not (found.files or (cleaned and found.path.is_dir())):
             form = f"FORMAT:PATH, FORMAT one of {', '.join(FORMATS)}, PATH a file or a folder of files, one a text"
             raise InnerjudgeError(f"given the states {shown(spec)!r}, expected {form}")
         return found
@@ -126,7 +131,16 @@ class StateFiles:
     def identity(self) -> list[Any]:
         """What tells a run over these files from another: how they are read, their names, sizes and times."""
         each = ((one.name, one.stat()) for one in self.files)
-        return [self.layers, self.last, [(name, of.st_size, of.st_mtime_ns) for name, of in each]]
+        layers = None if self.layers is None else [*self.layers]
+        return [layers, self.last, [[name, of.st_size, of.st_mtime_ns] for name, of in each]]
+
+    def clean(self, encoded: Sequence[Encoding]) -> int:
+        """Remove the files of these texts, and the locks that vLLM left beside them; how many files there were."""
+        paths = {path for one in encoded if (path := self._path_of(one)) is not None}
+        for path in paths:
+            path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+            path.unlink()
+        return len(paths)
 
     def _read(self, path: Path) -> Text | GivenStates:
         text = FORMATS[self.format].read(path)
@@ -150,17 +164,20 @@ class StateFiles:
 
     def text_of(self, one: Encoding) -> Text | GivenStates | None:
         """The text of these ids, or of the most of them, or of the item's name; ``None`` if there is none."""
+        path = self._path_of(one)
+        return None if path is None else self._read(path)
+
+    def _path_of(self, one: Encoding) -> Path | None:
         places, lengths = self._places
         keys = chain((one.ids[:n] for n in lengths if n <= len(one.ids)), [one.id.replace("/", "_")])
-        path = next((places[key] for key in keys if key in places), None)
-        return None if path is None else self._read(path)
+        return next((places[key] for key in keys if key in places), None)
 
     def layers_of(self, lm: LanguageModel) -> list[int]:
         """Which ``h[l]`` of a model they are; ``InnerjudgeError`` if neither the format nor the user tells."""
         n = lm.anatomy.n_blocks
         kinds = {"all": range(n + 1), "outputs": range(1, n + 1), "top": [n]}
         told = [*(self.layers or kinds[FORMATS[self.format].layers])]
-        if len(told) != self.shape[0] or told != sorted({*told} & {*range(n + 1)}):
+        if (self.files and len(told) != self.shape[0]) or told != sorted({*told} & {*range(n + 1)}):
             given = f"given states of {self.shape[0]} layers in {self.format}:{self.path}, for a model of {n} blocks"
             raise InnerjudgeError(f"{given}, expected which they are, ascending: --layers 0,{n // 2},{n}")
         return told

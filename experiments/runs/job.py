@@ -32,6 +32,8 @@ HEADER, ITEMS = "job.json", "items.jsonl"
 PERMUTED = "permuted"
 #: What a header says beside what identifies a run: the SHA-256 of the data file, by which it is known again unread.
 FILE_HASH = "data_sha256"
+#: What identifies files of states that took the place of the pass.
+STATES = "state files"
 #: Files of the folder -> their SHA-256, in the header once they are there.
 FILES = "files"
 

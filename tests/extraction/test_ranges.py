@@ -38,7 +38,7 @@ STATES = [
     States("prompt"),
 ]
 STATES = [replace(s, role="step") if s.role == "parts" else s for s in STATES]
-WHATS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty", "top(3)")
+WHATS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty", "top(3)", "rank")
 TOKENS = [TokenStats("response", what) for what in WHATS]
 MEANS = TokenStats("step", "mean(log_probability)")
 ALL = [*STATES, *TOKENS, MEANS, TokenStats("step_end", "entropy"), ResponseLogProb()]
@@ -95,6 +95,7 @@ def test_statistics_are_those_of_the_models_logits(
             "mean_logit": rows.mean(-1),
             "certainty": -p.mean(-1) - np.log(n),
             "top(3)": p.sort(descending=True, dim=-1).values[:, :3],
+            "rank": (rows > rows.gather(1, drawn[:, None])).sum(-1) + 1,
         }
         for what, values in expected.items():
             got = found.ragged[f"tokens/response.{what}"][k]
@@ -120,8 +121,9 @@ def test_columns_that_are_ruled_out_are_left_out_of_means() -> None:
     p = torch.tensor([[0.7, 0.1, 0.1, 0.1, 0.0]])
     found = statistics_of.statistics([p.log()], torch.tensor([1]), WHATS)
     # The same in blocks, one of which is ruled out as a whole.
-    again = statistics_of.statistics(p.flip(1).log().split([1, 3, 1], dim=1), torch.tensor([3]), WHATS)
-    assert all(torch.allclose(found[what], again[what], atol=1e-6) for what in WHATS)
+    again = statistics_of.statistics(p.flip(1).log().split([1, 3, 1], dim=1), torch.tensor([3]), WHATS[:-1])
+    assert all(torch.allclose(found[what], again[what], atol=1e-6) for what in WHATS[:-1])
+    assert found["rank"].tolist() == [2]  # 0.7 is more probable than 0.1, of three alike
     # 0.429813 and 0.940448: methods.md, section 23; mean of logs (ln 0.7 + 3 ln 0.1) / 4 = -1.816108
     assert np.allclose(
         [float(found[w]) for w in ("certainty", "entropy", "mean_logit")], [0.429813, 0.940448, -1.816108]

@@ -29,7 +29,7 @@ from ...reading.passes import Passes
 from ...reading.progress import whole
 from ...reading.read import read
 from ...reading.state_files import StateFiles, features_from
-from ..job import FILE_HASH, HEADER, ITEMS, Job, claim, inside, is_damaged, read_job
+from ..job import FILE_HASH, HEADER, ITEMS, STATES, Job, claim, inside, is_damaged, read_job
 from ..log import log
 from .ranks import Ranks
 from .summary import Meter, bytes_to_come, disk_of, log_summary, require_room
@@ -95,6 +95,18 @@ def extract_job(
         if ranks.first:
             log_summary(FeatureStore.open(str(at)), int(items_done), int(tokens), seconds)
     return are_in(len(held.items), "item", at)
+
+
+def before_cleaning(out: str, states: list[Any]) -> list[Any]:
+    """The identity that ``states`` had when the run into ``out`` began, if only files of it were removed since.
+
+    What was removed cannot be read again: ``InnerjudgeError`` if the store is not whole then.
+    """
+    before = read_job(out).get(STATES) if place(out).size(HEADER) is not None else None
+    if before in (None, states) or before[:-1] != states[:-1] or not all(one in before[-1] for one in states[-1]):
+        return states
+    FeatureStore.open(out, check="checksums")
+    return list(before)
 
 
 @contextmanager

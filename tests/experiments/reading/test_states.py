@@ -283,6 +283,35 @@ def test_a_store_of_states_goes_on_as_one_of_a_pass(states: Any, data: Path, tmp
     assert "other state files" in again.refusal[0]
 
 
+def test_files_are_removed_when_asked(states: Any, data: Path, tmp_path: Path, cli: Any) -> None:
+    folder, out = tmp_path / "s", tmp_path / "f"
+    written(folder, states)
+    other = folder / "other.safetensors"  # of no text of the data
+    save_file({"hidden_states": torch.ones(2, 7, 128), "token_ids": torch.tensor([1, 2])}, other)
+    (folder / "0.safetensors.lock").touch()
+    given = ("extract", "--data", data, "--states", f"vllm:{folder}", "--out", out)
+    assert cli(*given).code == 0
+    n = len(list(folder.glob("*.safetensors")))
+    assert n > 2, "without --clean all stay"
+    (folder / "0.safetensors").rename(tmp_path / "kept")
+    assert "other state files" in cli(*given).refusal[0], "a file that is gone was not removed by --clean"
+    (tmp_path / "kept").rename(folder / "0.safetensors")
+    held = (folder / "1.safetensors").read_bytes()
+    said = cli(*given, "--clean")
+    assert f"{n - 1} files of states removed" in said.out, said.err
+    assert list(folder.iterdir()) == [other]
+    assert "complete already" in (again := cli(*given, "--clean")).out and "0 files" in again.out
+    other.unlink()
+    assert "complete already" in cli(*given, "--clean").out, "an empty folder"
+    (folder / "1.safetensors").write_bytes(held)
+    assert "other state files" in cli(*given, "--clean").refusal[0], "a file of another time"
+    (folder / "1.safetensors").unlink()
+    shard = next(out.glob("shards/*"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    assert "damaged" in cli(*given, "--clean").refusal[0], "what is gone cannot be read again"
+    assert "expected --states" in cli(*given[:3], "--clean", "--out", tmp_path / "g").refusal[0]
+
+
 def test_a_store_of_some_layers(states: Any, data: Path, tmp_path: Path, cli: Any) -> None:
     written(tmp_path / "s", states, lambda s: s[:, [0, 2]])
     given = ("extract", "--data", data, "--states", f"vllm:{tmp_path / 's'}")
