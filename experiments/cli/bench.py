@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
+import typer
+
 from ...models.errors import InnerjudgeError
 from ..reading.progress import PlainConsole
 from ..runs.log import LogStyle
@@ -48,7 +50,7 @@ def bench(
             ran = gpu.run_suite(chosen, sizes, steps, lambda so_far: document.write(so_far, out), command=o.typed())
         PlainConsole().print(Markdown(document.markdown(ran)))
         say(f"The tables are in {out / document.DOCUMENT}.")
-        return
+        raise typer.Exit(int(ran.failed))
     require_room(out)
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -44,6 +44,12 @@ class Found:
     limit: float
     parts: tuple[Ran, ...] = ()
 
+    @property
+    def failed(self) -> bool:
+        """Whether a test on the device failed, or tests that were asked for did not run to their end."""
+        tests = [ran for ran in self.parts if ran.part.key.startswith("tests-")]
+        return any(ran.reason or any("FAILED" in row.reason for row in ran.rows) for ran in tests)
+
 
 def chosen(only: Sequence[str]) -> tuple[Part, ...]:
     """The parts of these keys, all if there are none; an unknown one is refused."""

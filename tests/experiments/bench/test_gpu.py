@@ -156,6 +156,21 @@ def test_what_fails_is_said_and_the_rest_runs(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gpu.json", "gpu.md"]
 
 
+@pytest.mark.parametrize(
+    ("key", "ran", "failed"),
+    [
+        ("tests-float32", {"rows": (Row(what="a"), Row(what="b", reason="skipped: no card"))}, False),
+        ("tests-float32", {"rows": (Row(what="a", reason="FAILED: AssertionError"),)}, True),
+        ("tests-float32", {"rows": (Row(what="a"),), "reason": "stopped after 50 s"}, True),
+        ("vllm", {"reason": "ended with 1: no room"}, False),
+    ],
+)
+def test_a_failed_test_is_an_exit_code(key: str, ran: dict[str, Any], failed: bool) -> None:
+    ran_part = suite.Ran(part=part(key, 1.0), **ran)
+    found = suite.Found(command="", sizes=TINY, machine={}, versions={}, limit=1.0, parts=(ran_part,))
+    assert found.failed is failed
+
+
 def test_a_part_over_its_limit_is_stopped_and_keeps_its_rows() -> None:
     found, kept = run([part("hangs", 3), part("good", 60)], 1000)
     hangs, good = found.parts
