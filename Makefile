@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 ENGINE := .venv-engine
 
-.PHONY: demo test real bench gpu engine lint types docs clean
+.PHONY: demo test real measured bench gpu engine lint types docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/innerjudge compare --model reference --data builtin:solve --data builtin:rate --data builtin:choose --out demo
@@ -21,6 +21,14 @@ real: $(VENV)/.installed-gguf
 	$(BIN)/python -m innerjudge.experiments.bench.real.fetch real
 	$(BIN)/innerjudge compare --model real/smollm2-135m.gguf --data sample:mmlu --data sample:llmbar \
 	  --data sample:topical-chat --data sample:gsm8k-solutions --limit 100 --between response --reasoning-tokens 0 --out real/compare
+
+# Every judge by name, on the built-in model and a real one; the page of the judges quotes it.
+measured: $(VENV)/.installed-gguf
+	$(BIN)/innerjudge compare --data builtin:solve --limit 60 --judges all --reasoning-tokens 64 --out real/builtin
+	$(BIN)/python -m innerjudge.experiments.bench.real.fetch real
+	$(BIN)/innerjudge compare --model real/smollm2-135m.gguf --data sample:gsm8k-solutions --limit 100 --judges all --between response \
+	  --reasoning-tokens 64 --out real/every
+	$(BIN)/python -m innerjudge.experiments.bench.documents.measured real/builtin/results.json real/every/results.json
 
 # Takes about half an hour, best on an idle machine; a page of the documentation quotes it.
 bench: $(VENV)/.installed-bench

@@ -227,6 +227,7 @@ def _results() -> dict[str, str]:
     pages = {
         "demo": ["documents/demo.md"],
         "real": ["documents/real.md"],
+        "measured": ["documents/measured.md"],
         "coverage": ["coverage/coverage.md", "coverage/mixing.md"],
         "overhead": ["study/overhead.md"],
         "intervals": ["intervals/intervals.md"],

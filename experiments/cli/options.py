@@ -85,7 +85,7 @@ def mapped(given: list[str] | None, *data: str, kind: str | None = None) -> dict
 
 
 def state_files(states: str | None, layers: str, last: Any, *, clean: bool = False) -> Any:
-    """The files of ``--states``, if any; ``--layers`` are written as ``0,15,30``. They may be gone after ``--clean``."""
+    """The files of ``--states``, if any (gone ones after ``--clean``); ``--layers`` as ``0,15,30``."""
     if not re.fullmatch(r"([0-9]{1,4}(,[0-9]{1,4})*)?", layers) or (states is None and (layers or last)):
         raise InnerjudgeError(f"given --layers {shown(layers)!r}, expected --states, and numbers such as 0,15,30")
     from ..reading.state_files import StateFiles

@@ -99,7 +99,7 @@ def tables_section(results: dict[str, Any]) -> str:
             if any(metric in found for metric in metrics):
                 # Of the first metric: those of others may leave items out, such as questions that are asked once only.
                 unscored = next(found[metric]["unscored"] for metric in metrics if metric in found)
-                cells = " | ".join(_cell(found.get(metric)) for metric in metrics)
+                cells = " | ".join(cell(found.get(metric)) for metric in metrics)
                 table.append(f"| {judge} | {cells} | {unscored} |")
         parts.append(f"**{data}**\n\n" + "\n".join(table))
     versions = ", ".join(f"{name} {version}" for name, version in sorted(results["versions"].items()))
@@ -113,7 +113,8 @@ def _meanings(figures: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["; ".join(told) + "."] if told else []
 
 
-def _cell(row: dict[str, Any] | None) -> str:
+def cell(row: Mapping[str, Any] | None) -> str:
+    """A figure and its interval."""
     if row is None or row["value"] is None:
         return "-"
     interval = "" if row["low"] is None else f" [{number(row['low'])}, {number(row['high'])}]"
