@@ -12,18 +12,10 @@ from . import options as o, say
 
 
 def bench(
-    out: Path = Path("runs/bench"),
-    shape: str = "135m",
-    device: str | None = None,
-    dtype: str = "float32",
-    rounds: int = 7,
-    threads: int = 1,
-    only: list[str] | None = None,
-    suite: Literal["gpu"] | None = None,
-    quick: bool = False,
-    seed: int = 0,
-    log: LogStyle = "auto",
-) -> None:
+    out: Path = Path("runs/bench"), shape: str = "135m", device: str | None = None, dtype: str = "float32",
+    rounds: int = 7, threads: int = 1, only: list[str] | None = None, suite: Literal["gpu"] | None = None,
+    quick: bool = False, seed: int = 0, log: LogStyle = "auto"
+) -> None:  # fmt: skip
     """Measure what the passes of this package cost beside the bare pass of the model, and what others cost."""
     from rich.markdown import Markdown
     from transformers.utils import logging

@@ -17,29 +17,13 @@ from . import options as o, say
 
 
 def compare(
-    data: list[str],
-    out: Path,
-    on: Model,
-    map_: list[str] | None = None,
-    judges: str | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-    batch_size: int = 16,
-    candidates: int = 8,
-    fit_share: float = 0.5,
-    between: Between = Between.reasoning,
-    scale: str = "1-5",
-    reasoning_tokens: int = 128,
-    abstain: bool = True,
-    prompt: str | None = None,
-    merge_system: bool = False,
-    markers: tuple[str, str] = o.THINK,
-    embedder: str | None = None,
-    text_judge: list[str] | None = None,
-    memory: float | None = None,
-    top_maj: list[int] | None = None,
-    log_style: LogStyle = "auto",
-) -> None:
+    data: list[str], out: Path, on: Model, map_: list[str] | None = None, judges: str | None = None,
+    limit: int | None = None, seed: int = 0, batch_size: int = 16, candidates: int = 8, fit_share: float = 0.5,
+    between: Between = Between.reasoning, scale: str = "1-5", reasoning_tokens: int = 128, abstain: bool = True,
+    prompt: str | None = None, merge_system: bool = False, markers: tuple[str, str] = o.THINK,
+    embedder: str | None = None, text_judge: list[str] | None = None, memory: float | None = None,
+    top_maj: list[int] | None = None, log_style: LogStyle = "auto"
+) -> None:  # fmt: skip
     """Run every judge that fits the data, and write verdicts, results and a report."""
     columns = o.mapped(map_, *data)
     from ..compare.compare import compare_data

@@ -28,34 +28,13 @@ if TYPE_CHECKING:
 
 
 def extract(
-    data: str,
-    out: str,
-    on: Model,
-    map_: list[str] | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-    batch_size: int = 16,
-    candidates: int = 8,
-    scale: str = "1-5",
-    reasoning_tokens: int = 0,
-    abstain: bool = True,
-    prompt: str | None = None,
-    merge_system: bool = False,
-    markers: tuple[str, str] = o.THINK,
-    text: bool = False,
-    read: list[str] | None = None,
-    store_dtype: o.StoreDtype = "float32",
-    shard_items: int = 128,
-    workers: int = 1,
-    ray: str | None = None,
-    gpus_per_worker: float = 0.0,
-    yes: bool = False,
-    states: str | None = None,
-    layers: str = "",
-    last: Literal["raw", "normed"] | None = None,
-    clean: bool = False,
-    log: LogStyle = "auto",
-) -> None:
+    data: str, out: str, on: Model, map_: list[str] | None = None, limit: int | None = None, seed: int = 0,
+    batch_size: int = 16, candidates: int = 8, scale: str = "1-5", reasoning_tokens: int = 0, abstain: bool = True,
+    prompt: str | None = None, merge_system: bool = False, markers: tuple[str, str] = o.THINK, text: bool = False,
+    read: list[str] | None = None, store_dtype: o.StoreDtype = "float32", shard_items: int = 128, workers: int = 1,
+    ray: str | None = None, gpus_per_worker: float = 0.0, yes: bool = False, states: str | None = None,
+    layers: str = "", last: Literal["raw", "normed"] | None = None, clean: bool = False, log: LogStyle = "auto"
+) -> None:  # fmt: skip
     """Run the model once over a data set and keep the features that judges read, in a store on disk."""
     columns = o.mapped(map_, data)
     from ..judges.panel import needs_of
@@ -119,15 +98,9 @@ def extract(
 
 
 def verify_states(
-    data: str,
-    states: str,
-    on: Model,
-    layers: str = "",
-    last: Literal["raw", "normed"] | None = None,
-    map_: list[str] | None = None,
-    limit: int = 8,
-    seed: int = 0,
-) -> None:
+    data: str, states: str, on: Model, layers: str = "", last: Literal["raw", "normed"] | None = None,
+    map_: list[str] | None = None, limit: int = 8, seed: int = 0
+) -> None:  # fmt: skip
     """Read some texts again, and say of each row of the states that another tool wrote for them what it is."""
     columns, files = o.mapped(map_, data), o.state_files(states, layers, last)
     from ..data.datasets import load_data
@@ -141,23 +114,12 @@ def verify_states(
 
 
 def fit(
-    features: str,
-    judge: str,
-    out: Path,
-    limit: int | None = None,
-    seed: int = 0,
-    between: Between = Between.reasoning,
-    set_: list[str] | None = None,
-    lose_at_most: float | None = None,
-    pass_at_most: float | None = None,
-    wrong_at_most: float | None = None,
-    confidence: float = 0.95,
-    along: str = "",
-    labels_from: list[Path] | None = None,
-    rater: list[str] | None = None,
-    aggregate: Literal["dawid-skene", "one-coin", "mean", "vote", "centred"] = "vote",
-    log: LogStyle = "auto",
-) -> None:
+    features: str, judge: str, out: Path, limit: int | None = None, seed: int = 0, between: Between = Between.reasoning,
+    set_: list[str] | None = None, lose_at_most: float | None = None, pass_at_most: float | None = None,
+    wrong_at_most: float | None = None, confidence: float = 0.95, along: str = "",
+    labels_from: list[Path] | None = None, rater: list[str] | None = None,
+    aggregate: Literal["dawid-skene", "one-coin", "mean", "vote", "centred"] = "vote", log: LogStyle = "auto"
+) -> None:  # fmt: skip
     """Fit one judge on extracted features, and save it as a folder (safetensors and JSON)."""
     from ...probes.promising import Wanted
     from ..runs.fit_job import fit_job
@@ -185,17 +147,9 @@ def fit(
 
 
 def sweep(
-    features: str,
-    out: Path,
-    role: list[str] | None = None,
-    head: list[str] | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-    fit_share: float = 0.5,
-    splits: int = 100,
-    top: int = 10,
-    log: LogStyle = "auto",
-) -> None:
+    features: str, out: Path, role: list[str] | None = None, head: list[str] | None = None, limit: int | None = None,
+    seed: int = 0, fit_share: float = 0.5, splits: int = 100, top: int = 10, log: LogStyle = "auto"
+) -> None:  # fmt: skip
     """Fit every head at every layer, place and normalisation, and say what picking the best is worth."""
     from ..runs.sweep_job import sweep_job
 

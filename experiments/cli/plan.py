@@ -26,15 +26,9 @@ def models(on: Model) -> None:
 
 
 def look(
-    data: str,
-    map_: list[str] | None = None,
-    model: str = "reference",
-    limit: int | None = None,
-    seed: int = 0,
-    scale: str | None = None,
-    markers: tuple[str, str] = o.THINK,
-    items: int = 3,
-) -> None:
+    data: str, map_: list[str] | None = None, model: str = "reference", limit: int | None = None, seed: int = 0,
+    scale: str | None = None, markers: tuple[str, str] = o.THINK, items: int = 3
+) -> None:  # fmt: skip
     """Say what is understood of a data set: kind, labels, lengths, what will be unscored; and show some items."""
     columns = o.mapped(map_, data)
     from ..data.datasets import load_data
@@ -53,15 +47,9 @@ def look(
 
 
 def label(
-    data: str,
-    out: Path,
-    map_: list[str] | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-    rater: str = "me",
-    rule: Literal["answers", "largest", "random"] | None = None,
-    spread: bool = False,
-) -> None:
+    data: str, out: Path, map_: list[str] | None = None, limit: int | None = None, seed: int = 0, rater: str = "me",
+    rule: Literal["answers", "largest", "random"] | None = None, spread: bool = False
+) -> None:  # fmt: skip
     """Show traces one by one, and write after each key (or line of the input) whether it is right: r, w, s, b, q."""
     columns = o.mapped(map_, data)
     from ..data.datasets import load_data
@@ -79,18 +67,10 @@ def label(
 
 
 def plan(
-    data: str,
-    on: Model,
-    out: str = ".",
-    map_: list[str] | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-    batch_size: int = 16,
-    candidates: int = 8,
-    scale: str = "1-5",
-    abstain: bool = True,
-    store_dtype: o.StoreDtype = "float32",
-) -> None:
+    data: str, on: Model, out: str = ".", map_: list[str] | None = None, limit: int | None = None, seed: int = 0,
+    batch_size: int = 16, candidates: int = 8, scale: str = "1-5", abstain: bool = True,
+    store_dtype: o.StoreDtype = "float32"
+) -> None:  # fmt: skip
     """Say what `extract` will cost: tokens, seconds, bytes by type and readout, memory, and what will be unscored."""
     columns = o.mapped(map_, data)
     from ...extraction.store import DTYPES

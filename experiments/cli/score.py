@@ -30,25 +30,12 @@ def _command(name: str, about: str, *, to_rank: bool = False) -> Callable[..., N
     """The command ``name``; ``about`` is its help. It writes verdicts, or a ranking and the verdicts beside it."""
 
     def command(
-        ctx: typer.Context,
-        judge: Path,
-        out: Path,
-        features: str | None = None,
-        data: str | None = None,
-        map_: list[str] | None = None,
-        on: Model = OWN,
-        limit: int | None = None,
-        seed: int = 0,
-        batch_size: int = 16,
-        candidates: int = 8,
-        reasoning_tokens: int | None = None,
-        inspect: Path | None = None,
-        lm_eval: Path | None = None,
-        engine: str | None = None,
-        temperature: float = 1.0,
-        max_new_tokens: int = 512,
-        log: LogStyle = "auto",
-    ) -> None:
+        ctx: typer.Context, judge: Path, out: Path, features: str | None = None, data: str | None = None,
+        map_: list[str] | None = None, on: Model = OWN, limit: int | None = None, seed: int = 0, batch_size: int = 16,
+        candidates: int = 8, reasoning_tokens: int | None = None, inspect: Path | None = None,
+        lm_eval: Path | None = None, engine: str | None = None, temperature: float = 1.0, max_new_tokens: int = 512,
+        log: LogStyle = "auto"
+    ) -> None:  # fmt: skip
         if (features is None) == (data is None):
             raise InnerjudgeError.of("cli.one-source", "both" if data else "neither")
         if features is not None and (idle := _typed(ctx, *_OF_A_MODEL, *_OF_ENGINE)):
@@ -171,27 +158,12 @@ rank = _command(
 
 
 def sample(
-    ctx: typer.Context,
-    data: str,
-    judge: Path,
-    out: Path,
-    map_: list[str] | None = None,
-    on: Model = OWN,
-    n: int = 8,
-    temperature: float = 1.0,
-    max_new_tokens: int = 512,
-    reject_below: float | None = None,
-    lose_at_most: float | None = None,
-    exit_above: float | None = None,
-    pass_at_most: float | None = None,
-    along: str = "",
-    engine: str | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-    batch_size: int = 16,
-    memory: float | None = None,
-    log: LogStyle = "auto",
-) -> None:
+    ctx: typer.Context, data: str, judge: Path, out: Path, map_: list[str] | None = None, on: Model = OWN, n: int = 8,
+    temperature: float = 1.0, max_new_tokens: int = 512, reject_below: float | None = None,
+    lose_at_most: float | None = None, exit_above: float | None = None, pass_at_most: float | None = None,
+    along: str = "", engine: str | None = None, limit: int | None = None, seed: int = 0, batch_size: int = 16,
+    memory: float | None = None, log: LogStyle = "auto"
+) -> None:  # fmt: skip
     """Sample answers to questions and judge them in one go: one trace with its score per line."""
     columns = o.mapped(map_, data, kind="trace")
     from ..data.jsonl import require_room
@@ -218,18 +190,10 @@ def _threshold(
 
 
 def ask(
-    data: str,
-    text_judge: str,
-    out: Path,
-    map_: list[str] | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-    scale: str = "1-5",
-    abstain: bool = True,
-    prompt: str | None = None,
-    reasoning_tokens: int = 128,
-    log_style: LogStyle = "auto",
-) -> None:
+    data: str, text_judge: str, out: Path, map_: list[str] | None = None, limit: int | None = None, seed: int = 0,
+    scale: str = "1-5", abstain: bool = True, prompt: str | None = None, reasoning_tokens: int = 128,
+    log_style: LogStyle = "auto"
+) -> None:  # fmt: skip
     """Ask a text judge behind a server about every item: one verdict per line, for `fit --labels-from` and `agree`."""
     columns = o.mapped(map_, data)
     from ..data.datasets import load_data

@@ -13,28 +13,13 @@ Rules = Literal[
 
 
 def select(
-    scores: Path,
-    out: Path,
-    rule: Rules = "best-of-n",
-    score: str = "score",
-    judge: str | None = None,
-    data: Path | None = None,
-    answers: Literal["plain", "maths", "exact"] = "plain",
-    k: int | None = None,
-    temperature: str = "1",
-    held_out: float = 0.1,
-    alpha: float = 0.0,
-    min_count: int = 1,
-    reward: Literal["max", "mean", "sum"] = "max",
-    power: float = 0.5,
-    keep: float = 0.1,
-    features: Path | None = None,
-    clusters: int = 2,
-    cluster_by: Literal["kmeans", "agglomerative"] = "kmeans",
-    gate: list[str] | None = None,
-    weight: list[str] | None = None,
-    seed: int = 0,
-) -> None:
+    scores: Path, out: Path, rule: Rules = "best-of-n", score: str = "score", judge: str | None = None,
+    data: Path | None = None, answers: Literal["plain", "maths", "exact"] = "plain", k: int | None = None,
+    temperature: str = "1", held_out: float = 0.1, alpha: float = 0.0, min_count: int = 1,
+    reward: Literal["max", "mean", "sum"] = "max", power: float = 0.5, keep: float = 0.1, features: Path | None = None,
+    clusters: int = 2, cluster_by: Literal["kmeans", "agglomerative"] = "kmeans", gate: list[str] | None = None,
+    weight: list[str] | None = None, seed: int = 0
+) -> None:  # fmt: skip
     """Pick one candidate of each question by its answer and any score: one question per line, with why."""
     from ..selection.gates import Gate, read_gated
     from ..selection.representatives import load_vectors
@@ -58,21 +43,10 @@ def select(
 
 
 def curves(
-    scores: list[Path],
-    out: Path,
-    score: str = "score",
-    judge: list[str] | None = None,
-    data: Path | None = None,
-    answers: Literal["plain", "maths", "exact"] = "plain",
-    features: Path | None = None,
-    clusters: int = 2,
-    k: int = 4,
-    min_count: int = 2,
-    held_out: float = 0.1,
-    n_max: int | None = None,
-    orders: int = 100,
-    seed: int = 0,
-) -> None:
+    scores: list[Path], out: Path, score: str = "score", judge: list[str] | None = None, data: Path | None = None,
+    answers: Literal["plain", "maths", "exact"] = "plain", features: Path | None = None, clusters: int = 2, k: int = 4,
+    min_count: int = 2, held_out: float = 0.1, n_max: int | None = None, orders: int = 100, seed: int = 0
+) -> None:  # fmt: skip
     """Accuracy of every rule and judge against the number of candidates, and against what they cost."""
     from ..selection.curve_job import CurveSettings, curve_job
 

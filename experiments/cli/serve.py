@@ -10,21 +10,10 @@ from . import say
 
 
 def serve(
-    judge: list[str],
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    on: Model = OWN,
-    batch_size: int = 32,
-    batch_wait: float = 2.0,
-    queue: int = 4096,
-    documents: int = 1000,
-    body: int = 8 * 2**20,
-    seconds: float = 60.0,
-    connections: int = 512,
-    allow_host: list[str] | None = None,
-    gate: list[str] | None = None,
-    key: str | None = None,
-) -> None:
+    judge: list[str], host: str = "127.0.0.1", port: int = 8000, on: Model = OWN, batch_size: int = 32,
+    batch_wait: float = 2.0, queue: int = 4096, documents: int = 1000, body: int = 8 * 2**20, seconds: float = 60.0,
+    connections: int = 512, allow_host: list[str] | None = None, gate: list[str] | None = None, key: str | None = None
+) -> None:  # fmt: skip
     """Serve saved judges over HTTP: `/v1/rerank` and `/v1/score` as Jina, Cohere and vLLM shape them."""
     from ...models.extra import require
 
