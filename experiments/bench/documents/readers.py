@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from ....extraction.readouts import AttentionSpans, HiddenStates, Lens, Readout, States, TokenStats
+from ....models.loading import LanguageModel
 from ....models.positions import Encoding
 from ..passes.section import Run, Section, Variant, Work, random_model, texts
 from ..passes.variants import FLOOR, reading
@@ -37,6 +38,10 @@ def _with_words(work: Work) -> Run:
     return run
 
 
+def _length(lm: LanguageModel) -> int:
+    return 512 if lm.model.config.hidden_size >= 2048 else 1024
+
+
 _ENTROPY: Any = TokenStats("response", "entropy")
 _STATISTICS = tuple(TokenStats("response", what) for what in ("log_probability", "entropy", "certainty", "top(20)"))
 
@@ -44,11 +49,11 @@ READERS = Section(
     key="readers",
     title="Readouts of the response",
     about=(
-        "2 texts of 1,024 tokens whose second half is the response, in 30 steps; ratios are to the bare pass of the "
-        "base model. Statistics of tokens need the model's head at every token of the response, the lens behind every "
-        "block."
+        "2 texts of 1,024 tokens (512 in shapes of a billion parameters and more), the second half of each the "
+        "response, in 30 steps; ratios are to the bare pass of the base model. Statistics of tokens need the model's "
+        "head at every token of the response, the lens behind every block."
     ),
-    make_items=lambda lm, quick: in_steps(texts(lm, [96 if quick else 1024] * 2)),
+    make_items=lambda lm, quick: in_steps(texts(lm, [96 if quick else _length(lm)] * 2)),
     make_variants=lambda _work: (
         FLOOR,
         _of("points", HiddenStates("response_end"), keeps="the last state, every block", time=1.02),
