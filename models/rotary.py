@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
 from .attention_calls import Reports
@@ -75,7 +74,7 @@ def turned_into(states: Tensor, rotations: Sequence[Rotation]) -> Tensor | None:
 
 def select(states: Tensor, at: Tensor) -> Tensor:
     """Rows ``at`` (``[B, N]``) of ``[B, heads, T, d]``: ``[B, heads, N, d]``."""
-    return rearrange(states[torch.arange(len(states), device=states.device)[:, None], :, at], "b n h d -> b h n d")
+    return states.take_along_dim(at[:, None, :, None], 2)
 
 
 def _rows(given: Tensor, turned: Tensor, rows: Tensor, at: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

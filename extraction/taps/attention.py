@@ -29,7 +29,7 @@ class AttentionRow:
 
     def __init__(self, family: str, kinds: frozenset[str] = frozenset()) -> None:
         self._family, self._kinds = family, kinds
-        self._masks: list[tuple[Any, tuple[Any, ...], Tensor]] = []
+        self._masks: list[tuple[Any, tuple[Any, ...], tuple[Tensor, bool]]] = []
 
     def of(self, call: AttentionCall, at: Tensor) -> Tensor:
         """Weights of the queries at ``at`` (``[B, Q]``, the same in every block) over all keys, ``[B, H, Q, S]``.
@@ -42,7 +42,7 @@ class AttentionRow:
             return _line(call.weights, call, at)  # type: ignore[no-any-return]
         assert call.key is not None
         scaling = call.query.shape[-1] ** -0.5 if call.scaling is None else call.scaling
-        query, mask = select(call.query, at), self._mask(call, at)
+        query, (mask, hides) = select(call.query, at), self._mask(call, at)
         own = [name for name in _OWN if call.extra.get(name) is not None]
         if call.eager is not None and (own or not is_plain(call.eager)):  # the softmax of scaled products costs less
             extra = {n: _line(v, call, at) for n, v in call.extra.items() if n not in ("value", "is_causal")}
@@ -57,10 +57,10 @@ class AttentionRow:
         grouped = query.to(key.dtype).reshape(len(query), key.shape[1], -1, key.shape[-1])  # heads of one key together
         # Contiguous: a product with strided keys takes twice as long as to copy them.
         logits = (grouped @ key.contiguous().transpose(2, 3)).view(*query.shape[:3], -1) * scaling
-        return (logits + mask.to(logits.dtype)).softmax(-1, dtype=torch.float32)
+        return (logits + mask.to(logits.dtype) if hides else logits).softmax(-1, dtype=torch.float32)
 
-    def _mask(self, call: AttentionCall, at: Tensor) -> Tensor:
-        """The lines of the mask at ``at``, additive, in the type of the query: ``[B, 1 or H, Q, S]``."""
+    def _mask(self, call: AttentionCall, at: Tensor) -> tuple[Tensor, bool]:
+        """Lines of the mask at ``at``, additive, in the query's type, ``[B, 1 or H, Q, S]``; and if they hide a key."""
         assert call.key is not None
         causal = call.extra.get("is_causal")
         causal = getattr(call.module, "is_causal", True) if causal is None else causal
@@ -70,8 +70,8 @@ class AttentionRow:
                 return line
         line = _mask(call, at, causal).to(call.query.dtype)
         # Full and sliding attention take turns: the lines of two masks are kept.
-        self._masks = [*self._masks[-1:], (call.mask, like, line)]
-        return line
+        self._masks = [*self._masks[-1:], (call.mask, like, (line, bool(line.any())))]
+        return self._masks[-1][-1]
 
 
 def _mask(call: AttentionCall, at: Tensor, causal: bool) -> Tensor:
