@@ -65,9 +65,9 @@ class AttentionRow:
         causal = call.extra.get("is_causal")
         causal = getattr(call.module, "is_causal", True) if causal is None else causal
         like = (causal, call.key.shape[2], call.query.shape[2], call.query.dtype, at.device)
-        for mask, known, line in self._masks:
+        for mask, known, found in self._masks:
             if mask is call.mask and known == like:
-                return line
+                return found
         line = _mask(call, at, causal).to(call.query.dtype)
         # Full and sliding attention take turns: the lines of two masks are kept.
         self._masks = [*self._masks[-1:], (call.mask, like, (line, bool(line.any())))]
