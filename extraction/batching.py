@@ -41,6 +41,16 @@ class Batch:
         """The row in which an item lies."""
         return item if self.lengths is None else 0
 
+    def tokens(self, items: Sequence[Encoding], role: str) -> Tensor:
+        """A role's tokens in the rows, ``[B, K]``; an item without the role points at its first token."""
+        return padded([item.tokens(role) or (0,) for item in items], self.offsets.device) + self.offsets[:, None]
+
+
+def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    """Rows of numbers with zeros behind them, ``[B, K]``; ``K`` is 1 if there are none."""
+    longest = max(max(len(row) for row in rows), 1)
+    return torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=device)
+
 
 def pack(items: Sequence[Encoding], *, device: torch.device) -> Batch:
     """Lay items end to end in one row."""

@@ -19,7 +19,7 @@ from .one_pass import row_shape
 from .provenance import provenance
 from .ragged import Ragged
 from .reader import BatchReader
-from .readouts import HiddenStates, LabelLogits, Ranged, Readout, ResponseLogProb, TokenStats, reads_end, reads_labels
+from .readouts import LabelLogits, Readout, TokenStats, reads_end, reads_labels
 from .schedule import Budget, Sweep
 
 
@@ -162,21 +162,12 @@ def _last(lm: LanguageModel, readouts: Sequence[Readout], last_block: int | None
     return last_block
 
 
-def _roles(readout: Readout) -> tuple[str, ...]:
-    match readout:
-        case HiddenStates(position) | LabelLogits(position):
-            return (position,)
-        case ResponseLogProb():
-            return ("prompt_end", "response_end")
-    return (readout.role, *readout.keys) if isinstance(readout, Ranged) else (readout.query, readout.keys)
-
-
 def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> dict[str, str]:
     """Item id -> why the item has no position for the readout."""
     reasons: dict[str, str] = {}
     for item in items:
         long = None if "*" in item.missing else unreadable_text(lm, item)
-        roles = [r for r in _roles(readout) if not item.places(r)]
+        roles = [r for r in readout.roles if not item.places(r)]
         if "*" in item.missing or long:
             reasons[item.id] = item.missing.get("*") or str(long)
         elif roles:
@@ -185,12 +176,11 @@ def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> d
             places = item.places(readout.role)
             if places[-1][1] <= 1 or (readout.what != readout.statistic and any(end <= 1 for _, end in places)):
                 reasons[item.id] = "nothing stands before the first token, so that nothing predicts it"
-        elif isinstance(readout, Ranged):
-            if not readout.ragged and len(item.places(readout.role)) > 1:
-                raise InnerjudgeError(f"given {readout}, of which an item has several ranges, expected one")
-        elif len(item.positions[_roles(readout)[0]]) > 1:
-            raise InnerjudgeError(f"given {readout}, expected a position of one token, not several as in option_end")
-        elif isinstance(readout, LabelLogits) and not item.label_ids:
+        elif not readout.ragged and len(item.places(readout.roles[0])) > 1:
+            raise InnerjudgeError(
+                f"given {readout} of an item with several, expected a position of one token, or one range"
+            )
+        elif not item.label_ids and (isinstance(readout, LabelLogits) or getattr(readout, "what", "") == "labels"):
             reasons[item.id] = item.missing.get("labels", "no labels to read the logits of")
     return reasons
 

@@ -14,7 +14,7 @@ import torch
 from ..models.arguments import require_type
 from ..models.errors import InnerjudgeError, html_table
 from .provenance import Provenance
-from .ragged import Ragged
+from .ragged import Ragged, widen
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -213,23 +213,11 @@ def html_summary(features: FeatureArrays) -> str:
     return html_table(title, ("readout", "shape", "items", "first reason of those without"), rows)
 
 
-def stack(parts: Sequence[Array]) -> Array:
-    """Concatenate along items; narrower parts are padded with zeros to the widest."""
-    width = max(part.shape[-1] for part in parts)
-    return np.concatenate([widen(part, width) for part in parts])
-
-
 def put(arrays: dict[str, Array], name: str, values: Array, rows: Sequence[int], n: int) -> None:
     """Write a batch's rows into ``arrays[name]`` (of ``n`` items), which is made or widened as needed."""
     held = arrays.setdefault(name, np.zeros((n, *values.shape[1:]), dtype=np.float32))
     held = arrays[name] = widen(held, values.shape[-1])
     held[list(rows), ..., : values.shape[-1]] = values
-
-
-def widen(array: Array, width: int) -> Array:
-    """Pad the last axis, if it is not that of the items, with zeros up to ``width``."""
-    lacking = width - array.shape[-1] if array.ndim > 1 else 0
-    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, lacking)]) if lacking > 0 else array
 
 
 def as_tensor(array: Array) -> torch.Tensor:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
 from ..models.positions import Encoding
-from .feature_arrays import Array, FeatureArrays, Mask, feature_frame, html_summary, require_unique, stack, summary
+from .feature_arrays import Array, FeatureArrays, Mask, feature_frame, html_summary, require_unique, summary
 from .provenance import Provenance
-from .ragged import Ragged
+from .ragged import Ragged, stack
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -27,7 +27,7 @@ from .provenance import Provenance
 from .ragged import Ragged
 from .readouts import HiddenStates, ResponseLogProb, States, TokenStats
 from .store.precision import decode_file
-from .taps.residual import reduce_tokens
+from .taps.residual import projection, reduce_tokens
 
 Last = Literal["raw", "normed", "detect"]
 #: Last tokens of a text by which the norm convention is told.
@@ -131,14 +131,17 @@ def features_of_states(
     for readout in readouts:
         wanted = States(readout.position, "last") if isinstance(readout, HiddenStates) else readout
         reasons = {i.id: why for i, one in zip(items, given, strict=True) if (why := _reason(i, one, wanted.role))}
-        which, size = wanted.chosen(n_blocks + 2), () if wanted.reduce == "logdet" else (width,)
+        which, size = wanted.chosen(n_blocks + 2), () if wanted.reduce == "logdet" else (wanted.project or width,)
         none = np.zeros((1, n_blocks + 2, *size), np.float32)
         found = [none[:, which]] * len(items) if not wanted.ragged else [none[:0, which]] * len(items)
         for k, item in enumerate(items):
             if item.id not in reasons:
                 pieces = (all_rows(given[k].states[a:b]) for a, b in wanted.pieces(item.places(wanted.role)))
-                states = [reduce_tokens(torch.from_numpy(one).transpose(0, 1), wanted.reduce)[which] for one in pieces]
-                found[k] = torch.stack(states).numpy().reshape(-1, len(which), *size)
+                reduced = [reduce_tokens(torch.from_numpy(one).transpose(0, 1), wanted.reduce)[which] for one in pieces]
+                states = (
+                    torch.stack(reduced) @ projection(width, wanted.project) if wanted.project else torch.stack(reduced)
+                )
+                found[k] = states.numpy().reshape(-1, len(which), *size)
         if wanted.ragged:
             ragged[readout.name] = Ragged.of(found, found[0].shape[1:])
         else:

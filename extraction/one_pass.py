@@ -7,15 +7,13 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from ..models.blocks import StopAfter
 from ..models.caching import PromptCache, restarting
-from ..models.errors import InnerjudgeError
 from ..models.inputs import position_inputs, positions
 from ..models.loading import LanguageModel
 from ..models.positions import Encoding
-from .batching import Batch, Placing, collate, pack
+from .batching import Batch, Placing, collate, pack, padded
 from .features import Array
 from .ragged import Ragged
 from .readouts import (
@@ -34,7 +32,7 @@ from .readouts import (
 from .taps.attention import AttentionTap
 from .taps.block_attention import PromptKeys, nearest
 from .taps.lens import LensStates, reading_parts
-from .taps.residual import RangeStates, Reading, ResidualTap
+from .taps.residual import RangeStates, Reading, ResidualTap, normed
 from .taps.spans import SpanStates, SpanTap
 from .token_statistics import found_in_pass, token_values
 
@@ -66,9 +64,8 @@ def read_prompt(
     batch = Batch(ids, torch.ones_like(ids), torch.zeros(1, dtype=torch.long, device=device))
     tokens = _within(items, single_roles(readouts), length, device)
     keys = _within(items, [r.keys for r in readouts if isinstance(r, Paired)], length, device)
-    kinds = frozenset(r.name for r in readouts)
     residual = ResidualTap(lm.anatomy, tokens[None], last=last, keep_last=False)
-    tap = PromptKeys(lm, keys, kinds=kinds, last=last) if len(keys) else None
+    tap = PromptKeys(lm, keys, readouts, last) if len(keys) else None
     cache = PromptCache()
     with residual, tap or nullcontext(), lm.uncompiled(), StopAfter(lm.anatomy.stream, last):
         forward(lm, batch, cache)
@@ -103,7 +100,7 @@ def single_roles(readouts: Sequence[Readout]) -> list[str]:
 
 def _within(items: Sequence[Encoding], roles: Sequence[str], length: int, device: torch.device) -> Tensor:
     """Tokens of ``roles`` in the first ``length``, in order; an item without a role has its first token there."""
-    tokens = {token for item in items for role in roles for token in item.positions.get(role, (0,))}
+    tokens = {token for item in items for role in roles for token in item.tokens(role) or (0,)}
     return torch.tensor(sorted(token for token in tokens if token < length), dtype=torch.long, device=device)
 
 
@@ -135,18 +132,20 @@ def run_batch(
     total = last + (2 if last == lm.anatomy.n_blocks else 1)
     reading = Reading(lm, items, batch, missing, last)
     ranges = {r.name: RangeStates(reading, r, r.chosen(total)) for r in readouts if isinstance(r, States)}
-    at = torch.cat([_index(items, role, batch) for role in single], dim=1) if single else batch.ids[:, :0]
+    at = torch.cat([batch.tokens(items, role) for role in single], dim=1) if single else batch.ids[:, :0]
     places = at.clamp(min=0) if batch.lengths is None else at.view(1, -1)
     keep_last = any(map(reads_end, readouts)) or any(lm.anatomy.n_blocks + 1 in one.rows for one in ranges.values())
     lenses = {r.name: LensStates(reading, r) for r in readouts if isinstance(r, Lens)}
     streams = [*ranges.values(), *(one for one in lenses.values() if not one.parts)]
     residual = ResidualTap(lm.anatomy, places, last=last, keep_last=keep_last, ranges=streams)
-    tap = _attention_tap(lm, items, batch, paired, last, prompt) if paired else None
+    pairs = [[r for r in paired if r.roles == roles] for roles in dict.fromkeys(r.roles for r in paired)]
+    attention = [AttentionTap(reading, pair, skip, None if prompt is None else prompt.keys) for pair in pairs]
     spans = {r.name: SpanStates(reading, r, skip) for r in readouts if isinstance(r, AttentionSpans)}
     with ExitStack() as taps:
         taps.enter_context(residual)
         taps.enter_context(reading_parts(lm.anatomy.stream, list(lenses.values())))
-        taps.enter_context(tap or nullcontext())
+        for tap in attention:
+            taps.enter_context(tap)
         if spans:
             taps.enter_context(SpanTap(reading, spans, skip))
         taps.enter_context(lm.uncompiled())
@@ -155,7 +154,7 @@ def run_batch(
             forward(lm, batch, prompt)
         else:
             write(taps.close)
-    found: dict[str, Tensor] = {} if tap is None else tap.results()
+    found = {name: value for tap in attention for name, value in tap.results().items()}
     if single:
         states = residual.states
         if batch.lengths is not None:  # [1, last + 1, B * P, W], the items one after another
@@ -165,16 +164,19 @@ def run_batch(
             lent = prompt.states[0][:, place].movedim(1, 0)
             states = torch.where((at < 0).to(states.device)[:, None, :, None], lent, states)
         found |= _point_values(lm, items, readouts, states, last)
-    for readout in readouts:
-        if readout.name in found:
-            _silence(found[readout.name], readout, items, missing[readout.name])
-    values: Values = {name: value.float().cpu().numpy() for name, value in found.items()}
-    if residual.end is not None:
-        for one in ranges.values():
-            one.keep(lm.anatomy.n_blocks + 1, residual.end, partial(_normed, lm))
-        for copied in spans.values():
-            copied.finish(lm.anatomy, residual.end)
+    values: Values = {}
+    for readout in (r for r in readouts if r.name in found):
+        _silence(found[readout.name], readout, items, missing[readout.name])
+        every = found[readout.name].float().cpu().numpy()
+        if readout.ragged:
+            own = [() if i.id in missing[readout.name] else i.places(readout.roles[0]) for i in items]
+            values[readout.name] = Ragged.of([e[: len(o)] for e, o in zip(every, own, strict=True)], every.shape[2:])
+        else:
+            values[readout.name] = every[:, 0] if isinstance(readout, Paired) else every
     of_ranges: dict[str, RangeStates] = {**ranges, **spans, **lenses}
+    if residual.end is not None:
+        for one in of_ranges.values():
+            one.finish(residual.end)
     of_rows = [r for r in readouts if isinstance(r, Ranged) and r.name in of_ranges]
     values |= {r.name: of_ranges[r.name].values(row_shape(lm, items, r, last)) for r in of_rows}
     if of_tokens:
@@ -194,15 +196,17 @@ def row_shape(lm: LanguageModel, items: Sequence[Encoding], readout: Readout, la
         case ResponseLogProb():
             return (2,)
         case States():
-            return len(readout.chosen(total)), *(() if readout.reduce == "logdet" else (a.width,))
+            return len(readout.chosen(total)), *(() if readout.reduce == "logdet" else (readout.project or a.width,))
         case TokenStats():
             return (readout.top,) if readout.top else ()
+        case Lens(what="labels"):
+            return last, max(len(item.label_ids) for item in items)
         case Lens():
             return (last,)
         case AttentionSpans():
             several = len(readout.keys) if readout.what == "mass" else readout.own * (readout.what != "diagonal")
             return (last, a.n_heads, several) if several else (last, a.n_heads)
-    return last, a.n_heads, max(len(item.positions.get(readout.keys, ())) for item in items)
+    return last, a.n_heads, max(len(item.tokens(readout.keys)) for item in items)
 
 
 def _point_values(
@@ -217,51 +221,16 @@ def _point_values(
             found[readout.name] = with_normed(lm, rows) if last == lm.anatomy.n_blocks else rows
         elif isinstance(readout, LabelLogits):
             rows = states[:, :, single.index(readout.position)]
-            normed = lm.anatomy.normed(lm.anatomy.leaving(rows))
-            raw = rows if rows.shape == normed.shape else normed  # parallel streams: none of that width before the norm
-            ids = _padded([item.label_ids for item in items], rows.device)
-            found[readout.name] = lm.anatomy.label_logits(torch.stack((raw, normed), dim=1), ids)
+            top = lm.anatomy.normed(lm.anatomy.leaving(rows))
+            raw = rows if rows.shape == top.shape else top  # parallel streams: none of that width before the norm
+            ids = padded([item.label_ids for item in items], rows.device)
+            found[readout.name] = lm.anatomy.label_logits(torch.stack((raw, top), dim=1), ids)
     return found
-
-
-def _normed(lm: LanguageModel, states: Tensor) -> Tensor:
-    """Final-normed states, with zeros behind where the stream is wider (parallel streams)."""
-    normed = lm.anatomy.normed(states)
-    return pad(normed, (0, states.shape[-1] - normed.shape[-1]))
 
 
 def with_normed(lm: LanguageModel, rows: Tensor) -> Tensor:
     """Append the final-normed state to ``h[0..L]``, filled with zeros where the stream is wider (parallel streams)."""
-    return torch.cat((rows, _normed(lm, lm.anatomy.leaving(rows)[:, -1:])), dim=1)
-
-
-def _attention_tap(
-    lm: LanguageModel,
-    items: Sequence[Encoding],
-    batch: Batch,
-    readouts: Sequence[Paired],
-    last: int,
-    prompt: Prompt | None,
-) -> AttentionTap:
-    roles = {(r.query, r.keys) for r in readouts}
-    if len(roles) > 1:
-        raise InnerjudgeError.of("extraction.two-queries", sorted(roles))
-    query, keys = roles.pop()
-    kinds = frozenset(r.name for r in readouts)
-    query_at, keys_at = _index(items, query, batch)[:, 0], _index(items, keys, batch)
-    more: dict[str, Any] = {} if prompt is None else {"lent": prompt.length, "prompt": prompt.keys}
-    more["packed"] = batch.lengths is not None
-    return AttentionTap(lm, query_at.clamp(min=0), keys_at, kinds=kinds, last=last, **more)
-
-
-def _index(items: Sequence[Encoding], role: str, batch: Batch) -> Tensor:
-    """Indices in the rows of the batch, ``[B, K]``; an item without the role points at its first token."""
-    return _padded([item.positions.get(role, (0,)) for item in items], batch.offsets.device) + batch.offsets[:, None]
-
-
-def _padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    longest = max(max(len(row) for row in rows), 1)
-    return torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=device)
+    return torch.cat((rows, normed(lm.anatomy, lm.anatomy.leaving(rows)[:, -1:])), dim=1)
 
 
 def _silence(values: Tensor, readout: Readout, items: Sequence[Encoding], missing: Mapping[str, str]) -> None:
@@ -272,4 +241,4 @@ def _silence(values: Tensor, readout: Readout, items: Sequence[Encoding], missin
         elif isinstance(readout, LabelLogits):
             values[row, ..., len(item.label_ids) :] = 0
         elif isinstance(readout, Paired):
-            values[row, ..., len(item.positions[readout.keys]) :] = 0
+            values[row, ..., len(item.tokens(readout.keys)) :] = 0

@@ -18,6 +18,18 @@ def finite_rows(rows: Array) -> npt.NDArray[np.bool_]:
     return np.asarray(np.isfinite(rows.sum(axis=tuple(range(1, rows.ndim)), dtype=np.float64)))
 
 
+def stack(parts: Sequence[Array]) -> Array:
+    """Concatenate along items; narrower parts are padded with zeros to the widest."""
+    width = max(part.shape[-1] for part in parts)
+    return np.concatenate([widen(part, width) for part in parts])
+
+
+def widen(array: Array, width: int) -> Array:
+    """Pad the last axis, if it is not that of the items, with zeros up to ``width``."""
+    lacking = width - array.shape[-1] if array.ndim > 1 else 0
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, lacking)]) if lacking > 0 else array
+
+
 def runs(sizes: npt.NDArray[np.int64], most: int) -> Iterator[npt.NDArray[np.intp]]:
     """Places of items that follow one another, of less than ``most`` in all beside the first of them.
 
@@ -59,7 +71,7 @@ class Ragged:
         """Make it from the rows of each item; ``shape`` is that of one row, needed if no item has any."""
         arrays = [np.asarray(one, np.float32) for one in rows]
         full = [one for one in arrays if len(one)]
-        values = np.concatenate(full) if full else np.zeros((0, *shape), np.float32)
+        values = stack(full) if full else np.zeros((0, *shape), np.float32)
         return cls(values, np.cumsum([0, *map(len, arrays)]))
 
     @classmethod
@@ -67,7 +79,7 @@ class Ragged:
         """Put the items of several parts one after another."""
         counts = np.concatenate([part.counts for part in parts])
         filled = [part.values for part in parts if len(part.values)] or [parts[0].values]
-        return cls(np.concatenate(filled), np.cumsum([0, *counts]))
+        return cls(stack(filled), np.cumsum([0, *counts]))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -8,7 +8,7 @@ number of options.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeGuard, cast
+from typing import Any, ClassVar, Literal, cast
 
 from ..models.arguments import checked_fields
 from ..models.errors import InnerjudgeError
@@ -23,6 +23,12 @@ class _Named:
 
     __slots__ = ()
     _name: ClassVar[str]
+    position: str
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """All roles that it reads, its own first."""
+        return (self.position,)
 
     @property
     def name(self) -> str:
@@ -48,6 +54,11 @@ class _OfRanges(_Named):
     def ragged(self) -> bool:
         """Whether an item may have several rows."""
         return self.reduce == "none" or Role.parse(self.role).many
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """All roles that it reads, its own first."""
+        return self.role, *self.keys
 
     def pieces(self, ranges: Iterable[Span]) -> list[Span]:
         """The spans that give one row each: an item's ranges, or their single tokens."""
@@ -97,11 +108,42 @@ class LabelLogits(_Named):
     position: str = "score"
 
 
+class _Paired(_Named):
+    """What readouts of queries beside keys have in common."""
+
+    __slots__ = ()
+    query: str
+    keys: str
+
+    def __post_init__(self) -> None:
+        for role in self.roles:
+            Role.parse(role)
+
+    @property
+    def ragged(self) -> bool:
+        """Whether an item may have several rows."""
+        return Role.parse(self.query).many
+
+    @property
+    def roles(self) -> tuple[str, str]:
+        """All roles that it reads, that of the queries first."""
+        return self.query, self.keys
+
+    @property
+    def name(self) -> str:
+        """Key as in the others; with the roles where they are not a verdict's own."""
+        kind, short, how = self._name.format(self).split("|")
+        keys = "" if self.keys == "option_end" else f"[{self.keys}]"
+        return short if self.roles == ("score", "option_end") else f"{kind}/{self.query}.{how}{keys}"
+
+
 @checked_fields
 @dataclass(frozen=True, slots=True)
-class QueryKey(_Named):
-    """Query-key products of one position with several: array ``[n, L, H, K]``, zero beyond an item's options.
+class QueryKey(_Paired):
+    """Query-key products of one role with another: array ``[n, L, H, K]``, zero beyond an item's keys (options).
 
+    Each token of ``keys`` is one of the ``K``. The product of a ``query`` of several tokens is the mean of theirs; of a
+    role that may have several ranges (steps) each has a row, :class:`.Ragged`, ``[N, L, H, K]``.
     ``rotary="before"`` takes queries and keys after any q/k norm and before the rotary embedding (QK-score paper, as
     its authors' later code settles it), ``"after"`` the rotated ones. No ``1/sqrt(head_dim)``, no softmax, no mask.
     Latent attention adds the products of two parts, one of which is rotated; ``"before"`` takes that part unrotated. A
@@ -112,11 +154,11 @@ class QueryKey(_Named):
     that has fewer heads than others.
 
     Example:
-        >>> QueryKey().name
-        'qk/before'
+        >>> QueryKey().name, QueryKey("after", "response_end", "prompt/step_end").name
+        ('qk/before', 'qk/response_end.after[prompt/step_end]')
     """
 
-    _name = "qk/{0.rotary}"
+    _name = "qk|qk/{0.rotary}|{0.rotary}"
     rotary: Literal["before", "after"] = "before"
     query: str = "score"
     keys: str = "option_end"
@@ -124,18 +166,18 @@ class QueryKey(_Named):
 
 @checked_fields
 @dataclass(frozen=True, slots=True)
-class AttentionWeights(_Named):
-    """Attention weights (after the softmax) from one position to several: ``[n, L, H, K]``, zero beyond the options.
+class AttentionWeights(_Paired):
+    """Attention weights (after the softmax) from one role to each token of another: ``[n, L, H, K]``.
 
-    The weights that the model's own kernel uses, with its soft-cap, window, sinks and biases. Heads and empty blocks
-    are laid out as in :class:`QueryKey`.
+    The weights that the model's own kernel uses, with its soft-cap, window, sinks and biases. Ranges of queries, heads
+    and empty blocks are as in :class:`QueryKey`, what is beyond an item's keys (options) is zero.
 
     Example:
         >>> AttentionWeights().name
         'attention'
     """
 
-    _name = "attention"
+    _name = "attention|attention|weights"
     query: str = "score"
     keys: str = "option_end"
 
@@ -152,6 +194,7 @@ class ResponseLogProb(_Named):
     """
 
     _name = "logprob"
+    roles = ("prompt_end", "response_end")
 
 
 @checked_fields
@@ -165,9 +208,14 @@ class States(_OfRanges):
     the tokens of a range become one state, ``rows`` which of the rows ``0..L + 1`` to keep, counted from the end if
     negative; ``None`` for all. With ``"logdet"`` a range has one number a row, ``[n, R]``: the mean logarithm of the
     eigenvalues of ``Z J Z' + 0.001 I``, for its tokens' states ``Z`` less the mean over ``D`` of each (LLM-Check; in
-    fp64). ``InnerjudgeError`` if there is no such ``role`` (see :mod:`innerjudge.models.roles`).
+    fp64; its time grows with the square of a range or more). With ``project=k`` the pass keeps ``k`` numbers a row,
+    ``[n, R, k]``: the product of what was reduced with a fixed matrix ``[D, k]``, one for all rows, with entries from
+    ``N(0, 1/k)`` (:func:`.projection`): squared distances change by about their part ``sqrt(2/k)``.
+    ``InnerjudgeError`` if there is no such ``role`` (see :mod:`innerjudge.models.roles`), or for both.
 
     Example:
+        >>> States("response", "none", (-1,), 64).name
+        'hidden/response.none[-1]~64'
         >>> States("response").name, States("reasoning/step_end@-1", "none", (-1,)).name
         ('hidden/response.mean', 'hidden/reasoning/step_end@-1.none[-1]')
     """
@@ -175,17 +223,22 @@ class States(_OfRanges):
     role: str
     reduce: Reduce = "mean"
     rows: tuple[int, ...] | None = None
+    project: int = 0
 
     def __post_init__(self) -> None:
         Role.parse(self.role)
+        if not 0 <= self.project < 10**6 or (self.project and self.reduce == "logdet"):
+            raise InnerjudgeError(
+                f"given project={self.project} of {self.reduce}, expected a number of columns of states"
+            )
         if self.rows is not None and len(set(self.rows)) < max(len(self.rows), 1):
             raise InnerjudgeError(f"given rows={self.rows}, expected some rows, each once")
 
     @property
     def name(self) -> str:
-        """Key as in the others, with the reduction and the rows."""
+        """Key as in the others, with the reduction, the rows and the number of columns of a projection."""
         rows = "" if self.rows is None else f"[{','.join(map(str, self.rows))}]"
-        return f"hidden/{self.role}.{self.reduce}{rows}"
+        return f"hidden/{self.role}.{self.reduce}{rows}" + (f"~{self.project}" if self.project else "")
 
     def chosen(self, total: int) -> list[int]:
         """Which of ``total`` rows to keep; ``InnerjudgeError`` if one does not exist: a pass may stop early."""
@@ -249,7 +302,7 @@ class AttentionSpans(_OfRanges):
     the weights on itself and the ``k - 1`` (at most 63) tokens before it, 0 where there is none; ``"copied"``, ``[n, L,
     H]``, of one role: the cosine of a query's final-normed state with the mean of those of the tenth of the keys up to
     the query (at least one) that have the largest weights (the external context score of ReDeEP; it needs all blocks,
-    and memory for the products of all states of a text, and for a tenth of the keys of every query, head and block).
+    time and memory for the products of all states of a text, its square, and a tenth of its keys by query and head).
     Ragged if ``role`` may have several ranges. A token in several roles is of the last. Weights are those of the
     model's own kernel, with sinks, soft-cap, window and biases: it sums indicators of the roles beside the values (in
     half precision in a call of its own, so that states keep their last digits), and but for ``"copied"`` no ``[T, T]``
@@ -295,13 +348,15 @@ class AttentionSpans(_OfRanges):
 class Lens(_OfRanges):
     """What the model would predict from inside each block, a number: ``[n, L]``, or :class:`.Ragged` rows ``[N, L]``.
 
-    ``what`` is, in nats and averaged over the tokens of a range, the ``"entropy"`` of the next token's distribution
+    ``what`` is, averaged over the tokens of a range and in nats, the ``"entropy"`` of the next token's distribution
     that the model's own final norm and head make of states of block ``1..L``: of the ``"residual"`` stream behind the
     block (in row ``L`` that of the model's logits) or in its ``"middle"`` (what entered it, and attention), or of the
     output of its ``"attention"`` or ``"mlp"`` (TriLens), as it is added to the stream; zero for a block without such
     parts. Or it is the ``"divergence"`` (Jensen-Shannon) from the place before: of ``"residual"`` from ``"middle"``,
-    what the MLP changes (ReDeEP), of ``"middle"`` from the residual before the block. Each token and block costs a pass
-    of the head, or two: read a few tokens. Logits of labels are :class:`LabelLogits`.
+    what the MLP changes (ReDeEP), of ``"middle"`` from the residual before the block. Or the ``"divergence_to_last"``,
+    that from the model's own prediction (TriLens), which needs all blocks, and memory for all that it reads. Or the
+    ``"labels"``, the logits of an item's ``M`` labels, ``[n, L, M]``, zero beyond them, those of :class:`LabelLogits`
+    for ``"residual"``. Each token and block costs a pass of the head, or two (but for labels): read a few tokens.
 
     Example:
         >>> Lens("response/start(3)", "attention").name, Lens("response@-1", what="divergence").name
@@ -310,7 +365,7 @@ class Lens(_OfRanges):
 
     role: str = "response/start(3)"
     at: Literal["residual", "middle", "attention", "mlp"] = "residual"
-    what: Literal["entropy", "divergence"] = "entropy"
+    what: Literal["entropy", "divergence", "divergence_to_last", "labels"] = "entropy"
 
     def __post_init__(self) -> None:
         Role.parse(self.role)
@@ -325,31 +380,35 @@ class Lens(_OfRanges):
 
 STATISTICS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty", "rank")
 _OF_KEYS = ("mass", "ratio", "copied")
-_NAMED = re.compile(r"(hidden|tokens|attention|lens)/(.+)\.(\w+(?:\([\w()]+\))?)(?:\[(.+)\])?", re.DOTALL)
+_NAMED = r"(hidden|tokens|attention|lens|qk)/(.+)\.(\w+(?:\([\w()]+\))?)(?:\[(.+)\])?(?:~([1-9]\d{0,5}))?"
 _ROWS = re.compile(r"-?\d+(?:,-?\d+)*")
 
 
-def range_readout(name: str) -> "Ranged | None":
-    """The readout of ranges with this name; ``None`` if there is none."""
-    match = _NAMED.fullmatch(name)
-    if match is None:
-        return None
-    kind, role, how, more = match.groups()
-    if kind == "attention":
-        return AttentionSpans(role, tuple(more.split("|")) if more else (), how)
-    if kind == "hidden":
-        rows = tuple(map(int, more.split(","))) if more and _ROWS.fullmatch(more) else None
-        return States(role, cast(Reduce, how), rows) if rows or not more else None
-    if kind == "lens":
+def range_readout(name: str) -> "Ranged | Paired | None":
+    """The readout of roles with this name, unless it is of one position; ``None`` if there is none."""
+    match = re.fullmatch(_NAMED, name, re.DOTALL)
+    kind, role, how, more, columns = match.groups() if match else [""] * 5
+    found: Ranged | Paired | None = None
+    if kind == "attention" and how == "weights":
+        found = AttentionWeights(role, more or "option_end")
+    elif kind == "attention":
+        found = AttentionSpans(role, tuple(more.split("|")) if more else (), how)
+    elif kind == "hidden" and (not more or _ROWS.fullmatch(more)):
+        rows = tuple(map(int, more.split(","))) if more else None
+        found = States(role, cast(Reduce, how), rows, int(columns or 0))
+    elif kind == "lens":
         found = Lens(role, cast(Any, how), cast(Any, more or "entropy"))
-        return found if found.name == name else None
-    return None if more else TokenStats(role, how)
+    elif kind == "qk":
+        found = QueryKey(cast(Any, how), role, more or "option_end")
+    elif kind == "tokens":
+        found = TokenStats(role, how)
+    return found if found is not None and found.name == name else None
 
 
 def reads_end(readout: object) -> bool:
     """Whether a readout needs what leaves the last block at every token."""
-    copied = isinstance(readout, AttentionSpans) and readout.what == "copied"
-    return copied or isinstance(readout, ResponseLogProb | TokenStats)
+    late = isinstance(readout, AttentionSpans | Lens) and readout.what in ("copied", "divergence_to_last")
+    return late or isinstance(readout, ResponseLogProb | TokenStats)
 
 
 def states_of(name: str) -> HiddenStates | States:
@@ -360,17 +419,17 @@ def states_of(name: str) -> HiddenStates | States:
 
 def roles_of(readouts: Iterable[object]) -> tuple[str, ...]:
     """Roles of the readouts that read ranges, each once."""
-    return tuple(dict.fromkeys(role for r in readouts if isinstance(r, Ranged) for role in (r.role, *r.keys)))
+    return tuple(dict.fromkeys(role for r in readouts if isinstance(r, Ranged | Paired) for role in r.roles))
 
 
-def reads_labels(readout: object) -> TypeGuard[LabelLogits | QueryKey | AttentionWeights]:
+def reads_labels(readout: object) -> bool:
     """Whether a readout reads verdict labels or options, so that the array ``labels`` comes with it."""
-    return isinstance(readout, LabelLogits | QueryKey | AttentionWeights)
+    return isinstance(readout, LabelLogits) or (isinstance(readout, Paired) and readout.keys == "option_end")
 
 
 #: Readouts that a generation carries.
-Carried = HiddenStates | ResponseLogProb | States | TokenStats
-#: Readouts of one position beside several.
+Carried = HiddenStates | ResponseLogProb | States | TokenStats | Lens
+#: Readouts of queries beside keys.
 Paired = QueryKey | AttentionWeights
 #: Readouts of ranges.
 Ranged = States | TokenStats | AttentionSpans | Lens

@@ -248,7 +248,7 @@ def _most_shared(reader: BatchReader, item: Encoding) -> int:
         if item.id in reader.missing[readout.name]:
             continue
         if isinstance(readout, Paired):
-            most.append(item.positions[readout.query][0])
+            most.append(min(item.tokens(readout.query)))
         elif isinstance(readout, ResponseLogProb):
             most.append(item.positions["prompt_end"][0])
         elif isinstance(readout, Ranged):  # a range is read where it is computed, whole

@@ -51,6 +51,10 @@ class Encoding:
             return ((at["prompt_end"][0] + 1, at["response_end"][0] + 1),)
         return tuple((k, k + 1) for k in at.get(role, ()))
 
+    def tokens(self, role: str) -> tuple[int, ...]:
+        """Tokens of a role, range after range; empty if the item lacks it."""
+        return tuple(k for start, end in self.places(role) for k in range(start, end))
+
 
 class Alike:
     """A cache of what the texts of one tokenizer (which must not change) have in common; it only saves time."""
@@ -173,7 +177,7 @@ def encode_own_text(
     token before it, or the end of a ``cue`` that then follows what was written. Other roles are those of
     :func:`encode_sampled`, as are ``prompt`` and the like by themselves, and the options stand where they stood.
     """
-    inside = {role: one.argument if (one := Role.parse(role)).kind == "own_text" else role for role in roles}
+    inside = {r: one.argument if (one := Role.parse(r)).kind == "own_text" else r for r in roles if r != "option_end"}
     within = [one for one in inside.values() if one != "score"]
     found = encode_sampled(tokenizer, asked.ids, said, markers=markers, roles=within, item=asked.id)
     ranges, missing = {role: found.places(one) for role, one in inside.items()}, {**asked.missing, **found.missing}

@@ -10,6 +10,7 @@ the kind is required.
 | ``step_end`` | the last token of each step |
 | ``before_step`` | the token before each delimiter, and the last token of the part |
 | ``segment(500)`` | blocks of 500 tokens, and what is left |
+| ``token`` | each token of the part |
 | ``start(3)`` | the first 3 tokens, or as many as there are, as one range |
 | ``nth_last(2)`` | the second last token |
 | ``cue(wait,hmm)`` | the token in which each such word ends |
@@ -71,6 +72,8 @@ class Role:
         if match is None:
             raise InnerjudgeError(f"given the role {text!r}, expected one such as response, step_end or cue(wait)")
         part, kind, argument, shift = match.groups()
+        if kind == "token" and not argument:
+            kind, argument = "segment", "1"
         if kind in PARTS and not part and not argument:
             part = kind
         elif kind in _WITHIN:
@@ -79,7 +82,7 @@ class Role:
         elif kind == "own_text" and argument and not (part or shift or argument.startswith("own_text(")):
             Role.parse(argument)
         elif part or argument:
-            raise InnerjudgeError.of("models.role", text, ", ".join((*_WITHIN, "own_text")))
+            raise InnerjudgeError.of("models.role", text, ", ".join((*_WITHIN, "token", "own_text")))
         return cls(kind, cast(Part | None, part), argument or "", -1 if shift else 0)
 
     @property

@@ -81,20 +81,23 @@ def needs_of(names: Collection[str]) -> frozenset[str]:
     needs: set[str] = set()
     for name in names:
         states = f"hidden/{name.removeprefix('hidden/')}"
-        forms = ((one, range_readout(one)) for one in (name, states, f"{states}.mean") if name not in seats)
-        roles = ((one, Role.parse(readout.role)) for one, readout in forms if readout is not None)
-        meant = next((one for one, role in roles if _is_read(role)), None)
+        every = () if name in seats else (name,) if range_readout(name) else (states, f"{states}.mean")
+        forms = ((one, range_readout(one)) for one in every)
+        meant = next((one for one, readout in forms if readout is not None and _is_read(*readout.roles)), None)
         if name not in seats and meant is None:
             raise InnerjudgeError.of("judges.nothing-to-read", name)
         needs |= {*seats.get(name, (str(meant),))}
     return frozenset(needs)
 
 
-def _is_read(role: Role) -> bool:
-    """Whether states are read at a role, or at the role in what the judge wrote."""
+def _is_read(name: str, *keys: str) -> bool:
+    """Whether states are read at a role, or at the role in what the judge wrote; and at keys, which may be options."""
+    role = Role.parse(name)
     if role.kind == "own_text":
-        return role.argument == "score" or _is_read(Role.parse(role.argument))
-    return role.part is not None or f"hidden/{role.kind}" in HIDDEN_NEEDS
+        read = role.argument == "score" or _is_read(role.argument)
+    else:
+        read = role.part is not None or f"hidden/{role.kind}" in HIDDEN_NEEDS
+    return read and all(key == "option_end" or _is_read(key) for key in keys)
 
 
 def cost_in_words(judge: BaseJudge) -> str:

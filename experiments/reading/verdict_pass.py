@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from ...extraction.extract import extract
 from ...extraction.features import Features
-from ...extraction.readouts import LabelLogits, QueryKey, Readout, range_readout, reads_labels, roles_of
+from ...extraction.readouts import LabelLogits, Readout, range_readout, reads_labels, roles_of
 from ...extraction.writing.answers import Completion, Settled, answered
 from ...extraction.writing.confidence import LeastConfidence
 from ...extraction.writing.generate import as_features, complete, generate
@@ -27,8 +27,6 @@ from .progress import Steps, silent
 
 _T = TypeVar("_T", Trace, Rating, Choice, Pair)
 _OWN = "own_text(score)"
-#: Products of queries at the verdict that the model wrote, by the name that they have beside those without reasoning.
-_OWN_PRODUCTS: dict[str, Literal["before", "after"]] = {f"qk/{_OWN}.before": "before", f"qk/{_OWN}.after": "after"}
 
 
 def ask_for_verdicts(
@@ -98,9 +96,8 @@ def ask_for_verdicts(
 
 def _own_readouts(passes: Passes) -> list[Readout]:
     """What is wanted of the texts that the model writes after reasoning."""
-    found: list[Readout] = [QueryKey(way, _OWN) for name, way in _OWN_PRODUCTS.items() if name in (passes.needs or ())]
-    ranges = (range_readout(need) for need in sorted(passes.needs or ()) if "own_text(" in need)
-    return found + [one for one in ranges if one is not None]
+    found = (range_readout(need) for need in sorted(passes.needs or ()) if "own_text(" in need)
+    return [one for one in found if one is not None]
 
 
 def _of_own_texts(
@@ -123,12 +120,7 @@ def _of_own_texts(
             how: Any = {"verdict": start, "roles": roles, "cue": prompt.cue, "markers": passes.markers}
             found = encode_own_text(lm.tokenizer, item, one.ids, **how)
         encoded.append(replace(found, label_ids=other.label_ids))  # their number comes with every readout of options
-    read = extracted(lm, encoded, readouts, passes, "reading what was written")
-    names = {f"qk/{way}": name for name, way in _OWN_PRODUCTS.items()}
-    kept: dict[str, Any] = {
-        f: {names.get(k, k): one for k, one in getattr(read, f).items()} for f in ("arrays", "missing", "seconds")
-    }
-    return replace(read, **kept)
+    return extracted(lm, encoded, readouts, passes, "reading what was written")
 
 
 def written(

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from ...models.errors import InnerjudgeError
 from ...models.foreign import replacing
-from ..feature_arrays import widen
 from ..features import Features
+from ..ragged import widen
 from .place import place
 from .reading import StoreReading
 from .store import FeatureStore, locked

@@ -1,22 +1,27 @@
-"""One tap on the attention of every block: query-key products and attention rows, of one query and a few keys.
+"""A tap on the attention of every block: query-key products and attention rows, of a few queries and keys.
 
 A row is the attention of one query over all keys: never the square of the weights.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers.models.llama import modeling_llama
 
 from ...models.attention_calls import AttentionCall
 from ...models.errors import UnreadableError
 from ...models.heads import Heads, all_heads
 from ...models.loading import LanguageModel
+from ...models.positions import Encoding
 from ...models.rotary import select
+from ..readouts import Paired, QueryKey
 from .block_attention import BlockAttention, PromptKeys
+from .residual import Reading
 
 #: Terms that a softmax may have beside the scaled products and the mask.
 _OWN = ("softcap", "s_aux", "position_bias")
@@ -113,66 +118,61 @@ def _code(function: Any) -> tuple[Any, ...] | None:
 
 
 class AttentionTap(BlockAttention):
-    """Keeps, in every block and head, products or weights of one query position with ``K`` key positions.
+    """Keeps, in every block and head, products or weights of one role's queries with another's keys.
 
-    ``query`` (``[B]``) and ``keys`` (``[B, K]``) are counted from the first token of their row; keys in a shared prompt
-    are negative, and ``prompt`` holds what was kept of them. ``lent`` is the length of that prompt; ``packed``: the
-    items lie in one row. ``kinds`` are any of ``"qk/before"``, ``"qk/after"``, ``"attention"``;
-    ``last`` is the last block, ``1..L``.
+    All ``readouts`` are of these two roles. The pass follows ``lent`` tokens of a shared prompt, whose keys before the
+    rotary embedding ``prompt`` holds.
     """
 
-    def __init__(
-        self,
-        lm: LanguageModel,
-        query: Tensor,
-        keys: Tensor,
-        *,
-        kinds: frozenset[str],
-        last: int,
-        lent: int = 0,
-        prompt: PromptKeys | None = None,
-        packed: bool = False,
-    ) -> None:
-        super().__init__(lm, 1 if packed else query.shape[0], kinds=kinds, last=last, lent=lent)
-        self._packed = packed
-        q_at, k_at = query + self._prefix, keys + self._prefix
-        #: Tokens of the query and the keys among those of the pass, and of the keys among all keys.
-        self._at, self._prompt = (q_at, k_at, k_at + lent), prompt
-        self._row = AttentionRow(self._family)
-        self._spread = lm.anatomy.spread
-        shape = (query.shape[0], last, lm.anatomy.n_heads // self._spread, keys.shape[1])
-        self._arrays = {kind: torch.zeros(shape, device=query.device) for kind in kinds}
-        require_heads(lm, self._heads, kinds)
+    def __init__(self, of: Reading, readouts: Sequence[Paired], lent: int, prompt: PromptKeys | None) -> None:
+        (query, keys), kinds, spread = readouts[0].roles, frozenset(r.name for r in readouts), of.lm.anatomy.spread
+        super().__init__(of.lm, len(of.batch.ids), kinds=kinds, last=of.last, lent=lent)
+        self._packed = of.batch.lengths is not None
+        self._before = frozenset(r.name for r in readouts if isinstance(r, QueryKey) and r.rotary == "before")
+        self._after = frozenset(r.name for r in readouts if isinstance(r, QueryKey) and r.rotary == "after")
+        self._weights = kinds - self._before - self._after
+        q_at, k_at = (of.batch.tokens(of.items, role) for role in (query, keys))
+        q_at, k_at = q_at.clamp(min=0) + self._prefix, k_at + self._prefix  # keys in a shared prompt are negative
+        shares = _shares(of.items, query).to(q_at.device)
+        #: Tokens of queries and keys among those of the pass, of keys among all keys; the share of each in a query.
+        self._at, self._prompt = (q_at, k_at, k_at + lent, shares[:, None]), prompt
+        self._row, self._spread = AttentionRow(self._family, self._weights), spread
+        self._shape = shares.shape[1], k_at.shape[1]
+        shape = (len(of.items), of.last, of.lm.anatomy.n_heads // spread, math.prod(self._shape))
+        self._arrays = {kind: torch.zeros(shape, device=q_at.device) for kind in kinds}
+        require_heads(of.lm, self._heads, kinds)
 
     def results(self) -> dict[str, Tensor]:
-        """Kind -> ``[B, last, H, K]``, fp32; zeros in blocks without such heads, and beyond the heads of a block."""
+        """Name -> ``[B, N, last, H, K]``, fp32; zeros in blocks without such heads, and beyond the heads of a block."""
         # In one order in all processes, which send one another the heads that they hold.
-        return {kind: all_heads(self._arrays[kind], self._spread) for kind in sorted(self._arrays)}
+        every = {kind: all_heads(self._arrays[kind], self._spread) for kind in sorted(self._arrays)}
+        return {kind: array.unflatten(3, self._shape).movedim(3, 1) for kind, array in every.items()}
 
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
         device = call.query.device
-        q_at, k_at, seen = (places.to(device) for places in self._at)
-        self._require_token_keys(call, q_at)
+        q_at, k_at, seen, shares = (places.to(device) for places in self._at)
+        self._require_token_keys(call, q_at[:, 0])
         first = sum(one.n_heads for one in self._heads[self._block][:number])
         place = slice(first, first + heads.n_heads)
 
-        def keep(kind: str, values: Tensor) -> None:
-            self._arrays[kind][:, self._block, place] = values.to(self._arrays[kind].device)
+        def keep(kinds: frozenset[str], values: Tensor) -> None:  # [B, H, N, K]
+            for kind in kinds:
+                self._arrays[kind][:, self._block, place] = values.flatten(2).to(self._arrays[kind].device)
 
-        if "attention" in self._kinds:
-            at = q_at[None] if self._packed else q_at[:, None]
-            rows = self._row.of(call, at).transpose(1, 2).flatten(0, 1)  # [B, H, S]
-            keep("attention", rows.float().gather(2, seen[:, None].expand(-1, rows.shape[1], -1)))
-        if not self._kinds - {"attention"} or heads.unreadable or call.key is None:
+        if self._weights:
+            rows = self._row.of(call, q_at.view(1, -1) if self._packed else q_at).transpose(1, 2)
+            rows = rows.reshape(*q_at.shape, *rows.shape[2:]).transpose(1, 2)  # [B, H, Q, S]
+            own = rows.float().gather(3, seen[:, None, None].expand(*rows.shape[:3], -1))
+            keep(self._weights, shares @ own)
+        if self._kinds == self._weights or heads.unreadable or call.key is None:
             return
-        if "qk/after" in self._kinds or not heads.rotary:
-            query, key = self._unrotated.pick(call.query, q_at[:, None]), self._unrotated.pick(call.key, seen)
-            turned = products(query[:, :, 0], key, heads.factor)
-            for kind in self._kinds - {"attention"} if not heads.rotary else {"qk/after"}:
-                keep(kind, turned)
-        if "qk/before" in self._kinds and heads.rotary:
-            query, key = self._before_rotary(heads, call, q_at[:, None], k_at, number)
-            keep("qk/before", products(query[:, :, 0], key, heads.factor))
+        if self._after or not heads.rotary:
+            query, key = self._unrotated.pick(call.query, q_at), self._unrotated.pick(call.key, seen)
+            turned = products(shares @ query.float(), key, heads.factor)
+            keep(self._after if heads.rotary else self._after | self._before, turned)
+        if self._before and heads.rotary:
+            query, key = self._before_rotary(heads, call, q_at, k_at, number)
+            keep(self._before, products(shares @ query.float(), key, heads.factor))
 
     def _before_rotary(
         self, heads: Heads, call: AttentionCall, q_at: Tensor, k_at: Tensor, number: int
@@ -183,11 +183,19 @@ class AttentionTap(BlockAttention):
         here = k_at.clamp(min=0) if self._lent else k_at  # for the prompt's keys others stand in below
         plain = self._unrotated.keys(heads, call.key, here)
         if before is None or plain is None:
-            raise UnreadableError.of("extraction.unexplained", self._family, readouts={"qk/before"})
+            raise UnreadableError.of("extraction.unexplained", self._family, readouts=self._before)
         if self._prompt is not None:
             lent = self._prompt.at(self._block, number, k_at + self._lent).to(plain.device)
             plain = torch.where((k_at < 0)[:, None, :, None], lent, plain)
         return before, plain
+
+
+def _shares(items: Sequence[Encoding], role: str) -> Tensor:
+    """The part that each of an item's tokens has in the mean of each of its ranges, ``[B, N, Q]``."""
+    places = (item.places(role) or ((0, 1),) for item in items)
+    own = [torch.block_diag(*(torch.full((1, b - a), 1 / (b - a)) for a, b in some)) for some in places]
+    n, q = (max(one.shape[axis] for one in own) for axis in (0, 1))
+    return torch.stack([pad(one, (0, q - one.shape[1], 0, n - one.shape[0])) for one in own])
 
 
 def require_heads(lm: LanguageModel, heads: Sequence[Sequence[Heads]], kinds: frozenset[str]) -> None:
@@ -201,13 +209,14 @@ def require_heads(lm: LanguageModel, heads: Sequence[Sequence[Heads]], kinds: fr
     of_weights = {kind for kind in kinds if kind.startswith("attention")}
     if of_weights and not any(one.token_keys for one in every):
         raise UnreadableError.of("extraction.no-token-keys", family, every[0].unreadable, readouts=of_weights)
-    by_row = (".diagonal", ".own(", ".copied[")
+    by_row = (".diagonal", ".own(", ".copied[", ".weights")
     of_rows = {kind for kind in of_weights if kind == "attention" or any(one in kind for one in by_row)}
     if of_rows and any(one.registered for one in every) and lm.attention not in _ROW_KERNELS:
         raise UnreadableError.of("extraction.kernel", lm.attention, readouts=of_rows)
 
 
 def products(query: Tensor, keys: Tensor, factor: float = 1.0) -> Tensor:
-    """Query ``[B, H, hd]`` times key ``[B, Hkv, K, hd]`` over ``factor``: ``[B, H, K]``, fp32; heads grouped."""
-    found: Tensor = (query.float().unflatten(1, (keys.shape[1], -1)) @ keys.float().transpose(2, 3)).flatten(1, 2)
+    """Queries ``[B, H, N, hd]`` times keys ``[B, Hkv, K, hd]`` over ``factor``: ``[B, H, N, K]``, fp32."""
+    grouped = query.unflatten(1, (keys.shape[1], -1)).flatten(2, 3)
+    found: Tensor = (grouped @ keys.float().transpose(2, 3)).view(*query.shape[:3], -1)
     return found if factor == 1.0 else found / factor

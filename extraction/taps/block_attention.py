@@ -2,6 +2,7 @@
 
 import threading
 from abc import abstractmethod
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Self
 from weakref import ref
@@ -14,6 +15,7 @@ from ...models.errors import UnreadableError
 from ...models.heads import Heads, of_text, repeats, token_keys
 from ...models.loading import LanguageModel
 from ...models.rotary import Rotation, before_rotation, turned_into, watched_rotations
+from ..readouts import QueryKey, Readout
 
 _FORGOTTEN = AttentionCall(None, torch.empty(0), None, None, None, None)
 
@@ -29,6 +31,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
         self._blocks, self._places = lm.anatomy.blocks, lm.rotary_places
         self._family = type(lm.model).__name__
         self._items, self._kinds, self._lent = items, kinds, lent
+        self._before = frozenset[str]()  # those of the kinds that are products before the rotary embedding
         self._prefix = lm.anatomy.stream.layout.prefix
         self._block = -1
         self._calls: list[AttentionCall] = []
@@ -40,7 +43,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
         for block in dict.fromkeys(self._blocks):
             self._open.callback(block.register_forward_pre_hook(self._next_block).remove)
         self._open.enter_context(listening(self._take))
-        if "qk/before" in self._kinds and any(one.rotary for block in self._heads for one in block):
+        if self._before and any(one.rotary for block in self._heads for one in block):
             self._open.enter_context(watched_rotations(self._places, self._unrotated.rotations.append))
         if any(not one.registered for block in self._heads for one in block):
             self._open.enter_context(AttentionProducts(self._items, lambda: self._block >= 0, self._take))
@@ -152,8 +155,9 @@ class UnrotatedStates:
 class PromptKeys(BlockAttention):
     """Keeps the keys of a few ``tokens`` (``[K]``, in order) of one prompt as they were before the rotary embedding."""
 
-    def __init__(self, lm: LanguageModel, tokens: Tensor, *, kinds: frozenset[str], last: int) -> None:
-        super().__init__(lm, 1, kinds=kinds, last=last, lent=0)
+    def __init__(self, lm: LanguageModel, tokens: Tensor, readouts: Sequence[Readout], last: int) -> None:
+        super().__init__(lm, 1, kinds=frozenset(r.name for r in readouts), last=last, lent=0)
+        self._before = frozenset(r.name for r in readouts if isinstance(r, QueryKey) and r.rotary == "before")
         self._tokens = tokens
         self._kept: dict[tuple[int, int], Tensor] = {}
 
@@ -164,13 +168,13 @@ class PromptKeys(BlockAttention):
         return kept[:, place.to(kept.device)].movedim(1, 0)
 
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
-        if "qk/before" not in self._kinds or not heads.rotary or heads.unreadable or call.key is None:
+        if not self._before or not heads.rotary or heads.unreadable or call.key is None:
             return
         at = self._tokens.to(call.key.device)[None]
         self._require_token_keys(call, None)
         plain = self._unrotated.keys(heads, call.key, at)
         if plain is None:
-            raise UnreadableError.of("extraction.unexplained", self._family, readouts={"qk/before"})
+            raise UnreadableError.of("extraction.unexplained", self._family, readouts=self._before)
         self._kept[self._block, number] = plain
 
 

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from itertools import combinations
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -11,6 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from ...models.blocks import Stream
 from ...models.errors import UnreadableError
@@ -18,7 +18,7 @@ from ...models.observation import ModuleCall, Observation, observe, states_given
 from ...models.unembedding import exact
 from ..readouts import Lens
 from ..token_statistics import divergences, entropies
-from .residual import RangeStates, Reading
+from .residual import Bucket, RangeStates, Reading
 
 #: Largest part of a block's change of the stream that its two parts may leave, in single precision and in half, and
 #: least part of it that is of each of the two; all are squared.
@@ -32,20 +32,41 @@ class LensStates(RangeStates):
     """Numbers of one readout, computed as soon as there are states: of the stream, or with ``parts`` of its blocks."""
 
     def __init__(self, of: Reading, readout: Lens) -> None:
-        change = partial(entropies if readout.what == "entropy" else divergences, of.lm)
-        super().__init__(of, readout, range(1, of.last + 1), change)
-        anatomy, self._of = of.lm.anatomy, (readout.at, readout.what)
-        whole = self._of == ("residual", "entropy")
-        self.parts = () if whole else find_parts(of.lm.model, anatomy.stream)[: of.last]
-        if not (whole or any(self.parts)) or anatomy.residuals is not None:  # which read all earlier states
+        super().__init__(of, readout, range(1, of.last + 1))
+        self._of, self._lm = (readout.at, readout.what), of.lm
+        whole = readout.at == "residual" and readout.what != "divergence"
+        #: Of the divergence to the end, what waits for it; of labels, the ids of each range, ``[N, M]``, and -1 behind.
+        self._waiting: list[tuple[int, Bucket, Tensor]] = []
+        ids = [torch.tensor(item.label_ids, dtype=torch.long) for item in of.items]
+        self._ids = pad_sequence(ids, batch_first=True, padding_value=-1)[self.owner]
+        self.parts = () if whole else find_parts(of.lm.model, self._anatomy.stream)[: of.last]
+        if not (whole or any(self.parts)) or self._anatomy.residuals is not None:  # which read all earlier states
             raise UnreadableError.of("extraction.no-stream", type(of.lm.model).__name__, readouts={readout.name})
+
+    def _put(self, row: int, bucket: Bucket, tokens: Tensor, part: tuple[int, int] | None = None) -> None:
+        match self._of[1]:
+            case "divergence_to_last":
+                return self._waiting.append((row, bucket, tokens))
+            case "labels":
+                ids = self._ids[bucket.ranges.cpu()]
+                logits = self._anatomy.label_logits(self._anatomy.normed(tokens), ids.clamp(min=0))
+                made = logits.masked_fill((ids < 0)[:, None].to(logits.device), 0.0)
+            case what:
+                made = (entropies if what == "entropy" else divergences)(self._lm, tokens)
+        return super()._put(row, bucket, made, part)
+
+    def finish(self, end: Tensor) -> None:
+        """Compare what waited with what the model predicts from the final norm's input, ``[B, T, W]``."""
+        for row, bucket, tokens in self._waiting:
+            pairs = torch.cat((tokens, bucket.of(end).to(tokens.device)), dim=-1)
+            super()._put(row, bucket, divergences(self._lm, pairs))
 
     def hear(self, number: int, part: str, before: Tensor, added: dict[str, Tensor]) -> None:
         """Take what a ``part`` of a block adds to the states ``before``, and the other one if it was ``added`` too."""
         middle = before + added["attention"] if "attention" in added else before
         match self._of:
             case ("middle", what) if part == "attention":
-                self.keep(number, middle if what == "entropy" else torch.cat((before, middle), dim=-1))
+                self.keep(number, torch.cat((before, middle), dim=-1) if what == "divergence" else middle)
             case ("residual", _) if len(added) == 2:
                 self.keep(number, torch.cat((middle, middle + added["mlp"]), dim=-1))
             case (at, _) if at == part:

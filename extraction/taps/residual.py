@@ -2,13 +2,15 @@
 
 import math
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from ...models.anatomy import Anatomy
 from ...models.loading import LanguageModel
@@ -110,8 +112,6 @@ class ResidualTap(ExitStack):
             self._whole[number] = self._stream.layout.all_rows(states)
 
 
-#: What is done to the tokens of a range before they are reduced.
-Change = Callable[[Tensor], Tensor] | None
 Reduced = States | AttentionSpans | Lens
 #: Added to the eigenvalues of ``logdet``, as in LLM-Check.
 _ALPHA = 1e-3
@@ -132,6 +132,20 @@ def log_det(tokens: Tensor, inside: Tensor | None = None) -> Tensor:
     return total / counts
 
 
+def normed(anatomy: Anatomy, states: Tensor) -> Tensor:
+    """Final-normed states, with zeros behind where the stream is wider (parallel streams)."""
+    found = anatomy.normed(states)
+    return pad(found, (0, states.shape[-1] - found.shape[-1]))
+
+
+@lru_cache(maxsize=8)
+def projection(width: int, columns: int) -> Tensor:
+    """The matrix of :class:`.States` with ``project``, ``[width, columns]``, of one seed: the same on all machines."""
+    # The stream of numbers of this class is promised not to change; those of the others are not.
+    found = torch.from_numpy(np.random.RandomState(0).standard_normal((width, columns)))
+    return (found / math.sqrt(columns)).float()
+
+
 def reduce_tokens(tokens: Tensor, how: Reduce, weights: Tensor | None = None) -> Tensor:
     """One state a range, fp32: ``[K, P, W]`` to ``[K, W]``; ``weights`` (``[K, 1, P]``) are those of a mean."""
     if how == "logdet":
@@ -143,13 +157,19 @@ def reduce_tokens(tokens: Tensor, how: Reduce, weights: Tensor | None = None) ->
     return (tokens.amax(1) if how == "max" else tokens.amin(1)).float()
 
 
-class _Bucket(NamedTuple):
+class Bucket(NamedTuple):
     """Ranges of about one length: which they are, where their tokens lie, and the weight of each token in a mean."""
 
     ranges: Tensor
     lines: Tensor
     places: Tensor
     weights: Tensor | None
+
+    def of(self, states: Tensor) -> Tensor:
+        """Of states ``[B, T, W]`` those of the tokens, ``[K, P, W]``."""
+        lines, places = self.lines.to(states.device), self.places.to(states.device)
+        flat = states.flatten(0, 1).index_select(0, (lines * states.shape[1] + places).flatten())
+        return flat.view(*places.shape, -1)
 
 
 class Reading(NamedTuple):
@@ -169,16 +189,19 @@ class RangeStates:
     that the time is linear in the number of tokens.
     """
 
-    def __init__(self, of: Reading, readout: Reduced, rows: Sequence[int], change: Change = None) -> None:
+    def __init__(self, of: Reading, readout: Reduced, rows: Sequence[int]) -> None:
         items, batch, skipped = of.items, of.batch, of.missing[readout.name]
-        self.rows, self._change = tuple(rows), change
-        self._reduce, self._ragged = readout.reduce, readout.ragged
+        self.rows, self._reduce, self._ragged = tuple(rows), readout.reduce, readout.ragged
         self._kept: Tensor | None = None
+        self._anatomy = of.lm.anatomy
+        columns = readout.project if isinstance(readout, States) else 0
+        self._matrix = projection(self._anatomy.width, columns).to(batch.ids.device) if columns else None
         found = [[] if i.id in skipped else readout.pieces(i.places(readout.role)) for i in items]
         self._counts = [len(one) for one in found]
         places = [(batch.row(k), start, end) for k, one in enumerate(found) for start, end in one]
         offset = batch.offsets.tolist()
-        owner = [k for k, one in enumerate(found) for _ in one]
+        #: The item of each range.
+        self.owner = owner = [k for k, one in enumerate(found) for _ in one]
         of_length: dict[int, list[int]] = {}
         for k, (_, start, end) in enumerate(places):
             of_length.setdefault((end - start - 1).bit_length(), []).append(k)
@@ -195,24 +218,27 @@ class RangeStates:
             device = batch.ids.device
             own = torch.tensor(members, device=device)
             share = None if weights is None else weights[:, None].to(device)
-            self._buckets.append(_Bucket(own, lines.to(device), tokens.to(device), share))
+            self._buckets.append(Bucket(own, lines.to(device), tokens.to(device), share))
 
-    def keep(self, row: int, states: Tensor, change: Change = None, part: tuple[int, int] | None = None) -> None:
+    def keep(self, row: int, states: Tensor, part: tuple[int, int] | None = None) -> None:
         """Keep what is needed of a row of the stream, or the ``part`` of it from a place on, and how wide it is."""
-        if row not in self.rows:
-            return
-        change = change or self._change
-        for bucket in self._buckets:
-            lines, places = bucket.lines.to(states.device), bucket.places.to(states.device)
-            flat = states.flatten(0, 1).index_select(0, (lines * states.shape[1] + places).flatten())
-            tokens = flat.view(*places.shape, -1)  # [K, P, W], of which one state a range is made
-            tokens = tokens if change is None else change(tokens)
-            reduced = reduce_tokens(tokens, self._reduce, bucket.weights)
-            start, width = part or (0, reduced.shape[1])
-            if self._kept is None:
-                self._kept = reduced.new_zeros(sum(self._counts), len(self.rows), width)
-            at = bucket.ranges.to(self._kept.device)
-            self._kept[at, self.rows.index(row), start : start + reduced.shape[1]] = reduced.to(self._kept.device)
+        for bucket in self._buckets if row in self.rows else ():
+            self._put(row, bucket, bucket.of(states), part)
+
+    def finish(self, end: Tensor) -> None:
+        """Keep what needs the final norm's input ``[B, T, W]``, which is there at the end of a pass: its own row."""
+        row = self._anatomy.n_blocks + 1
+        for bucket in self._buckets if row in self.rows else ():
+            self._put(row, bucket, normed(self._anatomy, bucket.of(end)))
+
+    def _put(self, row: int, bucket: Bucket, tokens: Tensor, part: tuple[int, int] | None = None) -> None:
+        reduced = reduce_tokens(tokens, self._reduce, bucket.weights)
+        reduced = reduced if self._matrix is None else reduced @ self._matrix.to(reduced.device)
+        start, width = part or (0, reduced.shape[1])
+        if self._kept is None:
+            self._kept = reduced.new_zeros(sum(self._counts), len(self.rows), width)
+        at = bucket.ranges.to(self._kept.device)
+        self._kept[at, self.rows.index(row), start : start + reduced.shape[1]] = reduced.to(self._kept.device)
 
     def values(self, shape: tuple[int, ...]) -> Array | Ragged:
         """Rows of this shape, an array with zeros for items without any, or ragged."""

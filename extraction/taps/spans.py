@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ...models.anatomy import Anatomy
 from ...models.attention_calls import AttentionCall, carrying
 from ...models.heads import Heads, all_heads
 from ..ragged import Array, Ragged
@@ -71,11 +70,11 @@ class SpanStates(RangeStates):
         if chosen:
             self._noted.append((block, head, torch.cat(chosen, dim=2)))
 
-    def finish(self, anatomy: Anatomy, end: Tensor) -> None:
+    def finish(self, end: Tensor) -> None:
         """Cosines of the mean state at the noted keys with that of the query, once the final norm's input is there."""
         first, last = self.reach()
         at, taken = torch.arange(last - first, device=end.device), self._owner[:, first:last, 1].to(end.device)
-        normed = [anatomy.normed(states).float() for states in (end if self._noted else ())]
+        normed = [self._anatomy.normed(states).float() for states in (end if self._noted else ())]
         grams = [states @ states.T for states in normed]
         for block, head, keys in self._noted:
             found = end.new_zeros(*end.shape[:2], keys.shape[1], dtype=torch.float32)

@@ -13,7 +13,8 @@ from ...models.positions import Encoding
 from ..batching import Batch
 from ..one_pass import row_shape, with_normed
 from ..ragged import Array, Ragged
-from ..readouts import Carried, ResponseLogProb, States, TokenStats
+from ..readouts import Carried, Lens, ResponseLogProb, States, TokenStats
+from ..taps.lens import LensStates
 from ..taps.residual import RangeStates, Reading
 from ..token_statistics import statistics, token_values
 from .progress import BatchProgress, StepTap
@@ -78,7 +79,9 @@ class RangeRecord:
 
     def __init__(self, lm: LanguageModel, items: Sequence[Encoding], readouts: Sequence[Carried]) -> None:
         self._lm, self._starts, self._last = lm, [len(item.ids) for item in items], lm.anatomy.n_blocks
-        self.rows = sorted({k for r in readouts if isinstance(r, States) for k in r.chosen(self._last + 2)})
+        chosen = [r.chosen(self._last + 2) for r in readouts if isinstance(r, States)]
+        chosen += [list(range(1, self._last + 1)) for r in readouts if isinstance(r, Lens)]
+        self.rows = sorted({row for rows in chosen for row in rows})
         #: Of each text, from the last token of its prompt on, ``[R, W]`` each.
         self._kept: list[list[Tensor]] = [[] for _ in items]
 
@@ -95,7 +98,7 @@ class RangeRecord:
         self,
         items: Sequence[Encoding],
         places: Sequence[int],
-        readouts: Sequence[States | TokenStats],
+        readouts: Sequence[States | TokenStats | Lens],
         missing: Mapping[str, Collection[str]],
         record: TokenRecord | None,
         ids: Sequence[Sequence[int]],
@@ -110,14 +113,16 @@ class RangeRecord:
 
         if of_tokens := [r for r in readouts if isinstance(r, TokenStats)]:
             values |= token_values(items, of_tokens, missing, find)
-        if of_states := [r for r in readouts if isinstance(r, States)]:
+        if of_states := [r for r in readouts if not isinstance(r, TokenStats)]:
             kept = pad_sequence([torch.stack(self._kept[p]) for p in places], batch_first=True)  # [n, T, R, W]
             none = torch.zeros(0)
             batch = Batch(none, none, torch.tensor([1 - start for start in starts]))
-            reading = Reading(self._lm, items, batch, missing, self._last)
-            for readout in of_states:
-                one = RangeStates(reading, readout, readout.chosen(self._last + 2))
+            of, total = Reading(self._lm, items, batch, missing, self._last), self._last + 2
+            for r in of_states:
+                one = LensStates(of, r) if isinstance(r, Lens) else RangeStates(of, r, r.chosen(total))
                 for place, row in enumerate(self.rows):
                     one.keep(row, kept[:, :, place])
-                values[readout.name] = one.values(row_shape(self._lm, items, readout, self._last))
+                if isinstance(r, Lens):
+                    one.finish(kept[:, :, self.rows.index(self._last)])
+                values[r.name] = one.values(row_shape(self._lm, items, r, self._last))
         return values

@@ -18,7 +18,7 @@ from ..features import Features
 from ..one_pass import with_normed
 from ..provenance import provenance
 from ..ragged import Ragged
-from ..readouts import Carried, HiddenStates, ResponseLogProb, States, TokenStats
+from ..readouts import Carried, HiddenStates, Ranged, ResponseLogProb
 from .checks import Exit, RangeWatch
 from .decoding import decode, end_ids, leaves_batches
 from .drafts import Draft
@@ -182,7 +182,7 @@ def watched_features(
     Of texts that were begun earlier no ranges are known.
     """
     missing = {r.name: lacking(r, items, watch.lm) for r in readouts}
-    of_ranges = [r for r in readouts if isinstance(r, States | TokenStats)]
+    of_ranges = [r for r in readouts if isinstance(r, Ranged)]
     if watch.begun:
         missing |= {r.name: dict.fromkeys((item.id for item in items), UNNOTICED) for r in of_ranges}
     known = items, places, of_ranges, missing, watch.log_probs, watch.texts.ids
@@ -191,7 +191,7 @@ def watched_features(
     arrays = {name: value for name, value in found.items() if not isinstance(value, Ragged)}
     for readout in readouts:
         reasons = missing[readout.name]
-        if isinstance(readout, States | TokenStats):
+        if isinstance(readout, Ranged):
             continue
         if isinstance(readout, ResponseLogProb):
             assert watch.log_probs is not None  # it is asked for

@@ -15,7 +15,7 @@ from ..batching import Room, by_length
 from ..extract import Gathering, extract
 from ..features import Features, require_unique
 from ..one_pass import run_batch
-from ..readouts import Carried, HiddenStates, Readout, ResponseLogProb, States, TokenStats
+from ..readouts import Carried, HiddenStates, Lens, Readout, ResponseLogProb, States, TokenStats
 from ..schedule import Budget, families
 from .answers import Answers, Completion, Generation, Reject, Settled, write_batch
 from .decoding import carries_states
@@ -30,11 +30,13 @@ CARRIED = ("prompt_end", "reasoning_start", "reasoning_end", "response_end")
 def carried(readout: object) -> TypeGuard[Carried]:
     """Whether a generation gives a readout: at :data:`CARRIED`, or of the tokens that it writes.
 
-    Statistics of tokens are of those alone: ``@-1`` would take in the prompt's last one.
+    Statistics are of those alone: ``@-1`` would take in the prompt's last one. A lens needs states of the stream only.
     """
-    if isinstance(readout, States | TokenStats):
+    if isinstance(readout, States | TokenStats | Lens):
         role = Role.parse(readout.role)
-        return role.part in ("response", "reasoning") and (isinstance(readout, States) or not role.shift)
+        inside = isinstance(readout, Lens) and (readout.at != "residual" or readout.what == "divergence")
+        own = role.part in ("response", "reasoning") and not inside
+        return own and not (isinstance(readout, TokenStats) and role.shift)
     return isinstance(readout, ResponseLogProb) or (isinstance(readout, HiddenStates) and readout.position in CARRIED)
 
 
@@ -56,11 +58,11 @@ def write_and_read(
     passed through the model once more, and counted in ``replayed``.
 
     Questions have unique ids and no response; equal prompts of a batch are read once. Readouts are hidden states at
-    :data:`CARRIED` positions, the response's log-probability, and states and token statistics of ranges of the response
-    or its reasoning (see :func:`carried`): a generation gives no others. Ranges are found once an answer is complete,
-    so that the rows that they read of each of its tokens are kept until then; answers that go on from ``drafts`` are
-    read again for them, and they are not among what ``reject`` is shown. ``reject`` stops answers
-    that are not worth finishing. It is called when a marker in ``reject_at`` is written (``"reasoning_start"``,
+    :data:`CARRIED` positions, the response's log-probability, and states, token statistics and lenses of ranges of the
+    response or its reasoning (see :func:`carried`): a generation gives no others. Ranges are found once an answer is
+    complete, so that the rows that they read of each of its tokens are kept until then; answers that go on from
+    ``drafts`` are read again for them, and they are not among what ``reject`` is shown. ``reject`` stops answers that
+    are not worth finishing. It is called when a marker in ``reject_at`` is written (``"reasoning_start"``,
     ``"reasoning_end"``), and at the end of each range of a role in it (``"reasoning/segment(64)"``, see
     :func:`.roles.checked_roles`), with the features read so far; at a range as if the text, and its reasoning if open,
     ended there. If it returns :class:`.Exit` at a range in open reasoning, the closing marker comes next (not the
@@ -111,7 +113,8 @@ def write_and_read(
             f"{lm.mixing.until} together, beyond which the rotary angles of {type(lm.model).__name__} grow with the "
             "text, so that it is not read as it was written: give fewer, or leave reject out"
         )
-    task = write if fixed and carries_states(lm) else write_only
+    lens = lm.anatomy.residuals is not None and any(isinstance(one, Lens) for one in readouts)  # which it lacks
+    task = write if fixed and carries_states(lm) and not lens else write_only
     for rows, n in alike_far(prompts, begun):
         left = replace(limits, max_new_tokens=limits.max_new_tokens - n)
         texts = [replace(p, ids=(*p.ids, *begun[p.id].ids)) if n else p for p in (prompts[k] for k in rows)]

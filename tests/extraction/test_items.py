@@ -136,12 +136,11 @@ def test_nothing_asked_for_is_refused(lm: LanguageModel, random_items: Any) -> N
         extract(lm, random_items((9,)), [])
 
 
-@pytest.mark.parametrize(
-    "readout", [HiddenStates("option_end"), LabelLogits("option_end"), QueryKey(query="option_end")]
-)
+@pytest.mark.parametrize("readout", [HiddenStates("option_end"), LabelLogits("option_end"), QueryKey(query="pair")])
 def test_one_position_means_one_token(lm: LanguageModel, random_items: Any, readout: Any) -> None:
+    items = [replace(item, positions={**item.positions, "pair": (2, 3)}) for item in random_items((12, 9))]
     with pytest.raises(InnerjudgeError, match="a position of one token"):
-        extract(lm, random_items((12, 9)), [readout])
+        extract(lm, items, [readout])
 
 
 def test_items_that_cannot_be_put_to_the_model(lm: LanguageModel, tmp_path: Path) -> None:

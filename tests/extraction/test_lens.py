@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from innerjudge.extraction import Lens, TokenStats, extract, token_statistics
+from innerjudge.extraction import LabelLogits, Lens, TokenStats, extract, token_statistics
+from innerjudge.extraction.readouts import range_readout
 from innerjudge.extraction.taps.lens import find_parts
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.loading import LanguageModel
@@ -19,7 +21,10 @@ from .conftest import in_every_way, same_by_id
 
 PLACES = ("residual", "middle", "attention", "mlp")
 APART = [Lens(role, at, "divergence") for role in ("response/start(3)", "step") for at in ("residual", "middle")]
-ALL = [*(Lens("response/start(3)", at) for at in PLACES), *(Lens("step", at) for at in PLACES), *APART]
+LABELS = [Lens(role, at, "labels") for role in ("response/start(3)", "step") for at in PLACES]
+ALL = [*(Lens("response/start(3)", at) for at in PLACES), *(Lens("step", at) for at in PLACES), *APART, *LABELS]
+#: Which need the end of the pass.
+LATE = [Lens(role, at, "divergence_to_last") for role in ("response/start(3)", "step") for at in PLACES]
 #: Family -> the modules of a block whose outputs are added to the stream.
 PARTS = {
     "llama": ("self_attn", "mlp"),
@@ -38,13 +43,19 @@ def lm(request: pytest.FixtureRequest, tiny: Any) -> LanguageModel:
     return model
 
 
+@pytest.fixture
+def items(items: list[Encoding]) -> list[Encoding]:
+    """Of three labels, two, one and none."""
+    return [replace(item, label_ids=item.label_ids[k:]) for k, item in enumerate(items)]
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("held", [1, 61 * 4, 2**23])
 def test_entropies_are_those_of_the_models_own_parts(
     lm: LanguageModel, items: list[Encoding], request: pytest.FixtureRequest, held: int, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(token_statistics, "_LOGITS", held)
-    found = extract(lm, items, [*ALL, TokenStats("response", "entropy")], batch_size=3)
+    found = extract(lm, items, [*ALL, *LATE, TokenStats("response", "entropy")], batch_size=2)
     names, a = PARTS[request.node.callspec.params["lm"]], lm.anatomy
     factor = 0.5 if request.node.callspec.params["lm"] == "granite" else 1.0
 
@@ -78,6 +89,22 @@ def test_entropies_are_those_of_the_models_own_parts(
                 got = found.ragged[f"lens/step.{at}[divergence]"][k][:, block]
                 assert np.allclose(got, [apart[s:e].mean() for s, e in item.places("step")], atol=1e-5, rtol=1e-3)
             for at, p in logs.items():
+                mean = torch.logaddexp(p, logits) - np.log(2)
+                apart = ((p.exp() * (p - mean)).sum(-1) + (logits.exp() * (logits - mean)).sum(-1)) / 2
+                ids = list(item.label_ids)
+                own = a.logits(a.normed(states[at]))[:, ids]
+                for what, every in (("divergence_to_last", apart), ("labels", own)):
+                    many = found.ragged[f"lens/step.{at}[{what}]"][k]
+                    got = found[f"lens/response/start(3).{at}[{what}]"][k, block]
+                    if what == "labels":
+                        assert many.shape[2:] == got.shape == (3,)
+                        assert not many[..., len(ids) :].any()
+                        assert not got[len(ids) :].any()
+                        got, many = got[: len(ids)], many[..., : len(ids)]
+                    if ids or what != "labels":
+                        steps = np.stack([every[s:e].mean(0) for s, e in item.places("step")])
+                        assert np.allclose(many[:, block], steps, atol=1e-4, rtol=1e-3), (what, at, block)
+                        assert np.allclose(got, every[3:6].mean(0), atol=1e-4, rtol=1e-3), (what, at, block)
                 entropy = -(p.exp() * p).sum(-1)
                 got = found[f"lens/response/start(3).{at}"][k, block]
                 assert np.isclose(got, entropy[3:6].mean(), atol=1e-4), (at, block)
@@ -86,6 +113,10 @@ def test_entropies_are_those_of_the_models_own_parts(
         # In the last row the distribution is that of the logits.
         last = -(logits.exp() * logits).sum(-1)[3:6].mean()
         assert np.isclose(found["lens/response/start(3).residual"][k, -1], last, atol=1e-4)
+        assert found["lens/response/start(3).residual[divergence_to_last]"][k, -1] == pytest.approx(0.0, abs=1e-6)
+    names = {one.name for one in LABELS}
+    assert found.missing == {name: {items[3].id: "no labels to read the logits of"} for name in names}
+    assert all(range_readout(one.name) == one for one in (*ALL, *LATE))
 
 
 def test_parts_are_the_modules_that_add_to_the_stream(lm: LanguageModel, request: pytest.FixtureRequest) -> None:
@@ -101,7 +132,14 @@ def test_batches_padding_packing_and_sharing_change_nothing(
 ) -> None:
     monkeypatch.setattr("innerjudge.extraction.schedule.WORTH", 0.0)
     monkeypatch.setattr("innerjudge.extraction.batching._ON_CPU", 127)  # less than 128: a batch costs its tokens alone
-    same_by_id(extract(lm, items, ALL, batch_size=3), extract(lm, items[::-1], ALL, **how), atol=2e-4)
+    every = [*ALL, *LATE]
+    same_by_id(extract(lm, items, every, batch_size=3), extract(lm, items[::-1], every, **how), atol=2e-4)
+
+
+def test_labels_at_a_position_are_those_of_the_lens_of_positions(lm: LanguageModel, items: list[Encoding]) -> None:
+    found = extract(lm, items, [Lens("score", what="labels"), LabelLogits("score")])
+    assert found["lens/score.residual[labels]"].shape == (4, 3, 3)
+    assert np.allclose(found["lens/score.residual[labels]"], found["logits/score"][:, 1, 1:], atol=1e-5)
 
 
 def test_a_pass_that_stops_early_gives_the_first_blocks(lm: LanguageModel, items: list[Encoding]) -> None:
@@ -110,8 +148,10 @@ def test_a_pass_that_stops_early_gives_the_first_blocks(lm: LanguageModel, items
     for name, rows in early.ragged.items():
         assert np.allclose(rows.values, whole.ragged[name].values[:, :2], atol=1e-5)
     for name, array in early.arrays.items():
-        assert array.shape == (4, 2)
+        assert array.shape[:2] == (4, 2)
         assert np.allclose(array, whole[name][:, :2], atol=1e-5)
+    with pytest.raises(InnerjudgeError, match="which need all 3 blocks"):
+        extract(lm, items, LATE, last_block=2)
 
 
 def test_worked_examples() -> None:

@@ -52,6 +52,11 @@ READOUTS: list[Any] = [
     AttentionSpans(),
     AttentionSpans("response", what="diagonal"),
     Lens(),
+    Lens("step", what="labels"),
+    Lens("response@-1", "attention", "divergence_to_last"),
+    States("response", "none", (0, -1), 8),
+    QueryKey("after", "step", "response"),
+    AttentionWeights("response@-1"),
 ]
 WAYS: dict[str, dict[str, Any]] = {
     "one by one": {"batch_size": 1},
@@ -169,6 +174,7 @@ def test_states_while_writing(both_built_in: Any, is_near: Callable[..., None]) 
     """What is kept while the model writes on the device is what the processor reads of the finished texts."""
     there, here = both_built_in
     read: list[Any] = [HiddenStates("response_end"), States("response"), TokenStats("response", "entropy")]
+    read += [Lens("response"), Lens("response", what="divergence_to_last")]
     asked = [Trace(question_id=f"q{k}", candidate_id="0", prompt=one.prompt, response="") for k, one in
              enumerate(problems(3, seed=HELD_OUT_SEED))]  # fmt: skip
     found = write_and_read(there, asked, read, max_new_tokens=24, temperature=0.0, batch_size=3)

@@ -128,7 +128,7 @@ def test_a_query_does_not_see_what_comes_after_it(tiny: Tiny, random_items: Any,
         replace(item, positions={"query": (4,), "keys": tuple(range(len(item.ids)))}) for item in random_items(lengths)
     ]
     readout = AttentionWeights(query="query", keys="keys")
-    row = extract(lm, items, [readout], batch_size=3)["attention"][0]
+    row = extract(lm, items, [readout], batch_size=3)["attention/query.weights[keys]"][0]
     for block, weights in enumerate(outputs(eager, items[0], output_attentions=True).attentions):
         assert close(row[block], weights[0, :, 4])
     assert not row[:, :, 5:].any()

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from innerjudge.experiments.judges.panel import needs_of
+from innerjudge.experiments.reading.passes import Passes
+from innerjudge.experiments.reading.read import read as read_items
 from innerjudge.extraction import AttentionWeights, Features, QueryKey, extract
+from innerjudge.extraction.readouts import range_readout
 from innerjudge.models.errors import InnerjudgeError
+from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel, wrap
 from torch import Tensor, nn
 
-from .conftest import CONFIGS
+from .conftest import CONFIGS, in_every_way, same_by_id
 
 Tiny = Callable[..., LanguageModel]
 ABSOLUTE = ("gpt2", "gpt_neo", "opt")
@@ -144,16 +150,79 @@ def test_multi_head_equals_grouped_with_duplicated_keys(tiny: Tiny, random_items
 
 
 def test_products_between_any_two_roles(tiny: Tiny, random_items: Any) -> None:
-    """Keys need not be options: nothing beyond an item's own keys is zeroed, and nothing of it."""
+    """Keys need not be options: nothing beyond an item's own keys is zeroed, and nothing of it. Names say the roles."""
     lm, base = tiny("llama"), random_items((12,))[0]
     item = type(base)(
         id="x", group="x", ids=base.ids, positions={"a": (9,), "b": (3, 4), "score": (9,), "option_end": (3, 4)}
     )
-    plain = read(lm, [item], QueryKey("before", query="a", keys="b"))["qk/before"]
-    assert np.array_equal(plain, read(lm, [item], QueryKey("before"))["qk/before"])
-    assert np.abs(plain).min() > 0
+    readouts = (
+        QueryKey("before", query="a", keys="b"),
+        AttentionWeights("a", "b"),
+        QueryKey("before"),
+        AttentionWeights(),
+    )
+    found = read(lm, [item], *readouts)
+    assert {*found.arrays} == {"labels", "qk/a.before[b]", "attention/a.weights[b]", "qk/before", "attention"}
+    assert np.array_equal(found["qk/a.before[b]"], found["qk/before"])
+    assert np.array_equal(found["attention/a.weights[b]"], found["attention"])
+    assert np.abs(found["qk/before"]).min() > 0
+    assert "labels" not in read(lm, [item], *readouts[:2])
 
 
-def test_two_pairs_of_roles_in_one_pass_are_refused(tiny: Tiny, random_items: Any) -> None:
-    with pytest.raises(InnerjudgeError, match="one pair of positions"):
-        read(tiny("llama"), random_items((12,)), QueryKey("before"), AttentionWeights(query="prompt_end"))
+#: Queries of one token, of a range, and of several ranges, whose keys are one token, some, or a number that differs.
+PAIRS = [
+    (query, keys)
+    for query in ("score", "response@-1", "step", "step_end")
+    for keys in ("option_end", "response", "prompt_end")
+]
+EVERY = [one(*how) for query, keys in PAIRS for one, *how in (
+    (QueryKey, "before", query, keys), (QueryKey, "after", query, keys), (AttentionWeights, query, keys),
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["llama", "yarn", "gemma2", "gpt2"])
+def test_a_query_of_several_tokens_is_the_mean_of_theirs(model: str, tiny: Tiny, items: list[Any]) -> None:
+    lm = tiny(model)
+    found = read(lm, items, *EVERY)
+    for k, item in enumerate(items):
+        tokens = {f"t{t}": (t,) for t in range(len(item.ids))}
+        alone = replace(item, positions={**item.positions, **tokens}, ranges={"every": ((0, len(item.ids)),)})
+        asked = [QueryKey(way, role, "every") for role in tokens for way in ("before", "after")]
+        naively = read(lm, [alone], *asked, *(AttentionWeights(role, "every") for role in tokens))
+        for readout in EVERY:
+            how = "weights" if isinstance(readout, AttentionWeights) else readout.rotary
+            kind = "attention" if how == "weights" else "qk"
+            each = np.stack([naively[f"{kind}/{role}.{how}[every]"][0] for role in tokens])  # [T, L, H, T]
+            own = [t for a, b in item.places(readout.keys) for t in range(a, b)]
+            rows = [each[a:b][..., own].mean(0) for a, b in item.places(readout.query)]
+            got = found.ragged[readout.name][k] if readout.ragged else found[readout.name][k, None]
+            assert np.allclose(got[..., : len(own)], rows, atol=2e-4, rtol=1e-4), readout.name
+            assert not got[..., len(own) :].any()
+            assert len(got) == len(rows)
+
+
+@in_every_way
+@pytest.mark.parametrize("model", ["llama", "gpt2"])
+def test_batches_padding_packing_and_sharing_change_nothing(
+    model: str, tiny: Tiny, items: list[Any], how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("innerjudge.extraction.schedule.WORTH", 0.0)
+    monkeypatch.setattr("innerjudge.extraction.batching._ON_CPU", 127)
+    lm = tiny(model)
+    same_by_id(extract(lm, items, EVERY, batch_size=3), extract(lm, items[::-1], EVERY, **how), atol=2e-4)
+
+
+def test_names_of_pairs_parse_back_and_are_asked_for(reference: LanguageModel) -> None:
+    for readout in EVERY:
+        usual = (readout.query, readout.keys) == ("score", "option_end")
+        assert range_readout(readout.name) == (None if usual else readout)
+    name = "qk/response/step(line).after[prompt/nth_last(2)]"
+    assert needs_of([name]) == {name}
+    with pytest.raises(InnerjudgeError, match=r"qk/foo\.before"):
+        needs_of(["qk/foo.before"])
+    traces = [Trace(question_id=q, candidate_id="0", prompt="2 + 2?", response="3\n4") for q in "ab"]
+    found = read_items(reference, traces, Passes(needs=frozenset({name, "hidden/response_end"})))
+    assert found.ragged[name].counts.tolist() == [2, 2]
+    shape = reference.anatomy.n_blocks, reference.anatomy.n_heads, 1
+    assert found.ragged[name].shape == (4, *shape)
+    assert np.abs(found.ragged[name].values).min() > 0

@@ -23,7 +23,9 @@ from innerjudge.extraction import (
     token_statistics as statistics_of,
 )
 from innerjudge.extraction.given_states import GivenStates, features_of_states
+from innerjudge.extraction.readouts import range_readout
 from innerjudge.extraction.store import FeatureStore
+from innerjudge.extraction.taps.residual import projection
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel
@@ -37,6 +39,8 @@ STATES = [
     States("parts", "max", (0, -1)),
     States("prompt"),
 ]
+PROJECTED = [States("parts", "none", None, 5), States("response", "max", (0, -1), 7), States("prompt", project=2)]
+STATES += PROJECTED
 STATES = [replace(s, role="step") if s.role == "parts" else s for s in STATES]
 WHATS = ("log_probability", "entropy", "logsumexp", "mean_logit", "certainty", "top(3)", "rank")
 TOKENS = [TokenStats("response", what) for what in WHATS]
@@ -74,6 +78,36 @@ def test_states_are_reduced_states_of_the_model(lm: LanguageModel, items: list[E
         steps = [rows[:, a:b] for a, b in item.places("step")]
         assert np.allclose(found.ragged["hidden/step.mean"][k], [s.mean(1) for s in steps], **near)
         assert np.allclose(found.ragged["hidden/step.max[0,-1]"][k], [s.max(1)[[0, -1]] for s in steps], **near)
+        # Projected are the very same states, by the matrix of that width.
+        matrix = {k: projection(32, k).numpy() for k in (5, 7, 2)}
+        assert np.allclose(found.ragged["hidden/step.none~5"][k], mine.swapaxes(0, 1) @ matrix[5], **near)
+        assert np.allclose(found["hidden/response.max[0,-1]~7"][k], mine.max(1)[[0, -1]] @ matrix[7], **near)
+        assert np.allclose(found["hidden/prompt.mean~2"][k], rows[:, :3].mean(1) @ matrix[2], **near)
+
+
+def test_projections_are_fixed_and_keep_distances() -> None:
+    # The first normal numbers of seed 0, over the root of 4.
+    assert projection(3, 4)[0].tolist() == pytest.approx([0.882026, 0.200079, 0.489369, 1.120447], abs=1e-6)
+    assert projection(2, 4).equal(projection(3, 4)[:2])
+    matrix = projection(500, 400).double()
+    assert float(matrix.square().sum(1).mean()) == pytest.approx(1.0, abs=0.01)
+    apart = torch.randn(50, 500, generator=torch.Generator().manual_seed(1)).double()
+    kept = (apart @ matrix).square().sum(1) / apart.square().sum(1)
+    assert float(kept.std()) == pytest.approx((2 / 400) ** 0.5, rel=0.3)
+    assert float(kept.mean()) == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("how", [{"project": -1}, {"project": 3, "reduce": "logdet"}])
+def test_what_is_no_projection_is_refused(how: dict[str, Any]) -> None:
+    with pytest.raises(InnerjudgeError, match="expected a number of columns of states"):
+        States("response", **how)
+
+
+def test_projections_have_names_that_parse_back() -> None:
+    for one in PROJECTED:
+        assert range_readout(one.name) == one
+    assert range_readout("tokens/response.entropy~3") is None
+    assert range_readout("hidden/response.mean~0") is None
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,9 @@ def test_segments_ends_and_cues() -> None:
     assert pieces("nth_last(2)", "abc") == ["b"]
     assert pieces("nth_last(4)", "abc") == []
     assert pieces("segment(2)", "pppabc", first=3) == ["ab", "c"]
+    assert pieces("token", "pppabc", first=3) == ["a", "b", "c"]
+    assert Role.parse("prompt/token@-1") == replace(Role.parse("prompt/segment(1)"), shift=-1)
+    assert Role.parse("token").many
     text = "Wait, awaiting. hmm wait"  # awaiting is another word
     tokens = Tokens(text, [(k, k + 1) for k in range(len(text))])
     ends = [b for _, b in ranges_within(Role.parse("cue(wait, hmm)"), tokens, (0, len(text)))]
@@ -122,6 +126,7 @@ def test_steps_follow_one_another_and_cover_the_text(text: str, role: str) -> No
         "cue",
         "cue(a,)",
         "score(2)",
+        "token(2)",
         "a b",
         "prompt/response",
     ],
@@ -209,6 +214,44 @@ def test_special_tokens_lie_in_the_last_step(shared: Path) -> None:
     item = encoded(tokenizer, "", "step", response_ids=stored, sampled_by="x")
     assert read(tokenizer, item, "step") == ["One.", "Two 🧑‍🚀.<|im_end|>"]
     assert item.places("step")[-1][1] == len(item.ids)
+
+
+def test_a_special_token_within_a_step_ends_nothing(tokenizer: Any) -> None:
+    special = tokenizer.eos_token_id
+    if special is None:
+        pytest.skip("the tokenizer has no special token")
+    before, after = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("So 2", " + 2.\n\nDone."))
+    stored = [*before, special, *after]
+    item = encoded(tokenizer, "", "step", "token", "before_step", response_ids=stored, sampled_by="x")
+    [(first, last)] = item.places("response")
+    assert item.ids[first:last] == tuple(stored)
+    one, two = item.places("step")
+    at = first + len(before)
+    assert item.ids[at] == special
+    assert (one[0], one[1], two[1]) == (first, two[0], last)
+    assert one[0] < at < one[1] - 1, "it lies within the step"
+    assert read(tokenizer, item, "step")[1] == "Done."
+    assert item.places("token") == tuple((k, k + 1) for k in range(first, last))
+
+
+def test_a_range_may_end_within_a_character_of_several_tokens(tokenizer: Any) -> None:
+    response, sign = "Done 🧑‍🚀 now.", "🧑‍🚀"
+    start = response.index(sign)
+    spans = {"sign": [[start, start + 3]], "person": [[0, start + 1]], "rocket": [[start + 2, start + 3]]}
+    item = encoded(tokenizer, response, "named(sign)", "named(person)", "named(rocket)", "segment(1)", spans=spans)
+    [(first, last)], [(begin, cut)], [(rest, end)] = (item.places(f"named({name})") for name in spans)
+    assert last - first >= 4, "of all of these tokenizers"
+    assert begin == item.places("response")[0][0]
+    assert first < cut < last == end
+    assert cut <= rest < last
+    assert read(tokenizer, item, "named(sign)") == [sign]
+    assert tokenizer.decode(item.ids[begin:cut]).strip() == "Done 🧑"
+    assert tokenizer.decode(item.ids[rest:end]).strip() == "🚀"
+    inside = [(a, b) for a, b in item.places("segment(1)") if first <= a < last]
+    assert inside == [(k, k + 1) for k in range(first, last)]
+    assert any("\ufffd" in tokenizer.decode([item.ids[k]]) for k in range(first, last)), (
+        "a token is part of a character"
+    )
 
 
 def test_spans_of_an_item_in_real_tokens(tokenizer: Any) -> None:

@@ -7,7 +7,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ....extraction import QueryKey
+from ....extraction.batching import Batch
 from ....extraction.taps.attention import AttentionTap
+from ....extraction.taps.residual import Reading
 from ....models.heads import Heads
 from ....models.loading import LanguageModel
 from ....models.observation import states_taken
@@ -29,10 +32,11 @@ def products(
     more = {}
     if lm.anatomy.position_offset is not None and (lm.anatomy.position_offset or stretch > 1):
         more["position_ids"] = torch.arange(length)[None] * stretch + lm.anatomy.position_offset
-    at = torch.tensor([length - 1]), torch.arange(length)[None]
-    with AttentionTap(lm, *at, kinds=frozenset(kinds), last=lm.anatomy.n_blocks) as tap:
-        lm.model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False, **more)
-    return {name: value[0].numpy() for name, value in tap.results().items()}
+    mask, readouts = torch.ones_like(ids), [one for one in (QueryKey("before"), QueryKey("after")) if one.name in kinds]
+    alone = Reading(lm, [item], Batch(ids, mask, torch.zeros(1, dtype=torch.long)), {}, lm.anatomy.n_blocks)
+    with AttentionTap(alone, readouts, 0, None) as tap:
+        lm.model(input_ids=ids, attention_mask=mask, use_cache=False, **more)
+    return {name: value[0, 0].numpy() for name, value in tap.results().items()}
 
 
 def stretched(lm: LanguageModel, item: Encoding) -> str:

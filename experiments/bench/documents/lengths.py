@@ -1,16 +1,20 @@
 """Texts of many lengths, counts of tokens and of positions, and types to compute in."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 
 from ....extraction.extract import extract
+from ....extraction.readouts import AttentionSpans, Readout, States, TokenStats
 from ....models.loading import LanguageModel, wrap
 from ....models.positions import Encoding
 from ..passes.section import CORE, Run, Section, Variant, Work, random_model, texts
 from ..passes.variants import FLOOR, floor, reading
+from .readers import in_steps
 
 
 def _items(lm: LanguageModel, quick: bool) -> tuple[Encoding, ...]:
@@ -82,6 +86,38 @@ TOKENS = Section(
         lm, [t for t in ((24, 48) if quick else (64, 128, 256, 512)) for _ in range(_PER_LENGTH)]
     ),
     make_variants=_variants,
+)
+
+
+def _of_responses(work: Work) -> tuple[Variant, ...]:
+    found = []
+    for at, item in enumerate(work.items):
+        bare = f"bare pass, {len(item.ids):,} tokens"
+
+        def prepare(work: Work, at: int = at, read: Sequence[Readout] = ()) -> Run:
+            alone = replace(work, items=work.items[at : at + 1])
+            return reading(read)(alone) if read else floor(alone)
+
+        found.append(Variant(name=bare, prepare=prepare, against=bare))
+        for what, (readout, most) in _RESPONSE.items():
+            own = partial(prepare, read=(readout,))
+            found.append(Variant(name=f"{what}, {len(item.ids):,} tokens", prepare=own, against=bare, expected=most))
+    return tuple(found)
+
+
+#: What is read of the second half of a text, and the most that it should cost.
+_RESPONSE: dict[str, tuple[Readout, float]] = {
+    "span means of 30 steps": (States("step"), 1.02),
+    "entropy of each token": (TokenStats("response", "entropy"), 1.15),
+    "attention mass": (AttentionSpans(), 1.1),
+}
+
+RESPONSES = Section(
+    key="response-tokens",
+    title="Length, readouts of the response",
+    about="One text of each length, whose second half is the response; ratios are to the bare pass of the same length.",
+    make_items=lambda lm, quick: in_steps(texts(lm, (64, 96) if quick else (512, 1024, 2048))),
+    make_variants=_of_responses,
 )
 
 

@@ -14,7 +14,7 @@ from ..passes.section import CORE, Run, Section, Variant, Work, texts
 from ..passes.variants import FLOOR, PASSES, kept_rows, reading
 from .asking import ASKING, REASONED
 from .generating import GENERATING, RERANKING
-from .lengths import LENGTHS, PRECISION, TOKENS
+from .lengths import LENGTHS, PRECISION, RESPONSES, TOKENS
 from .readers import READERS
 
 
@@ -188,6 +188,7 @@ SECTIONS: tuple[Section, ...] = (
     RERANKING,
     ITEMS,
     READERS,
+    RESPONSES,
     ASKING,
     REASONED,
 )

@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from innerjudge.experiments.judges.sample_and_judge import sample_and_judge
 from innerjudge.experiments.reading.read import read
-from innerjudge.extraction import AttentionSpans, Features, HiddenStates, ResponseLogProb, States, TokenStats, extract
+from innerjudge.extraction import (
+    AttentionSpans,
+    Features,
+    HiddenStates,
+    Lens,
+    QueryKey,
+    ResponseLogProb,
+    States,
+    TokenStats,
+    extract,
+)
 from innerjudge.extraction.readouts import STATISTICS, roles_of
 from innerjudge.extraction.writing.answers import Generation
 from innerjudge.extraction.writing.drafts import Drafts
@@ -40,6 +50,12 @@ RANGES: list[Any] = [
     *(TokenStats("response", what) for what in (*STATISTICS, "top(3)", "probability(2)")),
     TokenStats("reasoning/step(sentence)", "mean(entropy)"),
     TokenStats("reasoning/segment(4)", "mean(probability(4))"),
+    States("response", "mean", (-1, 2), 6),
+    States("reasoning/token@-1", "last", (1,), 3),
+    Lens("response"),
+    Lens("response/start(3)@-1", what="divergence_to_last"),
+    Lens("reasoning/step(line)", what="divergence_to_last"),
+    Lens("response/nth_last(1)", what="labels"),  # of which a trace has none
 ]
 READOUTS: list[Any] = [*RANGES, HiddenStates("response_end"), HiddenStates("reasoning_end"), ResponseLogProb()]
 QUESTIONS = asked([p.prompt for p in problems(3, seed=HELD_OUT_SEED)], 2)
@@ -77,7 +93,8 @@ def test_the_built_in_model(reference: LanguageModel, batch_size: int, limit: in
 
 
 @pytest.mark.parametrize(
-    "one", [States("response"), States("response/segment(2)@-1"), TokenStats("response", "entropy")]
+    "one",
+    [States("response"), States("response/segment(2)@-1"), TokenStats("response", "entropy"), Lens("response/token")],
 )
 def test_alone_up_to_the_limit(reference: LanguageModel, one: Any) -> None:
     """The last token's states take a step of their own where a range has them, though nothing else is read there."""
@@ -149,7 +166,7 @@ def test_what_a_killed_run_began_is_read_again(reference: LanguageModel, tmp_pat
 @pytest.mark.parametrize(
     "other",
     [TokenStats("response@-1"), States("prompt"), States("text/step"), States("score"), States("own_text(step)"),
-     AttentionSpans()],
+     AttentionSpans(), Lens("response", "mlp"), Lens("response", what="divergence"), Lens("prompt"), QueryKey()],
 )  # fmt: skip
 def test_what_no_generation_gives_is_refused(reference: LanguageModel, other: Any) -> None:
     with pytest.raises(InnerjudgeError, match="which is what a generation carries"):
