@@ -22,7 +22,7 @@ _ROUTER = "hidden/prompt_end"
 
 @parameters
 class AspectProbes(RowJudge):
-    r"""One logistic probe an aspect (correct, concise, polite ...), from labels with gaps; the score joins them.
+    r"""One logistic probe an aspect (INSPECTOR, arXiv 2601.22588), from labels with gaps; the score joins them.
 
     *Gaps* (PLT-MLC, arXiv 2304.10539, where positives that nobody recorded count as negatives): an item without a label
     for an aspect leaves its fit, or counts as negative. Where all that is not recorded may be positive, ``observed``

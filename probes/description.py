@@ -163,11 +163,12 @@ class JudgeDescription:
     def label_of(self, extra: Mapping[str, Any], label: Any) -> Any:
         """What the fit learns of an item from its own fields; ``None`` where that is the ``label`` itself.
 
-        ``extra`` also has the ``step_labels`` of a trace, which go to the fit as ``{"steps": ..., "correct": label}``.
+        ``extra`` also has the ``step_labels`` of a trace, which go to the fit as ``{"steps": ..., "correct": label}``;
+        ``span_labels`` likewise.
         """
         found: Any = extra.get(self.label_fields[0])
-        steps = self.label_fields[0] == "step_labels" and found is not None
-        return {"steps": tuple(found), "correct": label} if steps else found
+        parts, _, rest = self.label_fields[0].partition("_")
+        return {f"{parts}s": tuple(found), "correct": label} if rest == "labels" and found is not None else found
 
     def fit_note(self, n: int) -> str | None:
         """What the fit on ``n`` items chose, as the end of a sentence for reports; ``None`` where it chose nothing."""

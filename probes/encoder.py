@@ -10,7 +10,7 @@ from torch.nn.utils import parameters_to_vector
 from torch.nn.utils.rnn import pad_sequence
 
 from ..models.errors import InnerjudgeError
-from .pooled_fit import Head
+from .pooled_fit import WEIGHED, Head
 
 if TYPE_CHECKING:
     from .pooled import PooledProbe
@@ -78,7 +78,7 @@ class _Transformer(torch.nn.Module):
         self.causal = how.causal
         self.read, self.norm = Linear(read, width), LayerNorm(width)
         self.blocks = ModuleList(TransformerEncoderLayer(width, *inner, batch_first=True) for _ in range(how.depth))
-        self.say = Linear(width, how.heads * (2 if how.how in ("gated", "attention") else 1))
+        self.say = Linear(width, how.heads * (1 + (how.how in WEIGHED)))
 
     def forward(self, x: torch.Tensor, counts: torch.Tensor, mean: bool) -> torch.Tensor:
         z = pad_sequence(self.read(x).split(counts.tolist()), batch_first=True)

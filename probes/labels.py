@@ -18,7 +18,7 @@ Known = npt.NDArray[Any]
 Weights = npt.ArrayLike | None
 _FOLDS = 5
 #: Judges whose fit takes soft labels and weights, for messages.
-TAKE_SOFT = "CLUE without balance, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, QuestionOnly"
+TAKE_SOFT = "CLUE without balance, DifferenceOfMeans, LogisticProbe, MiniBatchLogistic, PooledProbe, QuestionOnly"
 
 
 def correctness(labels: npt.NDArray[Any], *, both: bool = True) -> Bools:

@@ -13,7 +13,7 @@ from ..models.errors import InnerjudgeError
 from .description import derived
 from .estimator import parameters
 from .judge import Scores
-from .labels import Floats, correctness
+from .labels import Floats, Weights, soft_correctness
 from .pooled import PooledProbe
 from .pooled_fit import Loss
 from .verdict_text import find_verdict
@@ -58,13 +58,14 @@ class VerdictProbe(PooledProbe):
         if len(self.labels) != 2 or len({label.strip().casefold() for label in self.labels} - {""}) != 2:
             raise InnerjudgeError(f"given labels={tuple(self.labels)}, expected two that differ: no, and then yes")
 
-    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Learn from labels ``[n]`` of the items, booleans: a verdict is right if it says the same.
+    def fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
+        """Learn from labels ``[n]`` of the items, booleans or numbers: a verdict is right if it says the same.
 
         ``InnerjudgeError`` if no item can be read, or all verdicts are right, or all wrong.
         """
-        part, values, excluded = self._training(features, labels)
-        super().fit(part, correctness(values, both=False) == self._said(part))
+        part, values, excluded, weight = self._weighted(features, labels, sample_weight)
+        p = soft_correctness(values, both=False)
+        super().fit(part, np.where(self._said(part), p, 1.0 - p), weight)
         self.n_excluded_ = excluded
         return self
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,26 +13,19 @@ from scipy.special import expit
 from ..extraction.features import Features
 from ..extraction.ragged import Ragged
 from ..extraction.readouts import Reduce, States, range_readout
+from ..models.arguments import Positive
 from ..models.errors import InnerjudgeError
+from ..models.foreign import parse_json
 from .description import derived
 from .encoder import head_of
 from .estimator import parameters
-from .fitted_arrays import Array, Forms
 from .judge import LearningJudge, Scores
-from .labels import Floats, correctness
-from .pooled_fit import WITHIN, Each, LabelledStates, Loss, Pool, StatesOfItems, learn, place, score
+from .labels import Floats, Known, Weights, soft_correctness
+from .pooled_fit import WEIGHED, WITHIN, Each, LabelledStates, Loss, Pool, StatesOfItems, learn, place, score
 from .row_judge import rows_at
 from .steps import by_item, one_a_step, step_truths
 
-_FORMS: Forms = {"weights_": Array(("weights",)), "mean_": Array(("features",)), "scale_": Array(("features",), low=0)}
-
-
-def step_scores(probe: "PooledProbe", features: Features) -> list[Floats] | None:
-    """Probability that each step is right, where there is one state a step."""
-    if not one_a_step(probe.role, probe.reduce):
-        return None
-    items = _states(features, probe, (probe.mean_, probe.scale_))
-    return by_item(expit(score(probe._head, probe.weights_, items, each=True)), items.counts)
+_FIELDS = {"step": "step_labels", "both": "span_labels"}
 
 
 @parameters
@@ -40,18 +33,19 @@ class PooledProbe(LearningJudge):
     r"""A linear or multi-layer head on each state of a role, pooled to one number per item: the log-odds of correct.
 
     A head is ``widths`` hidden layers (ReLU) and ``heads`` outputs; each is pooled over the item's states by
-    :func:`.pooled_fit.pool`, and their mean is the score. With ``layers``, a small Transformer reads all states of the
-    item together first (:class:`.encoder.Encoder`: HSRM, arXiv 2608.30841; ReProbe, arXiv 2511.06209). The head is
-    trained with AdamW, on batches of whole questions; a fifth of the questions is held out, and the weights with the
-    lowest loss on them are kept. The weights of the last epoch are kept if there are fewer than two questions, or a
-    side has one class only or, for a loss within a question, no question with both. Judged items never enter the fit.
-    ``InnerjudgeError`` if a parameter has a value that is not allowed.
+    :func:`.pooled_fit.pool`, and their mean is the score (SWIFT, arXiv 2505.12225; STEP, 2601.09093; LYNX, 2512.05325;
+    SAPLMA, 2304.13734; MultiMax, 2601.11516; probes of chunks, 2504.05419, and of tokens, 2509.03531). With ``layers``,
+    a small Transformer reads all states of the item together first (:class:`.encoder.Encoder`: HSRM, 2608.30841;
+    ReProbe, 2511.06209). The head is trained with AdamW, on batches of whole questions; a fifth of the questions is
+    held out, and the weights with the lowest loss on them are kept; those of the last epoch if a side would have one
+    class only (for a loss within a question, no question with both). ``InnerjudgeError`` if a parameter has a value
+    that is not allowed.
 
     Args:
         role: Which tokens; see :mod:`innerjudge.models.roles`.
         reduce: ``"none"`` for one state per token, others for one per range; see :class:`~innerjudge.States`.
-        rows: Rows of the states to put side by side; ``None`` for all. A number such as 0.5 is a share of the depth:
-            of ``L`` blocks the row nearest to that share of ``L``.
+        rows: Rows of the states to put side by side; ``None`` for all. A number such as 0.5 is a share of the depth, of
+            ``L`` blocks the row nearest to it; ``"best"`` is the one of the lowest loss on the questions held out.
         readouts: Names of readouts that are read in the place of states: all numbers of a range side by side. They have
             a row for each range of ``role``, such as ``"attention/step@-1.own(5)"`` (ReProbe's other variant).
         widths: Width of each hidden layer; none for a linear head. With ``layers``, the width of the Transformer.
@@ -61,15 +55,17 @@ class PooledProbe(LearningJudge):
         dropout: Share of its numbers that are dropped while it learns.
         heads: Number of outputs.
         how: How outputs are pooled; see :func:`.pooled_fit.pool`.
-        window: Number of states in a window, for ``"rolling"``.
+        window: Number of states, for ``"rolling"`` and ``"tail"``.
         loss: ``"bce"``, ``"brier"`` (mean squared error of the probability), ``"pairwise"``:
             :math:`\ln(1 + e^{s_- - s_+})` of the right and wrong items of a question, or ``"listwise"``: minus the mean
             log-softmax of its right items among all (SWIFT's InfoNCA with a low temperature).
         each: What is compared with the item's label: the pooled ``"item"``, every single ``"state"`` (as in STEP), or
-            ``"both"``: at first states, at last items, linearly over the epochs (arXiv 2509.03531). ``"step"``: every
-            state with the label of its step, where the item has such labels.
+            ``"both"``: at first states, at last items, linearly over the epochs; for the tokens of a response whose
+            spans have labels these spans: other tokens are right then, and weigh a tenth (arXiv 2509.03531).
+            ``"step"``: every state with the label of its step, where the item has such labels.
         balance: Whether right items (or states) weigh ``wrong / right``, or that number times it; not for losses within
             a question.
+        wrong_weight: How many times as much wrong ones weigh, likewise.
         standardise: Whether states are standardised, by the mean and scale of the training items.
         learning_rate: Learning rate of AdamW.
         weight_decay: Weight decay of AdamW.
@@ -83,6 +79,7 @@ class PooledProbe(LearningJudge):
         weights_: All weights and biases, layer by layer.
         mean_: ``[F]``, subtracted from the states; zeros unless ``standardise``.
         scale_: ``[F]``, what they are divided by.
+        row_: The row that was chosen; ``None`` unless ``rows="best"``.
         n_excluded_: Training items left out because they could not be read.
 
     Example:
@@ -97,7 +94,7 @@ class PooledProbe(LearningJudge):
 
     role: str = "response"
     reduce: Reduce = "none"
-    rows: Sequence[int | float] | None = (-1,)
+    rows: Sequence[int | float] | Literal["best"] | None = (-1,)
     readouts: Sequence[str] = ()
     widths: Sequence[int] = ()
     layers: int = 0
@@ -110,6 +107,7 @@ class PooledProbe(LearningJudge):
     loss: Loss = "bce"
     each: Each = "item"
     balance: bool | float = False
+    wrong_weight: Positive = 1.0
     standardise: bool = True
     learning_rate: float = 1e-3
     weight_decay: float = 1e-3
@@ -122,13 +120,12 @@ class PooledProbe(LearningJudge):
     standardises = derived(lambda self: self.standardise)
     _head = derived(head_of)
     #: The rows to read; ``None`` for all, of which shares of the depth are taken once it is known.
-    _kept = derived(lambda s: None if not all(isinstance(r, Integral) for r in s.rows or (0.0,)) else tuple(s.rows))
+    _kept = derived(lambda s: tuple(s.rows) if all(isinstance(r, Integral) for r in s.rows or (0.0,)) else None)
     needs = derived(lambda self: _needs(self))
     kinds = ("trace",)
-    step_scores = step_scores
     on_request = derived(lambda self: self.each != "step")  # it keeps the states of many tokens
-    label_fields = derived(lambda self: ("step_labels" if self.each == "step" else "p_correct", "sample_weight"))
-    forms: ClassVar[Forms] = _FORMS
+    label_fields = derived(lambda self: (_FIELDS.get(self.each, "p_correct"), "sample_weight"))
+    fit_needs = derived(lambda self: ("spans",) if self.each == "both" else ())
 
     def __post_init__(self) -> None:
         counts = {name: getattr(self, name) for name in ("heads", "window", "epochs", "patience", "batch")}
@@ -136,7 +133,7 @@ class PooledProbe(LearningJudge):
         if min(*counts.values(), *widths) < 1 or not 0 < rate < 1e6 or not 0 <= decay < 1e6 or not self.balance >= 0:
             said = ", ".join(f"{name}={value}" for name, value in (*counts.items(), ("balance", self.balance)))
             raise InnerjudgeError.of("probes.recipe", said, widths, rate, decay)
-        if self.each != "item" and (self.loss in WITHIN or self.how in ("gated", "attention")):
+        if self.each != "item" and (self.loss in WITHIN or self.how in WEIGHED):
             raise InnerjudgeError.of("probes.each", self.each, self.loss, self.how)
         _ = self.needs, self._head  # refuses a role, a reduction or rows that there are not, and a width that fits none
 
@@ -144,29 +141,46 @@ class PooledProbe(LearningJudge):
         """Adds the length of the vectors that are read, and the number of weights for such vectors."""
         found = dict(known)
         if self.rows is not None and "width" in found and not self.readouts:
-            found["features"] = len(self.rows) * found["width"]
+            found["features"] = (1 if self.rows == "best" else len(self.rows)) * found["width"]
         read = found.get("features", np.size(self.__dict__.get("mean_", ())))
         return {**found, "weights": self._head.size(read)} if read else found
 
-    def fit(self, features: Features, labels: npt.ArrayLike) -> Self:
-        """Learn from labels ``[n]``: booleans, or with ``each="step"`` ``{"steps": (True, None), "correct": True}``.
+    def fit(self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None) -> Self:
+        """Learn from labels ``[n]``, and weights of items; one of weight 0 is not learned from.
 
-        ``InnerjudgeError`` if no item can be read, the labels are all of one class, or the loss is within a question
-        and no question has both.
+        Labels are booleans, or numbers from 0 to 1 as for :class:`.LogisticProbe` (not for a loss within a question),
+        or ``{"steps": (True, None), "correct": True}`` with ``each="step"``, ``{"spans": ...}`` with ``"both"``.
+        ``InnerjudgeError`` if no item can be read, the labels (within each question, for such a loss) are of one class,
+        or there are no questions to choose the row by.
         """
-        part, values, excluded = self._training(features, labels)
-        items, on = _items(self, part, values), place(self.device)
-        within = self.loss in WITHIN
-        if within and not items.mixed():
-            raise InnerjudgeError.of("probes.unmixed", self.loss)
-        sides = items.split(self.seed, mixed=within)
-        if self.standardise:
-            items.standardise(sides[0])
-        with torch.random.fork_rng([on] if on.type == "cuda" else []):  # what is dropped is drawn from it
-            torch.manual_seed(self.seed)
-            self.weights_ = learn(self._head, items, self, *sides)
-        self.mean_, self.scale_ = items.mean, items.scale
+        part, values, excluded, weight = self._weighted(features, labels, sample_weight)
+        if weight is not None:
+            part, values, weight = part.take(np.flatnonzero(weight)), values[weight > 0], weight[weight > 0]
+        held, on, within = _held(part, self), place(self.device), self.loss in WITHIN
+        best, fits = self.rows == "best" and not self.readouts, []
+        for row in range(held.shape[1]) if best else (None,):
+            items = _items(self, held, part, values, weight, row)
+            if within and not np.isin(items.right, (0, 1)).all():
+                raise InnerjudgeError.of("probes.soft-pairs", self.loss)
+            if within and not items.mixed():
+                raise InnerjudgeError.of("probes.unmixed", self.loss)
+            sides = items.split(self.seed, mixed=within)
+            if best and not sides[1].any():
+                raise InnerjudgeError.of("probes.no-held-out")
+            if self.standardise:
+                items.standardise(sides[0])
+            with torch.random.fork_rng([on] if on.type == "cuda" else []):  # what is dropped is drawn from it
+                torch.manual_seed(self.seed)
+                fits.append((*learn(self._head, items, self, sides), items.mean, items.scale, row))
+        self.weights_, _, self.mean_, self.scale_, self.row_ = min(fits, key=lambda one: one[1])
         return self._fitted_on(features, excluded)
+
+    def step_scores(self, features: Features) -> list[Floats] | None:
+        """Probability that each step is right, where there is one state a step."""
+        if not one_a_step(self.role, self.reduce):
+            return None
+        items = _states(features, self, (self.mean_, self.scale_))
+        return by_item(expit(score(self._head, self.weights_, items, each=True)), items.counts)
 
     def _scores(self, features: Features) -> Scores:
         return score(self._head, self.weights_, _states(features, self, (self.mean_, self.scale_)))
@@ -185,15 +199,31 @@ def _needs(probe: PooledProbe) -> tuple[str, ...]:
     return tuple(probe.readouts) or (States(probe.role, probe.reduce, probe._kept).name,)
 
 
-def _items(probe: PooledProbe, features: Features, labels: npt.NDArray[Any]) -> LabelledStates:
-    held = _held(features, probe)
-    right, told = step_truths(labels.tolist(), held.counts) if probe.each == "step" else (correctness(labels), None)
-    return LabelledStates(held, features.groups, right, told, _rows(held, features, probe))
+def _items(
+    probe: PooledProbe, held: Ragged, features: Features, labels: Known, weight: Floats | None, row: int | None
+) -> LabelledStates:
+    right, told, span = labels, None, None
+    if probe.each == "step":
+        right, told = step_truths(labels.tolist(), held.counts)
+    elif probe.each == "both" and labels.dtype == object:
+        if (probe.role, probe.reduce, *probe.readouts) != ("response", "none"):
+            raise InnerjudgeError.of("probes.each-span", probe.role, probe.reduce)
+        texts = features.texts.get("spans") or ("[]",) * len(labels)
+        known = zip(texts, labels, held.counts.tolist(), strict=True)
+        own = [parse_json(text or "[]") if isinstance(one, Mapping) else [(0, n)] for text, one, n in known]
+        right, sure = step_truths(labels.tolist(), np.array([*map(len, own)]), "spans")
+        told, span = np.ones(held.shape[0]), np.full(held.shape[0], -1)
+        places = (slice(start + a, start + b) for start, some in zip(held.offsets, own, strict=False) for a, b in some)
+        for k, (at, p) in enumerate(zip(places, sure, strict=True)):
+            told[at], span[at] = p, -1 if np.isnan(p) else k
+    else:
+        right = soft_correctness(labels)
+    return LabelledStates(held, features.groups, right, told, _rows(held, features, probe, row), weight, span)
 
 
 def _states(features: Features, probe: PooledProbe, scaled: tuple[Floats, Floats]) -> StatesOfItems:
     held = _held(features, probe)
-    return StatesOfItems(held, _rows(held, features, probe), scaled)
+    return StatesOfItems(held, _rows(held, features, probe, probe.row_), scaled)
 
 
 def _held(features: Features, probe: PooledProbe) -> Ragged:
@@ -210,7 +240,8 @@ def _parts(features: Features, probe: PooledProbe) -> list[Ragged]:
     return [features.ragged[name] if name in features.ragged else Ragged(features[name], every) for name in names]
 
 
-def _rows(held: Ragged, features: Features, probe: PooledProbe) -> list[int] | None:
-    """The rows of the states to take, where shares of the depth say so."""
-    shares = probe.rows is not None and probe._kept is None and not probe.readouts
-    return rows_at(probe.rows or (), held.shape[1], features.provenance) if shares else None
+def _rows(held: Ragged, features: Features, probe: PooledProbe, row: int | None) -> list[int] | None:
+    """The rows of the states to take: the ``row`` that was chosen, or where shares of the depth say so."""
+    if probe.rows is None or isinstance(probe.rows, str) or probe._kept is not None or probe.readouts:
+        return None if row is None else [row]
+    return rows_at(probe.rows, held.shape[1], features.provenance)

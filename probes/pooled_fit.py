@@ -12,7 +12,8 @@ import numpy.typing as npt
 import torch
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.preprocessing import StandardScaler
-from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
+from torch import Tensor
+from torch.nn.functional import logsigmoid, softplus
 
 from ..extraction.ragged import Ragged, runs
 from ..models.errors import InnerjudgeError, one_line
@@ -21,65 +22,73 @@ from .labels import Bools, Floats, Ints
 if TYPE_CHECKING:
     from .pooled import PooledProbe
 
-Pool = Literal["mean", "min", "max", "last", "probability", "product", "gated", "attention", "rolling"]
+Pool = Literal[
+    "mean", "min", "max", "last", "tail", "probability", "product", "geometric", "gated", "attention", "rolling", "ema"
+]
+#: Those whose outputs are values, and as many numbers that say how much each counts.
+WEIGHED = ("gated", "attention", "rolling")
 
 
-def pool(out: torch.Tensor, counts: torch.Tensor, how: Pool, window: int = 10) -> torch.Tensor:
+def pool(out: Tensor, counts: Tensor, how: Pool, window: int = 10) -> Tensor:
     r"""Pool outputs over the states of each item, and take the mean over heads: ``[N, outputs]`` to ``[n]``.
 
     Items lie one after another, ``counts[k] >= 1`` states each. An item of one state has that state's value, whatever
-    ``how``.
+    ``how``; half of it with ``"ema"``.
 
-    * ``"mean"``, ``"min"``, ``"max"``, ``"last"`` of the values. The minimum is MultiMax (arXiv 2601.11516, which takes
-      the maximum, as its scores are of a fault and not of correctness).
+    * ``"mean"``, ``"min"``, ``"max"``, ``"last"`` of the values; ``"tail"``: the mean of the last ``window`` of them.
+      The minimum is MultiMax (arXiv 2601.11516, which takes the maximum, as its scores are of a fault and not of
+      correctness; the same is turned round in the last two below).
     * ``"probability"``: the log-odds of the mean of :math:`\sigma(v)` (STEP, arXiv 2601.09093).
     * ``"product"``: the log-odds of the product of :math:`\sigma(v)`; it falls with the number of states.
+      ``"geometric"``: of their geometric mean, which does not.
     * ``"gated"``: :math:`\sum g v / \sum g` with :math:`g = \sigma(a)` (SWIFT, arXiv 2505.12225).
     * ``"attention"``: :math:`\sum_t \mathrm{softmax}(a)_t v_t` (arXiv 2601.11516).
-    * ``"rolling"``: the lowest mean over ``window`` consecutive states; over all if there are fewer.
+    * ``"rolling"``: the lowest of these over ``window`` consecutive states; over all if there are fewer (2601.11516).
+    * ``"ema"``: the lowest :math:`e_t = (v_t + e_{t-1}) / 2`, from :math:`e_0 = 0` (2601.11516).
 
-    For the two with :math:`a`, the first half of the outputs are values and the second half :math:`a`.
+    For the three with :math:`a`, the first half of the outputs are values and the second half :math:`a`.
     """
     count = partial(torch.arange, device=out.device)
     item = count(len(counts)).repeat_interleave(counts)
-    ends = counts.cumsum(0)
-    heads = out.shape[1] // 2 if how in ("gated", "attention") else out.shape[1]
+    starts = counts.cumsum(0) - counts
+    place = count(len(out)) - starts[item]
+    heads = out.shape[1] // 2 if how in WEIGHED else out.shape[1]
     values, more = out[:, :heads], out[:, heads:]
-    if how == "last":
-        return values[ends - 1].mean(dim=1)
+    if how == "ema":
+        values, how = values / 2, "min"
+        for back in (1, 2, 4, 8, 16, 32):  # sums of 2, 4 ... 64 states; what lies further back weighs 2 ** -64
+            values = values + (place >= back)[:, None] * values.roll(back, 0) / 2**back
     if how in ("min", "max"):
         return _extreme(values, item, len(counts), how).mean(dim=1)
     if how == "rolling":
-        starts, length = ends - counts, counts.clamp(max=window)
+        length = counts.clamp(max=window)
         windows = counts - length + 1
         owner = count(len(counts)).repeat_interleave(windows)
         first = starts[owner] + count(len(owner)) - (windows.cumsum(0) - windows)[owner]
-        place = count(window)
-        inside = (place < length[owner][:, None])[..., None]
-        picked = values[(first[:, None] + place).clamp(max=len(values) - 1)]
-        return _extreme((picked * inside).sum(dim=1) / length[owner][:, None], owner, len(counts), "min").mean(dim=1)
-    if how == "probability":  # log of the sums of probabilities of right and of wrong
-        right, wrong = (_log_sum(logsigmoid(side), item, len(counts)) for side in (values, -values))
-        return (right - wrong).mean(dim=1)
-    if how == "product":
-        total = values.new_zeros(len(counts), heads).index_add(0, item, logsigmoid(values))
-        return (total - torch.expm1(total).neg().clamp_min(torch.finfo(total.dtype).tiny).log()).mean(dim=1)
+        own = count(window)
+        inside = (own < length[owner][:, None])[..., None]
+        picked = (first[:, None] + own).clamp(max=len(values) - 1)
+        weights = more[picked].masked_fill(~inside, -torch.inf).softmax(dim=1)
+        return _extreme((weights * values[picked]).sum(dim=1), owner, len(counts), "min").mean(dim=1)
+    zeros, tiny = values.new_zeros(len(counts), heads), torch.finfo(values.dtype).tiny
+    if how == "probability":  # sums of probabilities of right and of wrong
+        right, wrong = (zeros.index_add(0, item, side.sigmoid()).clamp_min(tiny) for side in (values, -values))
+        return (right.log() - wrong.log()).mean(dim=1)
+    if how in ("product", "geometric"):
+        total = zeros.index_add(0, item, logsigmoid(values)) / (1 if how == "product" else counts[:, None])
+        return (total - torch.expm1(total).neg().clamp_min(tiny).log()).mean(dim=1)
     if how == "attention":
         weights = (more - _extreme(more, item, len(counts), "max")[item]).exp()
+    elif how == "gated":
+        weights = more.sigmoid()
     else:
-        weights = more.sigmoid() if how == "gated" else torch.ones_like(values)
-    zeros = values.new_zeros(len(counts), heads)
-    total = zeros.index_add(0, item, weights).clamp_min(torch.finfo(values.dtype).tiny)
+        most = {"tail": window, "last": 1}.get(how, len(out))
+        weights = (place >= (counts - most)[item])[:, None].expand_as(values).to(values)
+    total = zeros.index_add(0, item, weights).clamp_min(tiny)
     return (zeros.index_add(0, item, weights * values) / total).mean(dim=1)
 
 
-def _log_sum(logs: torch.Tensor, item: torch.Tensor, n: int) -> torch.Tensor:
-    """Logarithm of the sum of exponentials over each item, head by head."""
-    most = _extreme(logs, item, n, "max")
-    return most + logs.new_zeros(n, logs.shape[1]).index_add(0, item, (logs - most[item]).exp()).log()
-
-
-def _extreme(values: torch.Tensor, item: torch.Tensor, n: int, how: Literal["min", "max"]) -> torch.Tensor:
+def _extreme(values: Tensor, item: Tensor, n: int, how: Literal["min", "max"]) -> Tensor:
     """The least or greatest row of each item, head by head."""
     index = item[:, None].expand_as(values)
     return values.new_zeros(n, values.shape[1]).scatter_reduce(0, index, values, f"a{how}", include_self=False)
@@ -89,11 +98,7 @@ def _extreme(values: torch.Tensor, item: torch.Tensor, n: int, how: Literal["min
 class Head:
     """A fully connected network on each state, with pooling; its weights are one flat vector.
 
-    Args:
-        widths: Width of each hidden layer (ReLU).
-        heads: Number of outputs that are pooled.
-        how: How they are pooled; see :func:`pool`.
-        window: Number of states in a window, for ``"rolling"``.
+    Fields are parameters of :class:`.PooledProbe`.
     """
 
     widths: tuple[int, ...]
@@ -103,26 +108,25 @@ class Head:
 
     def layers(self, read: int) -> list[tuple[int, int]]:
         """Number of inputs and outputs of each layer, for states of ``read`` numbers."""
-        return list(pairwise((read, *self.widths, self.heads * (2 if self.how in ("gated", "attention") else 1))))
+        return list(pairwise((read, *self.widths, self.heads * (1 + (self.how in WEIGHED)))))
 
     def size(self, read: int) -> int:
         """Number of weights and biases."""
         return sum((a + 1) * b for a, b in self.layers(read))
 
-    def start(self, read: int, generator: torch.Generator) -> torch.Tensor:
+    def start(self, read: int, generator: torch.Generator) -> Tensor:
         """Initial weights on the CPU, drawn as in ``torch.nn.Linear``."""
         draw = partial(torch.rand, generator=generator, device="cpu")
-        drawn = [(draw((a + 1) * b) * 2 - 1) * a**-0.5 for a, b in self.layers(read)]
-        return torch.cat(drawn)
+        return torch.cat([(draw((a + 1) * b) * 2 - 1) * a**-0.5 for a, b in self.layers(read)])
 
-    def outputs(self, weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    def outputs(self, weights: Tensor, x: Tensor, counts: Tensor) -> Tensor:
         """Outputs for states ``[N, F]``, each on its own: ``[N, outputs]``."""
         for k, (read, write) in enumerate(self.layers(x.shape[1])):
             matrix, bias, weights = weights.split([read * write, write, len(weights) - (read + 1) * write])
             x = (x.relu() if k else x) @ matrix.view(read, write) + bias
         return x
 
-    def pooled(self, weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    def pooled(self, weights: Tensor, x: Tensor, counts: Tensor) -> Tensor:
         """One number per item, ``[n]``."""
         return pool(self.outputs(weights, x, counts), counts, self.how, self.window)
 
@@ -141,6 +145,8 @@ WITHIN = ("pairwise", "listwise")
 Each = Literal["item", "state", "both", "step"]
 #: Share of the questions that say when to stop.
 _HELD_OUT = 0.2
+#: What a state in a labelled span weighs (arXiv 2509.03531).
+_IN_SPAN = 10.0
 #: Numbers of states that are standardised, or scored, at once.
 _NUMBERS = 1 << 22
 
@@ -151,22 +157,18 @@ class StatesOfItems:
     ``held`` are those of each item, in memory or on the disk: no more of them is in memory than is read at a time.
     """
 
-    def __init__(
-        self, held: Ragged, rows: Sequence[int] | None = None, scaled: tuple[Floats, Floats] | None = None
-    ) -> None:
+    def __init__(self, held: Ragged, rows: Sequence[int] | None = None, scaled: tuple[Floats, ...] = ()) -> None:
         self.held, self.counts, self._rows = held, held.counts, rows
         axis = [*held.shape[1:2], 1][0] if rows is None else len(rows)
         self.width = axis * math.prod(held.shape[2:])
-        self.mean, self.scale = (np.zeros(self.width), np.ones(self.width)) if scaled is None else scaled
+        self.mean, self.scale = scaled or (np.zeros(self.width), np.ones(self.width))
 
     def states(self, items: Ints) -> npt.NDArray[np.float32]:
         """States of some items, ``[N, F]``."""
         found = self.held.take(items).values
         return (found if self._rows is None else found[:, self._rows]).reshape(len(found), self.width)
 
-    def read(
-        self, items: Ints, kind: Any = np.float32, device: torch.device | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def read(self, items: Ints, kind: Any = np.float32, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
         """Standardised states of some items, as numbers of this ``kind``, and how many each has."""
         states = (self.states(items) - self.mean.astype(kind)) / self.scale.astype(kind)
         return torch.from_numpy(states).to(device), torch.from_numpy(self.counts[items]).to(device)
@@ -177,22 +179,27 @@ class StatesOfItems:
 
 
 class LabelledStates(StatesOfItems):
-    """Items to learn from; ``right`` says whether each is, ``groups`` of which question.
+    """Items to learn from: how surely each is ``right``, of which question (``groups``), and its ``weight``.
 
-    ``told`` ``[N]`` says of each state whether it is right, NaN where that is unknown; without, states have their
-    item's label.
+    ``told`` ``[N]`` says how surely each state is right, NaN where that is unknown; without, states have their item's
+    label. ``span`` ``[N]`` is the number of the labelled span in which a state lies, or -1; ``None`` if none is.
     """
 
     def __init__(
         self,
         held: Ragged,
         groups: tuple[str, ...],
-        right: Bools,
+        right: npt.NDArray[Any],
         told: Floats | None = None,
         rows: Sequence[int] | None = None,
+        weight: Floats | None = None,
+        span: Ints | None = None,
     ) -> None:
         super().__init__(held, rows)
-        self.right, self.told = right, np.repeat(right, self.counts).astype(np.float64) if told is None else told
+        self.right, self.span = right.astype(np.float64), span
+        self.weight: Floats = np.ones(len(right)) if weight is None else weight / weight.mean()
+        self.told = np.repeat(self.right, self.counts) if told is None else told
+        self.share = np.repeat(self.weight, self.counts) * (1 if span is None else np.where(span < 0, 1, _IN_SPAN))
         self.groups: Ints = np.unique(np.array(groups), return_inverse=True)[1]
 
     def mixed(self, items: Bools | slice = slice(None)) -> bool:
@@ -204,12 +211,13 @@ class LabelledStates(StatesOfItems):
         """Set mean and scale from the states of some items."""
         scaler = StandardScaler()
         for some in self.runs(np.flatnonzero(items)):
-            scaler.partial_fit(self.states(some))
+            weight = None if (self.weight == 1).all() else np.repeat(self.weight[some], self.counts[some])
+            scaler.partial_fit(self.states(some), sample_weight=weight)
         self.mean, self.scale = scaler.mean_, scaler.scale_
 
-    def told_of(self, items: Ints) -> torch.Tensor:
-        """What is known of each state of some items."""
-        return torch.from_numpy(np.concatenate([self.told[self.held.offsets[k] :][: self.counts[k]] for k in items]))
+    def places(self, items: Ints) -> Ints:
+        """Places of the states of some items among those of all."""
+        return np.concatenate([np.arange(*self.held.offsets[k : k + 2]) for k in items])
 
     def batches(self, items: Ints, size: int, generator: torch.Generator, *, states: bool = False) -> Iterator[Ints]:
         """Yield all items once, by whole questions, in batches of at least ``size`` items or states (but the last)."""
@@ -229,30 +237,31 @@ class LabelledStates(StatesOfItems):
 
         With ``mixed``, also if a side would have no question with both classes.
         """
-        everything = np.ones(len(self.right), bool)
+        everything, learned = np.ones(len(self.right), bool), np.zeros(len(self.right), bool)
         if self.groups.max() == 0:
             return everything, ~everything
-        some, _ = next(
-            GroupShuffleSplit(1, test_size=_HELD_OUT, random_state=seed).split(self.right, None, self.groups)
-        )
-        learned = np.isin(np.arange(len(self.right)), some)
+        splits = GroupShuffleSplit(1, test_size=_HELD_OUT, random_state=seed).split(self.right, groups=self.groups)
+        learned[next(splits)[0]] = True
         sides = learned, ~learned
         told = (self.told[np.repeat(side, self.counts)] for side in sides)
-        both = all(map(self.mixed, sides)) if mixed else all((one == 0).any() and (one == 1).any() for one in told)
+        both = all(map(self.mixed, sides)) if mixed else all((one < 1).any() and (one > 0).any() for one in told)
         return sides if both else (everything, ~everything)
 
 
-def learn(head: Head, items: LabelledStates, recipe: "PooledProbe", learned: Bools, held_out: Bools) -> Floats:
-    """The weights with the lowest loss on the items held out; those of the last epoch, if there are none.
+def learn(head: Head, items: LabelledStates, recipe: "PooledProbe", sides: tuple[Bools, Bools]) -> tuple[Floats, float]:
+    """The weights with the lowest loss on the items held out, and that; those of the last epoch, if there are none.
 
     The parameters of the probe ``recipe`` say how they are learned, and where.
     """
+    learned, held_out = sides
     generator = torch.Generator("cpu").manual_seed(recipe.seed)
     weights = head.start(items.width, generator).to(recipe.device).requires_grad_()
     optimizer = torch.optim.AdamW([weights], lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     by_state = recipe.each in ("state", "step")
-    right = items.told[np.repeat(learned, items.counts)] if by_state else items.right[learned]
-    weigh = float(recipe.balance * (right == 0).sum() / (right == 1).sum()) if recipe.balance else 1.0
+    kept = np.repeat(learned, items.counts) if by_state else learned
+    sure, share = (items.told[kept], items.share[kept]) if by_state else (items.right[kept], items.weight[kept])
+    wrong, right = np.nansum(share * (1 - sure)), np.nansum(share * sure)
+    weigh = (float(recipe.balance * wrong / right) if recipe.balance else 1.0) / recipe.wrong_weight
     best, lowest, since = weights.detach().clone(), np.inf, 0
     for epoch in range(recipe.epochs):
         progress = epoch / max(recipe.epochs - 1, 1)
@@ -266,70 +275,77 @@ def learn(head: Head, items: LabelledStates, recipe: "PooledProbe", learned: Boo
             said = _loss(head, weights, items, np.flatnonzero(held_out), recipe, weigh) if held_out.any() else None
         if said is None or float(said) < lowest:
             best, lowest, since = weights.detach().clone(), np.inf if said is None else float(said), 0
-        else:
-            since += 1
-            if since >= recipe.patience:
-                break
+        elif (since := since + 1) >= recipe.patience:
+            break
     if (held_out.any() and lowest == np.inf) or not best.isfinite().all():
         raise InnerjudgeError.of("probes.no-number", recipe.learning_rate)
-    return best.cpu().double().numpy()
+    return best.cpu().double().numpy(), lowest
 
 
 def _loss(
-    head: Head,
-    weights: torch.Tensor,
-    items: LabelledStates,
-    some: Ints,
-    recipe: "PooledProbe",
-    weigh: float,
-    progress: float = 1.0,
-) -> torch.Tensor | None:
+    head: Head, weights: Tensor, items: LabelledStates, some: Ints, recipe: "PooledProbe", weigh: float, done: float = 1
+) -> Tensor | None:
     """Mean loss of some items; ``None`` where they hold no pair to compare, or no state with a label.
 
-    With ``each="both"``, ``progress`` is the share of the items' own loss, and the states' is the rest.
+    With ``each="both"``, ``done`` is the share of the items' own loss, and the states' is the rest. Labelled spans take
+    the place of items, and are pooled as these are.
     """
-    share = {"item": 1.0, "both": progress}.get(recipe.each, 0.0)
-    logits, values = list[torch.Tensor](), list[torch.Tensor]()
+    share = {"item": 1.0, "both": done}.get(recipe.each, 0.0)
+    logits, values = list[Tensor](), list[Tensor]()
     for part in [some] if torch.is_grad_enabled() else items.runs(some):
         read = items.read(part, device=weights.device)
-        logits += [head.pooled(weights, *read)] if share else []
+        if share and items.span is not None:
+            within, _, sizes = map(torch.from_numpy, _spans(items.span[items.places(part)]))
+            out = head.outputs(weights, *read)[within]
+            logits.append(pool(out, sizes.to(out.device), head.how, head.window))
+        elif share:
+            logits.append(head.pooled(weights, *read))
         values += [_values(head, weights, *read)] if share < 1 else []
-    right = torch.from_numpy(items.right[some]).to(weights.device)
 
-    def loss(logits: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        weight = torch.where(right, weigh, 1.0)
-        if recipe.loss == "brier":
-            return (weight * (logits.sigmoid() - right.float()).square()).mean()
-        return binary_cross_entropy_with_logits(logits, right.float(), weight)
+    def loss(logits: Tensor, *given: Floats) -> list[Tensor]:
+        """Of logits with labels and weights; nothing of none."""
+        p, (sure, weight) = logits.sigmoid(), (torch.from_numpy(one).to(weights) for one in given)
+        brier = recipe.loss == "brier"
+        right, wrong = ((1 - p).square(), p.square()) if brier else (softplus(-logits), softplus(logits))
+        return [(weight * (weigh * sure * right + (1 - sure) * wrong)).mean()] if len(p) else []
 
+    told = items.right[some], items.weight[some]
     if recipe.loss in WITHIN:
-        question = torch.from_numpy(items.groups[some]).to(weights.device)
-        return _within(torch.cat(logits), question[:, None] == question, right, recipe.loss)
-    found = share * loss(torch.cat(logits), right) if share else weights.new_zeros(())
+        question, right, weight = (torch.from_numpy(one).to(weights) for one in (items.groups[some], *told))
+        return _within(torch.cat(logits), question[:, None] == question, right == 1, weight, recipe.loss)
+    places = items.places(some)
+    if items.span is not None:
+        first = _spans(items.span[places])[1]
+        told = items.told[places][first], items.share[places][first] / _IN_SPAN
+    found = [share * one for one in loss(torch.cat(logits), *told)] if share else []
     if share < 1:
-        told = items.told_of(some).to(weights.device)
-        known = ~told.isnan()
-        if not known.any():
-            return None
-        found = found + (1 - share) * loss(torch.cat(values)[known], told[known] == 1)
-    return found
+        places, known = places[seen := ~np.isnan(items.told[places])], torch.from_numpy(seen)
+        found += [(1 - share) * one for one in loss(torch.cat(values)[known], items.told[places], items.share[places])]
+    return torch.stack(found).sum() if found else None
 
 
-def _values(head: Head, weights: torch.Tensor, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+def _spans(span: Ints) -> tuple[Bools, Bools, Ints]:
+    """Which states lie in a labelled span, which is the first in each, and of how many states it is."""
+    within = span >= 0
+    first = within & (np.diff(span, prepend=-1) != 0)
+    return within, first, np.diff(np.flatnonzero(np.append(first[within], True)))
+
+
+def _values(head: Head, weights: Tensor, x: Tensor, counts: Tensor) -> Tensor:
     """Value of each state: the mean over the heads."""
     return head.outputs(weights, x, counts)[:, : head.heads].mean(dim=1)
 
 
-def _within(logits: torch.Tensor, same: torch.Tensor, right: torch.Tensor, loss: Loss) -> torch.Tensor | None:
+def _within(logits: Tensor, same: Tensor, right: Tensor, weight: Tensor, loss: Loss) -> Tensor | None:
     """Mean over pairs, or over questions, of items with ``same [n, n]`` question; ``None`` where none has both."""
-    pairs = same & right[:, None] & ~right
-    if not pairs.any():
+    pairs = (same & right[:, None] & ~right) * weight[:, None] * weight
+    told = pairs.any(dim=1)
+    if not told.any():
         return None
     if loss == "pairwise":
-        return softplus(logits - logits[:, None])[pairs].mean()
-    told = pairs.any(dim=1)
-    logs = logits - logits.expand_as(same).masked_fill(~same, -torch.inf).logsumexp(dim=1)
-    share = 1 / (same & right).sum(dim=1)[told]
+        return (pairs * softplus(logits - logits[:, None])).sum() / pairs.sum()
+    logs = logits - (logits + weight.log()).expand_as(same).masked_fill(~same, -torch.inf).logsumexp(dim=1)
+    share = weight[told] / ((same & right) * weight).sum(dim=1)[told]
     return -(share * logs[told]).sum() / share.sum()
 
 

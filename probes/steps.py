@@ -25,20 +25,20 @@ _COLUMNS = {"position": [0, 1], "length": [2], "random": [3]}
 By = Literal["random", "position", "length", "words", "log_probability"]
 
 
-def step_truths(labels: Sequence[Any], counts: npt.NDArray[np.int64]) -> tuple[Bools, Floats]:
+def step_truths(labels: Sequence[Any], counts: npt.NDArray[np.int64], what: str = "steps") -> tuple[Bools, Floats]:
     """Whether each item is right, ``[n]``, and each of its steps, ``[N]``: 1, 0, or NaN where that is not known.
 
-    ``labels`` are ``{"steps": ..., "correct": ...}``, or those of the item alone, which all its ``counts`` steps then
-    have. An item of which only the steps are known is right unless one of them is wrong. ``InnerjudgeError`` if an item
-    has another number of labels than of steps, or there are not both right and wrong steps.
+    ``labels`` are ``{"steps": ..., "correct": ...}`` (or ``"spans"``), or those of the item alone, which all its
+    ``counts`` steps then have. An item of which only the steps are known is right unless one is wrong.
+    ``InnerjudgeError`` for another number of labels than of steps, or if there are not both right and wrong steps.
     """
     items, steps = list[bool](), list[Any]()
     for label, count in zip(labels, counts.tolist(), strict=True):
-        known = label if isinstance(label, Mapping) else {"steps": (label,) * count, "correct": label}
-        if len(known["steps"]) != count:
-            raise InnerjudgeError.of("probes.steps", len(known["steps"]), count)
-        items.append(False not in known["steps"] if known["correct"] is None else known["correct"])
-        steps += known["steps"]
+        known = label if isinstance(label, Mapping) else {what: (label,) * count, "correct": label}
+        if len(known[what]) != count:
+            raise InnerjudgeError.of("probes.steps", len(known[what]), count, what)
+        items.append(False not in known[what] if known["correct"] is None else known["correct"])
+        steps += known[what]
     correctness(np.array([one for one in steps if one is not None]))
     found = np.array([np.nan if one is None else one for one in steps], dtype=np.float64)
     return correctness(np.array(items), both=False), found

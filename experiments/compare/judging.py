@@ -69,7 +69,7 @@ class ItemFeatures:
 
     def labels_of(self, judge: BaseJudge) -> list[Any]:
         """The labels to fit a judge on: those of aspects or steps too, for one that learns from these."""
-        if not {"aspects", "step_labels"} & {*judge.label_fields}:
+        if not {"aspects", "step_labels", "span_labels"} & {*judge.label_fields}:
             return self.labels
         return [judge.label_of(fields_of(item), y) or y for item, y in zip(self.items, self.labels, strict=True)]
 

@@ -18,7 +18,7 @@ from .judge_prompt import JudgePrompt
 from .progress import Steps, silent
 
 #: The items' own texts, for which no pass is needed.
-TEXT_NEEDS = frozenset({"prompt", "response", "options", "answer", "steps"})
+TEXT_NEEDS = frozenset({"prompt", "response", "options", "answer", "steps", "spans"})
 #: What is read at the place of the verdict.
 VERDICT_NEEDS = frozenset({"hidden/score", "logits/score", "qk/before", "qk/after", "attention", "labels"})
 #: What is read where the model is asked whether an answer is true, in a pass of its own, and its name elsewhere.
@@ -26,7 +26,7 @@ P_TRUE = {"logits/p-true": "logits/score", "qk/p-true": "qk/before"}
 #: Everything but generated text, and what only items with steps of their own have.
 HIDDEN_NEEDS = frozenset(
     {f"hidden/{p}" for p in ("prompt_end", "response_end", "reasoning_start", "reasoning_end")}
-    | {"logprob", *VERDICT_NEEDS, *TEXT_NEEDS} - {"answer", "steps"}
+    | {"logprob", *VERDICT_NEEDS, *TEXT_NEEDS} - {"answer", "steps", "spans"}
 )
 #: What states in files are enough for.
 GIVEN_NEEDS = HIDDEN_NEEDS - VERDICT_NEEDS - {"logprob"}

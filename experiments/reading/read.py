@@ -133,7 +133,7 @@ def trace_features(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -
     parts = ask_for_verdicts(lm, traces, passes.ask, (), passes)
     parts += _p_true(lm, traces, passes) if P_TRUE.keys() & (passes.needs or ()) else []
     parts += _of_own_texts(lm, traces, readouts, passes, "reading traces")
-    return joined(lm, traces, parts, texts_of_traces(traces, passes), passes, "trace")
+    return joined(lm, traces, parts, texts_of_traces(lm, traces, passes), passes, "trace")
 
 
 def _p_true(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -> list[Features]:
@@ -157,12 +157,24 @@ def _p_true(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -> list[
     return [replace(found, arrays=arrays, **more)]
 
 
-def texts_of_traces(traces: Sequence[Trace], passes: Passes) -> dict[str, Sequence[str]]:
-    """The texts of traces that judges read, by name; answers and steps only where they are wanted."""
+def texts_of_traces(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) -> dict[str, Sequence[str]]:
+    """The texts of traces that judges read, by name; answers, steps and places of spans only where they are wanted."""
     texts = {"prompt": [plain_text(t.prompt) for t in traces], "response": [plain_text(t.response) for t in traces]}
     own = {"answer": [t.answer or "" for t in traces]}
     own |= {"steps": [json.dumps(t.step_texts) if t.steps else "" for t in traces]}
+    own |= {"spans": [_spans(lm, t, passes) for t in traces]} if passes.needs and passes.wants("spans") else {}
     return {**texts, **{name: said for name, said in own.items() if name in (passes.needs or ())}}
+
+
+def _spans(lm: LanguageModel, trace: Trace, passes: Passes) -> str:
+    """First token of each of the item's own spans, and that behind it, counted from the first of the response."""
+    how: Any = {"markers": passes.markers, "sampled_by": lm.fingerprint, "roles": ("named",)}
+    given = trace.extra.get("spans")
+    lists = given.values() if isinstance(given, Mapping) else [given]
+    named = [span for some in lists if isinstance(some, Sequence) for span in some]
+    found = (encode_trace(lm.tokenizer, replace(trace, extra={**trace.extra, "spans": [one]}), **how) for one in named)
+    each = ((one.places("named"), one.places("response")) for one in found)
+    return json.dumps([[k - said[0][0] for k in own[0]] for own, said in each if own])
 
 
 def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes) -> Features:

@@ -234,4 +234,4 @@ def features_from(
         last=files.last, final_norm=find_final_norm(lm), rows={*rows},
     )  # fmt: skip
     found = found if len(rows) == lm.anatomy.n_blocks + 2 else of_layers(found, rows)
-    return joined(lm, traces, [found], texts_of_traces(traces, passes), passes, "trace")
+    return joined(lm, traces, [found], texts_of_traces(lm, traces, passes), passes, "trace")

@@ -102,9 +102,11 @@ CASES = {
     "pooled": (PooledProbe(epochs=2), CORRECT),
     "pooled-mean": (PooledProbe(reduce="mean", loss="pairwise", widths=[3], epochs=2), CORRECT),
     "pooled-steps": (
-        PooledProbe(role="reasoning/step_end", how="rolling", window=2, heads=2, each="state", balance=True, epochs=2),
+        PooledProbe(role="reasoning/step_end", how="tail", window=2, heads=2, each="state", balance=True, epochs=2),
         CORRECT,
     ),
+    "pooled-rolling": (PooledProbe(how="rolling", window=2, heads=2, wrong_weight=3.0, epochs=2), CORRECT),
+    "pooled-best": (PooledProbe(reduce="mean", rows="best", epochs=2), CORRECT),
     "pooled-encoder": (PooledProbe(layers=1, widths=[4], attention=2, causal=True, epochs=2), CORRECT),
     "pooled-readouts": (
         PooledProbe(readouts=["attention/response.diagonal", "hidden/response.logdet"], role="response", epochs=2),

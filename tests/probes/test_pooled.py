@@ -1,5 +1,7 @@
 """Pools on the worked examples of their papers and beside a loop; the probe beside torch, and what it cannot see."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -41,9 +43,19 @@ def test_token_probe():
     assert 10 * loss_of(one, fault, weigh=0.1, each="both", progress=0.0) == pytest.approx(0.758563, abs=1e-6)
     # The span of the second alone: softplus(-2) = .126928; a quarter of the way .75 * .758563 + .25 * .126928 of it.
     assert loss_of([[-2]], [False], each="both") == pytest.approx(0.126928, abs=1e-6)
-    # The least of (1, 0) is 0, so spans are (.1 * .693147 + .126928) / 2, and a quarter of the way both together:
-    both = 10 * loss_of(one, fault, weigh=0.1, each="both", progress=0.25, how="min")
-    assert both == pytest.approx(0.75 * 0.758563 + 0.25 * (0.693147 + 1.26928) / 2, abs=1e-6)
+    # One item whose second token is a span that is wrong; all weights as published: a quarter of the way .600654.
+    parts = [
+        loss_of([[1, -2, 0]], [False], told=[1, 0, 1], span=[-1, 7, -1], each="both", how="min", progress=at)
+        for at in (0, 0.25, 1)
+    ]
+    assert parts == pytest.approx([0.758563, 0.600654, 0.126928], abs=1e-6)
+    # A span has its least token, here -2 of (1, -2); two are averaged: (.126928 + softplus(-3) = .048587) / 2.
+    two = {"told": [0, 0, 1, 1], "span": [4, 4, 5, -1], "each": "both", "how": "min"}
+    assert loss_of([[1, -2, 3, 0]], [False], **two) == pytest.approx(0.0877575, abs=1e-6)
+    # Without a span the tokens alone count, and at the end, where they do not, nothing does.
+    none = {"told": [1, 0, 1], "span": [-1, -1, -1], "each": "both"}
+    assert loss_of([[1, -2, 0]], [False], progress=0.25, **none) == pytest.approx(0.75 * 0.377779, abs=1e-6)
+    assert loss_of([[1, -2, 0]], [False], **none) is None
 
 
 def test_lynx_exits_by_a_promise():
@@ -70,13 +82,115 @@ def test_losses_within_a_question():
     assert loss_of([[1], [2]], [True, True], ["q", "q"], loss="listwise") is None
 
 
-def loss_of(states, right, groups=None, *, weigh=1.0, progress=1.0, **how):
+def loss_of(states, right, groups=None, *, weigh=1.0, progress=1.0, told=None, span=None, weight=None, **how):
     """The loss of items whose states are their own logits."""
     held = Ragged.of([np.array(one)[:, None] for one in states])
-    items = LabelledStates(held, tuple(groups or map(str, range(len(states)))), np.array(right))
+    told, span, weight = (None if one is None else np.array(one) for one in (told, span, weight))
+    groups = tuple(groups or map(str, range(len(states))))
+    items = LabelledStates(held, groups, np.array(right), told, weight=weight, span=span)
     head, recipe = Head((), 1, how.get("how", "mean"), 1), PooledProbe(**how)
     found = _loss(head, torch.tensor([1.0, 0.0]), items, np.arange(len(states)), recipe, weigh, progress)
     return None if found is None else found.item()
+
+
+@pytest.mark.parametrize("loss", ["bce", "brier"])
+def test_soft_labels_and_weights_are_items_written_again(loss):
+    """An item of probability p is a right one of weight p and a wrong one of weight 1 - p; the naive sums, in numpy."""
+    rng = np.random.default_rng(0)
+    z, p, w = rng.normal(size=6), rng.random(6), rng.random(6) * 3
+    terms = (np.logaddexp(0, -z), np.logaddexp(0, z)) if loss == "bce" else ((1 - expit(z)) ** 2, expit(z) ** 2)
+    for c in (1, 0.3):  # how much right ones weigh
+        want = (w * (c * p * terms[0] + (1 - p) * terms[1])).mean() / w.mean()
+        found = loss_of(z[:, None], p, weight=w, weigh=c, loss=loss)
+        assert found == pytest.approx(want, rel=1e-5)
+        # Of states, here each item's only one:
+        assert loss_of(z[:, None], p, weight=w, weigh=c, loss=loss, each="state") == pytest.approx(want, rel=1e-5)
+    # By hand, logit 0 with p .25: ln 2, whatever p; (.5 - .25)^2 = .0625, and p (1 - p) = .1875, which nothing moves.
+    assert loss_of([[0]], [0.25], loss=loss) == pytest.approx(LN2 if loss == "bce" else 0.0625 + 0.1875, abs=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["pairwise", "listwise"])
+def test_weights_within_a_question_are_items_written_again(loss):
+    z, right, w = [[1], [0.2], [0], [-0.5]], [True, True, False, False], [2, 1, 1, 3]
+    again = np.repeat(np.arange(4), w)
+    found = loss_of(z, right, ["q"] * 4, weight=w, loss=loss)
+    written = loss_of([z[k] for k in again], np.array(right)[again], ["q"] * 7, loss=loss)
+    # Weights have the mean 1, and not 7 / 4: in a sum of exponentials that is a constant, ln(7 / 4).
+    assert found == pytest.approx(written - (np.log(7 / 4) if loss == "listwise" else 0), rel=1e-5)
+
+
+def test_soft_labels_are_not_for_pairs():
+    features, right = traces(20)
+    for loss in ("pairwise", "listwise"):
+        with pytest.raises(InnerjudgeError, match=f"loss='{loss}', which compares right answers with wrong ones"):
+            PooledProbe(loss=loss).fit(features, np.where(right, 0.9, 0.1))
+
+
+def test_an_item_of_weight_0_is_as_if_it_were_not_there():
+    features, right = traces(40)
+    weight = np.random.default_rng(1).integers(0, 3, 40)
+    some = weight > 0
+    soft = np.where(right, 0.8, 0.1)
+    whole = PooledProbe(epochs=3).fit(features, soft, weight)
+    part = PooledProbe(epochs=3).fit(features.take(np.flatnonzero(some)), soft[some], weight[some])
+    assert np.array_equal(whole.weights_, part.weights_)
+    # Standardised by weighted states: items written again have the same mean and scale.
+    again = np.repeat(np.arange(40), weight)
+    twice = LabelledStates(features.ragged["hidden/response.none[-1]"].take(again), ("q",) * len(again), right[again])
+    kept = np.flatnonzero(some)
+    once = LabelledStates(
+        features.ragged["hidden/response.none[-1]"].take(kept), ("q",) * len(kept), right[kept], weight=weight[kept]
+    )
+    for items in (twice, once):
+        items.standardise(np.ones(len(items.right), bool))
+    assert np.allclose(twice.mean, once.mean)
+    assert np.allclose(twice.scale, once.scale)
+
+
+def test_soft_labels_teach_what_hard_ones_do():
+    features, right = traces()
+    noisy = np.where(right, 0.8, 0.3)
+    probe = PooledProbe(how="min", learning_rate=0.05, epochs=60, patience=20).fit(features, noisy)
+    unseen, truth = traces(seed=1)
+    scores = probe.decision_function(unseen)
+    assert np.mean(scores[truth][:, None] > scores[~truth]) > 0.85
+    items = LabelledStates(features.ragged["hidden/response.none[-1]"], features.groups, noisy)
+    learned, held_out = items.split(0)
+    assert held_out.any()
+    assert not {*np.array(features.groups)[learned]} & {*np.array(features.groups)[held_out]}
+
+
+def test_wrong_ones_weigh_three_times():
+    # ReProbe's pos_weight 3 of wrong steps: right ones weigh a third; with balance (2 right, 1 wrong) half of that.
+    rows = np.random.default_rng(0).normal(size=(3, 1, 1, 2))
+    f = Features.from_arrays({"hidden/response.none[-1]": Ragged.of(rows)}, provenance="m")
+    seen = []
+    real = pooled_fit._loss
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pooled_fit, "_loss", lambda *a: (seen.append(a[5]), real(*a))[1])
+        for balance in (False, True):
+            PooledProbe(balance=balance, wrong_weight=3.0, epochs=1).fit(f, [True, True, False])
+    assert sorted({*seen}) == pytest.approx([1 / 6, 1 / 3])
+    with pytest.raises(InnerjudgeError, match="wrong_weight=0"):
+        PooledProbe(wrong_weight=0.0)
+
+
+def test_the_best_row_is_found_on_questions_held_out():
+    features, right = traces(80, width=4)
+    held = features.ragged["hidden/response.none[-1]"]
+    rng = np.random.default_rng(5)
+    three = np.stack(
+        [rng.normal(size=(held.shape[0], 4)), held.values[:, 0], rng.normal(size=(held.shape[0], 4))], axis=1
+    )
+    name, how = "hidden/response.none", {"how": "min", "learning_rate": 0.05}
+    f = Features.from_arrays({name: Ragged(three, held.offsets)}, provenance="m", groups=features.groups)
+    probe = PooledProbe(rows="best", **how).fit(f, right)
+    assert (probe.needs, probe.row_) == ((name,), 1)
+    alone = PooledProbe(**how).fit(features, right)
+    assert np.array_equal(probe.weights_, alone.weights_)
+    assert np.array_equal(probe.decision_function(f), alone.decision_function(features))
+    with pytest.raises(InnerjudgeError, match="no held-out items to choose a row by"):
+        PooledProbe(rows="best").fit(f.take(range(4)), right[:4])
 
 
 def test_chunk_probe_weighs_right_ones():
@@ -98,8 +212,18 @@ def test_multimax_attention_and_rolling():
     assert pooled(v, "last") == pytest.approx(0.3)  # (.2 + .4) / 2
     # Weights (1, 2, 1) / 4 and (1, 1, 2) / 4: (.1 + 1.8 + .2) / 4 = .525 and (-.3 - .1 + .8) / 4 = .1.
     assert pooled([*v, [0, LN2, 0], [0, 0, LN2]], "attention") == pytest.approx(0.3125)
-    # Windows of two: (.5, .55) and (-.2, .15): (.5 - .2) / 2.
-    assert pooled(v, "rolling", 2) == pytest.approx(0.15)
+    # In windows of two, attention: (.1 + 1.8) / 3, (1.8 + .2) / 3 and (-.3 - .1) / 2, (-.1 + .8) / 3; of faults the
+    # greatest, .666667 and .233333, mean .45: of minus the faults the least, minus .45.
+    faults = [[-x for x in row] for row in v]
+    assert pooled([*faults, [0, LN2, 0], [0, 0, LN2]], "rolling", 2) == pytest.approx(-0.45)
+    # Of faults (0, 1, 1, 0): 0, .5, .75, .375, the greatest .75. One state: half of it.
+    assert pooled([[0, -1, -1, 0]], "ema") == pytest.approx(-0.75)
+    assert pooled([[4]], "ema") == pytest.approx(2)
+    assert pooled([[1, 2, 4]], "tail", 2) == pytest.approx(3)
+    # sigma .9, .5, .8: (.36) ** (1 / 3) = .711379, and the product .36.
+    steps = [[logit(p) for p in (0.9, 0.5, 0.8)]]
+    assert expit(pooled(steps, "geometric")) == pytest.approx(0.711379, abs=1e-6)
+    assert expit(pooled(steps, "product")) == pytest.approx(0.36)
 
 
 def naive(values, more, how, window):
@@ -112,22 +236,32 @@ def naive(values, more, how, window):
         return logit(expit(values).mean())
     if how == "product":
         return logit(expit(values).prod())
+    if how == "geometric":
+        return logit(expit(values).prod() ** (1 / len(values)))
+    if how == "tail":
+        return values[-window:].mean()
+    if how == "ema":
+        e = [0.0]
+        for value in values:
+            e.append(0.5 * value + 0.5 * e[-1])
+        return min(e[1:])
     if how == "rolling":
         width = min(window, len(values))
-        return min(values[k : k + width].mean() for k in range(len(values) - width + 1))
+        places = (slice(k, k + width) for k in range(len(values) - width + 1))
+        return min(softmax(more[at]) @ values[at] for at in places)
     return {"mean": values.mean(), "min": values.min(), "max": values.max(), "last": values[-1]}[how]
 
 
 @settings(deadline=None, max_examples=60)
 @given(
-    counts=st.lists(st.integers(1, 9), min_size=1, max_size=6),
-    how=st.sampled_from(["mean", "min", "max", "last", "probability", "product", "gated", "attention", "rolling"]),
+    counts=st.lists(st.integers(1, 9) | st.just(70), min_size=1, max_size=6),
+    how=st.sampled_from(get_args(pooled_fit.Pool)),
     heads=st.integers(1, 3),
     window=st.integers(1, 5),
     seed=st.integers(0, 99),
 )
 def test_pools_are_those_of_a_loop(counts, how, heads, window, seed):
-    columns = heads * (2 if how in ("gated", "attention") else 1)
+    columns = heads * (2 if how in pooled_fit.WEIGHED else 1)
     out = np.random.default_rng(seed).normal(size=(sum(counts), columns))
     parts = np.split(out, np.cumsum(counts)[:-1])
     more = [part[:, heads:] if columns > heads else part for part in parts]
@@ -171,7 +305,7 @@ def traces(n=60, *, seed=0, tokens=12, width=6, noise=0.3):
 
 
 @pytest.mark.parametrize("loss", ["bce", "brier", "pairwise", "listwise"])
-@pytest.mark.parametrize("how", ["min", "mean", "gated", "attention", "rolling"])
+@pytest.mark.parametrize("how", ["min", "mean", "gated", "attention", "rolling", "geometric", "ema"])
 def test_one_bad_token_is_found(how, loss):
     probe = PooledProbe(how=how, window=2, loss=loss, learning_rate=0.05, epochs=60, patience=20)
     probe.fit(*traces())
@@ -282,9 +416,7 @@ def test_a_loss_that_is_no_number_is_refused():
         PooledProbe(learning_rate=float("nan"))
 
 
-@pytest.mark.parametrize(
-    "how", ["mean", "min", "max", "last", "probability", "product", "gated", "attention", "rolling"]
-)
+@pytest.mark.parametrize("how", get_args(pooled_fit.Pool))
 @pytest.mark.parametrize("layers", [0, 1])
 def test_it_learns_on_the_device_of_the_weights(how, layers):
     """Where torch makes tensors on another device unless told, here one that holds no numbers: none is made there."""

@@ -20,7 +20,7 @@ from innerjudge import (
     TokenLogProb,
     TunedLAGER,
 )
-from innerjudge.probes import PooledProbe, PromptSimilarity
+from innerjudge.probes import PooledProbe, PromptSimilarity, StepOpponent
 from innerjudge.probes.labels import best_threshold, centred, hard_rows, mixed_questions
 from innerjudge.probes.regression import fit_logistic
 from sklearn.base import clone
@@ -36,6 +36,7 @@ SOFT = RNG.random(24).round(2)
 WEIGHTS = RNG.integers(0, 4, size=24)
 TAKE: list[BaseJudge] = [
     LogisticProbe(), LogisticProbe(centre="question"), QuestionOnly(), DifferenceOfMeans(), MiniBatchLogistic(), CLUE(),
+    PooledProbe(epochs=5), PooledProbe(epochs=5, loss="brier", each="state", balance=True, learning_rate=0.1),
 ]  # fmt: skip
 
 
@@ -149,7 +150,9 @@ def test_weights_that_leave_one_class_are_refused(make: Any) -> None:
         LogisticProbe().fit(features, SOFT * 2)
 
 
-@pytest.mark.parametrize("judge", [Length(), TunedLAGER(), TokenLogProb(), PooledProbe(), PromptSimilarity()], ids=name)
+@pytest.mark.parametrize(
+    "judge", [Length(), TunedLAGER(), TokenLogProb(), StepOpponent(), PromptSimilarity()], ids=name
+)
 def test_others_refuse_weights_and_name_those_that_take_them(make: Any, judge: BaseJudge) -> None:
     fit: Any = judge.fit
     for how in ({"sample_weight": WEIGHTS}, {}):
@@ -157,7 +160,7 @@ def test_others_refuse_weights_and_name_those_that_take_them(make: Any, judge: B
             fit(make(), CORRECT, *(() if how else (WEIGHTS,)), **how)
 
 
-@pytest.mark.parametrize("judge", [Length(), TokenLogProb(), PooledProbe(), CLUE(balance=True)], ids=name)
+@pytest.mark.parametrize("judge", [Length(), TokenLogProb(), CLUE(balance=True)], ids=name)
 def test_others_refuse_soft_labels_and_name_those_that_take_them(make: Any, judge: BaseJudge) -> None:
     with pytest.raises(
         InnerjudgeError, match="numbers between 0 and 1 are for CLUE without balance, DifferenceOfMeans"

@@ -12,7 +12,19 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from ....models.errors import InnerjudgeError
-from ..statistic import SHARE, Floats, Labels, Statistic, Values, divide, finite, mean, require_same_length, undefined
+from ..statistic import (
+    SHARE,
+    Floats,
+    Labels,
+    Statistic,
+    Ties,
+    Values,
+    divide,
+    finite,
+    mean,
+    require_same_length,
+    undefined,
+)
 
 Bins = Literal["width", "mass"]
 
@@ -69,6 +81,28 @@ def reliability_diagram(
     truth, p, known = _checked(labels, probabilities)
     held = (np.flatnonzero(column) for column in _members(p, known, bins, by).T if column.any())
     return tuple(Bin(said=float(p[r].mean()), right=float(truth[r].mean()), n=len(r), rows=r) for r in held)
+
+
+def kuiper(labels: Labels, probabilities: Values) -> Statistic:
+    """Kuiper's statistic: the range of sums of outcome less probability, by rising probability, by rows; a loss.
+
+    It has no bins; equal probabilities are one step. As in arXiv 2512.22245.
+
+    Example:
+        >>> kuiper([False, True, False, True], [0.2, 0.4, 0.6, 0.9]).value  # sums / 4: 0, -.05, .1, -.05, -.025
+        0.15
+    """
+    truth, p, known = _checked(labels, probabilities)
+    if not known.any():
+        return undefined("no scored row with a label", n=0, size=len(p))
+    ties, gap = Ties.of(np.where(known, p, 0.0)), np.where(known, truth - p, 0.0)
+
+    def over(weights: Floats) -> Floats:
+        sums = np.cumsum(np.pad(ties.sums(weights * gap), ((0, 0), (1, 0))), axis=1)
+        return divide(np.ptp(sums, axis=1), weights @ known.astype(np.float64))
+
+    value = float(over(np.ones((1, len(p))))[0])
+    return Statistic(value=value, n=int(known.sum()), size=len(p), limits=SHARE, over=over)
 
 
 def score_bias(human: Values, scores: Values) -> Statistic:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +14,9 @@ from innerjudge.experiments.data.verdict_files import read_table
 from innerjudge.experiments.judges import saved
 from innerjudge.experiments.runs.job import read_items_of
 from innerjudge.extraction.store import FeatureStore
+from innerjudge.models import InnerjudgeError
 from innerjudge.models.items import Trace
+from innerjudge.probes import PooledProbe
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +73,35 @@ def test_a_sweep_goes_over_roles_and_heads(cli, features: Path, tmp_path: Path) 
     done = cli("sweep", "--features", features, "--role", "response", "--out", tmp_path / "none")
     assert done.code == 2
     assert "extract with --read response" in done.err
+
+
+def test_labels_of_spans_come_from_an_item_file(cli, tmp_path: Path) -> None:
+    """Two numbers of each answer are spans, the second named first; tokens of wrong ones are told from all others."""
+    rows = []
+    for k in range(24):
+        response, wrong = f"{k}+1={k + 1} and 2+2={4 + k % 2}", bool(k % 2)
+        places = [[response.rindex("=") + 1, len(response)], [response.index("=") + 1, response.index(" ")]]
+        known = {"spans": places, "span_labels": [not wrong, None if k % 3 else True], "correct": not wrong}
+        rows.append({"question_id": f"q{k}", "candidate_id": "0", "prompt": "Add.", "response": response} | known)
+    (tmp_path / "traces.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    done = cli("extract", "--data", tmp_path / "traces.jsonl", "--read", "token-probe", "--out", tmp_path / "f")
+    assert done.code == 0, done.err
+    done = cli("fit", "--features", tmp_path / "f", "--judge", "token-probe", "--out", tmp_path / "judge")
+    assert done.code == 0, done.err
+    judge = saved.load(tmp_path / "judge")[0]
+    store = FeatureStore.open(tmp_path / "f").features(judge.reads)
+    counts = store.ragged[judge.needs[0]].counts
+    for row, text, count in zip(rows, store.texts["spans"], counts.tolist(), strict=True):
+        (a, b), (c, d) = json.loads(text)
+        assert 0 < c < d <= a < b <= count, row["response"]
+    labels = [{"spans": tuple(row["span_labels"]), "correct": row["correct"]} for row in rows]
+    mine = PooledProbe(**judge.get_params()).fit(store, labels)
+    assert np.array_equal(judge.weights_, mine.weights_)  # type: ignore[attr-defined]
+    plain = PooledProbe(**judge.get_params()).fit(store, [row["correct"] for row in rows])
+    assert not np.allclose(mine.weights_, plain.weights_)
+    with pytest.raises(InnerjudgeError, match="given 1 labels for 2 spans"):
+        PooledProbe(**judge.get_params()).fit(store, [{"spans": (k % 2 == 0,), "correct": None} for k in range(24)])
+    bad = {**rows[0], "span_labels": ["no"]}
+    (tmp_path / "bad.jsonl").write_text(json.dumps(bad), "utf-8")
+    done = cli("extract", "--data", tmp_path / "bad.jsonl", "--out", tmp_path / "none")
+    assert (done.code, "field 'span_labels'" in done.err) == (2, True)

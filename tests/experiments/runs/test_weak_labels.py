@@ -35,6 +35,7 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weak")
     (folder / "traces.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS), "utf-8")
     command = ["extract", "--data", str(folder / "traces.jsonl"), "--out", str(folder / "f"), "--log", "plain"]
+    command += ["--read", "mean-probe"]
     app(command, standalone_mode=False)
     return folder / "f"
 
@@ -44,7 +45,7 @@ def columns() -> list[np.ndarray]:
     return [np.array([float(row[name]) for row in ROWS]) for name in names]  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["logistic-probe", "logistic-centred", "clue", "difference-of-means"])
+@pytest.mark.parametrize("name", ["logistic-probe", "logistic-centred", "clue", "difference-of-means", "mean-probe"])
 def test_fit_reads_soft_labels_and_weights(cli, features: Path, tmp_path: Path, name: str) -> None:
     done = cli("fit", "--features", features, "--judge", name, "--out", tmp_path / "judge")
     assert done.code == 0, done.err

@@ -19,6 +19,7 @@ from innerjudge.experiments.stats.metrics.calibration import (
     Temperature,
     brier,
     expected_calibration_error,
+    kuiper,
     reliability_diagram,
     score_bias,
     score_error,
@@ -72,6 +73,22 @@ def test_reliability_diagram_against_scikit_learn(by: str, strategy: str, resamp
     assert made.value == pytest.approx(error)
     if by == "width":
         resamples_are_repeated_rows(made, expected_calibration_error, LABELS, P)
+
+
+def test_kuiper(resamples_are_repeated_rows) -> None:
+    # Gaps -.2, .6, -.6, .1: sums / 4 are 0, -.05, .1, -.05, -.025: .1 + .05.
+    assert kuiper([False, True, False, True], [0.2, 0.4, 0.6, 0.9]).value == pytest.approx(0.15)
+    # Two of the same probability are one step: .5, and not 0, .5 / 2 up or down, whatever their order.
+    for labels in ([True, False, None], [False, True, None]):
+        assert kuiper(labels, [0.5, 0.5, 0.1]).value == 0
+    assert kuiper([True, True], [0.5, 0.5]).value == 0.5
+    assert kuiper([None], [0.5]).value is None
+    order = np.argsort(P, kind="stable")
+    sums = np.r_[0, np.cumsum((np.array(LABELS, float) - P)[order])] / len(P)  # all of P differ
+    assert len({*P}) == len(P)
+    made = kuiper(LABELS, P)
+    assert made.value == pytest.approx(np.ptp(sums))
+    resamples_are_repeated_rows(made, kuiper, LABELS, P)
 
 
 def test_probabilities_are_checked() -> None:
