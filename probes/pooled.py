@@ -28,6 +28,14 @@ from .steps import by_item, one_a_step, step_truths
 _FIELDS = {"step": "step_labels", "both": "span_labels"}
 
 
+def step_scores(probe: "PooledProbe", features: Features) -> list[Floats] | None:
+    """Probability that each step is right, where there is one state a step."""
+    if not one_a_step(probe.role, probe.reduce):
+        return None
+    items = _states(features, probe, (probe.mean_, probe.scale_))
+    return by_item(expit(score(probe._head, probe.weights_, items, each=True)), items.counts)
+
+
 @parameters
 class PooledProbe(LearningJudge):
     r"""A linear or multi-layer head on each state of a role, pooled to one number per item: the log-odds of correct.
@@ -123,6 +131,7 @@ class PooledProbe(LearningJudge):
     _kept = derived(lambda s: tuple(s.rows) if all(isinstance(r, Integral) for r in s.rows or (0.0,)) else None)
     needs = derived(lambda self: _needs(self))
     kinds = ("trace",)
+    step_scores = step_scores
     on_request = derived(lambda self: self.each != "step")  # it keeps the states of many tokens
     label_fields = derived(lambda self: (_FIELDS.get(self.each, "p_correct"), "sample_weight"))
     fit_needs = derived(lambda self: ("spans",) if self.each == "both" else ())
@@ -174,13 +183,6 @@ class PooledProbe(LearningJudge):
                 fits.append((*learn(self._head, items, self, sides), items.mean, items.scale, row))
         self.weights_, _, self.mean_, self.scale_, self.row_ = min(fits, key=lambda one: one[1])
         return self._fitted_on(features, excluded)
-
-    def step_scores(self, features: Features) -> list[Floats] | None:
-        """Probability that each step is right, where there is one state a step."""
-        if not one_a_step(self.role, self.reduce):
-            return None
-        items = _states(features, self, (self.mean_, self.scale_))
-        return by_item(expit(score(self._head, self.weights_, items, each=True)), items.counts)
 
     def _scores(self, features: Features) -> Scores:
         return score(self._head, self.weights_, _states(features, self, (self.mean_, self.scale_)))
