@@ -13,7 +13,7 @@ from scipy.special import expit
 from ..extraction.features import Features
 from ..extraction.ragged import Ragged
 from ..extraction.readouts import Reduce, States, range_readout
-from ..models.arguments import Positive
+from ..models.arguments import Count, Positive
 from ..models.errors import InnerjudgeError
 from ..models.foreign import parse_json
 from .description import derived
@@ -109,9 +109,9 @@ class PooledProbe(LearningJudge):
     attention: int = 4
     causal: bool = False
     dropout: float = 0.1
-    heads: int = 1
+    heads: Count = 1
     how: Pool = "mean"
-    window: int = 10
+    window: Count = 10
     loss: Loss = "bce"
     each: Each = "item"
     balance: bool | float = False
@@ -119,9 +119,9 @@ class PooledProbe(LearningJudge):
     standardise: bool = True
     learning_rate: float = 1e-3
     weight_decay: float = 1e-3
-    epochs: int = 40
-    patience: int = 5
-    batch: int = 16
+    epochs: Count = 40
+    patience: Count = 5
+    batch: Count = 16
     seed: int = 0
     device: str = "cpu"
 
@@ -137,11 +137,9 @@ class PooledProbe(LearningJudge):
     fit_needs = derived(lambda self: ("spans",) if self.each == "both" else ())
 
     def __post_init__(self) -> None:
-        counts = {name: getattr(self, name) for name in ("heads", "window", "epochs", "patience", "batch")}
         rate, decay, widths = self.learning_rate, self.weight_decay, tuple(self.widths)
-        if min(*counts.values(), *widths) < 1 or not 0 < rate < 1e6 or not 0 <= decay < 1e6 or not self.balance >= 0:
-            said = ", ".join(f"{name}={value}" for name, value in (*counts.items(), ("balance", self.balance)))
-            raise InnerjudgeError.of("probes.recipe", said, widths, rate, decay)
+        if min((1, *widths)) < 1 or not 0 < rate < 1e6 or not 0 <= decay < 1e6 or not self.balance >= 0:
+            raise InnerjudgeError.of("probes.recipe", self.balance, widths, rate, decay)
         if self.each != "item" and (self.loss in WITHIN or self.how in WEIGHED):
             raise InnerjudgeError.of("probes.each", self.each, self.loss, self.how)
         _ = self.needs, self._head  # refuses a role, a reduction or rows that there are not, and a width that fits none

@@ -286,9 +286,11 @@ def test_learned_readers_are_compared_by_name(cli: Any, tmp_path: Path) -> None:
         items[-1] |= {"response": f"<think>{q}+1={end}\n\n{words[k % 3]}So {k}.</think>{end}"}
     (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, items)), encoding="utf-8")
     names = "chunk-probe,lynx,inspector,token-probe,calibration-probe-given,hsrm,reprobe,eigenscore,sep"
+    names += ",saplma,multimax,attention-probe,rolling-probe,swift"
     done = cli("compare", "--data", tmp_path / "items.jsonl", "--judges", names, "--out", tmp_path / "run")
     assert not done.code, done.err
     rows = rows_of(tmp_path / "run" / "verdicts.jsonl")
+    assert not [row["judge"] for row in rows if "could not be fitted" in (row["unscored"] or "")]
     for name in names.split(","):
         own = [row for row in rows if row["judge"] == name]
         scored = [row["unscored"] is None for row in own]
