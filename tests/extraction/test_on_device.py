@@ -22,6 +22,7 @@ from innerjudge.extraction import (
     LabelLogits,
     Lens,
     QueryKey,
+    Ragged,
     ResponseLogProb,
     States,
     TokenStats,
@@ -33,7 +34,7 @@ from innerjudge.models.loading import LanguageModel, wrap
 from innerjudge.models.positions import Encoding, encode_trace
 from innerjudge.models.reference.solve import problems
 from innerjudge.models.reference.words import HELD_OUT_SEED
-from innerjudge.probes import CLUE, LAGER, LogisticProbe, TokenLogProb
+from innerjudge.probes import CLUE, LAGER, LogisticProbe, PooledProbe, TokenLogProb
 
 DEVICE, DTYPE = os.environ.get("INNERJUDGE_DEVICE", "cpu"), os.environ.get("INNERJUDGE_DTYPE", "float32")
 #: Of the largest value. A rounding changes a number by at most 2**-8 of it in bfloat16, 2**-11 in float16; three blocks
@@ -163,6 +164,30 @@ def test_scores_of_judges(both_built_in: Any, is_near: Callable[..., None]) -> N
         scores.append(np.stack([judge.decision_function(read) for judge in judges]))
     spread = np.ptp(scores[1], axis=1, keepdims=True)
     is_near(*(one / spread for one in scores), 2 * ALLOWED)
+
+
+HEADS: dict[str, dict[str, Any]] = {
+    "linear": {"how": "min"},
+    "multi-layer": {"how": "attention", "widths": [8], "heads": 2, "loss": "pairwise"},
+    "rolling": {"how": "rolling", "window": 3, "loss": "brier"},
+    "tokens first": {"how": "ema", "each": "both"},
+    "transformer": {"layers": 1, "widths": [8], "dropout": 0.0, "causal": True, "how": "last"},
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_that_learns_on_the_device(is_near: Callable[..., None], name: str) -> None:
+    """From the same states, in float32 in both places, and the same first weights it comes to the same scores."""
+    rng = np.random.default_rng(0)
+    right, sizes = np.arange(48) % 3 == 0, rng.integers(2, 9, 48)
+    rows = [rng.normal(size=(size, 1, 6)) + good for size, good in zip(sizes, right, strict=True)]
+    states = {"hidden/response.none[-1]": Ragged.of(rows)}
+    features = Features.from_arrays(states, provenance="m", groups=[f"q{k // 4}" for k in range(48)])
+    soft, weight = np.where(right, 0.9, 0.2), np.linspace(0.5, 2, 48)
+    labels = right if HEADS[name].get("loss") == "pairwise" else soft
+    probes = [PooledProbe(device=device, epochs=4, **HEADS[name]) for device in (DEVICE, "cpu")]
+    scores = [probe.fit(features, labels, weight).decision_function(features) for probe in probes]
+    is_near(scores[0], scores[1], 2e-3)
 
 
 def test_scores_of_lager(read_twice: tuple[Features, Features], is_near: Callable[..., None]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from innerjudge import AspectProbes, BaseJudge, Features, InnerjudgeError
+from innerjudge.extraction.taps.residual import reduce_tokens
 from innerjudge.probes.aspect_fit import corrected, expected
 from sklearn.decomposition import PCA
 from sklearn.metrics import f1_score
@@ -67,6 +69,9 @@ def test_masked_gaps_are_not_negatives() -> None:
 
 
 def test_inspector_learns_from_components_of_scaled_states() -> None:
+    # Of tokens (1, 3) and a pad of 8 the mean is 2 (with the pad it were 4), as the pad has no weight.
+    tokens, weights = torch.tensor([[[1.0], [3.0], [8.0]]]), torch.tensor([[[0.5, 0.5, 0.0]]])
+    assert reduce_tokens(tokens, "mean", weights).tolist() == [[2.0]]
     # Standardised by (1, 3): mean 2, deviation 1, so 4 is 2; of one number there is one component.
     scaled = StandardScaler().fit([[1.0], [3.0]])
     assert scaled.transform([[4.0]]).item() == 2.0

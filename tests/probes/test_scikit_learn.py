@@ -26,6 +26,18 @@ from innerjudge import (
     TokenLogProb,
     TunedLAGER,
 )
+from innerjudge.probes import (
+    EigenScore,
+    LLMCheck,
+    PooledProbe,
+    ReadoutProbe,
+    ReDeEP,
+    SemanticEntropyProbe,
+    StepOpponent,
+    TokenConfidence,
+    Trajectory,
+    VerdictProbe,
+)
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -154,6 +166,10 @@ def test_scores_and_probabilities_are_what_scikit_learn_means_by_them(data: Any)
         (LAGER(), "regressor"), (LAGER(values=(0, 1)), "classifier"), (EScore(), "regressor"),
         (TunedLAGER(), "regressor"), (QKScore(), "classifier"), (LetterLogits(), "classifier"),
         (TextJudge.rating(), "regressor"), (TextJudge.verdict(), "classifier"), (TextJudge.choice(), "classifier"),
+        (PooledProbe(), "classifier"), (PooledProbe(rows="best", layers=1, widths=[8]), "classifier"),
+        (VerdictProbe(), "classifier"), (ReadoutProbe(), "classifier"), (LLMCheck(), "classifier"),
+        (ReDeEP(), "classifier"), (EigenScore(), "classifier"), (SemanticEntropyProbe(), "classifier"),
+        (Trajectory(), "classifier"), (TokenConfidence(), "classifier"), (StepOpponent(), "classifier"),
     ],
 )  # fmt: skip
 def test_tags_clone_and_shown(judge: BaseJudge, kind: str) -> None:
@@ -170,6 +186,25 @@ def test_tags_clone_and_shown(judge: BaseJudge, kind: str) -> None:
             check_is_fitted(judge)
     else:
         check_is_fitted(judge)
+
+
+def test_a_torch_head_is_searched_and_validated(data: Any) -> None:
+    f, y, g = data
+    arrays = {f"hidden/response.mean[{row}]": f[READOUT][:, [row]] for row in (1, 3)}
+    pooled = Features.from_arrays(arrays, provenance="made up", groups=g)
+    head, cv = PooledProbe(reduce="mean", learning_rate=0.1, epochs=5), GroupKFold(3)
+    search = GridSearchCV(head, {"rows": [(1,), (3,)], "widths": [(), (4,)]}, cv=cv, error_score="raise")
+    found = search.fit(pooled, y, groups=g)
+    assert found.best_params_["rows"] == (3,)  # row 1 is noise
+    weight = np.linspace(0.1, 3, N)
+    params = {"sample_weight": weight}
+    scores = cross_val_score(clone(head).set_params(rows=(3,)), pooled, y, groups=g, cv=cv, params=params)
+    by_hand = [
+        PooledProbe(**{**head.get_params(), "rows": (3,)}).fit(pooled[a], y[a], weight[a]).score(pooled[b], y[b])
+        for a, b in cv.split(np.zeros(N), y, g)
+    ]
+    np.testing.assert_array_equal(scores, by_hand)
+    assert scores.mean() > 0.8
 
 
 def test_classes(data: Any) -> None:

@@ -47,7 +47,16 @@ def test_semantic_entropy():
 
 def test_the_border_has_the_least_squared_error():
     # Any border in (.5, .9503] is as good; of 100 places up to 1.6094 the first is 1e-10 + 31 * 1.6094 / 99 = .503954.
-    assert entropy_border(np.array([0, 0, 0.5, 0.9503, 1.6094])) == pytest.approx(0.503954, abs=1e-5)
+    spread = np.array([0, 0, 0.5, 0.9503, 1.6094])
+    border = entropy_border(spread)
+    assert border == pytest.approx(0.503954, abs=1e-5)
+    # Below it the mean is 1 / 6: 2 / 36 + 1 / 9 = .166667; above 1.27985: 2 * .32955 ** 2 = .217206; in all .383873.
+    errors = [((side - side.mean()) ** 2).sum() for side in (spread[spread < border], spread[spread >= border])]
+    assert errors == pytest.approx([1 / 6, 0.217206], abs=1e-6)
+    assert sum(errors) == pytest.approx(0.383873, abs=1e-6)
+    for other in (0.25, 1.2):  # a border elsewhere has a larger error
+        sides = spread[spread < other], spread[spread >= other]
+        assert sum(((side - side.mean()) ** 2).sum() for side in sides) > 0.383873
 
 
 def questions(n=30, *, seed=0, cluster="answer"):

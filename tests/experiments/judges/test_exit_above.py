@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from innerjudge.experiments.data.jsonl import read_items
 from innerjudge.experiments.judges.judge import Judge
-from innerjudge.experiments.judges.sample_and_judge import Candidates, Sampling, sample_and_judge
+from innerjudge.experiments.judges.sample_and_judge import Candidates, Sampling, acting, sample_and_judge
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import read
 from innerjudge.experiments.reading.verdict_pass import sample_traces
@@ -23,6 +23,7 @@ from innerjudge.models.positions import encode_trace
 from innerjudge.models.reference.solve import problems
 from innerjudge.models.reference.words import HELD_OUT_SEED
 from innerjudge.probes import CLUE, LogisticProbe, TextJudge, TokenLogProb
+from scipy.special import logit
 
 ROLE = "reasoning/segment(6)"
 WITH_LOOKS = Passes(needs=frozenset({*CLUE().needs, States(ROLE, "last").name}))
@@ -58,6 +59,20 @@ def looks(reference: LanguageModel, judge: CLUE, found: Candidates) -> list[list
         # The last segment, where it is cut short, ends with its part, which only the finished text shows.
         every.append([(n, s) for (n, size), s in zip(places, scores, strict=True) if size == 6])
     return every
+
+
+def test_the_worked_example_of_chunks() -> None:
+    """Chunks of .3, .8, .95 (arXiv 2504.05419): at .85 it stops after the third, at .75 after the second."""
+    states = logit([0.3, 0.8, 0.95])[:, None, None].repeat(3, axis=1)
+    f = Features.from_arrays({"hidden/reasoning_end": states}, provenance="m", groups="qqq")
+    judge = LogisticProbe(positions=["reasoning_end"])
+    judge.coef_, judge.intercept_, judge.row_, judge.C_ = np.ones(1), 0.0, -1, 1.0
+    judge.n_excluded_, judge.provenance_ = 0, f.provenance
+    for border, chunk in ((0.85, 3), (0.75, 2)):
+        act, _ = acting(judge, Sampling(1, 1.0, 9, None, float(logit(border)), "reasoning/step_end", 0))
+        assert act is not None
+        first = next(k for k, one in enumerate(act(f), start=1) if one is not None)
+        assert first == chunk
 
 
 def test_an_answer_exits_at_the_first_look_that_is_high_enough(reference: LanguageModel, judge: CLUE) -> None:
