@@ -170,7 +170,7 @@ def sizes_of(features: Features, names: Iterable[str]) -> Sizes:
     for name, array in ((name, features.arrays[name]) for name in names if name in features.arrays):
         if name.startswith("hidden/") and array.ndim == 3:
             found |= {"width": array.shape[2]}
-            found |= {"blocks": array.shape[1] - 2} if whole and not name.endswith("]") else {}  # ]: some rows only
+            found |= {"blocks": array.shape[1] - 2} if whole and "]" not in name[-9:] else {}  # ]: some rows only
         elif name.startswith(("qk/", "attention")) and array.ndim >= 3:
             found |= {"heads": array.shape[2]} | ({"blocks": array.shape[1]} if whole else {})
         elif name == "logits/score" and array.ndim == 4 and whole:

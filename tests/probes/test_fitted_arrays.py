@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from innerjudge import Features
 from innerjudge.models import InnerjudgeError
 from innerjudge.probes import load, registered_judges, save, storage
-from innerjudge.probes.fitted_arrays import check_fitted
+from innerjudge.probes.fitted_arrays import check_fitted, sizes_of
 
 from .test_every_judge import CASES, fitted
 
@@ -91,3 +92,9 @@ def test_sizes_of_the_model(make) -> None:  # type: ignore[no-untyped-def]
         check_fitted(judge, {"blocks": 3, "width": 5})
     with pytest.raises(InnerjudgeError, match=r"expected \(2, 4, any\)"):
         check_fitted(judge, {"blocks": 4})
+
+
+def test_some_rows_do_not_say_how_many_blocks_there_are() -> None:
+    for name, rows, found in (("a.mean~9", 5, {"blocks": 3}), ("a.mean[0,1]~9", 2, {}), ("a.mean[0,1]", 2, {})):
+        f = Features.from_arrays({f"hidden/{name}": np.ones((2, rows, 9))}, provenance="m")
+        assert sizes_of(f, list(f.arrays)) == {"numbers": 9 * rows, "width": 9, **found}

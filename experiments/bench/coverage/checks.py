@@ -14,14 +14,15 @@ from ....models.loading import LanguageModel
 from ....models.positions import Encoding
 from .exceptions import AFTER_BLOCKS, BIASED, FIRST_OF_TWO, OTHER_STACK_FIRST
 from .head_oracle import explain_weights, products, stretched
-from .inner_oracle import APART, ENTROPY, PARTS, STREAM, entropies, parts
+from .inner_oracle import APART, ENTROPY, LABELS, LAST, PARTS, STREAM, entropies, parts
 from .oracle import MASS, OWN, Truth, by_block, off, spans, truth
 from .rotation_oracle import turned_back
 from .shrink import small_config
 from .small_model import random_items, readable, small_model
+from .token_oracle import TOKENS, tokens
 
 #: What is held to an oracle, in the order of the table.
-ASPECTS = ("hidden", "lens", "attention", "spans", "entropy", "parts", "qk before", "qk after", "early stop")
+ASPECTS = ("hidden", "lens", "tokens", "attention", "spans", "entropy", "parts", "qk before", "qk after", "early stop")
 _LENGTHS = (13, 9, 11)
 _READOUTS = (HiddenStates("middle"), HiddenStates("score"), LabelLogits("score"))
 _WHOLE = (*_READOUTS, ResponseLogProb())
@@ -133,7 +134,8 @@ def _attention(
     asked: dict[str, Sequence[Readout]] = {
         "attention": [AttentionWeights()],
         "spans": [MASS, OWN],
-        "entropy": [ENTROPY, STREAM],
+        "tokens": TOKENS,
+        "entropy": [ENTROPY, LAST, LABELS, STREAM],
         "parts": [*PARTS, *APART, STREAM],
         "qk before": [QueryKey("before")],
         "qk after": [QueryKey("after")],
@@ -145,7 +147,7 @@ def _attention(
             _note(coverage, aspect, str(error))
     if "attention" in found:
         _note(coverage, "attention", _rows(lm, found["attention"], items, truths))
-    for aspect, check in (("spans", spans), ("entropy", entropies), ("parts", parts)):
+    for aspect, check in (("spans", spans), ("tokens", tokens), ("entropy", entropies), ("parts", parts)):
         if aspect in found:
             _note(coverage, aspect, check(lm, found[aspect], items, truths))
     for aspect, name in (("qk before", "qk/before"), ("qk after", "qk/after")):

@@ -1,4 +1,4 @@
-"""Entropies and divergences inside a model and parts of its blocks, held to its states, modules and logits."""
+"""Entropies, divergences and labels inside a model and its blocks, held to its states, modules and logits."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,22 +14,26 @@ from ....models.positions import Encoding
 from .oracle import Truth, off
 
 ENTROPY, STREAM = Lens("response"), States("response", "none")
+LAST, LABELS = Lens("response", what="divergence_to_last"), Lens("response", what="labels")
 PARTS = tuple(Lens("response", at) for at in ("attention", "mlp", "middle"))
 APART = tuple(Lens("response", at, "divergence") for at in ("middle", "residual"))
 
 
 @torch.no_grad()
 def entropies(lm: LanguageModel, features: Features, items: list[Encoding], truths: list[Truth]) -> str:
-    """Entropies behind every block held to the states there, and those behind the last to the model's logits."""
+    """What is predicted behind every block held to the states there, and behind the last to the model's logits."""
     if reasons := features.reasons(ENTROPY.name):
         return next(iter(reasons.values()))
     n = lm.anatomy.n_blocks
     for k, (item, own) in enumerate(zip(items, truths, strict=True)):
         stream = torch.tensor(features.ragged[STREAM.name][k])[:, 1 : n + 1].movedim(0, 1)
-        right = _entropy(lm.anatomy.logits(lm.anatomy.normed(stream)))
-        right[-1] = _entropy(own.logits[slice(*item.places("response")[0])].float())
-        if (odd := off(features[ENTROPY.name][k], right.mean(1))) is not None:
-            return f"WRONG: entropies differ by {odd:.1g}"
+        logits = lm.anatomy.logits(lm.anatomy.normed(stream))
+        logits[-1] = last = own.logits[slice(*item.places("response")[0])].float()
+        right = {ENTROPY: _entropy(logits), LAST: _divergence(logits, last.expand_as(logits))}
+        right[LABELS] = logits[..., list(item.label_ids)]
+        for readout, values in right.items():
+            if (odd := off(features[readout.name][k], values.mean(1))) is not None:
+                return f"WRONG: {readout.what} differs by {odd:.1g}"
     return "pass"
 
 

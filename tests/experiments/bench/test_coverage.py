@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from innerjudge.experiments.bench.coverage.checks import ASPECTS, Coverage, check_type
 from innerjudge.experiments.bench.coverage.document import COLUMNS, FOLDER, LENS, differences, markdown, read, totals
+from innerjudge.experiments.bench.coverage.inner_oracle import ENTROPY, LABELS, LAST, STREAM, entropies
 from innerjudge.experiments.bench.coverage.lens_oracle import check_transformer_lens
+from innerjudge.experiments.bench.coverage.oracle import truth
 from innerjudge.experiments.bench.coverage.shrink import registered_types, small_config
 from innerjudge.experiments.bench.coverage.small_model import random_items, readable, small_model
-from innerjudge.extraction import AttentionWeights, HiddenStates, LabelLogits, QueryKey, extract
+from innerjudge.experiments.bench.coverage.token_oracle import TOKENS, tokens
+from innerjudge.extraction import AttentionWeights, HiddenStates, LabelLogits, QueryKey, Ragged, extract
 
 TABLE, VERSIONS = read()
 #: Types whose TransformerLens column is looked at again here; the script looks at all.
@@ -56,7 +60,7 @@ def test_every_type_has_a_result_or_a_reason() -> None:
 
 def test_the_bars_are_held() -> None:
     count = totals(TABLE)
-    assert min(count["hidden"], count["lens"], count["early stop"]) >= 150
+    assert min(count["hidden"], count["lens"], count["tokens"], count["early stop"]) >= 150
     assert min(count["attention"], count["qk before"], count["qk after"]) >= 130
 
 
@@ -180,6 +184,19 @@ def test_half_precision(model_type: str, dtype: torch.dtype) -> None:
     a, b = (extract(lm, items, readouts) for lm in (exact, half))
     for name in a.arrays:
         assert abs(a[name] - b[name]).max() < 0.15 * abs(a[name]).max(), name
+
+
+def test_a_wrong_number_of_each_would_be_seen() -> None:
+    lm = readable(small_model(small_config("llama")))
+    items = random_items(lm, (11, 8))
+    truths = [truth(lm.model, item.ids, lm) for item in items]
+    for check, readouts in ((tokens, TOKENS), (entropies, (ENTROPY, LAST, LABELS))):
+        found = extract(lm, items, [*readouts, STREAM])
+        assert check(lm, found, items, truths) == "pass"
+        for name in (readout.name for readout in readouts):
+            arrays = {key: array + (key == name) for key, array in found.arrays.items()}
+            ragged = {key: Ragged(rows.values + (key == name), rows.offsets) for key, rows in found.ragged.items()}
+            assert check(lm, replace(found, arrays=arrays, ragged=ragged), items, truths).startswith("WRONG: "), name
 
 
 def test_a_wrong_reading_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:

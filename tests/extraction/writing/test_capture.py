@@ -181,7 +181,8 @@ def test_judges_of_tokens_and_steps_read_the_sampling(reference: LanguageModel) 
     right = [k % 2 == 0 for k in range(len(traces))]
     steps = PooledProbe(role="reasoning/step(sentence)@-1", reduce="mean", epochs=2)
     reprobe = PooledProbe.presets(Task("trace"))["reprobe"]
-    for judge in (TokenConfidence(), steps, reprobe):
+    swift = PooledProbe(readouts=("hidden/response.none[-1,0]~8",), how="gated", epochs=2)
+    for judge in (TokenConfidence(), steps, reprobe, swift):
         if judge.learns:
             judge.fit(read(reference, traces, judges=[judge]), right)
         found = sample_and_judge(reference, prompts, judge, **how)
