@@ -364,6 +364,17 @@ def test_step_reads_where_the_other_judges_read():
         assert PooledProbe.presets(Task("trace", between))["step"].role == role
 
 
+def test_published_defaults():
+    """HSRM's delimiters include ends of lines; SAPLMA's Adam decays no weight; ReProbe's wrong steps weigh three times."""
+    made = PooledProbe.presets(Task("trace", ("reasoning_start", "reasoning_end")))
+    assert made["hsrm"].needs == ("hidden/reasoning/before_step(line).none[-1]",)
+    assert (made["saplma"].weight_decay, made["saplma"].learning_rate) == (0.0, 1e-3)
+    for name in ("reprobe", "reprobe-attention"):
+        assert (made[name].wrong_weight, made[name].balance) == (3.0, False)
+    assert (made["rolling-probe"].how, made["rolling-probe"].window) == ("rolling", 10)
+    assert made["token-probe"].label_fields == ("span_labels", "sample_weight")
+
+
 def test_pairs_are_on_both_sides_or_no_side_is_held_out():
     """One question with both, which a seed holds out: then there would be nothing to learn from."""
     right = np.r_[True, False, np.repeat([True, False] * 5, 2)[:18], True, True]
