@@ -365,7 +365,7 @@ def test_step_reads_where_the_other_judges_read():
 
 
 def test_published_defaults():
-    """HSRM's delimiters include ends of lines; SAPLMA's Adam decays no weight; ReProbe's wrong steps weigh three times."""
+    """HSRM reads before ends of lines; SAPLMA's Adam decays no weight; ReProbe's wrong steps weigh three times."""
     made = PooledProbe.presets(Task("trace", ("reasoning_start", "reasoning_end")))
     assert made["hsrm"].needs == ("hidden/reasoning/before_step(line).none[-1]",)
     assert (made["saplma"].weight_decay, made["saplma"].learning_rate) == (0.0, 1e-3)
