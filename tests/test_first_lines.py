@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,14 +57,6 @@ def answered(call: Callable[[], object], *words: str) -> None:
     assert len(said) < 1200
     for word in words:
         assert word in said, said
-
-
-def typed(*arguments: object) -> tuple[int, str, str]:
-    """A command line, typed."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "innerjudge.experiments.cli.main", *map(str, arguments)], capture_output=True, text=True
-    )
-    return ran.returncode, ran.stdout, ran.stderr
 
 
 def lines(path: Path, *rows: dict[str, Any]) -> Path:
@@ -187,12 +177,12 @@ def test_14_to_17_rows_of_other_tools(tmp_path: Path) -> None:
         assert ij.load_data(str(tmp_path / name)).items == ij.load_data(str(tmp_path / "a.jsonl")).items
 
 
-def test_18_and_19_folders_and_the_example_of_the_help(tmp_path: Path) -> None:
+def test_18_and_19_folders_and_the_example_of_the_help(tmp_path: Path, cli: Callable[..., Any]) -> None:
     lines(tmp_path / "part-1.jsonl", {"input": "?", "output_1": "x", "output_2": "y", "label": 1})
     assert len(ij.load_data(f"llmbar:{tmp_path}").items) == 1
-    code, help_, _ = typed("compare", "--help")
-    assert code == 0
-    assert "--data sample:mmlu" in " ".join(help_.split())
+    said = cli("compare", "--help")
+    assert said.code == 0
+    assert "--data sample:mmlu" in " ".join(said.out.split())
     assert ij.load_data("sample:mmlu").kind == "choice"
 
 
@@ -258,11 +248,11 @@ def test_a_role_alone_is_read_as_its_mean() -> None:
     answered(lambda: needs_of(["steps"]), "'steps'", "hidden/response.mean", "innerjudge judges")
 
 
-def test_fit_between_response(tmp_path: Path) -> None:
+def test_fit_between_response(tmp_path: Path, cli: Callable[..., Any]) -> None:
     stored, out = tmp_path / "f", tmp_path / "j"
-    assert typed("extract", "--data", "builtin:solve", "--limit", 4, "--candidates", 3, "--out", stored)[0] == 0
-    code, _, wrong = typed("fit", "--features", stored, "--judge", "clue", "--between", "response", "--out", out)
-    assert code == 0, wrong
+    assert cli("extract", "--data", "builtin:solve", "--limit", 4, "--candidates", 3, "--out", stored).code == 0
+    said = cli("fit", "--features", stored, "--judge", "clue", "--between", "response", "--out", out)
+    assert said.code == 0, said.err
     assert ij.Judge.load(out).judge.needs == ("hidden/prompt_end", "hidden/response_end")
 
 
@@ -338,18 +328,18 @@ def test_33_scores_as_a_cross_encoder_gives_them(judge: Any) -> None:
     answered(lambda: judge.predict(pairs, activation=None), "did you mean activation_fn?")
 
 
-def test_35_and_36_the_command_line(tmp_path: Path) -> None:
-    assert typed("--version")[0] == 0
+def test_35_and_36_the_command_line(tmp_path: Path, cli: Callable[..., Any]) -> None:
+    assert cli("--version").code == 0
     out = tmp_path / "out"
-    code, _, wrong = typed(
+    said = cli(
         *("compare", "--data", "builtin:rate", "--limit", 12, "--judges", "lager", "--reasoning-tokens", 0),
         *("--out", out),
     )
-    assert code == 0, wrong
+    assert said.code == 0, said.err
     assert (out / "kept").is_dir()
-    code, _, wrong = typed("compare", "--data", "builtin:rat", "--out", out)
-    assert code == 2
-    assert len(wrong.splitlines()) == 1
+    said = cli("compare", "--data", "builtin:rat", "--out", out)
+    assert said.code == 2
+    assert len(said.err.splitlines()) == 1
 
 
 def test_29_parameters_of_a_judge_on_the_command_line(tmp_path: Path, cli: Callable[..., Any]) -> None:

@@ -37,14 +37,6 @@ def extract(
 ) -> None:  # fmt: skip
     """Run the model once over a data set and keep the features that judges read, in a store on disk."""
     columns = o.mapped(map_, data)
-    from ..judges.panel import needs_of
-    from ..reading.judge_prompt import JudgePrompt
-    from ..reading.passes import GIVEN_NEEDS, HIDDEN_NEEDS, WRITTEN, Passes, reads_reasoning
-    from ..reading.state_files import encoded_traces
-    from ..runs.extracting.extract_job import before_cleaning, extract_job, find_source
-    from ..runs.extracting.ranks import joined, launch, own_device
-    from ..runs.job import STATES, check_extraction, items_of, read_items_of
-
     if gpus_per_worker and ray is None:
         raise InnerjudgeError.of("cli.gpus", gpus_per_worker)
     files = o.state_files(states, layers, last, clean=clean)
@@ -52,8 +44,18 @@ def extract(
         raise InnerjudgeError("given --states with --text or --ray, expected neither: no model is run")
     if clean and files is None:
         raise InnerjudgeError("given --clean, expected --states with it: it removes their files once they are read")
-    if workers > 1 and ray is None and "RANK" not in os.environ:
+    if workers > 1 and ray is None and "RANK" not in os.environ:  # before what only the processes themselves need
+        from ..runs.extracting.ranks import launch
+
         raise typer.Exit(launch(workers, sys.argv[1:]))
+    from ..judges.panel import needs_of
+    from ..reading.judge_prompt import JudgePrompt
+    from ..reading.passes import GIVEN_NEEDS, HIDDEN_NEEDS, WRITTEN, Passes, reads_reasoning
+    from ..reading.state_files import encoded_traces
+    from ..runs.extracting.extract_job import before_cleaning, extract_job, find_source
+    from ..runs.extracting.ranks import joined, own_device
+    from ..runs.job import STATES, check_extraction, items_of, read_items_of
+
     with joined() as ranks, logged(log, quiet=not ranks.first) as steps:
         if ranks.first:
             check_extraction(out)

@@ -112,15 +112,9 @@ class ComparisonRun:
         if self.store.folder is not None:  # features are large; the rows made from them stay
             shutil.rmtree(self.store.folder / "features", ignore_errors=True)
         return Report(
-            name=name,
-            command=command,
-            spec=spec,
-            versions=dict(versions()),
-            model=describe(self.lm),
-            parts=tuple(parts),
-            across=across,
-            seconds=self.seconds,
-        )
+            name=name, command=command, spec=spec, versions=dict(versions()), model=describe(self.lm),
+            parts=tuple(parts), across=across, seconds=self.seconds,
+        )  # fmt: skip
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
@@ -142,14 +136,9 @@ def lens_of(one: Evaluation, rows: Sequence[Row]) -> Lens:
         if row.judge not in one.seats and "family" in row.tags:
             kin[row.judge] = kin.get(row.judge, frozenset()) | {row.tags["family"]}
     return Lens(
-        data=one.name,
-        kind=one.kind,
-        table=table.where(split="test"),
-        calibration=table.where(split="calibrate"),
-        families=families,
-        settings=one.settings,
-        kin=kin,
-    )
+        data=one.name, kind=one.kind, table=table.where(split="test"), calibration=table.where(split="calibrate"),
+        families=families, settings=one.settings, kin=kin,
+    )  # fmt: skip
 
 
 def check_data(sources: Sequence[Source], settings: Settings) -> None:
@@ -186,18 +175,11 @@ def part_of(one: Evaluation, lens: Lens, sections: Sequence[Section], more: Sequ
     if AGREEMENT in lens.families:
         cost[AGREEMENT], seconds[AGREEMENT] = {"prompts": 0.0, "tokens": 0.0}, None
     return DataReport(
-        name=one.name,
-        kind=one.kind,
-        counts=counts,
-        families=dict(lens.families),
-        summary=_summary(lens, sections, cost, notes),
-        sections=tuple(sections),
-        notes=notes,
-        unscored=unscored_reasons((*lens.table, *more)),
-        seconds=seconds,
-        cost=cost,
+        name=one.name, kind=one.kind, counts=counts, families=dict(lens.families),
+        summary=_summary(lens, sections, cost, notes), sections=tuple(sections), notes=notes,
+        unscored=unscored_reasons((*lens.table, *more)), seconds=seconds, cost=cost,
         items=with_surprise(one, shown_items(one.items, lens)),
-    )
+    )  # fmt: skip
 
 
 def _summary(

@@ -131,15 +131,11 @@ def sweep(
         raise InnerjudgeError.of("compare.no-cell", len(part), _METRICS[kind])
     picked = int(np.nanargmax(seen))
     return Sweep(
-        table=table,
-        metric=_METRICS[kind],
-        picked=picked,
+        table=table, metric=_METRICS[kind], picked=picked,
         honest=_interval(kind, known[test], scores[picked], groups),
-        noise=_noise(kind, known[test], scores, groups, n_splits, seed),
-        notes=tuple(notes),
-        n_fit=len(fit),
+        noise=_noise(kind, known[test], scores, groups, n_splits, seed), notes=tuple(notes), n_fit=len(fit),
         n_test=len(test),
-    )
+    )  # fmt: skip
 
 
 @checked

@@ -70,45 +70,67 @@ def test_the_options_know_every_type_of_stored_states() -> None:
     assert get_args(StoreDtype) == tuple(DTYPES)
 
 
-@pytest.mark.parametrize("command", ["compare", "extract", "plan", "score", "rank", "sample", "look"])
-def test_wrong_data_are_told_before_anything_heavy_is_imported(command: str, tmp_path: Path) -> None:
+#: Imports the command line, then types each command in a fork of it; says what was imported there, and how it ended.
+TYPING = """
+import json, os, sys
+from innerjudge.experiments.cli import main
+heavy = sys.argv[2:]
+for at, typed in enumerate(json.loads(sys.argv[1])):
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(f"said-{at}", os.O_CREAT | os.O_WRONLY), 2)
+        sys.argv, code = ["innerjudge", *typed], None
+        try:
+            main.main()
+        except SystemExit as end:
+            code = end.code
+        print(json.dumps([sorted({*heavy} & sys.modules.keys()), code]), flush=True)
+        sys.stderr.flush()
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def typed_lightly(folder: Path, *typed: list[str], heavy: tuple[str, ...]) -> list[str]:
+    """What each of some wrong commands says, which imports nothing ``heavy`` to say so, and ends with 2."""
+    command = [sys.executable, "-c", TYPING, json.dumps(typed), *heavy]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert ran.stdout.splitlines() == ["[[], 2]"] * len(typed), ran.stderr
+    return [(folder / f"said-{at}").read_text("utf-8") for at in range(len(typed))]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="runs are forks")
+def test_wrong_data_are_told_before_anything_heavy_is_imported(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    out = [] if command == "look" else ["--out", str(tmp_path / "out")]
-    out += ["--judge", str(tmp_path)] if command in ("score", "rank", "sample") else []
-    for data, wrong, said in (
-        ("no.jsonl", (), "given 'no.jsonl', expected a file"),
-        (str(tmp_path / "r.jsonl"), ("--map", "prompt=qq"), "did you mean 'q'"),
-        (str(tmp_path / "r.jsonl"), ("--map", "prompt"), "expected FIELD=COLUMN"),
-    ):
-        script = (
-            "import sys\nfrom innerjudge.experiments.cli import main\n"
-            "try:\n    main.main()\nexcept SystemExit as end:\n"
-            "    print(sorted({'torch', 'transformers', 'sklearn', 'pandas'} & sys.modules.keys()), end.code)"
-        )
-        data_of = [data] if command == "look" else ["--data", data]
-        ran = subprocess.run(
-            [sys.executable, "-c", script, command, *data_of, *wrong, *out], capture_output=True, text=True
-        )
-        assert said in ran.stderr
-        assert ran.stdout.strip() == "[] 2"
+    judge, out = ["--judge", "."], ["--out", "out"]
+    commands = {"compare": out, "extract": out, "plan": out, "look": []}
+    commands |= {"score": judge + out, "rank": judge + out, "sample": judge + out}
+    wrong = {
+        "given 'no.jsonl', expected a file": ("no.jsonl",),
+        "did you mean 'q'": ("r.jsonl", "--map", "prompt=qq"),
+        "expected FIELD=COLUMN": ("r.jsonl", "--map", "prompt"),
+    }
+    every = [
+        (said, [command, *["--data"] * (command != "look"), *data, *more])
+        for command, more in commands.items()
+        for said, data in wrong.items()
+    ]
+    assert len(every) == 21
+    heavy = ("torch", "transformers", "sklearn", "pandas")
+    found = typed_lightly(tmp_path, *(typed for _, typed in every), heavy=heavy)
+    for (said, typed), told in zip(every, found, strict=True):
+        assert said in told, typed
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="runs are forks")
 def test_a_typo_in_a_study_is_told_before_torch_is_imported(tmp_path: Path) -> None:
-    for data, said in (
-        ("{source: 'builtin:rate', limt: 4}", "data.0.limt"),
-        ("{source: 'builtin:rat'}", "builtin:rate"),
-    ):
-        (tmp_path / "s.yaml").write_text(f"data: [{data}]\njudges: [lager]\n")
-        script = (
-            "import sys\nfrom innerjudge.experiments.cli import main\n"
-            "try:\n    main.main()\nexcept SystemExit as end:\n"
-            "    print(sorted({'torch', 'sklearn', 'pandas'} & sys.modules.keys()), end.code)"
-        )
-        ran = subprocess.run(
-            [sys.executable, "-c", script, "study", tmp_path / "s.yaml"], capture_output=True, text=True
-        )
-        assert said in ran.stderr
-        assert ran.stdout.strip() == "[] 2"
+    wrong = {"{source: 'builtin:rate', limt: 4}": "data.0.limt", "{source: 'builtin:rat'}": "builtin:rate"}
+    for at, data in enumerate(wrong):
+        (tmp_path / f"{at}.yaml").write_text(f"data: [{data}]\njudges: [lager]\n")
+    typed = [["study", f"{at}.yaml"] for at in range(len(wrong))]
+    told = typed_lightly(tmp_path, *typed, heavy=("torch", "sklearn", "pandas"))
+    for said, words in zip(told, wrong.values(), strict=True):
+        assert words in said
 
 
 def test_mapped_rows_go_through_the_commands(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
