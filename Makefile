@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The constraints hold the exact set that the tests passed with, torch first among them.
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# The constraints hold the exact set that the tests passed with, torch first among them. Nothing is compiled ahead: most
+# of what is installed is never imported, and Python compiles a module when it first is.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
 ENGINE := .venv-engine
 
@@ -13,8 +14,10 @@ ENGINE := .venv-engine
 demo: $(VENV)/.installed
 	$(BIN)/innerjudge compare --model reference --data builtin:solve --data builtin:rate --data builtin:choose --out demo
 
+# Each process begins with its half of the tests in their order, so that fixtures of a file are made once, and the one
+# that is done first takes from the other.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # A real model of 135 million parameters on samples of public data. If it is stopped, it resumes where it was.
 real: $(VENV)/.installed-gguf

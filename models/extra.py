@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module, metadata
 from typing import Any
 
@@ -11,14 +12,20 @@ from packaging.requirements import Requirement
 from .errors import InnerjudgeError, one_line
 
 
+@cache
+def _wanted(extra: str) -> list[Requirement]:
+    """What the ``extra`` of innerjudge brings, as pyproject.toml says: with its marker alone, and not innerjudge."""
+    every = [Requirement(one) for one in metadata.requires("innerjudge") or ()]
+    own = [one for one in every if one.marker and one.marker.evaluate({"extra": extra}) and one.name != "innerjudge"]
+    return [one for one in own if one.marker and not one.marker.evaluate({"extra": ""})]
+
+
 def require(module: str, extra: str) -> Any:
     """The module, in a version that the ``extra`` of innerjudge allows, or an error that says how to install it."""
     try:
-        every = [Requirement(one) for one in metadata.requires("innerjudge") or ()]  # as pyproject.toml says
+        wanted = _wanted(extra)
     except metadata.PackageNotFoundError:  # innerjudge was not installed
-        every = []
-    own = [one for one in every if one.marker and one.marker.evaluate({"extra": extra}) and one.name != "innerjudge"]
-    wanted = [one for one in own if one.marker and not one.marker.evaluate({"extra": ""})]
+        wanted = []
     named = " and ".join(f"{one.name}{one.specifier}" for one in wanted)
     expected = f'expected {named or module}: pip install "innerjudge[{extra}]"'
     try:

@@ -213,7 +213,7 @@ def parse_yaml(text: str) -> Any:
                 raise InnerjudgeError(f"{line}: given values nested deeper than {DEPTH}, expected a flatter file")
             if isinstance(event, yaml.ScalarEvent) and not event.style and _LONG_NUMBER.fullmatch(event.value):
                 raise InnerjudgeError(f"{line}: given a number of {len(event.value)} digits: put it in quotes")
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # it parses again, in C if it can
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError, AttributeError) as error:
         raise InnerjudgeError(f"given broken YAML ({one_line(error, 300)}), expected plain values") from None
 

@@ -144,16 +144,10 @@ def _judging(one: Evaluation) -> Judging:
         return one.store.features(f"{one.name}-{name}", [*told, one.name], items, read_part, passes.steps)
 
     return Judging(
-        lm=one.lm,
-        kind=one.kind,
-        items=one.items,
-        fit=one.sides.fit,
-        test=np.sort(np.concatenate([one.sides.calibrate, one.sides.test])),
-        seats=one.seats,
-        settings=one.settings,
-        passes=passes,
-        keep=keep,
-    )
+        lm=one.lm, kind=one.kind, items=one.items, fit=one.sides.fit,
+        test=np.sort(np.concatenate([one.sides.calibrate, one.sides.test])), seats=one.seats, settings=one.settings,
+        passes=passes, keep=keep,
+    )  # fmt: skip
 
 
 def rows_of(one: Evaluation, outcomes: Sequence[Outcome]) -> list[Row]:

@@ -44,12 +44,13 @@ def main(runs: str, seed: int, folder: Path, names: list[str]) -> None:
     said = os.dup(1)
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1), os.dup2(nothing, 2)  # what libraries print of a broken file is of no interest
-    warm_up()
-    for group in GROUPS:
+    for group in [group for group in GROUPS if group.__name__ in names] or GROUPS:
         own = folder / group.__name__
         own.mkdir()
         try:
-            for name, reader in group(own):
+            readers = list(group(own))
+            warm_up()
+            for name, reader in readers:
                 if names and group.__name__ not in names and not name.startswith(tuple(names)):
                     continue
                 if runs == "--traced":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from innerjudge import InnerjudgeError
-from innerjudge.models.extra import require
+from innerjudge.models.extra import _wanted, require
 
 
 def test_a_library_that_is_there() -> None:
@@ -48,6 +48,7 @@ def test_innerjudge_that_was_not_installed(monkeypatch: pytest.MonkeyPatch) -> N
         raise metadata.PackageNotFoundError("innerjudge")
 
     monkeypatch.setattr(metadata, "requires", nothing)
+    _wanted.cache_clear()
     assert require("uvicorn", "serve").__name__ == "uvicorn"
     with pytest.raises(InnerjudgeError, match="expected no_such_module: pip install"):
         require("no_such_module", "serve")
