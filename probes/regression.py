@@ -151,7 +151,7 @@ def _newton(x: Floats, right: Bools, share: Floats | None, cs: _Few) -> Floats |
     """
     x, s = np.column_stack([x, np.ones(len(x))]), np.ones(len(x)) if share is None else share
     pull = np.append(np.ones(x.shape[1] - 1), 0.0) / np.array(cs)[:, None]
-    w = np.zeros_like(pull)
+    w: Floats = np.zeros_like(pull)
     with suppress(np.linalg.LinAlgError):
         for _ in range(30):
             p = expit(w @ x.T)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import shutil
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -116,8 +118,17 @@ def left(name: str) -> dict[str, object]:
     return {"kills": kills, "odd": odd}
 
 
+def import_all() -> None:
+    """What commands import when they are typed, which each fork would do again."""
+    for room in ("compare", "runs", "selection", "study"):
+        package = import_module(f"innerjudge.experiments.{room}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(module.name)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    import_all()
     os.chdir(sys.argv[1])
     Path("study.yaml").write_text(STUDY)
     load("reference")
