@@ -82,8 +82,7 @@ def needs_of(names: Collection[str]) -> frozenset[str]:
     for name in names:
         states = f"hidden/{name.removeprefix('hidden/')}"
         every = () if name in seats else (name,) if range_readout(name) else (states, f"{states}.mean")
-        forms = ((one, range_readout(one)) for one in every)
-        meant = next((one for one, readout in forms if readout is not None and _is_read(*readout.roles)), None)
+        meant = next((one for one in every if (r := range_readout(one)) and _is_read(*r.roles)), None)
         if name not in seats and meant is None:
             raise InnerjudgeError.of("judges.nothing-to-read", name)
         needs |= {*seats.get(name, (str(meant),))}

@@ -155,6 +155,9 @@ class AttentionTap(BlockAttention):
         first = sum(one.n_heads for one in self._heads[self._block][:number])
         place = slice(first, first + heads.n_heads)
 
+        def mean(values: Tensor) -> Tensor:  # [B, H, Q, ...] to [B, H, N, ...]; a step less where each is one token
+            return values.float() if shares.shape[2:] == (1, 1) else shares @ values.float()
+
         def keep(kinds: frozenset[str], values: Tensor) -> None:  # [B, H, N, K]
             for kind in kinds:
                 self._arrays[kind][:, self._block, place] = values.flatten(2).to(self._arrays[kind].device)
@@ -162,17 +165,16 @@ class AttentionTap(BlockAttention):
         if self._weights:
             rows = self._row.of(call, q_at.view(1, -1) if self._packed else q_at).transpose(1, 2)
             rows = rows.reshape(*q_at.shape, *rows.shape[2:]).transpose(1, 2)  # [B, H, Q, S]
-            own = rows.float().gather(3, seen[:, None, None].expand(*rows.shape[:3], -1))
-            keep(self._weights, shares @ own)
+            keep(self._weights, mean(rows.gather(3, seen[:, None, None].expand(*rows.shape[:3], -1))))
         if self._kinds == self._weights or heads.unreadable or call.key is None:
             return
         if self._after or not heads.rotary:
             query, key = self._unrotated.pick(call.query, q_at), self._unrotated.pick(call.key, seen)
-            turned = products(shares @ query.float(), key, heads.factor)
+            turned = products(mean(query), key, heads.factor)
             keep(self._after if heads.rotary else self._after | self._before, turned)
         if self._before and heads.rotary:
             query, key = self._before_rotary(heads, call, q_at, k_at, number)
-            keep(self._before, products(shares @ query.float(), key, heads.factor))
+            keep(self._before, products(mean(query), key, heads.factor))
 
     def _before_rotary(
         self, heads: Heads, call: AttentionCall, q_at: Tensor, k_at: Tensor, number: int
