@@ -33,13 +33,15 @@ measured: $(VENV)/.installed-gguf
 	  --reasoning-tokens 64 --out real/every
 	$(BIN)/python -m innerjudge.experiments.bench.documents.measured real/builtin/results.json real/every/results.json
 
-# Takes about half an hour, best on an idle machine; a page of the documentation quotes it.
+# Takes about an hour, best on an idle machine; a page of the documentation quotes it.
 bench: $(VENV)/.installed-bench
 	$(BIN)/innerjudge bench --only passes --only early-stop --only candidates --only lengths --only tokens --only items \
-	  --only readers --only precision --out experiments/bench/passes
+	  --only precision --out experiments/bench/passes
+	$(BIN)/innerjudge bench --only readers --rounds 9 --out experiments/bench/passes/readers
+	$(BIN)/innerjudge bench --only readers --shape 1b --rounds 3 --out experiments/bench/passes/readers-1b
 	$(BIN)/innerjudge bench --only generating --only reranking --only asking --only reasoned --out experiments/bench/passes/generation
-	$(BIN)/python -m innerjudge.experiments.bench.documents.speed experiments/bench/passes/benchmark.json \
-	  docs/pages/explanation/speed.md
+	$(BIN)/python -m innerjudge.experiments.bench.documents.speed docs/pages/explanation/speed.md \
+	  experiments/bench/passes/benchmark.json experiments/bench/passes/readers/benchmark.json
 
 # On a machine with a CUDA card, at most ten minutes once it is installed. Flash attention and vLLM are measured where they
 # are in this environment: `.venv/bin/pip install flash-attn vllm`. Without a card: `innerjudge bench --suite gpu --device cpu`.

@@ -235,7 +235,12 @@ def _results() -> dict[str, str]:
         "promises": ["promises/promises.md", "promises/exits.md"],
         "weak": ["weak/weak.md", "weak/weak-judges.md", "weak/weak-aspects.md"],
         "damage": ["damage/damage.md"],
-        "benchmark": ["passes/benchmark.md", "passes/generation/benchmark.md"],
+        "benchmark": [
+            "passes/benchmark.md",
+            "passes/readers/benchmark.md",
+            "passes/readers-1b/benchmark.md",
+            "passes/generation/benchmark.md",
+        ],
     }
     return {
         f"results/{name}.md": "\n\n".join(

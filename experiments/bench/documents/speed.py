@@ -1,4 +1,4 @@
-"""The table of a benchmark in a page: ``python -m innerjudge.experiments.bench.documents.speed JSON PAGE``."""
+"""The tables of benchmarks in a page: ``python -m innerjudge.experiments.bench.documents.speed PAGE JSON...``."""
 
 import json
 from pathlib import Path
@@ -60,15 +60,16 @@ def _cells(line: dict[str, Any], on_gpu: bool) -> list[str]:
     return [line["name"], f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})", asked, memory]
 
 
-def update(results: Path, page: Path) -> None:
-    """Replace the table between the marks of ``page``.
+def update(page: Path, results: list[Path]) -> None:
+    """Replace what stands between the marks of ``page`` by a table for each of the results.
 
     Raises:
         InnerjudgeError: If a file is missing, the page has no marks, or the benchmark was a quick one.
     """
-    if not results.is_file() or not page.is_file():
-        raise InnerjudgeError(f"given {results} and {page}, expected two files: run `make bench` first")
-    put_section(page, speed_section(json.loads(results.read_text(encoding="utf-8"))), BEGIN, END)
+    if absent := [str(one) for one in (page, *results) if not one.is_file()]:
+        raise InnerjudgeError(f"given {', '.join(absent)}, expected files: run `make bench` first")
+    each = (speed_section(json.loads(one.read_text(encoding="utf-8"))) for one in results)
+    put_section(page, "\n\n".join(each), BEGIN, END)
 
 
 if __name__ == "__main__":

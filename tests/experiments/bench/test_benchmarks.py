@@ -204,7 +204,7 @@ def test_documents_quote_what_was_found(tmp_path: Path) -> None:
     write(found, tmp_path)
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\n9.99\n{END}\nafter\n", encoding="utf-8")
-    update(tmp_path / "benchmark.json", readme)
+    update(readme, [tmp_path / "benchmark.json"])
     quoted = readme.read_text("utf-8")
     assert "| ours | 1.20 (1.00 to 1.40) | 1.05 | 1.25 |" in quoted
     assert "stop 2" in quoted
