@@ -71,9 +71,11 @@ def pool(out: Tensor, counts: Tensor, how: Pool, window: int = 10) -> Tensor:
         weights = more[picked].masked_fill(~inside, -torch.inf).softmax(dim=1)
         return _extreme((weights * values[picked]).sum(dim=1), owner, len(counts), "min").mean(dim=1)
     zeros, tiny = values.new_zeros(len(counts), heads), torch.finfo(values.dtype).tiny
-    if how == "probability":  # sums of probabilities of right and of wrong
-        right, wrong = (zeros.index_add(0, item, side.sigmoid()).clamp_min(tiny) for side in (values, -values))
-        return (right.log() - wrong.log()).mean(dim=1)
+    if how == "probability":  # log of the sums of probabilities of right and of wrong, beside the largest of each item
+        right, wrong = (logsigmoid(side) for side in (values, -values))
+        most = [_extreme(logs, item, len(counts), "max") for logs in (right, wrong)]
+        sums = [zeros.index_add(0, item, (a - m[item]).exp()) for a, m in zip((right, wrong), most, strict=True)]
+        return (most[0] - most[1] + (sums[0] / sums[1]).log()).mean(dim=1)
     if how in ("product", "geometric"):
         total = zeros.index_add(0, item, logsigmoid(values)) / (1 if how == "product" else counts[:, None])
         return (total - torch.expm1(total).neg().clamp_min(tiny).log()).mean(dim=1)

@@ -412,6 +412,7 @@ def test_sure_states_keep_their_order():
     # The mean probability of one state is its own, however sure: 20 and 30 are 20 and 30.
     assert pooled([[20.0]], "probability") == pytest.approx(20)
     assert pooled([[30.0]], "probability") == pytest.approx(30)
+    assert pooled([[200.0]], "probability") == pytest.approx(200)
 
 
 def test_batches_count_states_where_states_are_held_to_the_label():
