@@ -86,17 +86,10 @@ def read_vllm(path: str | Path, *, wait: float = 30.0) -> GivenStates:
 
 
 def features_of_states(
-    items: Sequence[Encoding],
-    given: Sequence[GivenStates],
-    readouts: Sequence[HiddenStates | States],
-    *,
-    layers: Sequence[int],
-    n_blocks: int,
-    provenance: Provenance,
-    last: Last,
-    final_norm: FinalNorm | None = None,
-    rows: Set[int] | None = None,
-) -> Features:
+    items: Sequence[Encoding], given: Sequence[GivenStates], readouts: Sequence[HiddenStates | States], *,
+    layers: Sequence[int], n_blocks: int, provenance: Provenance, last: Last, final_norm: FinalNorm | None = None,
+    rows: Set[int] | None = None
+) -> Features:  # fmt: skip
     """Features as :func:`~.extract.extract` returns them, from states that were computed elsewhere.
 
     ``given`` are the states of each item, from a pass over its tokens or the first of them (an engine makes no states

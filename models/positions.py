@@ -198,16 +198,9 @@ def encode_own_text(
 
 
 def _placed(
-    trace: Trace,
-    ids: Sequence[int],
-    text: Tokens,
-    prompt: tuple[int, int],
-    user_end: int,
-    markers: Markers,
-    roles: Sequence[str],
-    *,
-    sampled: bool,
-) -> Encoding:
+    trace: Trace, ids: Sequence[int], text: Tokens, prompt: tuple[int, int], user_end: int, markers: Markers,
+    roles: Sequence[str], *, sampled: bool
+) -> Encoding:  # fmt: skip
     """Positions and ranges in a whole text; ``prompt`` is its number of characters and its last token."""
     characters, prompt_end = prompt
     named = _named_spans(trace, text.text, characters) if any("named" in role for role in roles) else []

@@ -45,16 +45,9 @@ class PromisingReader(FeatureReader):
         """One verdict per item."""
 
     def promise(
-        self,
-        features: Features,
-        labels: npt.ArrayLike,
-        *,
-        risk: RiskName,
-        level: float = 0.05,
-        confidence: float | None = 0.95,
-        along: str = "",
-        seed: int = 0,
-    ) -> Promise:
+        self, features: Features, labels: npt.ArrayLike, *, risk: RiskName, level: float = 0.05,
+        confidence: float | None = 0.95, along: str = "", seed: int = 0
+    ) -> Promise:  # fmt: skip
         """Find a threshold that keeps a risk low; it is saved with the judge as ``promise_``, until the next fit.
 
         Give ``n`` items of questions that the fit has *not* seen; those that cannot be scored are left out and counted.

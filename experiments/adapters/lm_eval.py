@@ -56,16 +56,9 @@ class JudgeFilter(Filter):  # type: ignore[misc]
     rule: Rule
 
     def __init__(
-        self,
-        *,
-        judge: str,
-        prompt: str | list[dict[str, str]],
-        regex_pattern: str | None = None,
-        group_select: int = -1,
-        scores: str | None = None,
-        batch_size: int = 32,
-        device: str = "auto",
-    ) -> None:
+        self, *, judge: str, prompt: str | list[dict[str, str]], regex_pattern: str | None = None,
+        group_select: int = -1, scores: str | None = None, batch_size: int = 32, device: str = "auto"
+    ) -> None:  # fmt: skip
         super().__init__()
         self.judge = _loaded(judge, device=device)
         self.prompt, self.scores, self.batch_size = prompt, scores, batch_size

@@ -83,17 +83,9 @@ class Lens:
         return [row is not None and not row.unscored for row in self.table.column(judge, order=order)]
 
     def figure(
-        self,
-        part: str,
-        judge: str,
-        metric: str,
-        statistic: Statistic,
-        *,
-        groups: Sequence[Any] | None = None,
-        unscored: int = 0,
-        good: Good = "higher",
-        null: float | None = None,
-    ) -> Figure:
+        self, part: str, judge: str, metric: str, statistic: Statistic, *, groups: Sequence[Any] | None = None,
+        unscored: int = 0, good: Good = "higher", null: float | None = None
+    ) -> Figure:  # fmt: skip
         """A figure for a table, its interval over questions; with ``null``, a two-sided test of it."""
         found = cluster_interval(statistic, self.groups if groups is None else groups)
         p = None if null is None else p_value(found, null=null)

@@ -83,18 +83,9 @@ class _Cell:
 
 @checked
 def sweep(
-    features: Features,
-    labels: Sequence[Any],
-    kind: str,
-    *,
-    roles: Sequence[str] = (),
-    heads: Sequence[str] = (),
-    fit_share: float = 0.5,
-    n_splits: int = 100,
-    seed: int = 0,
-    keep: Keep = lambda make: make(),
-    steps: Steps = silent,
-) -> Sweep:
+    features: Features, labels: Sequence[Any], kind: str, *, roles: Sequence[str] = (), heads: Sequence[str] = (),
+    fit_share: float = 0.5, n_splits: int = 100, seed: int = 0, keep: Keep = lambda make: make(), steps: Steps = silent
+) -> Sweep:  # fmt: skip
     """Fit every head at every layer, place and normalisation, on one part of the questions; report on the other.
 
     Traces: batched logistic probes, difference of means and nearest centroid; ratings: ridge probes and the expected

@@ -82,16 +82,9 @@ def no_verdicts(judge: BaseJudge, features: Features) -> list[Verdict]:
 
 
 def fit_from_store(
-    name: str,
-    judge: BaseJudge,
-    store: FeatureStore,
-    labels: Sequence[Any],
-    groups: Sequence[str],
-    rows: Rows,
-    *,
-    permuted: tuple[FeatureStore, Sequence[Any]] | None = None,
-    weights: Sequence[Any] = (),
-) -> str | None:
+    name: str, judge: BaseJudge, store: FeatureStore, labels: Sequence[Any], groups: Sequence[str], rows: Rows, *,
+    permuted: tuple[FeatureStore, Sequence[Any]] | None = None, weights: Sequence[Any] = ()
+) -> str | None:  # fmt: skip
     """:func:`fit_seat` on items of a store, of which memory holds as few as the judge allows.
 
     CLUE and the difference of means keep sums; other linear judges keep vectors of the row that they read; a judge that

@@ -34,17 +34,10 @@ class CrossEncoderJudge:
 
     @checked
     def predict(
-        self,
-        inputs: Any,
-        prompt_name: str | None = None,
-        prompt: str | None = None,
-        batch_size: int = 32,
-        show_progress_bar: bool | None = None,
-        activation_fn: Callable[[Any], Any] | None = None,
-        apply_softmax: bool | None = False,
-        convert_to_numpy: bool = True,
-        convert_to_tensor: bool = False,
-    ) -> Any:
+        self, inputs: Any, prompt_name: str | None = None, prompt: str | None = None, batch_size: int = 32,
+        show_progress_bar: bool | None = None, activation_fn: Callable[[Any], Any] | None = None,
+        apply_softmax: bool | None = False, convert_to_numpy: bool = True, convert_to_tensor: bool = False
+    ) -> Any:  # fmt: skip
         """Scores of pairs ``(prompt, response)``, higher is better.
 
         ``inputs`` is a list of pairs (or of items of the judge's kind), or one pair. ``activation_fn`` is applied to
@@ -66,17 +59,10 @@ class CrossEncoderJudge:
         return scores if convert_to_numpy else scores.tolist()
 
     def rank(
-        self,
-        query: "Prompt",
-        documents: Sequence[Any],
-        top_k: int | None = None,
-        return_documents: bool = False,
-        prompt_name: str | None = None,
-        prompt: str | None = None,
-        batch_size: int = 32,
-        show_progress_bar: bool | None = None,
-        activation_fn: Callable[[Any], Any] | None = None,
-    ) -> list[Ranked]:
+        self, query: "Prompt", documents: Sequence[Any], top_k: int | None = None, return_documents: bool = False,
+        prompt_name: str | None = None, prompt: str | None = None, batch_size: int = 32,
+        show_progress_bar: bool | None = None, activation_fn: Callable[[Any], Any] | None = None
+    ) -> list[Ranked]:  # fmt: skip
         """Candidates of one prompt, best first, as in :meth:`.Judge.rank`; their scores pass ``activation_fn``."""
         _refuse_prompts(prompt_name, prompt)
         check_top_k(top_k)

@@ -53,16 +53,9 @@ class Judge(PairJudge, HubUpload):
 
     @checked
     def __init__(
-        self,
-        judge: BaseJudge,
-        lm: LanguageModel,
-        *,
-        kind: str | None = None,
-        passes: Passes | None = None,
-        name: str | None = None,
-        criterion: str | None = None,
-        prompt: JudgePrompt | str | Path | None = None,
-    ) -> None:
+        self, judge: BaseJudge, lm: LanguageModel, *, kind: str | None = None, passes: Passes | None = None,
+        name: str | None = None, criterion: str | None = None, prompt: JudgePrompt | str | Path | None = None
+    ) -> None:  # fmt: skip
         if judge.learns and judge.provenance_ is None:
             raise InnerjudgeError(f"given {judge!r}, which is not fitted, expected a fitted judge: call fit first")
         self.kind = judge.kinds[0] if kind is None else kind
@@ -77,16 +70,9 @@ class Judge(PairJudge, HubUpload):
     @classmethod
     @checked
     def load(
-        cls,
-        folder_or_hub_name: str | Path,
-        *,
-        lm: LanguageModel | None = None,
-        kind: str | None = None,
-        device: str = "auto",
-        dtype: str = "auto",
-        revision: str | None = None,
-        trust_remote_code: bool = False,
-    ) -> Self:
+        cls, folder_or_hub_name: str | Path, *, lm: LanguageModel | None = None, kind: str | None = None,
+        device: str = "auto", dtype: str = "auto", revision: str | None = None, trust_remote_code: bool = False
+    ) -> Self:  # fmt: skip
         """Load a judge and its model.
 
         Args:

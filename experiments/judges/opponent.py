@@ -60,16 +60,9 @@ class Opponent:
 
 
 def choose_opponent(
-    kind: str,
-    items: Sequence[Item],
-    features: Features,
-    rows: Index,
-    passes: Passes,
-    asking: Ask,
-    *,
-    seed: int,
-    swapped: Features | None = None,
-) -> Opponent:
+    kind: str, items: Sequence[Item], features: Features, rows: Index, passes: Passes, asking: Ask, *, seed: int,
+    swapped: Features | None = None
+) -> Opponent:  # fmt: skip
     """Try every way of asking on some items of the fitting half ``rows``, and take the best.
 
     The share :data:`SHARE` of all items is tried, at most :data:`TRIED` of them, drawn by ``seed``; ``features`` is

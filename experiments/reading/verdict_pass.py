@@ -158,17 +158,10 @@ def wanted_of(readouts: Sequence[Readout], passes: Passes) -> list[Readout]:
 
 @checked
 def sample_traces(
-    lm: LanguageModel,
-    problems: Sequence[Problem],
-    *,
-    n_candidates: int = 8,
-    temperature: float = 1.0,
-    max_new_tokens: int = 160,
-    seed: int = 0,
-    batch_size: int = 64,
-    least: LeastConfidence | None = None,
-    steps: Steps = silent,
-) -> list[Trace]:
+    lm: LanguageModel, problems: Sequence[Problem], *, n_candidates: int = 8, temperature: float = 1.0,
+    max_new_tokens: int = 160, seed: int = 0, batch_size: int = 64, least: LeastConfidence | None = None,
+    steps: Steps = silent
+) -> list[Trace]:  # fmt: skip
     """Answer every problem ``n_candidates`` times and label each answer by the known one; those of one stand together.
 
     The sampled token ids are kept in ``extra["response_ids"]`` and replayed by the pass. A trace that did not end

@@ -156,16 +156,9 @@ def values_of(kind: str, scale: tuple[int, int]) -> tuple[float, ...] | None:
 
 
 def ask(
-    lm: LanguageModel,
-    items: Sequence[Item],
-    turn: Turn,
-    passes: Passes,
-    *,
-    text: bool,
-    swapped: bool = False,
-    more: Sequence[Readout] = (),
-    every_block: bool = False,
-) -> Features:
+    lm: LanguageModel, items: Sequence[Item], turn: Turn, passes: Passes, *, text: bool, swapped: bool = False,
+    more: Sequence[Readout] = (), every_block: bool = False
+) -> Features:  # fmt: skip
     """Ask every item in one turn: the logits of its labels as next tokens, and the text where one is wanted.
 
     ``swapped`` shows response b of a pair first (the labels name what was shown), ``more`` are readouts of the same

@@ -37,17 +37,10 @@ from .job import PERMUTED, inside, read_items_of, read_job
 
 
 def fit_job(
-    features_folder: str,
-    name: str,
-    out: Path,
-    *,
-    between: tuple[str, str],
-    limit: int | None = None,
-    seed: int = 0,
-    wanted: Wanted | None = None,
-    given: tuple[Sequence[Path], Sequence[str], FitHow] | None = None,
-    parameters: Mapping[str, str] | None = None,
-) -> str:
+    features_folder: str, name: str, out: Path, *, between: tuple[str, str], limit: int | None = None, seed: int = 0,
+    wanted: Wanted | None = None, given: tuple[Sequence[Path], Sequence[str], FitHow] | None = None,
+    parameters: Mapping[str, str] | None = None
+) -> str:  # fmt: skip
     """Fit the judge called ``name`` on labelled items of a features folder, and save it as the folder ``out``.
 
     Responses of pairs are items of their own there; a judge of single responses learns which one was preferred. Only

@@ -28,18 +28,10 @@ _FILES = {"sweep.csv", "sweep.json", "sweep.json.part", f"sweep.json.part{HALF}"
 
 
 def sweep_job(
-    features_folder: str | Path,
-    out: Path,
-    *,
-    roles: Sequence[str] = (),
-    heads: Sequence[str] = (),
-    limit: int | None = None,
-    fit_share: float = 0.5,
-    n_splits: int = 100,
-    seed: int = 0,
-    command: str = "",
-    steps: Steps = silent,
-) -> Sweep:
+    features_folder: str | Path, out: Path, *, roles: Sequence[str] = (), heads: Sequence[str] = (),
+    limit: int | None = None, fit_share: float = 0.5, n_splits: int = 100, seed: int = 0, command: str = "",
+    steps: Steps = silent
+) -> Sweep:  # fmt: skip
     """Sweep an extraction and write ``sweep.csv``, ``sweep.png`` and then ``sweep.json``.
 
     Every fit is kept as soon as it is made, so that a killed sweep resumes where it stopped. ``features_folder`` is

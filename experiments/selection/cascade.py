@@ -66,16 +66,10 @@ class Cascade:
 
 @checked
 def cost_curve(
-    first: Sequence[Verdict],
-    second: Sequence[Verdict],
-    truth: Sequence[Any],
-    groups: Sequence[str],
-    *,
-    promise: Promise | None = None,
-    border: float | None = None,
-    costs: tuple[float, float] = (1.0, 1.0),
-    points: int = 11,
-) -> pd.DataFrame:
+    first: Sequence[Verdict], second: Sequence[Verdict], truth: Sequence[Any], groups: Sequence[str], *,
+    promise: Promise | None = None, border: float | None = None, costs: tuple[float, float] = (1.0, 1.0),
+    points: int = 11
+) -> pd.DataFrame:  # fmt: skip
     """Accuracy against cost, from nothing asked of the second judge to everything; the last row is the promise's.
 
     ``first`` and ``second`` are verdicts of the cheap and of the expensive judge on items that neither the fit nor the

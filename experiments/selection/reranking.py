@@ -48,16 +48,9 @@ def _expected(rule: Rule, answers: Answers, scores: Floats, correct: npt.NDArray
 
 
 def accuracy_against_n(
-    answers: Answers,
-    scores: Scores,
-    correct: Labels,
-    groups: Groups,
-    *,
-    rule: Rule,
-    n_max: int | None = None,
-    n_orders: int = 100,
-    seed: int,
-) -> Floats:
+    answers: Answers, scores: Scores, correct: Labels, groups: Groups, *, rule: Rule, n_max: int | None = None,
+    n_orders: int = 100, seed: int
+) -> Floats:  # fmt: skip
     """Expected credit of a rule over random subsets of ``N`` of a question's candidates: ``[questions, n_max]``.
 
     Subsets are the first ``N`` of random orders of a question (:func:`orders`), so that ties go to a random one.

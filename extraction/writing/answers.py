@@ -44,17 +44,10 @@ class Completion:
 
 
 def write_batch(
-    lm: LanguageModel,
-    items: Sequence[Encoding],
-    rows: Sequence[int],
-    limit: int,
-    *,
-    temperature: float = 0.0,
-    keys: Sequence[int] = (),
-    settled: Settled | None = None,
-    after_prompts: Callable[[], None] | None = None,
-    least: LeastConfidence | None = None,
-) -> list[Completion]:
+    lm: LanguageModel, items: Sequence[Encoding], rows: Sequence[int], limit: int, *, temperature: float = 0.0,
+    keys: Sequence[int] = (), settled: Settled | None = None, after_prompts: Callable[[], None] | None = None,
+    least: LeastConfidence | None = None
+) -> list[Completion]:  # fmt: skip
     """Let the model write after the items at ``rows``, in one batch, at most ``limit`` tokens each.
 
     ``keys`` (one per row) as in :func:`.decode`, ``settled`` and ``least`` as in :func:`.complete`. ``after_prompts``

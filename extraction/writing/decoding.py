@@ -33,21 +33,11 @@ _tried: WeakKeyDictionary[Any, dict[tuple[bool, bool], bool]] = WeakKeyDictionar
 
 @torch.inference_mode()
 def decode(
-    lm: LanguageModel,
-    items: Sequence[Encoding],
-    limit: int,
-    *,
-    temperature: float = 0.0,
-    keys: Sequence[int] = (),
-    begun: Sequence[Sequence[int]] = (),
-    ends: frozenset[int] = frozenset(),
-    criteria: Sequence[StoppingCriteria] = (),
-    processors: Sequence[LogitsProcessor] = (),
-    tap: StepTap | None = None,
-    share: bool | None = None,
-    staying: Callable[[], Sequence[int] | None] | None = None,
-    forced: Callable[[], Mapping[int, int]] | None = None,
-) -> list[list[int]]:
+    lm: LanguageModel, items: Sequence[Encoding], limit: int, *, temperature: float = 0.0, keys: Sequence[int] = (),
+    begun: Sequence[Sequence[int]] = (), ends: frozenset[int] = frozenset(), criteria: Sequence[StoppingCriteria] = (),
+    processors: Sequence[LogitsProcessor] = (), tap: StepTap | None = None, share: bool | None = None,
+    staying: Callable[[], Sequence[int] | None] | None = None, forced: Callable[[], Mapping[int, int]] | None = None
+) -> list[list[int]]:  # fmt: skip
     """New token ids of every item, padded after its end token for as long as it stayed in the batch.
 
     ``limit`` is the most, including ids ``begun`` earlier: the same number for each text, not part of the result.

@@ -45,18 +45,10 @@ class Watch(StoppingCriteria):
     """
 
     def __init__(
-        self,
-        lm: LanguageModel,
-        items: Sequence[Encoding],
-        *,
-        limit: int,
-        markers: tuple[str, str],
-        readouts: Sequence[Carried],
-        ask: Ask | None = None,
-        roles: Sequence[Role] = (),
-        drafts: Sequence[Draft] = (),
-        keep: Callable[[Callable[[], list[Draft]]], None] | None = None,
-    ) -> None:
+        self, lm: LanguageModel, items: Sequence[Encoding], *, limit: int, markers: tuple[str, str],
+        readouts: Sequence[Carried], ask: Ask | None = None, roles: Sequence[Role] = (), drafts: Sequence[Draft] = (),
+        keep: Callable[[Callable[[], list[Draft]]], None] | None = None
+    ) -> None:  # fmt: skip
         self.lm, self._items, self.limit, self._ends = lm, items, limit, end_ids(lm)
         self.spans, self.ask, self._keep = RangeRecord(lm, items, readouts), ask, keep
         self.begun, self._last = bool(drafts), bool(self.spans.rows) or HiddenStates("response_end") in readouts

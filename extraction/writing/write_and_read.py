@@ -41,16 +41,10 @@ def carried(readout: object) -> TypeGuard[Carried]:
 
 
 def write_and_read(
-    lm: LanguageModel,
-    questions: Sequence[Trace],
-    readouts: Sequence[Carried],
-    *,
-    markers: Markers = THINK,
-    reject: Reject | None = None,
-    reject_at: Sequence[str] = ("reasoning_end",),
-    drafts: Drafts | None = None,
-    **how: Unpack[Written],
-) -> Generation:
+    lm: LanguageModel, questions: Sequence[Trace], readouts: Sequence[Carried], *, markers: Markers = THINK,
+    reject: Reject | None = None, reject_at: Sequence[str] = ("reasoning_end",), drafts: Drafts | None = None,
+    **how: Unpack[Written]
+) -> Generation:  # fmt: skip
     """Let the model answer each question, and keep the readouts of its answers as they are written.
 
     The features are those of one pass over the whole text, up to float error. If a model's steps differ from its passes

@@ -36,16 +36,9 @@ from .summary import Meter, bytes_to_come, disk_of, log_summary, require_room
 
 
 def extract_job(
-    lm: LanguageModel,
-    get_items: Callable[[], Iterable[Item]],
-    out: str,
-    *,
-    job: dict[str, Any],
-    passes: Passes,
-    ranks: Ranks | None = None,
-    yes: bool = False,
-    states: StateFiles | None = None,
-) -> str:
+    lm: LanguageModel, get_items: Callable[[], Iterable[Item]], out: str, *, job: dict[str, Any], passes: Passes,
+    ranks: Ranks | None = None, yes: bool = False, states: StateFiles | None = None
+) -> str:  # fmt: skip
     """Features of a data set into the folder ``out``; a killed run resumes where it stopped.
 
     The folder gets ``job.json``, ``items.jsonl`` and a store (and a second one in ``permuted/`` for choices).
