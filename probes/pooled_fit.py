@@ -73,9 +73,10 @@ def pool(out: Tensor, counts: Tensor, how: Pool, window: int = 10) -> Tensor:
     zeros, tiny = values.new_zeros(len(counts), heads), torch.finfo(values.dtype).tiny
     if how == "probability":  # log of the sums of probabilities of right and of wrong, beside the largest of each item
         right, wrong = (logsigmoid(side) for side in (values, -values))
-        most = [_extreme(logs, item, len(counts), "max") for logs in (right, wrong)]
-        sums = [zeros.index_add(0, item, (a - m[item]).exp()) for a, m in zip((right, wrong), most, strict=True)]
-        return (most[0] - most[1] + (sums[0] / sums[1]).log()).mean(dim=1)
+        high, low = (_extreme(logs, item, len(counts), "max") for logs in (right, wrong))
+        of_right, of_wrong = ((a - b[item]).exp() for a, b in ((right, high), (wrong, low)))
+        odds = zeros.index_add(0, item, of_right) / zeros.index_add(0, item, of_wrong)
+        return (high - low + odds.log()).mean(dim=1)
     if how in ("product", "geometric"):
         total = zeros.index_add(0, item, logsigmoid(values)) / (1 if how == "product" else counts[:, None])
         return (total - torch.expm1(total).neg().clamp_min(tiny).log()).mean(dim=1)
