@@ -50,26 +50,20 @@ def pool(out: Tensor, counts: Tensor, how: Pool, window: int = 10) -> Tensor:
     """
     count = partial(torch.arange, device=out.device)
     item = count(len(counts)).repeat_interleave(counts)
-    starts = counts.cumsum(0) - counts
-    place = count(len(out)) - starts[item]
+    place = count(len(out)) - (counts.cumsum(0) - counts)[item]
     heads = out.shape[1] // 2 if how in WEIGHED else out.shape[1]
     values, more = out[:, :heads], out[:, heads:]
     if how == "ema":
         values, how = values / 2, "min"
         for back in (1, 2, 4, 8, 16, 32):  # sums of 2, 4 ... 64 states; what lies further back weighs 2 ** -64
             values = values + (place >= back)[:, None] * values.roll(back, 0) / 2**back
+    if how == "rolling":  # each window by its last state; the first states of an item end none
+        back, full = count(window), place >= (counts.clamp(max=window) - 1)[item]
+        picked = (count(len(out))[:, None] - back).clamp(min=0)
+        weights = more[picked].masked_fill((back > place[:, None])[..., None], -torch.inf).softmax(dim=1)
+        values, item, how = (weights * values[picked]).sum(dim=1)[full], item[full], "min"
     if how in ("min", "max"):
         return _extreme(values, item, len(counts), how).mean(dim=1)
-    if how == "rolling":
-        length = counts.clamp(max=window)
-        windows = counts - length + 1
-        owner = count(len(counts)).repeat_interleave(windows)
-        first = starts[owner] + count(len(owner)) - (windows.cumsum(0) - windows)[owner]
-        own = count(window)
-        inside = (own < length[owner][:, None])[..., None]
-        picked = (first[:, None] + own).clamp(max=len(values) - 1)
-        weights = more[picked].masked_fill(~inside, -torch.inf).softmax(dim=1)
-        return _extreme((weights * values[picked]).sum(dim=1), owner, len(counts), "min").mean(dim=1)
     zeros, tiny = values.new_zeros(len(counts), heads), torch.finfo(values.dtype).tiny
     if how == "probability":  # log of the sums of probabilities of right and of wrong, beside the largest of each item
         right, wrong = (logsigmoid(side) for side in (values, -values))
@@ -214,8 +208,7 @@ class LabelledStates(StatesOfItems):
         """Set mean and scale from the states of some items."""
         scaler = StandardScaler()
         for some in self.runs(np.flatnonzero(items)):
-            weight = None if (self.weight == 1).all() else np.repeat(self.weight[some], self.counts[some])
-            scaler.partial_fit(self.states(some), sample_weight=weight)
+            scaler.partial_fit(self.states(some), sample_weight=np.repeat(self.weight[some], self.counts[some]))
         self.mean, self.scale = scaler.mean_, scaler.scale_
 
     def places(self, items: Ints) -> Ints:
