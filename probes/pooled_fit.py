@@ -58,9 +58,9 @@ def pool(out: Tensor, counts: Tensor, how: Pool, window: int = 10) -> Tensor:
         for back in (1, 2, 4, 8, 16, 32):  # sums of 2, 4 ... 64 states; what lies further back weighs 2 ** -64
             values = values + (place >= back)[:, None] * values.roll(back, 0) / 2**back
     if how == "rolling":  # each window by its last state; the first states of an item end none
-        back, full = count(window), place >= (counts.clamp(max=window) - 1)[item]
-        picked = (count(len(out))[:, None] - back).clamp(min=0)
-        weights = more[picked].masked_fill((back > place[:, None])[..., None], -torch.inf).softmax(dim=1)
+        own, full = count(window), place >= (counts.clamp(max=window) - 1)[item]
+        picked = (count(len(out))[:, None] - own).clamp(min=0)
+        weights = more[picked].masked_fill((own > place[:, None])[..., None], -torch.inf).softmax(dim=1)
         values, item, how = (weights * values[picked]).sum(dim=1)[full], item[full], "min"
     if how in ("min", "max"):
         return _extreme(values, item, len(counts), how).mean(dim=1)
