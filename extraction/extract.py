@@ -162,11 +162,11 @@ def _last(lm: LanguageModel, readouts: Sequence[Readout], last_block: int | None
     return last_block
 
 
-def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel) -> dict[str, str]:
-    """Item id -> why the item has no position for the readout."""
+def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel | None) -> dict[str, str]:
+    """Item id -> why the item has no position for the readout, or the model cannot read it."""
     reasons: dict[str, str] = {}
     for item in items:
-        long = None if "*" in item.missing else unreadable_text(lm, item)
+        long = None if lm is None or "*" in item.missing else unreadable_text(lm, item)
         roles = [r for r in readout.roles if not item.places(r)]
         if "*" in item.missing or long:
             reasons[item.id] = item.missing.get("*") or str(long)
@@ -215,20 +215,14 @@ class Gathering:
     def features(self, texts: Mapping[str, tuple[str, ...]] | None = None) -> Features:
         """All of it, and ``texts``; zeros for readouts that no item has, so that every requested name exists."""
         n, whole = len(self._items), self._last == self._lm.anatomy.n_blocks
-        ragged = {}
+        values: dict[str, Array | Ragged] = {**self._arrays}
         for readout in self._readouts:
             shape = row_shape(self._lm, self._items, readout, self._last)
             if readout.ragged:
                 rows, none = self._rows.get(readout.name, {}), np.zeros((0, *shape), np.float32)
-                ragged[readout.name] = Ragged.of([rows.get(k, none) for k in range(n)], shape)
+                values[readout.name] = Ragged.of([rows.get(k, none) for k in range(n)], shape)
             else:
-                self._arrays.setdefault(readout.name, np.zeros((n, *shape), np.float32))
-        return Features.of_items(
-            self._items,
-            provenance(self._lm, last_block=None if whole else self._last),
-            arrays=self._arrays,
-            ragged=ragged,
-            texts=texts or {},
-            missing=self.missing,
-            seconds=dict.fromkeys(self.missing, time.perf_counter() - self.started),
-        )
+                values.setdefault(readout.name, np.zeros((n, *shape), np.float32))
+        origin = provenance(self._lm, last_block=None if whole else self._last)
+        seconds = dict.fromkeys(self.missing, time.perf_counter() - self.started)
+        return Features.of_items(self._items, origin, values, texts=texts or {}, missing=self.missing, seconds=seconds)

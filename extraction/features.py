@@ -1,6 +1,6 @@
 """What one pass returned: arrays by name, with the items' ids and the provenance."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from ..models.arguments import checked
 from ..models.errors import InnerjudgeError
-from ..models.positions import Encoding
 from .feature_arrays import Array, FeatureArrays, Mask, feature_frame, html_summary, require_unique, summary
 from .provenance import Provenance
 from .ragged import Ragged, stack
@@ -61,11 +60,13 @@ class Features(FeatureArrays):
     __slots__ = ()
 
     @classmethod
-    def of_items(cls, items: Sequence[Encoding], provenance: Provenance, **held: Any) -> Self:
-        """Features of encoded items; ``held`` are the other fields, in which ``missing`` may name readouts of none."""
-        missing = {name: reasons for name, reasons in held.pop("missing", {}).items() if reasons}
-        ids, groups = tuple(item.id for item in items), tuple(item.group for item in items)
-        return cls(ids=ids, groups=groups, provenance=provenance, missing=missing, **held)
+    def of_items(cls, items: Sequence[Any], provenance: Provenance, values: Mapping[str, Any], **held: Any) -> Self:
+        """Features of items or encodings; ``held`` are other fields, in which ``missing`` may name readouts of none."""
+        held["missing"] = {name: reasons for name, reasons in held.get("missing", {}).items() if reasons}
+        held |= {"ids": tuple(item.id for item in items), "groups": tuple(item.group for item in items)}
+        ragged = {name: one for name, one in values.items() if isinstance(one, Ragged)}
+        arrays = {name: one for name, one in values.items() if name not in ragged}
+        return cls(provenance=provenance, arrays=arrays, ragged=ragged, **held)
 
     def __iter__(self) -> Iterator[Self]:
         return (self.take([k]) for k in range(len(self)))

@@ -1,11 +1,12 @@
-"""Hidden states from elsewhere, such as an inference engine, as features.
+"""Hidden states and log-probabilities from elsewhere, such as an inference engine, as features.
 
 An engine gives, for each text, states of all tokens ``[tokens, layers, width]`` and the ids of those tokens. What it
 calls the last layer is either the raw output of the last block (vLLM) or that after the final norm (Hugging Face's
 ``hidden_states[-1]``). Features hold both: the normed one is computed from the raw one, or the states are refused.
 """
 
-from collections.abc import Sequence, Set
+import math
+from collections.abc import Mapping, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from filelock import FileLock, Timeout
+from torch import Tensor
 
 from ..models.errors import InnerjudgeError, one_line, shown
 from ..models.final_norm import FinalNorm
 from ..models.positions import Encoding
 from ..models.tensor_file import Piece, TensorFile
 from ..models.tokens import shared_start
+from .extract import lacking
 from .feature_arrays import Array
 from .features import Features
 from .provenance import Provenance
@@ -28,8 +31,14 @@ from .ragged import Ragged
 from .readouts import HiddenStates, ResponseLogProb, States, TokenStats
 from .store.precision import decode_file
 from .taps.residual import projection, reduce_tokens
+from .token_statistics import token_values, written
 
 Last = Literal["raw", "normed", "detect"]
+#: Of a token: its log-probability, or token id -> that of this token in its place, a number or vLLM's ``Logprob``.
+Given = float | Mapping[int, Any] | None
+OfTokens = ResponseLogProb | TokenStats
+#: How a reason begins that a pass of one's own would not have.
+NOT_GIVEN = "the engine gave "
 #: Last tokens of a text by which the norm convention is told.
 _TELLING = 16
 
@@ -107,8 +116,8 @@ def features_of_states(
     norm = final_norm if held == "raw" and n_blocks in layers else None
     own = [layer + (layer == n_blocks and held == "normed") for layer in layers]  # the row of each layer
     available = {*own, n_blocks + 1} if norm else {*own}
-    if lacking := sorted((set(range(n_blocks + 2)) if rows is None else set(rows)) - available):
-        raise InnerjudgeError(_lacking(lacking, layers, n_blocks, held))
+    if absent := sorted((set(range(n_blocks + 2)) if rows is None else set(rows)) - available):
+        raise InnerjudgeError(_lacking(absent, layers, n_blocks, held))
 
     def all_rows(states: npt.NDArray[Any]) -> Array:
         """Rows ``h[0..L], final-normed`` of some tokens, ``[P, L + 2, D]``."""
@@ -118,8 +127,7 @@ def features_of_states(
             rows[:, -1] = norm(states[:, -1])
         return rows
 
-    arrays: dict[str, Array] = {}
-    ragged: dict[str, Ragged] = {}
+    values: dict[str, Array | Ragged] = {}
     missing: dict[str, dict[str, str]] = {}
     for readout in readouts:
         wanted = States(readout.position, "last") if isinstance(readout, HiddenStates) else readout
@@ -135,49 +143,78 @@ def features_of_states(
                     torch.stack(reduced) @ projection(width, wanted.project) if wanted.project else torch.stack(reduced)
                 )
                 found[k] = states.numpy().reshape(-1, len(which), *size)
-        if wanted.ragged:
-            ragged[readout.name] = Ragged.of(found, found[0].shape[1:])
-        else:
-            arrays[readout.name] = np.concatenate(found)
+        values[readout.name] = Ragged.of(found, found[0].shape[1:]) if wanted.ragged else np.concatenate(found)
         missing[readout.name] = reasons
-    return Features.of_items(items, provenance, arrays=arrays, ragged=ragged, missing=missing)
+    return Features.of_items(items, provenance, values, missing=missing)
 
 
 def features_of_log_probabilities(
-    items: Sequence[Encoding],
-    given: Sequence[Sequence[float]],
-    readouts: Sequence[ResponseLogProb | TokenStats],
-    *,
-    provenance: Provenance,
+    items: Sequence[Encoding], given: Sequence[Sequence[Given]], readouts: Sequence[OfTokens], provenance: Provenance
 ) -> Features:
     """Features as :func:`~.extract.extract` returns them, from the log-probabilities that an engine returned.
 
-    ``given`` are, for each item, those of its tokens but the first, each given all before it; or those of the first of
-    them. An item is missing if its answer has more tokens, or a log-probability is no number. ``InnerjudgeError`` if
-    there is not one list an item.
+    ``given`` are, for each item, those of its tokens but the first, or of the first of these. A number does for
+    log-probabilities; ``top(k)`` and ``probability(k)`` take the ``k`` highest of a mapping, in which the token's own
+    stands beside at least the ``k`` likeliest. An item is missing if a token that is read has too few finite values.
+    ``InnerjudgeError`` if there is not one list an item.
     """
+    both, missing = _both(items, given), {readout.name: lacking(readout, items, None) for readout in readouts}
+    for readout in readouts:
+        role, k = ("response", 0) if isinstance(readout, ResponseLogProb) else (readout.role, readout.top)
+        for i, held in both:
+            few = min((np.isfinite(_values(held, i.ids, t, k)).sum() for t in written(i, role)), default=math.inf)
+            if few < (k or 1):
+                why = f"{NOT_GIVEN}{few} of the {k or 1} log-probabilities that {readout.name} needs of each token"
+                missing[readout.name].setdefault(i.id, why + f" (vLLM: --max-logprobs {k})" * (k > 0))
+
+    def find(tokens: Sequence[Sequence[int]], whats: Sequence[str]) -> Mapping[str, Tensor]:
+        found = {}
+        for what in whats:
+            k = TokenStats(what=what).top
+            rows = [_values(values, i.ids, t, k) for (i, values), own in zip(both, tokens, strict=True) for t in own]
+            logs = torch.tensor(rows).reshape(-1, *([k] if k else []))
+            found[what] = logs.exp() if what.startswith("probability") else logs
+        return found
+
+    return Features.of_items(items, provenance, token_values(items, readouts, missing, find), missing=missing)
+
+
+def features_of_labels(
+    items: Sequence[Encoding], given: Sequence[Mapping[int, Any]], names: Sequence[str], provenance: Provenance
+) -> Features:
+    """Features of questions from log-probabilities of their labels, which are logits less one constant a question.
+
+    ``given`` are, for each, those of tokens that may come next, by id; ``names`` are of ``"logits/p-true"`` (``[n,
+    M]``), ``"logits/score"`` (``[n, 2, 1, M]``: the last row alone) and ``"labels"``. A question is missing if a label
+    has no finite value. ``InnerjudgeError`` if there is not one mapping an item.
+    """
+    counts = np.array([len(item.label_ids) for item in items], np.float32)
+    logs, missing = np.zeros((len(items), int(counts.max(initial=0))), np.float32), dict[str, str]()
+    for (item, values), into in zip(_both(items, given), logs, strict=True):
+        row = [one for label in item.label_ids for one in _values([values], (0, label), 1, 0)]
+        if row and np.isfinite(row).all():
+            into[: len(row)] = row
+        else:
+            why = f"{NOT_GIVEN}log-probabilities of {np.isfinite(row).sum()} of the labels {item.label_ids}"
+            missing[item.id] = item.missing.get("*") or item.missing.get("labels") or why
+    own = {"labels": counts, "logits/p-true": logs, "logits/score": np.stack((logs, logs), 1)[:, :, None]}
+    absent = dict.fromkeys({*names} - {"labels"}, missing)
+    return Features.of_items(items, provenance, {name: own[name] for name in names}, missing=absent)
+
+
+def _both(items: Sequence[Encoding], given: Sequence[Any]) -> list[tuple[Encoding, Any]]:
     if len(items) != len(given):
         raise InnerjudgeError.of("extraction.texts", len(given), len(items))
-    found: list[npt.NDArray[np.float32]] = []
-    reasons = {}
-    for item, values in zip(items, given, strict=True):
-        places = item.places("response")
-        [(start, end)] = places or [(1, 1)]
-        own = np.asarray(values[start - 1 : end - 1], np.float32)
-        broken = end > len(values) + 1 or not np.isfinite(own).all()
-        if "*" in item.missing or broken or not places:
-            why = f"the engine gave {len(values)} finite log-probabilities or fewer, and its end needs {end - 1}"
-            reasons[item.id] = item.missing.get("*") or (why if broken else item.missing["response_end"])
-        found.append(own[:0] if item.id in reasons else own)
-    sums = np.array([[one.sum(), len(one)] for one in found], np.float32)
-    names = {readout.name: isinstance(readout, ResponseLogProb) for readout in readouts}
-    return Features.of_items(
-        items,
-        provenance,
-        arrays={name: sums for name, summed in names.items() if summed},
-        ragged={name: Ragged.of(found, ()) for name, summed in names.items() if not summed},
-        missing=dict.fromkeys(names, reasons),
-    )
+    return list(zip(items, given, strict=True))
+
+
+def _values(given: Sequence[Given], ids: Sequence[int], token: int, k: int) -> list[float]:
+    """The ``k`` highest log-probabilities in the place of a token, for 0 its own; NaN for those that are not there."""
+    held = given[token - 1] if token <= len(given) else None
+    known = held if isinstance(held, Mapping) else {} if held is None or k else {ids[token]: held}
+    some = known.values() if k else [known[ids[token]]] if ids[token] in known else []
+    numbers = (float(getattr(one, "logprob", one)) for one in some)
+    return [*sorted(filter(math.isfinite, numbers), reverse=True), *[math.nan] * (k or 1)][: k or 1]
 
 
 def _checked(items: Sequence[Encoding], given: Sequence[GivenStates], layers: Sequence[int], n_blocks: int) -> int:

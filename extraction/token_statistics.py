@@ -34,7 +34,7 @@ def token_values(
     asked: dict[str, list[list[int]]] = {}
     for readout in readouts:
         role = "response" if isinstance(readout, ResponseLogProb) else readout.role
-        asked[readout.name] = [[] if i.id in missing[readout.name] else _written(i, role) for i in items]
+        asked[readout.name] = [[] if i.id in missing[readout.name] else written(i, role) for i in items]
     tokens = [sorted({t for every in asked.values() for t in every[k]}) for k in range(len(items))]
     place = {one: n for n, one in enumerate((k, token) for k, own in enumerate(tokens) for token in own)}
     whats = dict.fromkeys((r if isinstance(r, TokenStats) else _OF_RESPONSE).statistic for r in readouts)
@@ -56,8 +56,8 @@ def token_values(
     return values
 
 
-def _written(item: Encoding, role: str) -> list[int]:
-    """Tokens of a role that have a token before them, each once."""
+def written(item: Encoding, role: str) -> list[int]:
+    """Tokens of a role that have a token before them, each once, in order."""
     return sorted({t for start, end in item.places(role) for t in range(max(start, 1), end)})
 
 

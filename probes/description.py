@@ -105,6 +105,8 @@ class JudgeDescription:
     value_range: tuple[int, int] | None = None
     #: How many verdict labels it reads the logits of; ``None`` where any number will do.
     n_values: int | None = None
+    #: Whether it reads the model's own logits of these labels and no others, and no constant that is added to all.
+    reads_own_logits: bool = False
     #: The labels that it looks for in a text; ``None`` where it reads none.
     verdict_labels: tuple[str, ...] | None = None
     #: The judge prompt that it is asked by: a file, or the name of one; ``None`` where the passes say.

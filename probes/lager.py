@@ -68,9 +68,8 @@ class LAGER(ValueJudge):
     prompt: str | None = None
 
     # Of two values: the model's own logits have a border, the middle; averaged over all blocks they have none.
-    needs_threshold = derived(
-        lambda self: not self.learns and self.entries not in ("last", 1) and len(self.values) == 2
-    )
+    needs_threshold = derived(lambda s: not s.learns and not s.reads_own_logits and len(s.values) == 2)
+    reads_own_logits = derived(lambda self: self.entries in ("last", 1))
     needs = ("logits/score", "labels")
 
     def __post_init__(self) -> None:

@@ -171,6 +171,8 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
             raise InnerjudgeError.of("adapters.engine", given)
         self._judges = {name: EngineJudge.load(folder) for name, folder in folders.items()}
         self._model, self._n_blocks = config.model, config.get_total_num_hidden_layers()
+        for judge in self._judges.values():
+            judge.require(judge.origin.model, "states")
         rows = {row for judge in self._judges.values() for row in judge.judge.rows_read(self._n_blocks + 2)}
         self._layers = sorted({min(row, self._n_blocks) for row in rows})
         self._block = kv_cache_config.kv_cache_groups[0].kv_cache_spec.block_size
@@ -203,29 +205,18 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
         if self._running:
             self._cache.keep(row, states)
 
-    # Worker: called around each pass.
+    def _nothing(self, *_given: Any, **_named: Any) -> None:
+        """No key or value is loaded or kept."""
 
-    def start_load_kv(self, forward_context: Any, **kwargs: Any) -> None:
-        """Nothing is loaded."""
-
-    def wait_for_layer_load(self, layer_name: str) -> None:
-        """Nothing is loaded."""
-
-    def save_kv_layer(self, layer_name: str, kv_layer: Tensor, attn_metadata: Any, **kwargs: Any) -> None:
-        """Keys and values are not kept."""
+    start_load_kv = wait_for_layer_load = save_kv_layer = update_state_after_alloc = _nothing
 
     def wait_for_save(self) -> None:
-        """After a pass."""
+        """After a pass of the worker."""
         self._cache.end()
-
-    # Scheduler.
 
     def get_num_new_matched_tokens(self, request: Any, num_computed_tokens: int) -> tuple[int, bool]:
         """Nothing is loaded."""
         return 0, False
-
-    def update_state_after_alloc(self, request: Any, blocks: Any, num_external_tokens: int) -> None:
-        """Nothing is loaded."""
 
     def build_connector_meta(self, scheduler_output: Any) -> Any:
         """Nothing is told to the worker."""

@@ -21,7 +21,7 @@ import numpy as np
 
 from ...extraction.features import Features
 from ...extraction.provenance import Provenance
-from ...models.conversation import REASONING, Conversation, Message
+from ...models.conversation import REASONING, turns_of
 from ...models.errors import InnerjudgeError, one_line, shown
 from ...models.extra import require
 from ...models.foreign import dump_sealed, parse_json, parse_sealed, read_file, replacing
@@ -41,6 +41,9 @@ KEY = "OPENAI_API_KEY"
 #: Statuses that may pass; others of 400 to 499 will not, of which some are of the request alone.
 _PASSING, _OWN = (408, 409, 425, 429), (400, 413, 422)
 _DAMAGE = (ValueError, LookupError, TypeError, AttributeError)
+LIKELIEST = 20  # log-probabilities of a token that OpenAI gives at most; others may give more
+#: Parameters that an answer depends on; without others, it is one all the same.
+_ASKED = frozenset({"model", "messages", "temperature", "seed", "max_tokens", "max_completion_tokens"})
 
 
 def address(typed: str, prefix: str = "") -> tuple[str, str]:
@@ -60,64 +63,64 @@ class ChatServer:
     """The server at ``url``, with the key of the environment, which stands in no file and no message.
 
     ``sent`` counts requests, ``tokens`` those of all replies (prompts and texts, as the server says), kept ones too;
-    ``stop`` ends requests that wait. ``logprobs`` asks for the log-probabilities of the first token.
+    ``stop`` ends requests that wait.
     """
 
     url: str
     patience: float = PATIENCE
-    logprobs: bool = True
     sent: int = field(default=0, init=False)
     tokens: int = field(default=0, init=False)
     stop: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
     _silent: int = field(default=0, init=False, repr=False)
-    _odd: set[str] = field(init=False, repr=False)  # parameters that this server refuses
+    _odd: set[str] = field(default_factory=set, init=False, repr=False)  # parameters that this server refuses
+    _likeliest: int = field(default=10**6, init=False, repr=False)  # most log-probabilities of a token that it gives
 
     def __post_init__(self) -> None:
         self._openai, self._http = (require(name, "openai") for name in ("openai", "httpx2"))
-        self._lock, self._odd = threading.Lock(), set() if self.logprobs else {"logprobs"}
-        self._client = self._openai.OpenAI(
-            base_url=self.url,
-            api_key=os.environ.get(KEY) or "none",
-            max_retries=0,
-            http_client=self._http.Client(timeout=self.patience, event_hooks={"response": [self._refused]}),
-        )
+        self._lock = threading.Lock()
+        http = self._http.Client(timeout=self.patience, event_hooks={"response": [self._refused]})
+        how = {"api_key": os.environ.get(KEY) or "none", "max_retries": 0, "http_client": http}
+        self._client = self._openai.OpenAI(base_url=self.url, **how)
 
     @property
     def dropped(self) -> list[str]:
         """Parameters of requests that the server refused, and that were left out from then on."""
-        return sorted(self._odd - {"logprobs", "max_tokens"})  # the second has another name there
+        return sorted(self._odd & _ASKED - {"max_tokens"})  # it has another name there
 
     def kept(self, body: dict[str, Any], folder: Path) -> dict[str, Any]:
-        """The ``text``, ``tokens`` and ``logprobs`` (of the first token) of a reply, or ``why`` there is none.
+        """The ``text`` and ``tokens`` of a reply, or ``why`` there is none.
 
         Beside them ``written``, the tokens of the text alone, ``cut``, whether it was cut off, ``reasoning`` that
-        stands apart, and ``judges``, what judges in the engine said (:mod:`~innerjudge.experiments.adapters.vllm`).
+        stands apart, ``judges``, what judges in the engine said (:mod:`~innerjudge.experiments.adapters.vllm`), ``ids``
+        and ``prompt_ids``, and ``logprobs``, by name of tokens, in the place of each (without ids, of the first).
 
         ``InnerjudgeError`` if the server refuses the key, the model or the address, or answers nobody.
         """
         path = folder / f"{hashlib.sha256(json.dumps([self.url, body], sort_keys=True).encode()).hexdigest()[:32]}.json"
+        limit = LIMIT + 200 * body["max_tokens"] * (body.get("top_logprobs", 0) + body.get("logprobs", 0))
         try:
-            return parse_sealed(read_file(path, 2 * LIMIT))
+            return parse_sealed(read_file(path, 2 * limit))
         except (InnerjudgeError, ValueError):  # it is not there, or damaged: asked again
-            reply = self._reply(body)
+            reply = self._reply(body, limit)
         if "why" not in reply:
             with replacing(path) as half:
                 half.write_bytes(dump_sealed(reply))
         return reply
 
-    def _reply(self, body: dict[str, Any]) -> dict[str, Any]:
-        why, tried, logprobs = "", 0, "logprobs" not in self._odd
+    def _reply(self, body: dict[str, Any], limit: int) -> dict[str, Any]:
+        why, tried, left_out = "", 0, set[str]()
         while tried < TRIES and not self.stop.is_set():
             tried, wait = tried + 1, PAUSE * 2**tried
             with self._lock:
                 self.sent += 1
-            asked = {name: value for name, value in body.items() if name not in self._odd}
+            asked = {name: value for name, value in body.items() if name not in self._odd | left_out}
             asked |= {"max_completion_tokens": body["max_tokens"]} if "max_tokens" in self._odd else {}
-            asked |= {"logprobs": True, "top_logprobs": 20} if logprobs else {}
+            asked |= {name: min(asked[name], self._likeliest) for name in ("top_logprobs",) if name in asked}
             try:
-                with self._client.chat.completions.with_streaming_response.create(**asked) as response:
-                    reply = _read(_bounded(response, self.patience))
-                self._odd |= set() if logprobs else {"logprobs"}
+                chat = self._client.chat.completions.with_streaming_response
+                with chat.create(model=body["model"], messages=body["messages"], extra_body=asked) as response:
+                    reply = _read(_bounded(response, self.patience, limit))
+                self._odd |= left_out
                 self._silent = 0
                 return reply
             except (self._openai.APIError, self._http.HTTPError, _RefusalError, *_DAMAGE) as error:
@@ -127,11 +130,14 @@ class ChatServer:
             elif refusal.status not in _OWN:
                 self.stop.set()
                 raise InnerjudgeError.of("judges.refused", self.url, shown(body["model"]), shown(why, 200), KEY)
+            elif asked.get("top_logprobs", 0) > LIKELIEST and "logprobs" in why:
+                self._likeliest = LIKELIEST
+                continue
             elif odd := {name for name in body if name in why and name not in {*self._odd, "model", "messages"}}:
                 self._odd |= odd  # such as max_tokens, which has another name in newer servers
                 continue
-            elif logprobs:
-                logprobs = False  # it may have none, or refuse this text
+            elif left := asked.keys() - _ASKED:
+                left_out |= left  # it may not know them, or refuse this text
                 continue
             else:
                 break
@@ -175,13 +181,13 @@ def ask_all(
     return replies
 
 
-def _bounded(response: Any, patience: float) -> bytes:
-    """The body of a reply, of at most :data:`LIMIT` bytes that come within the time."""
+def _bounded(response: Any, patience: float, limit: int = LIMIT) -> bytes:
+    """The body of a reply, of at most ``limit`` bytes that come within the time."""
     until, raw = time.monotonic() + patience, bytearray()
     for chunk in response.iter_bytes():
         raw += chunk
-        if len(raw) > LIMIT or time.monotonic() > until:
-            raise ValueError(f"a reply of over {LIMIT} bytes or {patience:g} s")
+        if len(raw) > limit or time.monotonic() > until:
+            raise ValueError(f"a reply of over {limit} bytes or {patience:g} s")
     return bytes(raw)
 
 
@@ -209,15 +215,19 @@ def _read(raw: bytes) -> dict[str, Any]:
         raise TypeError(f"a text that is a {type(text).__name__}, or reasoning that is a {type(apart).__name__}")
     usage = reply.get("usage") or {}
     tokens, written = (int(usage.get(f"{which}_tokens") or 0) for which in ("total", "completion"))
-    first = ((choice.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs") or []
-    found = {str(one["token"]): float(one["logprob"]) for one in first}
+    ids = {"ids": choice.get("token_ids") or [], "prompt_ids": reply.get("prompt_token_ids") or []}
+    if not all(type(one) is int and 0 <= one < 1 << 31 for some in ids.values() for one in some):
+        raise TypeError("token ids that are none")
+    places = ((choice.get("logprobs") or {}).get("content") or [])[: len(ids["ids"]) or 1]
+    each = [[one for one in (*(at.get("top_logprobs") or ()), at) if "logprob" in one] for at in places]
+    found = [{str(one["token"]): float(one["logprob"]) for one in some} for some in each]
     cut = choice.get("finish_reason") == "length"
     # What may be said of it in an engine: nothing nested, and no more of the key than in a text.
     inside = ((reply.get("kv_transfer_params") or {}).get("judges") or {}).items()
-    plain = {name: {k: v for k, v in one.items() if not isinstance(v, dict | list)} for name, one in inside}
-    judges = {name: {k: _hidden(v) if isinstance(v, str) else v for k, v in one.items()} for name, one in plain.items()}
+    plain = ((name, [(k, v) for k, v in one.items() if not isinstance(v, dict | list)]) for name, one in inside)
+    judges = {name: {k: _hidden(v) if isinstance(v, str) else v for k, v in said} for name, said in plain}
     texts = {"text": _hidden(text), "reasoning": _hidden(apart), "judges": judges}
-    return {**texts, "tokens": tokens, "written": written, "logprobs": found, "cut": cut}
+    return {**texts, **ids, "tokens": tokens, "written": written, "logprobs": found, "cut": cut}
 
 
 @dataclass(kw_only=True)
@@ -260,13 +270,8 @@ class OpenAIJudge:
             self.sent += server.sent
             self.tokens += server.tokens
         missing = {i.id: r["why"] for i, r in zip(items, replies, strict=True) if r.get("why")}
-        features = Features(
-            ids=tuple(item.id for item in items),
-            groups=tuple(item.group for item in items),
-            texts={"open": tuple(reply.get("text", "") for reply in replies)},
-            missing={"open": missing} if missing else {},
-            provenance=Provenance(self.name, None, self.url, "", "", ""),
-        )
+        texts, origin = tuple(r.get("text", "") for r in replies), Provenance(self.name, None, self.url, "", "", "")
+        features = Features.of_items(items, origin, {}, texts={"open": texts}, missing={"open": missing})
         values = values_of(kind, passes.scale)
         cut = f"its reply was cut at {most} tokens: raise --reasoning-tokens"
         said = Said(questions=questions, features=features).verdicts(Way("open", "text"), values)
@@ -277,10 +282,9 @@ class OpenAIJudge:
         return as_given(told, swapped=swapped)
 
     def _body(self, question: Question, seed: int, most: int) -> dict[str, Any]:
-        turns = question.prompt.turns
-        messages = turns.messages if isinstance(turns, Conversation) else (Message("user", str(turns)),)
-        said = [{"role": one.role, "content": one.content} for one in messages]
-        return {"model": self.name, "messages": said, "temperature": 0.0, "max_tokens": most, "seed": seed}
+        said = [turn.to_json() for turn in turns_of(question.prompt.turns)]
+        how = {"temperature": 0.0, "max_tokens": most, "seed": seed, "logprobs": True, "top_logprobs": LIKELIEST}
+        return {"model": self.name, "messages": said, **how}
 
 
 def _expected(
@@ -290,7 +294,7 @@ def _expected(
     if values is None or question is None or verdict.score is None:
         return verdict
     labels, p = [label.casefold() for label in question.prompt.labels], np.zeros(len(values))
-    for token, log_p in (reply.get("logprobs") or {}).items():
+    for token, log_p in next(iter(reply.get("logprobs") or ()), {}).items():
         word = token.strip().casefold()
         if word in labels and log_p <= 0:
             p[labels.index(word)] += np.exp(log_p)

@@ -148,7 +148,7 @@ def as_features(
     reasons = {item.id: why for item, why in zip(items, found, strict=True) if isinstance(why, str)}
     texts = {name: tuple("" if isinstance(one, str) else one.text for one in found)}
     seconds = {name: time.perf_counter() - started}
-    return Features.of_items(items, provenance(lm), texts=texts, missing={name: reasons}, seconds=seconds)
+    return Features.of_items(items, provenance(lm), {}, texts=texts, missing={name: reasons}, seconds=seconds)
 
 
 def _fits(write: Callable[[list[int]], None], rows: list[int]) -> bool:

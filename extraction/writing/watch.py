@@ -17,7 +17,6 @@ from ..extract import lacking
 from ..features import Features
 from ..one_pass import with_normed
 from ..provenance import provenance
-from ..ragged import Ragged
 from ..readouts import Carried, HiddenStates, Ranged, ResponseLogProb
 from .checks import Exit, RangeWatch
 from .decoding import decode, end_ids, leaves_batches
@@ -179,8 +178,6 @@ def watched_features(
         missing |= {r.name: dict.fromkeys((item.id for item in items), UNNOTICED) for r in of_ranges}
     known = items, places, of_ranges, missing, watch.log_probs, watch.texts.ids
     found = {} if watch.begun else watch.spans.values(*known)
-    ragged = {name: value for name, value in found.items() if isinstance(value, Ragged)}
-    arrays = {name: value for name, value in found.items() if not isinstance(value, Ragged)}
     for readout in readouts:
         reasons = missing[readout.name]
         if isinstance(readout, Ranged):
@@ -196,8 +193,8 @@ def watched_features(
                     reasons.setdefault(item.id, UNNOTICED)
             values = _rows(watch.lm, kept).numpy()
         values[[item.id in reasons for item in items]] = 0
-        arrays[readout.name] = values
-    return Features.of_items(items, provenance(watch.lm), arrays=arrays, ragged=ragged, missing=missing)
+        found[readout.name] = values
+    return Features.of_items(items, provenance(watch.lm), found, missing=missing)
 
 
 @torch.inference_mode()

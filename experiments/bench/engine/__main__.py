@@ -29,7 +29,7 @@ def main() -> None:
     how = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         own = fitted(how.model, Path(folder))
-        rows = [*read_by_engine(own), *sampled_by_engine(own), scored_by_logprobs(own), *served(own)]
+        rows = [*read_by_engine(own), *sampled_by_engine(own), *scored_by_logprobs(own), *served(own)]
         of_costs = fitted(how.costs, Path(folder) / "costs") if how.costs else own
         found = costs(of_costs, how.rounds) if how.rounds else []
     from importlib.metadata import version

@@ -10,8 +10,11 @@ import numpy as np
 
 from .... import CLUE, Judge, LogisticProbe, TokenLogProb, Trace, load, read
 from ....extraction.writing.decoding import end_ids
+from ....probes import BaseJudge, PTrue, TokenConfidence
 from ...judges.engine import EngineJudge
 
+#: Judges that the engine needs no connector for.
+BY_LOG_PROBABILITIES = ("log-probability", "worst token", "deepconf", "p-true")
 _WORDS = "You are a careful helper who thinks before every answer. "
 
 
@@ -74,17 +77,20 @@ def fitted(model: str, folder: Path) -> Own:
         for a, b, k, said in pairs
     ]
     seen, new = traces[::2][:30] + traces[1::2][:30], traces[60:]
-    made = {
+    made: dict[str, BaseJudge] = {
         "clue": CLUE(),
         "probe of a middle row": LogisticProbe(row=lm.anatomy.n_blocks // 2),
         "probe of the last row": LogisticProbe(positions=["response_end"], row=-1),
         "log-probability": TokenLogProb(),
+        "worst token": TokenConfidence(statistic="log_probability", aggregate="min"),
+        "deepconf": TokenConfidence(statistic="confidence"),
+        "p-true": PTrue(),
     }
     judges, folders = {}, {}
     for name, judge in made.items():
-        features = read(lm, seen, judges=[judge])
         right = [bool(trace.correct) for trace in seen]
-        judges[name] = Judge(judge.fit(features, right), lm)
+        fit = judge.fit(read(lm, seen, judges=[judge]), right) if name not in BY_LOG_PROBABILITIES else judge
+        judges[name] = Judge(fit, lm, kind="trace")
         folders[name] = str(folder / name.replace(" ", "-"))
         judges[name].save(folders[name])
     return Own(model, judges, folders, new, end_ids(lm))
@@ -104,7 +110,7 @@ def engine(own: Own, *, judges: bool = True, **how: Any) -> Iterator[Any]:
 
 def settings(own: Own, *, judges: bool) -> dict[str, Any]:
     """How the engine is started, as keywords."""
-    inside = {name: folder for name, folder in own.folders.items() if name != "log-probability"}
+    inside = {name: folder for name, folder in own.folders.items() if name not in BY_LOG_PROBABILITIES}
     connector = {
         "kv_connector": "JudgeConnector",
         "kv_connector_module_path": "innerjudge.experiments.adapters.vllm",
@@ -178,13 +184,19 @@ def sampled_rows(
     yield from rows(own, what, [given for *_, given in ended], items)
 
 
-def scored_by_logprobs(own: Own) -> Row:
-    """A judge of log-probabilities, by those that the engine returns."""
-    name, encoded = "log-probability", own.encoded()
-    judge = EngineJudge.load(own.folders[name])
+def scored_by_logprobs(own: Own) -> Iterator[Row]:
+    """Judges of log-probabilities and of verdict logits, by those that the engine returns."""
+    encoded, judges = own.encoded(), {name: EngineJudge.load(own.folders[name]) for name in BY_LOG_PROBABILITIES}
+    asked = judges["p-true"].encode(own.answers)
     with engine(own, judges=False) as llm:
-        found = generate(llm, [one.ids for one in encoded], [{} for _ in encoded], prompt_logprobs=0)
-    said = [[next(iter(one.values())).logprob for one in (x.prompt_logprobs or ())[1:]] for x in found]
-    verdicts = judge.verdicts_of_log_probabilities(encoded, said, model=own.model)
-    own_scores = [one.score for one in own.judges[name].verdicts(own.answers)]
-    return Row("read", name, own_scores, [one.score for one in verdicts])
+        found = generate(llm, [one.ids for one in encoded], [{} for _ in encoded], prompt_logprobs=20)
+        labels: Any = {"logprobs": 2, "logprob_token_ids": list(asked[0].label_ids)}
+        said = generate(llm, [one.ids for one in asked], [{} for _ in asked], **labels)
+    for name, judge in judges.items():
+        if judge.route == "labels":
+            verdicts = judge.verdicts_of_labels(asked, [one.outputs[0].logprobs[0] for one in said], model=own.model)
+        else:
+            given = [one.prompt_logprobs[1:] for one in found]
+            verdicts = judge.verdicts_of_log_probabilities(encoded, given, model=own.model)
+        own_scores = [one.score for one in own.judges[name].verdicts(own.answers)]
+        yield Row("read", name, own_scores, [one.score for one in verdicts])

@@ -9,10 +9,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from socket import socket
 from typing import Any
 
-from .judging import Own, Row, sampled_rows, settings
+from .... import Judge, Trace
+from ....models.foreign import parse_sealed
+from ...data.verdict_files import read_rows
+from ...judges import saved
+from ...judges.sample_and_judge import Sampling
+from ...runs.engine_job import engine_job
+from ...runs.sample_job import Questions
+from .judging import BY_LOG_PROBABILITIES, Own, Row, sampled_rows, settings
 
 _CLIENTS = 8
 
@@ -27,6 +35,9 @@ def served(own: Own) -> Iterator[Row]:
     program += [
         "--served-model-name",
         "m",
+        own.model,
+        "--max-logprobs",
+        "21",
         "--port",
         address.rpartition(":")[2],
         "--enforce-eager",
@@ -41,11 +52,41 @@ def served(own: Own) -> Iterator[Row]:
             asked = own.answers[:_CLIENTS]
             with ThreadPoolExecutor(_CLIENTS) as pool:
                 found = list(pool.map(lambda k: _ask(address, str(asked[k].prompt)), range(len(asked))))
+            by_replies = [_sampled(own, name, f"{address}/v1#{own.model}") for name in BY_LOG_PROBABILITIES]
         finally:
             process.terminate()
             process.wait(timeout=120)
     said = [(c["message"]["content"], c["token_ids"], x["kv_transfer_params"]) for x in found for c in x["choices"]]
     yield from sampled_rows(own, f"{_CLIENTS} at once, server", asked, said)
+    yield from by_replies
+
+
+def _sampled(own: Own, name: str, engine: str) -> Row:
+    """Answers that ``sample --engine`` asks for and judges without a model, of the ids that the server wrote."""
+    folder, whole = Path(own.folders[name]), own.judges[name]
+    out, how = folder / "answers.jsonl", Sampling(1, 0.7, 100)
+    asked = Questions([trace.bare() for trace in own.answers[:_CLIENTS]], {})
+    said = engine_job(*saved.load(folder), _no_model, asked, out, engine=engine, sampling=how)
+    if "0 read again" not in said:
+        raise SystemExit(said)
+    kept = [parse_sealed(path.read_bytes()) for path in out.with_name(f"{out.name}.replies").iterdir()]
+    ids = {one["text"]: one["ids"] if one["cut"] else one["ids"][:-1] for one in kept}
+    rows = read_rows(out)
+    traces = [
+        Trace(
+            question_id=row["question_id"],
+            candidate_id="0",
+            prompt=row["prompt"],
+            response=row["response"],
+            extra={"response_ids": ids[row["response"]], "sampled_by": whole.lm.fingerprint},
+        )
+        for row in rows
+    ]
+    return Row("sample --engine", name, [one.score for one in whole.verdicts(traces)], [row["score"] for row in rows])
+
+
+def _no_model() -> Judge:
+    raise SystemExit("an answer was to be read again")
 
 
 def _ask(address: str, prompt: str) -> Any:

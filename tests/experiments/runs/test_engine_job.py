@@ -41,7 +41,7 @@ class Engine:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 assert self.headers["authorization"] == f"Bearer {KEY}"
-                asked = body["messages"][-1]["content"], body["seed"]
+                asked = body["messages"][-1]["content"], body.get("seed", -1)
                 with lock:
                     engine.seen[asked] += 1
                     engine.bodies.append(body)
@@ -190,8 +190,8 @@ def test_an_answer_that_was_cut_off_is_read_here_where_the_engine_could_not(fold
     mine = identity(saved.load(folder)[0])
     for cut, said in ((True, None), (False, "no end")):
         reply = {"cut": cut, **inside(folder, unscored="no end")}
-        found = jobs._said(trace, reply, mine)
-        assert (found and found.unscored) == said
+        found = jobs._said(trace, reply, mine, "why")
+        assert (found if isinstance(found, str) else found.unscored) == (said or "the engine said: no end")
 
 
 def test_why_an_engine_judges_nothing_is_said(engine: Engine, run: Callable[..., str], tmp_path: Path) -> None:
@@ -254,12 +254,20 @@ def test_a_run_that_was_stopped_asks_and_reads_only_what_is_lacking(
     engine: Engine, run: Callable[..., str], reference: LanguageModel, folder: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    out, done = tmp_path / "answers.jsonl", list[int]()
+    out, done, told = tmp_path / "answers.jsonl", list[int](), threading.Event()
+
+    def late(_body: dict[str, Any], _times: int, _send: Send) -> bool:
+        if engine.seen.total() > 3:  # not before two answers are told
+            told.wait(5)
+        return False
+
+    engine.fault = late
 
     def steps(_what: str, _total: int) -> Callable[[int], None]:
         def advance(one: int) -> None:
             done.append(one)
             if len(done) == 2:
+                told.set()
                 raise KeyboardInterrupt
 
         return advance
@@ -284,7 +292,8 @@ def test_a_run_that_was_stopped_asks_and_reads_only_what_is_lacking(
     with pytest.raises(KeyboardInterrupt):
         run(out, load=lambda: judge)
     assert {*engine.seen.values()} == {1}
-    assert "0 judged in the engine, 6 read again. 0 requests were sent" in run(out, load=lambda: judge)
+    why = "the judge reads hidden states, and no connector in the engine has it"
+    assert f"0 judged in the engine, 6 read again ({why}). 0 requests were sent" in run(out, load=lambda: judge)
     assert asked == [2, 2, 2, 2]
     assert engine.seen.total() == 6
     assert [row["response"] for row in read_rows(out)] == [*SAID] * 2
