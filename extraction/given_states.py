@@ -244,6 +244,10 @@ def _convention(tops: Sequence[npt.NDArray[Any]], last: Last, norm: FinalNorm | 
     return looks
 
 
+#: How the reasons of items begin whose states are at fault, and not their texts.
+OF_STATES = ("the engine ", "no states ")
+
+
 def _reason(item: Encoding, given: GivenStates, role: str | None = None) -> str | None:
     if "*" in item.missing:
         return item.missing["*"]

@@ -48,6 +48,7 @@ def extract(
         from ..runs.extracting.ranks import launch
 
         raise typer.Exit(launch(workers, sys.argv[1:]))
+    from ...extraction.store import FeatureStore
     from ..judges.panel import needs_of
     from ..reading.judge_prompt import JudgePrompt
     from ..reading.passes import GIVEN_NEEDS, HIDDEN_NEEDS, WRITTEN, Passes, reads_reasoning
@@ -93,7 +94,7 @@ def extract(
 
         said = extract_job(lm, items, out, job=job, passes=passes, ranks=ranks, yes=yes, states=files)
         if clean and files is not None and ranks.first:
-            removed = files.clean(encoded_traces(lm, read_items_of(out), passes))
+            removed = files.clean(encoded_traces(lm, read_items_of(out), passes), FeatureStore.open(out).reasons())
             said += f" {counted(removed, 'file')} of states removed."
     if ranks.first:
         say(said)

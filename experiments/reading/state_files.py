@@ -1,6 +1,6 @@
 """Hidden states that other tools wrote, by the name of their format, as features in place of the model's pass."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, repeat
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...extraction.features import Features
-from ...extraction.given_states import FileStates, GivenStates, features_of_states, read_vllm
+from ...extraction.given_states import OF_STATES, FileStates, GivenStates, features_of_states, read_vllm
 from ...extraction.provenance import Provenance, provenance
 from ...extraction.readouts import Readout, roles_of, states_of
 from ...models.errors import InnerjudgeError, shown
@@ -111,12 +111,12 @@ class StateFiles:
     ) -> "StateFiles":
         """From ``FORMAT:PATH``; ``InnerjudgeError`` if the format is not known or nothing is at the path.
 
-        A folder whose files may all be ``cleaned`` may be empty.
+        Files that may all have been ``cleaned`` need not be there.
         """
         name, _, path = spec.partition(":")
         one = FORMATS.get(name)
         found = one and cls(name, Path(path), tuple(layers) if layers else None, last or one.last)
-        if not path or not found or not (found.files or (cleaned and found.path.is_dir())):
+        if not path or not found or not (found.files or (cleaned and found.path.parent.is_dir())):
             form = f"FORMAT:PATH, FORMAT one of {', '.join(FORMATS)}, PATH a file or a folder of files, one a text"
             raise InnerjudgeError(f"given the states {shown(spec)!r}, expected {form}")
         return found
@@ -134,9 +134,13 @@ class StateFiles:
         layers = None if self.layers is None else [*self.layers]
         return [layers, self.last, [[name, of.st_size, of.st_mtime_ns] for name, of in each]]
 
-    def clean(self, encoded: Sequence[Encoding]) -> int:
-        """Remove the files of these texts, and the locks that vLLM left beside them; how many files there were."""
-        paths = {path for one in encoded if (path := self._path_of(one)) is not None}
+    def clean(self, encoded: Sequence[Encoding], lacking: Mapping[str, Sequence[str]]) -> int:
+        """Remove the files of these texts, and the locks that vLLM left beside them; how many files there were.
+
+        Files stay whose states were at fault where a text is ``lacking`` something, by its id and for which reasons.
+        """
+        read = [one for one in encoded if not any(why.startswith(OF_STATES) for why in lacking[one.id])]
+        paths = {path for one in read if (path := self._path_of(one)) is not None}
         for path in paths:
             path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
             path.unlink()

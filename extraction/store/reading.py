@@ -107,6 +107,11 @@ class StoreReading(Shards):
             seconds={n: s * count / len(self) for n, s in self.seconds.items()},
         )
 
+    def reasons(self) -> dict[str, list[str]]:
+        """Why each item lacks readouts, by its id; no features are read."""
+        tables = (self._rows(number).select(["id", "missing"]).to_pylist() for number in self.entries)
+        return {row["id"]: [why for _, why in row["missing"]] for rows in tables for row in rows}
+
     def parts(self, names: Sequence[str] | None = None, *, size: int | None = None) -> Iterator[Features]:
         """Yield the whole store in order, ``size`` items (by default a shard) at a time: memory holds one part."""
         step = size or self.header.shard_items

@@ -95,8 +95,11 @@ def before_cleaning(out: str, states: list[Any]) -> list[Any]:
 
     What was removed cannot be read again: ``InnerjudgeError`` if the store is not whole then.
     """
-    before = read_job(out).get(STATES) if place(out).size(HEADER) is not None else None
-    if before in (None, states) or before[:-1] != states[:-1] or not all(one in before[-1] for one in states[-1]):
+    at = place(out)
+    before = None if at.size(HEADER) is None or is_damaged(at) else read_job(out).get(STATES)
+    if before in (None, states) or before[:-1] != states[:-1] or {*map(tuple, states[-1])} - {*map(tuple, before[-1])}:
+        if not states[-1]:
+            raise InnerjudgeError(f"given no files of states for {out}, expected some, or the store that has them")
         return states
     FeatureStore.open(out, check="checksums")
     return list(before)
