@@ -169,6 +169,10 @@ def _is_scale(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and bool(value[0] < value[1])
 
 
+def _are_flags(value: Any) -> bool:
+    return isinstance(value, list) and all(one is None or isinstance(one, bool) for one in value)
+
+
 def are_ids(value: Any) -> bool:
     """Whether a value is a list of possible token ids."""
     return isinstance(value, list) and all(type(one) is int and 0 <= one < _IDS for one in value)
@@ -184,6 +188,7 @@ MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
         "a weight in the fit, a number of 0 or more",
         lambda w: _is_number(w) and w >= 0,
     ),
+    "span_labels": (("trace",), "true, false or null for each of its spans, in a list", _are_flags),
     "quality": (("trace", "rating"), "a number, higher for better among the answers to its question", _is_number),
     "n_correct": (("trace",), "how many answers to the question are right, a whole number", _is_count),
     "n_sampled": (("trace",), "of how many answers, a whole number of 1 or more", lambda n: _is_count(n) and n > 0),
