@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import innerjudge
@@ -36,11 +37,56 @@ def installed(tmp_path: Path) -> Path:
     return site
 
 
-def run(code: str, folder: Path, *paths: Path) -> subprocess.CompletedProcess[str]:
-    here = str(Path(innerjudge.__file__).parents[1])
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([*map(str, paths), here])}
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+#: Imports what nearly every command imports; then runs each code that it is given in a fork, as `python -c` would with
+#: that folder and those paths, and says how it ended.
+FORKS = """
+import json, os, sys, traceback
+from importlib import import_module
+for name in ("compare.compare", "runs.extracting.extract_job", "runs.fit_job", "runs.score_job", "runs.sweep_job",
+             "adapters.service.app", "cli.main"):
+    import_module(f"innerjudge.experiments.{name}")
+told = os.fdopen(os.dup(1), "w", buffering=1)
+for line in sys.stdin:
+    code, folder, paths, said = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.chdir(folder)
+        for number, name in enumerate(said, start=1):
+            os.dup2(os.open(name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)
+        sys.path[:1] = ["", *paths]
+        ended = 0
+        try:
+            exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
+        except SystemExit as end:
+            ended = int(end.code or 0)
+        except BaseException:
+            traceback.print_exc()
+            ended = 1
+        sys.stdout.flush(), sys.stderr.flush()
+        os._exit(ended)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=told)
+"""
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Runs code in a process of its own: ``run(code, folder, *paths)``."""
+    here, said = str(Path(innerjudge.__file__).parents[1]), tmp_path_factory.mktemp("said")
+    environment = os.environ | {"PYTHONPATH": here, "OMP_NUM_THREADS": "1"}
+    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", FORKS], env=environment, text=True, **pipes)
+
+    def ran(code: str, folder: Path, *paths: Path) -> subprocess.CompletedProcess[str]:
+        files = [said / name for name in ("out", "err")]
+        process.stdin.write(json.dumps([code, str(folder), [*map(str, paths)], [*map(str, files)]]) + "\n")
+        process.stdin.flush()
+        ended = int(process.stdout.readline())
+        return subprocess.CompletedProcess(code, ended, *(file.read_text("utf-8") for file in files))
+
+    yield ran
+    process.kill()
+    process.communicate()
 
 
 def cli(*commands: list[str]) -> str:
@@ -53,7 +99,9 @@ def cli(*commands: list[str]) -> str:
     )
 
 
-def test_a_judge_of_somebody_else_is_compared_fitted_saved_and_loaded(installed: Path, tmp_path: Path) -> None:
+def test_a_judge_of_somebody_else_is_compared_fitted_saved_and_loaded(
+    run: Run, installed: Path, tmp_path: Path
+) -> None:
     short = ["--limit", "6", "--candidates", "3", "--model", "reference", "--data", "builtin:solve"]
     compare = ["compare", *short, "--reasoning-tokens", "0", "--out", "out"]
     extract = ["extract", *short, "--out", "features"]
@@ -61,7 +109,7 @@ def test_a_judge_of_somebody_else_is_compared_fitted_saved_and_loaded(installed:
     done = run(cli(compare, extract, fit), tmp_path, installed)
     assert done.returncode == 0, done.stderr
     assert "state-norm" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
-    _scored_ranked_and_served(installed, tmp_path)
+    _scored_ranked_and_served(run, installed, tmp_path)
 
     (tmp_path / "state_norm.py").write_text("open('imported', 'w')\n", encoding="utf-8")  # a trap beside the file
     absent = run("from innerjudge import load_judge; print(load_judge('judge'))", tmp_path)
@@ -72,7 +120,7 @@ def test_a_judge_of_somebody_else_is_compared_fitted_saved_and_loaded(installed:
     assert json.loads((tmp_path / "judge" / "judge.json").read_text())["origin"]["module"] == "state_norm"
 
 
-def _scored_ranked_and_served(installed: Path, folder: Path) -> None:
+def _scored_ranked_and_served(run: Run, installed: Path, folder: Path) -> None:
     """The saved judge in ``judge`` does all that one of ours does, in one new process: most of it is starting."""
     given = ["--judge", "judge", "--features", "features", "--out"]
     serve = (
@@ -93,7 +141,7 @@ def _scored_ranked_and_served(installed: Path, folder: Path) -> None:
     assert "relevance_score" in served
 
 
-def test_a_learning_judge_of_somebody_else_is_swept(tmp_path: Path) -> None:
+def test_a_learning_judge_of_somebody_else_is_swept(run: Run, tmp_path: Path) -> None:
     own = (
         "from innerjudge import LogisticProbe, register_judge\n"
         "class Theirs(LogisticProbe):\n"
@@ -116,7 +164,7 @@ def test_a_learning_judge_of_somebody_else_is_swept(tmp_path: Path) -> None:
     assert ours
 
 
-def test_a_class_of_a_script_is_registered_by_hand(installed: Path, tmp_path: Path) -> None:
+def test_a_class_of_a_script_is_registered_by_hand(run: Run, installed: Path, tmp_path: Path) -> None:
     (installed / "state_norm-0.1.dist-info" / "entry_points.txt").unlink()
     save = (
         "from innerjudge import load_judge, register_judge, save_judge; from state_norm import StateNorm; "
