@@ -35,9 +35,9 @@ _SHADES = (("white", 0.0), ("black", 0.45), ("white", 0.4))
 def png(drawing: Drawing, *, dpi: int = 150) -> bytes:
     """A drawing as the bytes of a PNG file."""
     buffer = io.BytesIO()
-    FigureCanvasAgg(drawing)
-    with mpl.rc_context(STYLE):
-        drawing.savefig(buffer, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
+    drawing.set(dpi=dpi, facecolor="white")
+    with mpl.rc_context(STYLE):  # `savefig` would draw twice, to lay out and to print
+        FigureCanvasAgg(drawing).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
 
