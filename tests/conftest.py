@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +16,7 @@ from pathlib import Path
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import innerjudge
 import pytest
 from hypothesis import settings
 from innerjudge.models.loading import LanguageModel, load
@@ -63,6 +67,78 @@ def _nothing_is_installed() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("subprocess.check_call", refuse)
         yield
+
+
+class Forks:
+    """Processes that have imported what they need when they begin: most of a short one would go into that."""
+
+    def __init__(self, folder: Path) -> None:
+        environment = os.environ | {"PYTHONPATH": str(Path(innerjudge.__path__[0]).parent)}
+        typed = [sys.executable, str(Path(__file__).with_name("forks.py"))]
+        pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+        self._server = subprocess.Popen(typed, env=environment, text=True, **pipes)
+        self._folder, self._begun = folder, 0
+
+    def ask(self, **asked: object) -> int:
+        """What the server says."""
+        self._server.stdin.write(json.dumps(asked) + "\n")
+        self._server.stdin.flush()
+        return int(self._server.stdout.readline())
+
+    def begin(self, code: str, folder: Path, *paths: Path) -> Fork:
+        """Run the code as ``python -c`` would in ``folder``, with ``paths`` before those of Python."""
+        self._begun += 1
+        out, err = (self._folder / f"{self._begun}-{name}" for name in ("out", "err"))
+        given = {"folder": str(folder), "paths": [*map(str, paths)], "out": str(out), "err": str(err)}
+        return Fork(self, self.ask(code=code, **given), out, err)
+
+    def close(self) -> None:
+        """End the server."""
+        self._server.kill()
+        self._server.communicate()
+
+
+@dataclass
+class Fork:
+    """One of them; used in a ``with`` block, it is over at its end."""
+
+    forks: Forks
+    pid: int
+    out: Path
+    err: Path
+    returncode: int | None = None
+
+    def __enter__(self) -> Fork:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.communicate()
+
+    def readline(self) -> str:
+        """The first line that it prints, once it has."""
+        while not (self.out.is_file() and "\n" in self.out.read_text("utf-8")):
+            assert Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z", self.err.read_text()
+            time.sleep(0.01)
+        return self.out.read_text("utf-8").splitlines(keepends=True)[0]
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def communicate(self) -> tuple[str, str]:
+        """Wait for its end; what it printed, and what it said of errors."""
+        if self.returncode is None:
+            self.returncode = self.forks.ask(wait=self.pid)
+        return self.out.read_text("utf-8"), self.err.read_text("utf-8")
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Where short processes begin."""
+    if sys.platform != "linux":
+        pytest.skip("runs are forks")
+    found = Forks(tmp_path_factory.mktemp("forks"))
+    yield found
+    found.close()
 
 
 @dataclass(frozen=True)

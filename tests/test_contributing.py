@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-import innerjudge
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,56 +35,19 @@ def installed(tmp_path: Path) -> Path:
     return site
 
 
-#: Imports what nearly every command imports; then runs each code that it is given in a fork, as `python -c` would with
-#: that folder and those paths, and says how it ended.
-FORKS = """
-import json, os, sys, traceback
-from importlib import import_module
-for name in ("compare.compare", "runs.extracting.extract_job", "runs.fit_job", "runs.score_job", "runs.sweep_job",
-             "adapters.service.app", "cli.main"):
-    import_module(f"innerjudge.experiments.{name}")
-told = os.fdopen(os.dup(1), "w", buffering=1)
-for line in sys.stdin:
-    code, folder, paths, said = json.loads(line)
-    child = os.fork()
-    if not child:
-        os.chdir(folder)
-        for number, name in enumerate(said, start=1):
-            os.dup2(os.open(name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)
-        sys.path[:1] = ["", *paths]
-        ended = 0
-        try:
-            exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
-        except SystemExit as end:
-            ended = int(end.code or 0)
-        except BaseException:
-            traceback.print_exc()
-            ended = 1
-        sys.stdout.flush(), sys.stderr.flush()
-        os._exit(ended)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=told)
-"""
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., SimpleNamespace]
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+@pytest.fixture
+def run(forks: Any) -> Run:
     """Runs code in a process of its own: ``run(code, folder, *paths)``."""
-    here, said = str(Path(innerjudge.__file__).parents[1]), tmp_path_factory.mktemp("said")
-    environment = os.environ | {"PYTHONPATH": here, "OMP_NUM_THREADS": "1"}
-    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
-    process = subprocess.Popen([sys.executable, "-c", FORKS], env=environment, text=True, **pipes)
 
-    def ran(code: str, folder: Path, *paths: Path) -> subprocess.CompletedProcess[str]:
-        files = [said / name for name in ("out", "err")]
-        process.stdin.write(json.dumps([code, str(folder), [*map(str, paths)], [*map(str, files)]]) + "\n")
-        process.stdin.flush()
-        ended = int(process.stdout.readline())
-        return subprocess.CompletedProcess(code, ended, *(file.read_text("utf-8") for file in files))
+    def ran(code: str, folder: Path, *paths: Path) -> SimpleNamespace:
+        with forks.begin(code, folder, *paths) as process:
+            out, err = process.communicate()
+        return SimpleNamespace(returncode=process.returncode, stdout=out, stderr=err)
 
-    yield ran
-    process.kill()
-    process.communicate()
+    return ran
 
 
 def cli(*commands: list[str]) -> str:

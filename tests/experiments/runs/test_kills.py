@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,18 @@ main()
 """
 
 
-def begin(out: Path, data: Path, wait: float, **options: Any) -> subprocess.Popen[str]:
-    args = ["extract", "--data", str(data), "--shard-items", "4", "--out", str(out)]
-    command = [sys.executable, "-c", SLOW.format(wait=wait), *args]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+Begin = Callable[..., Any]
+
+
+@pytest.fixture
+def begin(forks: Any) -> Begin:
+    """Begins such an extraction: ``begin(out, data, wait)``, with code that is run before."""
+
+    def begun(out: Path, data: Path, wait: float, before: str = "") -> Any:
+        args = ["extract", "--data", str(data), "--shard-items", "4", "--out", str(out)]
+        return forks.begin(f"import sys\nsys.argv[1:] = {args!r}\n{before}{SLOW.format(wait=wait)}", out.parent)
+
+    return begun
 
 
 @pytest.fixture
@@ -63,11 +71,10 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def test_ctrl_c_finishes_the_shard_and_a_second_run_is_refused(cli, tmp_path: Path, data: Path) -> None:
+def test_ctrl_c_finishes_the_shard_and_a_second_run_is_refused(cli, begin: Begin, tmp_path: Path, data: Path) -> None:
     out = tmp_path / "out"
     with begin(out, data, 2) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "now\n"
+        assert process.readline() == "now\n"
         refused = cli("extract", "--data", data, "--shard-items", 4, "--out", out)
         assert refused.code == 2
         assert "into which another run writes just now" in refused.err
@@ -81,16 +88,15 @@ def test_ctrl_c_finishes_the_shard_and_a_second_run_is_refused(cli, tmp_path: Pa
     assert len(FeatureStore.open(out, check="checksums")) == 20
 
 
-def test_the_lock_of_a_killed_run_holds_nobody_up(cli, tmp_path: Path, data: Path) -> None:
+def test_the_lock_of_a_killed_run_holds_nobody_up(cli, begin: Begin, tmp_path: Path, data: Path) -> None:
     out = tmp_path / "out"
     with begin(out, data, 600) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "now\n"
-        process.kill()
+        assert process.readline() == "now\n"
+        process.send_signal(signal.SIGKILL)
     assert cli("extract", "--data", data, "--shard-items", 4, "--out", out).code == 0
 
 
-def test_a_disk_that_takes_no_more(cli, tmp_path: Path, data: Path) -> None:
+def test_a_disk_that_takes_no_more(cli, begin: Begin, tmp_path: Path, data: Path) -> None:
     out = tmp_path / "out"
     assert cli("extract", "--data", data, "--shard-items", 4, "--out", out).code == 0
     whole = FeatureStore.open(out).content_hash
@@ -98,10 +104,9 @@ def test_a_disk_that_takes_no_more(cli, tmp_path: Path, data: Path) -> None:
         path.unlink()
     sizes = max(path.stat().st_size for path in out.glob("shards/*"))
 
-    def limited() -> None:  # files beyond half a shard cannot be written, as on a disk without room
-        resource.setrlimit(resource.RLIMIT_FSIZE, (sizes // 2, sizes // 2))
-
-    with begin(out, data, 0, preexec_fn=limited) as process:
+    # Files beyond half a shard cannot be written, as on a disk without room.
+    limited = f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({sizes // 2}, {sizes // 2}))\n"
+    with begin(out, data, 0, limited) as process:
         _, said = process.communicate()
     assert process.returncode == 2, said
     assert "could not be written (File too large)" in said
