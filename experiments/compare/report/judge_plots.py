@@ -4,7 +4,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -37,7 +37,7 @@ def png(drawing: Drawing, *, dpi: int = 150) -> bytes:
     buffer = io.BytesIO()
     drawing.set(dpi=dpi, facecolor="white")
     with mpl.rc_context(STYLE):  # `savefig` would draw twice, to lay out and to print
-        FigureCanvasAgg(drawing).print_png(buffer, metadata={"Software": None})
+        cast(Any, FigureCanvasAgg(drawing)).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
 
