@@ -4,7 +4,7 @@
 features in memory or a store, or while the model runs. ``saved.py`` keeps a judge as a folder with its card, finds
 and pushes it. ``judge.py`` puts a judge and its model together;
 ``pair_judge.py`` is what can be asked of it, about the strings that ``pairs.py`` reads and ranks, and ``interfaces.py``
-how other libraries ask (a CrossEncoder, a reward). ``engine.py`` judges states of another engine,
+how other libraries ask (a CrossEncoder, a reward). ``engine.py`` judges what an engine gives,
 ``openai_judge.py`` asks a text judge behind a server, ``sample_and_judge.py`` samples answers and
 picks the best.
 """

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 import torch
-from innerjudge import CLUE, InnerjudgeError, Judge, LanguageModel, LogisticProbe, Trace, read
+from innerjudge import CLUE, InnerjudgeError, Judge, LanguageModel, LogisticProbe, TokenLogProb, Trace, read
 from innerjudge.experiments.judges.engine import EngineJudge
 from innerjudge.models.positions import encode_sampled, encode_trace
 from innerjudge.probes.promising import identity
@@ -197,10 +197,13 @@ def test_what_has_no_state_has_a_reason(engine: Engine, judges: Any) -> None:
     ("how", "given"), [({"enforce_eager": False}, "compiled graphs"), ({"world_size": 2}, "several workers")]
 )
 def test_what_it_cannot_do_is_refused_at_the_start(
-    adapter: Any, reference: Any, judges: Any, how: Any, given: str
+    adapter: Any, reference: Any, judges: Any, how: Any, given: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InnerjudgeError, match=given):
         Engine(adapter, reference, judges[1], **how)
+    Judge(TokenLogProb(), reference).save(tmp_path)
+    with pytest.raises(InnerjudgeError, match="expected log-probabilities: it reads logprob"):
+        Engine(adapter, reference, {"a": str(tmp_path)})
     with pytest.raises(InnerjudgeError, match="no judges"):
         Engine(adapter, reference, {})
 
