@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -22,27 +22,22 @@ ASK = {"query": "q", "documents": ["abc", "abcde"]}
 
 
 @contextmanager
-def served(folder: Path, *options: object) -> Iterator[tuple[subprocess.Popen[str], int, Path]]:
+def served(forks: Any, folder: Path, *options: object) -> Iterator[tuple[Any, int, Path]]:
     """A service in a process of its own, its port, and the file that it says what is wrong to."""
-    errors = folder / "errors"
-    with errors.open("wb") as said:
-        program = [sys.executable, str(SERVING), *map(str, options)]
-        process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=said, text=True)
-    try:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        assert first, errors.read_text()
-        yield process, int(first), errors
-    finally:
-        process.kill()
-        process.communicate()
+    typed = f"import runpy, sys\nsys.argv[1:] = {[*map(str, options)]!r}\n"
+    with forks.begin(f"{typed}runpy.run_path({str(SERVING)!r}, run_name='__main__')", folder) as process:
+        try:
+            yield process, int(process.readline()), process.err
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGKILL)
 
 
-def stopped(process: subprocess.Popen[str]) -> tuple[int, float]:
+def stopped(process: Any) -> tuple[int, float]:
     """How often the system refused a connection, and in how many seconds, once the service was told to stop."""
-    process.terminate()
-    out, _ = process.communicate(timeout=60)
-    refused, seconds = out.split()
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate()
+    refused, seconds = out.splitlines()[-1].split()
     return int(refused), float(seconds)
 
 
@@ -55,9 +50,9 @@ def asked(address: str) -> float:
 
 
 @pytest.mark.slow
-def test_others_are_answered_beside_400_strangers(tmp_path: Path) -> None:
+def test_others_are_answered_beside_400_strangers(forks: Any, tmp_path: Path) -> None:
     """With 256 open files; half of the requests within a second, or on a busy machine within 4 times the quiet one."""
-    with served(tmp_path, 256) as (process, port, errors):
+    with served(forks, tmp_path, 256) as (process, port, errors):
         address = f"http://127.0.0.1:{port}"
         asked(address)  # what is loaded lazily is loaded now
         quiet = statistics.median(asked(address) for _ in range(9))
@@ -71,8 +66,8 @@ def test_others_are_answered_beside_400_strangers(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_where_the_system_has_no_files_left_accepting_waits_and_goes_on(tmp_path: Path) -> None:
-    with served(tmp_path, 64, "unbounded") as (process, port, errors), ExitStack() as held:
+def test_where_the_system_has_no_files_left_accepting_waits_and_goes_on(forks: Any, tmp_path: Path) -> None:
+    with served(forks, tmp_path, 64, "unbounded") as (process, port, errors), ExitStack() as held:
         for _ in range(80):
             held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
         until = time.monotonic() + 60
@@ -88,8 +83,8 @@ def test_where_the_system_has_no_files_left_accepting_waits_and_goes_on(tmp_path
         assert "raise `ulimit -n`, or lower --connections" in line
 
 
-def test_a_stranger_is_closed(tmp_path: Path) -> None:
-    with served(tmp_path, 256) as (_, port, _errors):
+def test_a_stranger_is_closed(forks: Any, tmp_path: Path) -> None:
+    with served(forks, tmp_path, 256) as (_, port, _errors):
         begun = time.monotonic()
         with socket.create_connection(("127.0.0.1", port), timeout=30) as stranger:
             with contextlib.suppress(OSError):
