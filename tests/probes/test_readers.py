@@ -152,8 +152,8 @@ def test_external_context_of_one_row(reference):
     spans._owner[..., 1] = 2  # a tenth of three tokens is one
     n = spans.heads
     spans.note(1, 0, [(torch.tensor([3]), torch.tensor([0.5, 0.3, 0.2, 0.0]).expand(1, n, 1, 4))])
-    anatomy = SimpleNamespace(normed=lambda states: states, stream=reference.anatomy.stream)
-    spans.finish(anatomy, torch.tensor([[[1.0, 0], [3, 1], [0, 5], [1, 1]]]))
+    spans._anatomy = SimpleNamespace(normed=lambda states: states)
+    spans.finish(torch.tensor([[[1.0, 0], [3, 1], [0, 5], [1, 1]]]))
     assert spans.values((1, n)) == pytest.approx(np.full((1, 1, n), 0.857493), abs=1e-6)
 
 
