@@ -29,9 +29,9 @@ real: $(VENV)/.installed-gguf
 measured: $(VENV)/.installed-gguf
 	$(BIN)/innerjudge compare --data builtin:solve --limit 60 --judges all --reasoning-tokens 64 --out real/builtin
 	$(BIN)/python -m innerjudge.experiments.bench.real.fetch real
-	$(BIN)/innerjudge compare --model real/smollm2-135m.gguf --data sample:gsm8k-solutions --limit 100 --judges all --between response \
-	  --reasoning-tokens 64 --out real/every
-	$(BIN)/python -m innerjudge.experiments.bench.documents.measured real/builtin/results.json real/every/results.json
+	$(BIN)/innerjudge compare --model real/smollm2-135m.gguf --data sample:gsm8k-solutions --limit 100 --reasoning-tokens 0 \
+	  --between response --out real/every --judges $$($(BIN)/python -m innerjudge.experiments.bench.documents.measured names)
+	$(BIN)/python -m innerjudge.experiments.bench.documents.measured write real/builtin/results.json real/every/results.json
 
 # Takes about an hour, best on an idle machine; a page of the documentation quotes it.
 bench: $(VENV)/.installed-bench

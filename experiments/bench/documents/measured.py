@@ -1,4 +1,4 @@
-"""What every judge by name measured: ``python -m innerjudge.experiments.bench.documents.measured JSON JSON``.
+"""What every judge by name measured: ``python -m innerjudge.experiments.bench.documents.measured write JSON JSON``.
 
 The tables go into ``measured.md`` beside this file, and the first figure of each judge into the last column of those
 tables of ``docs/pages/explanation/judges.md`` that list judges by name, so that no figure is typed by hand.
@@ -13,18 +13,24 @@ from typing import Any
 import typer
 
 from ....models.errors import InnerjudgeError
+from ...judges.panel import panel
 from .readme import SHOWN, cell, tables_section
+
+app = typer.Typer()
 
 #: The metric of the column, and its head.
 METRIC, HEAD = SHOWN[0], "measured here"
 #: Cell of a judge without a figure.
 NONE = "-"
+#: What takes a second and more for each item of a real model on a processor, or reads steps that the data have not.
+SLOW = ("redeep", "calibration-probe", "text-reasoned", "step-")
 _ROOT = Path(__file__).resolve().parents[3]
 _PAGE = _ROOT / "docs" / "pages" / "explanation" / "judges.md"
 _ABOUT = """\
-Every judge that can be asked for by name (`--judges all`), on traces of the small built-in model and of a very small
-real one. Both sets are small and most intervals overlap: the tables say how the judges behave on these models and
-questions, and nothing about large models. No judge was tuned for them: rows, layers and settings are the defaults."""
+Every judge that can be asked for by name (`--judges all`), on traces of the small built-in model; on those of a very small
+real one all but the few that take a second and more an item. Both sets are small and most intervals overlap: the
+tables say how the judges behave on these models and questions, and nothing about large models. No judge was tuned for
+them: rows, layers and settings are the defaults."""
 
 
 def measured(results: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -67,6 +73,14 @@ def with_column(page: str, found: Mapping[str, Sequence[str]]) -> str:
     return "\n".join(lines) + "\n" * page.endswith("\n")
 
 
+@app.command()
+def names() -> None:
+    """Print the names of the judges of traces that are quick on a real model, as ``--judges`` takes them."""
+    seats = panel("trace", between=("prompt_end", "response_end"), scale=(1, 5))
+    typer.echo(",".join(name for name in seats if not name.startswith(SLOW) or name == "calibration-probe-given"))
+
+
+@app.command()
 def write(results: list[Path]) -> None:
     """Write page and column.
 
@@ -83,4 +97,4 @@ def write(results: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(write)
+    app()
