@@ -27,8 +27,8 @@ SLOW = ("redeep", "calibration-probe", "text-reasoned", "step-")
 _ROOT = Path(__file__).resolve().parents[3]
 _PAGE = _ROOT / "docs" / "pages" / "explanation" / "judges.md"
 _ABOUT = """\
-Every judge that can be asked for by name (`--judges all`), on traces of the small built-in model; on those of a very small
-real one all but the few that take a second and more an item. Both sets are small and most intervals overlap: the
+Every judge that can be asked for by name (`--judges all`), on traces of the small built-in model; on those of a very
+small real one all but the few that take a second and more an item. Both sets are small and most intervals overlap: the
 tables say how the judges behave on these models and questions, and nothing about large models. No judge was tuned for
 them: rows, layers and settings are the defaults."""
 
