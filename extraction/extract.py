@@ -17,9 +17,9 @@ from .feature_arrays import Array, put
 from .features import Features, require_unique
 from .one_pass import row_shape
 from .provenance import provenance
-from .ragged import Ragged
+from .ragged import Ragged, widen
 from .reader import BatchReader
-from .readouts import LabelLogits, Readout, TokenStats, reads_end, reads_labels
+from .readouts import HiddenStates, LabelLogits, Readout, TokenStats, reads_end, reads_labels
 from .schedule import Budget, Sweep
 
 
@@ -176,10 +176,10 @@ def lacking(readout: Readout, items: Sequence[Encoding], lm: LanguageModel | Non
             places = item.places(readout.role)
             if places[-1][1] <= 1 or (readout.what != readout.statistic and any(end <= 1 for _, end in places)):
                 reasons[item.id] = "nothing stands before the first token, so that nothing predicts it"
+        elif isinstance(readout, HiddenStates | LabelLogits) and len(item.tokens(readout.position)) > 1:
+            raise InnerjudgeError(f"given {readout}, expected a position of one token, not several as in option_end")
         elif not readout.ragged and len(item.places(readout.roles[0])) > 1:
-            raise InnerjudgeError(
-                f"given {readout} of an item with several, expected a position of one token, or one range"
-            )
+            raise InnerjudgeError(f"given {readout}, of which an item has several ranges, expected one")
         elif not item.label_ids and (isinstance(readout, LabelLogits) or getattr(readout, "what", "") == "labels"):
             reasons[item.id] = item.missing.get("labels", "no labels to read the logits of")
     return reasons
@@ -220,7 +220,7 @@ class Gathering:
             shape = row_shape(self._lm, self._items, readout, self._last)
             if readout.ragged:
                 rows, none = self._rows.get(readout.name, {}), np.zeros((0, *shape), np.float32)
-                values[readout.name] = Ragged.of([rows.get(k, none) for k in range(n)], shape)
+                values[readout.name] = Ragged.of([widen(rows.get(k, none), none.shape[-1]) for k in range(n)], shape)
             else:
                 values.setdefault(readout.name, np.zeros((n, *shape), np.float32))
         origin = provenance(self._lm, last_block=None if whole else self._last)

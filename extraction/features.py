@@ -156,7 +156,7 @@ class Features(FeatureArrays):
             groups=tuple(g for p in parts for g in p.groups),
             provenance=first.provenance,
             arrays={k: stack([p[k] for p in parts]) for k in first.arrays},
-            ragged={k: Ragged.stack([p.ragged[k] for p in parts]) for k in first.ragged},
+            ragged={k: Ragged.stack([p.ragged[k] for p in parts], k) for k in first.ragged},
             texts={k: tuple(t for p in parts for t in p.texts[k]) for k in first.texts},
             missing={k: {i: r for p in parts for i, r in p.missing.get(k, {}).items()} for k in lacking},
             seconds={k: sum(p.seconds.get(k, 0.0) for p in parts) for k in first.seconds},

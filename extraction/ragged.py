@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..models.errors import InnerjudgeError
+from .readouts import Paired, range_readout, reads_labels
 
 Array = npt.NDArray[np.float32]
 
@@ -18,8 +19,10 @@ def finite_rows(rows: Array) -> npt.NDArray[np.bool_]:
     return np.asarray(np.isfinite(rows.sum(axis=tuple(range(1, rows.ndim)), dtype=np.float64)))
 
 
-def stack(parts: Sequence[Array]) -> Array:
-    """Concatenate along items; narrower parts are padded with zeros to the widest."""
+def stack(parts: Sequence[Array], *, pad: bool = True) -> Array:
+    """Concatenate along items; narrower parts are padded with zeros to the widest, or refused."""
+    if not pad and len(shapes := sorted({part.shape[1:] for part in parts})) > 1:
+        raise InnerjudgeError(f"given rows of shapes {shapes[0]} and {shapes[1]}, expected one: extract again")
     width = max(part.shape[-1] for part in parts)
     return np.concatenate([widen(part, width) for part in parts])
 
@@ -68,18 +71,19 @@ class Ragged:
 
     @classmethod
     def of(cls, rows: Sequence[npt.ArrayLike], shape: tuple[int, ...] = ()) -> Self:
-        """Make it from the rows of each item; ``shape`` is that of one row, needed if no item has any."""
+        """Make it from the rows of each item, all of one ``shape``, which is needed if no item has any."""
         arrays = [np.asarray(one, np.float32) for one in rows]
         full = [one for one in arrays if len(one)]
-        values = stack(full) if full else np.zeros((0, *shape), np.float32)
+        values = stack(full, pad=False) if full else np.zeros((0, *shape), np.float32)
         return cls(values, np.cumsum([0, *map(len, arrays)]))
 
     @classmethod
-    def stack(cls, parts: "Sequence[Ragged]") -> Self:
-        """Put the items of several parts one after another."""
+    def stack(cls, parts: "Sequence[Ragged]", name: str = "") -> Self:
+        """Put the items of parts one after another; rows of keys or labels, known by ``name``, are padded by zeros."""
+        pad = isinstance(of := range_readout(name), Paired) or reads_labels(of)  # an item has its own number of them
         counts = np.concatenate([part.counts for part in parts])
-        filled = [part.values for part in parts if len(part.values)] or [parts[0].values]
-        return cls(stack(filled), np.cumsum([0, *counts]))
+        filled = [part.values for part in parts if pad or len(part.values)] or [parts[0].values]
+        return cls(stack(filled, pad=pad), np.cumsum([0, *counts]))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

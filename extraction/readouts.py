@@ -424,7 +424,8 @@ def roles_of(readouts: Iterable[object]) -> tuple[str, ...]:
 
 def reads_labels(readout: object) -> bool:
     """Whether a readout reads verdict labels or options, so that the array ``labels`` comes with it."""
-    return isinstance(readout, LabelLogits) or (isinstance(readout, Paired) and readout.keys == "option_end")
+    of_labels = isinstance(readout, LabelLogits) or (isinstance(readout, Lens) and readout.what == "labels")
+    return of_labels or (isinstance(readout, Paired) and readout.keys == "option_end")
 
 
 #: Readouts that a generation carries.

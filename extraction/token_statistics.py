@@ -118,7 +118,8 @@ def statistics(blocks: Iterable[Tensor], drawn: Tensor, whats: Sequence[str]) ->
     for block in blocks:
         width = block.shape[1]
         if "rank" in whats:
-            ranks = (block > block.gather(1, drawn.to(block.device)[:, None])).sum(-1).float() + 1
+            own = block.gather(1, drawn.to(block.device)[:, None])
+            ranks = (block > own).sum(-1).float().masked_fill(own[:, 0].isnan(), torch.nan) + 1
         if "log_probability" in whats:
             at = drawn.to(block.device)[:, None] - first
             own = block.gather(1, at.clamp(0, width - 1))

@@ -159,6 +159,8 @@ class StatesOfItems:
         axis = [*held.shape[1:2], 1][0] if rows is None else len(rows)
         self.width = axis * math.prod(held.shape[2:])
         self.mean, self.scale = scaled or (np.zeros(self.width), np.ones(self.width))
+        if self.counts.any() and len(self.mean) != self.width:
+            raise InnerjudgeError.of("probes.numbers", self.width, len(self.mean))
 
     def states(self, items: Ints) -> npt.NDArray[np.float32]:
         """States of some items, ``[N, F]``."""

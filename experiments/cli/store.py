@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from ..drawing.style import are_in, counted
@@ -40,7 +41,7 @@ def info(store: str) -> None:
     rows |= {name: "-" if value is None else str(value) for name, value in known.binding().items()}
     rows |= {f"version of {name}": one for name, one in known.versions}
     for name, value in rows.items():
-        table.add_row(name, value, end_section=False)
+        table.add_row(escape(name), escape(value))
     console = PlainConsole()
     console.print(table)
     if lacking:

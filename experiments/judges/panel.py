@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from ...extraction.provenance import WITHOUT_ABSTAIN, provenance
-from ...extraction.readouts import range_readout
+from ...extraction.readouts import range_readout, reads_labels
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.roles import Role
@@ -78,15 +78,17 @@ def needs_of(names: Collection[str]) -> frozenset[str]:
     for kind in KINDS:
         found = panel(kind, between=("reasoning_start", "reasoning_end"), scale=(1, 5))
         seats |= {n: (*seats.get(n, ()), *one.judge.needs, *one.judge.fit_needs) for n, one in found.items()}
-    needs: set[str] = set()
-    for name in names:
+    for name in [one for one in names if one not in seats]:
         states = f"hidden/{name.removeprefix('hidden/')}"
-        every = () if name in seats else (name,) if range_readout(name) else (states, f"{states}.mean")
-        meant = next((one for one in every if (r := range_readout(one)) and _is_read(*r.roles)), None)
-        if name not in seats and meant is None:
+        forms = map(range_readout, (name,) if range_readout(name) else (states, f"{states}.mean"))
+        meant = next((one for one in forms if one and _is_read(*one.roles)), None)
+        if meant is None:
             raise InnerjudgeError.of("judges.nothing-to-read", name)
-        needs |= {*seats.get(name, (str(meant),))}
-    return frozenset(needs)
+        kinds = {Role.parse(role).kind for role in meant.roles}
+        if "own_text" not in kinds and (reads_labels(meant) or kinds & {"score", "option_end"}):
+            raise InnerjudgeError.of("judges.no-verdict", name)
+        seats[name] = (meant.name,)
+    return frozenset(need for name in names for need in seats[name])
 
 
 def _is_read(name: str, *keys: str) -> bool:

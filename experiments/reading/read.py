@@ -251,4 +251,5 @@ def _of_own_texts(
     for item in items:
         found = encode_trace(lm.tokenizer, as_trace(item), **how, alike=alike)
         encoded.append(replace(found, id=item.id, group=item.group))
-    return [extracted(lm, encoded, wanted_of(readouts, passes), passes, what)]
+    there = extracted(lm, encoded, wanted_of(readouts, passes), passes, what)  # these have no labels: prompts do
+    return [replace(there, arrays={name: one for name, one in there.arrays.items() if name != "labels"})]

@@ -246,11 +246,12 @@ class Shards:
         return tuple(dict.fromkeys(name for entry in self.entries.values() for name in entry.ragged))
 
     def ragged(self, name: str, rows: npt.ArrayLike | None = None) -> Ragged:
-        """Read a readout with several rows per item, of all items or of those at ``rows``, in that order."""
+        """Read the rows of all items or of those at ``rows``, in that order, padded as those of the widest shard."""
         if name not in self.ragged_names:
             raise InnerjudgeError(f"given {name!r}, expected one of {', '.join(self.ragged_names) or 'none'}")
         spans, order = self._spans(self._wanted(rows))
-        return Ragged.stack([self._shard(number).ragged(name, inside) for number, inside in spans]).take(order)
+        widest = Ragged.of([], max(entry.ragged.get(name, ())[1:] for entry in self.entries.values()))
+        return Ragged.stack([*(self._shard(n).ragged(name, at) for n, at in spans), widest], name).take(order)
 
 
 def _added(parts: Iterable[Mapping[str, _Sum]], none: _Sum) -> dict[str, _Sum]:

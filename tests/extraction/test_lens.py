@@ -139,6 +139,8 @@ def test_batches_padding_packing_and_sharing_change_nothing(
 def test_labels_at_a_position_are_those_of_the_lens_of_positions(lm: LanguageModel, items: list[Encoding]) -> None:
     found = extract(lm, items, [Lens("score", what="labels"), LabelLogits("score")])
     assert found["lens/score.residual[labels]"].shape == (4, 3, 3)
+    alone = extract(lm, items, [Lens("score", what="labels")])
+    assert alone["labels"].tolist() == found["labels"].tolist()
     assert np.allclose(found["lens/score.residual[labels]"], found["logits/score"][:, 1, 1:], atol=1e-5)
 
 
@@ -147,9 +149,11 @@ def test_a_pass_that_stops_early_gives_the_first_blocks(lm: LanguageModel, items
     whole, early = extract(lm, items, readouts), extract(lm, items, readouts, last_block=2)
     for name, rows in early.ragged.items():
         assert np.allclose(rows.values, whole.ragged[name].values[:, :2], atol=1e-5)
+    assert early["labels"].tolist() == whole["labels"].tolist() == [3, 3, 3, 3]  # three options each
     for name, array in early.arrays.items():
-        assert array.shape[:2] == (4, 2)
-        assert np.allclose(array, whole[name][:, :2], atol=1e-5)
+        if name != "labels":
+            assert array.shape[:2] == (4, 2)
+            assert np.allclose(array, whole[name][:, :2], atol=1e-5)
     with pytest.raises(InnerjudgeError, match="which need all 3 blocks"):
         extract(lm, items, LATE, last_block=2)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ import torch
 from innerjudge.experiments.judges.panel import needs_of
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import read as read_items
-from innerjudge.extraction import AttentionWeights, Features, QueryKey, extract
+from innerjudge.extraction import AttentionWeights, Features, Lens, QueryKey, extract
 from innerjudge.extraction.readouts import range_readout
+from innerjudge.extraction.store import FeatureStore
+from innerjudge.extraction.store.index import StoreHeader
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel, wrap
@@ -212,6 +215,26 @@ def test_batches_padding_packing_and_sharing_change_nothing(
     same_by_id(extract(lm, items, EVERY, batch_size=3), extract(lm, items[::-1], EVERY, **how), atol=2e-4)
 
 
+def test_parts_of_a_store_are_as_wide_as_the_widest(tiny: Tiny, items: list[Any], tmp_path: Path) -> None:
+    lm, readouts = tiny("llama"), [QueryKey("after", "step_end", "response"), Lens("step", what="labels")]
+    items = [replace(item, label_ids=item.label_ids[k:]) for k, item in enumerate(items)]  # 3, 2, 1 and none
+    whole, names = extract(lm, items, readouts), [one.name for one in readouts]
+    parts = [extract(lm, items[:2], readouts), extract(lm, items[2:], readouts)]
+    widths = [[part.ragged[name].shape[-1] for part in parts] for name in names]
+    assert widths == [[9, 6], [3, 1]]  # responses of 9, 4, 6 and 6 tokens
+    store = FeatureStore.create(tmp_path, StoreHeader(whole.provenance, items=4, shard_items=2))
+    for number, part in enumerate(parts):
+        store.write(number, part)
+    for name in names:
+        rows = whole.ragged[name]
+        held = store.features(most=0).ragged[name]
+        for found in (store.ragged(name), Features.concat(parts).ragged[name], held):
+            assert found.shape == rows.shape
+            assert np.allclose(found.values, rows.values, atol=1e-4)
+            assert found.counts.tolist() == rows.counts.tolist()
+        assert held.take([3, 2]).shape[1:] == held[2].shape[1:] == store.ragged(name, []).shape[1:] == rows.shape[1:]
+
+
 def test_names_of_pairs_parse_back_and_are_asked_for(reference: LanguageModel) -> None:
     for readout in EVERY:
         usual = (readout.query, readout.keys) == ("score", "option_end")
@@ -220,9 +243,22 @@ def test_names_of_pairs_parse_back_and_are_asked_for(reference: LanguageModel) -
     assert needs_of([name]) == {name}
     with pytest.raises(InnerjudgeError, match=r"qk/foo\.before"):
         needs_of(["qk/foo.before"])
+    own = ["qk/own_text(score).before", "attention/own_text(step).weights[score]", "lens/own_text(score).mlp[labels]"]
+    assert needs_of([*own, "lens/step.residual"]) == {*own, "lens/step.residual"}
+    for wrong in (
+        "score", "hidden/score.last", "qk/response_end.before", "attention/response_end.weights",
+        "qk/score.after[prompt]", "lens/score.residual[labels]", "lens/step.residual[labels]",
+        "attention/response.mass[prompt|option_end]",
+    ):  # fmt: skip
+        with pytest.raises(InnerjudgeError, match=r"no options, labels or place of a verdict.* qk/own_text\(score\)"):
+            needs_of([wrong])
     traces = [Trace(question_id=q, candidate_id="0", prompt="2 + 2?", response="3\n4") for q in "ab"]
     found = read_items(reference, traces, Passes(needs=frozenset({name, "hidden/response_end"})))
     assert found.ragged[name].counts.tolist() == [2, 2]
     shape = reference.anatomy.n_blocks, reference.anatomy.n_heads, 1
     assert found.ragged[name].shape == (4, *shape)
     assert np.abs(found.ragged[name].values).min() > 0
+    of_verdicts = {"qk/response_end.before", "lens/step.residual[labels]"}
+    found = read_items(reference, traces, Passes(needs=frozenset({*of_verdicts, "labels"})))
+    assert found["labels"].tolist() == [2, 2]
+    assert all(len(found.missing[one]) == 2 for one in of_verdicts)

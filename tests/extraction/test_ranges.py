@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from innerjudge.extraction import (
     Features,
     HiddenStates,
+    LabelLogits,
     Ragged,
     ResponseLogProb,
     States,
@@ -157,6 +158,9 @@ def test_columns_that_are_ruled_out_are_left_out_of_means() -> None:
     # The same in blocks, one of which is ruled out as a whole.
     again = statistics_of.statistics(p.flip(1).log().split([1, 3, 1], dim=1), torch.tensor([3]), WHATS[:-1])
     assert all(torch.allclose(found[what], again[what], atol=1e-6) for what in WHATS[:-1])
+    none = statistics_of.statistics([torch.tensor([[torch.nan, 1.0], [2, 1]])], torch.tensor([0, 1]), ["rank"])["rank"]
+    assert none.isnan().tolist() == [True, False]
+    assert none[1] == 2
     assert found["rank"].tolist() == [2]  # 0.7 is more probable than 0.1, of three alike
     # 0.429813 and 0.940448: methods.md, section 23; mean of logs (ln 0.7 + 3 ln 0.1) / 4 = -1.816108
     assert np.allclose(
@@ -304,6 +308,31 @@ def test_ragged_rows_must_fit_their_offsets() -> None:
     assert Ragged.of([[1.0, np.nan], [], [2.0]]).finite().tolist() == [False, True, True]
     with pytest.raises(InnerjudgeError, match=r"from features\.ragged"):
         Features.from_arrays({"x": Ragged.of([[1.0]])}, provenance="m")["x"]
+
+
+def test_rows_of_other_widths_are_padded_where_an_item_has_its_own_number_of_keys_or_labels() -> None:
+    narrow, wide = Ragged.of([[[1, 2]]]), Ragged.of([[[3, 4, 5]], []])
+    for name in ("qk/response/step_end.after[prompt]", "attention/step.weights[prompt]", "lens/step.residual[labels]"):
+        assert Ragged.stack([narrow, wide], name).values.tolist() == [[1, 2, 0], [3, 4, 5]]
+        assert Ragged.stack([narrow, wide.take([1])], name).values.tolist() == [[1, 2, 0]]  # as wide as what has none
+    for name in ("", "hidden/step.mean", "tokens/step.top(3)", "lens/step.residual"):
+        with pytest.raises(InnerjudgeError, match=r"shapes \(2,\) and \(3,\), expected one"):
+            Ragged.stack([narrow, wide], name)
+    with pytest.raises(InnerjudgeError, match=r"shapes \(5,\) and \(6,\), expected one"):
+        Ragged.of([np.ones((2, 6)), np.ones((1, 5))])
+
+
+@pytest.mark.parametrize(
+    "one", [HiddenStates("response"), HiddenStates("prompt"), LabelLogits("response"), HiddenStates("option_end")]
+)
+def test_a_range_of_several_tokens_is_no_position(one: Any, tiny: Any, items: list[Encoding]) -> None:
+    lm, right = tiny("llama"), [HiddenStates("score"), LabelLogits("score")]
+    with pytest.raises(InnerjudgeError, match="expected a position of one token, not several"):
+        extract(lm, items, [one, *right])
+    single = [replace(item, ranges={one.position: ((3, 4),)}) for item in items]
+    found = extract(lm, single, [one, *right])
+    same_by_id(found, extract(lm, single, [*right, one]), atol=1e-5)
+    assert np.allclose(found["hidden/score"], extract(lm, items, right)["hidden/score"], atol=1e-5)
 
 
 def test_nothing_predicts_a_range_of_the_first_token_alone(reference: LanguageModel) -> None:

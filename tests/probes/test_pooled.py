@@ -408,6 +408,16 @@ def test_an_item_without_states_is_unscored():
     assert said[1].unscored == "no response"
 
 
+def test_rows_of_another_width_than_at_the_fit_are_refused():
+    name, y = "qk/step_end.after[prompt]", [k % 2 == 0 for k in range(20)]
+    f, wide = (
+        Features.from_arrays({name: Ragged.of(np.ones((20, 2, 1, 1, n)), (1, 1, n))}, provenance="m") for n in (3, 4)
+    )
+    probe = PooledProbe(role="step_end", rows=None, readouts=[name], epochs=1).fit(f, y)
+    with pytest.raises(InnerjudgeError, match="rows of 4 numbers to score, expected 3"):
+        probe.decision_function(wide)
+
+
 def test_sure_states_keep_their_order():
     # The mean probability of one state is its own, however sure: 20 and 30 are 20 and 30.
     assert pooled([[20.0]], "probability") == pytest.approx(20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -220,6 +221,8 @@ def test_documents_quote_what_was_found(tmp_path: Path) -> None:
 
 def test_sections_have_names_of_their_own(work: Work) -> None:
     assert len({section.key for section in SECTIONS}) == len(SECTIONS)
+    written = (Path(__file__).parents[3] / "Makefile").read_text("utf-8")
+    assert {section.key for section in SECTIONS} == {*re.findall(r"--only (\S+)", written)}
     for section in SECTIONS:
         items = section.make_items(work.lm, True)
         variants = section.make_variants(Work(work.lm, items, "tiny", "float32"))

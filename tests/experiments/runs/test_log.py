@@ -129,6 +129,8 @@ def test_store_commands(cli, tmp_path: Path, data: Path) -> None:
         ]
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         assert cli("extract", "--data", tmp_path / f"{name}.jsonl", "--out", tmp_path / name, "--seed", seed).code == 0
+    assert cli("extract", "--data", data, "--read", "qk/step_end.after[prompt]", "--out", tmp_path / "qk").code == 0
+    assert "qk/step_end.after[prompt]  " in cli("store", "info", tmp_path / "qk").out
     assert "12 items without" not in cli("store", "info", tmp_path / "a").out
     assert "3 items without hidden/reasoning_end" in cli("store", "info", tmp_path / "a").out
     assert "all as they were written" in cli("store", "verify", tmp_path / "a").out
