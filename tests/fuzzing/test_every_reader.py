@@ -73,6 +73,7 @@ NOT_FUZZED: dict[str, str] = {
     "extraction/store/index.py:write_index": "what was just written, in memory",
     "extraction/store/place.py:LocalPlace.range": "bytes of the lines of a job, which are parsed as items",
     "extraction/store/place.py:_sync": "opens a folder, to have its names on the disk",
+    "probes/pooled.py:_items": "spans as they were dumped when the item was read",
     "experiments/judges/openai_judge.py:ChatServer.kept": "sealed; a damaged one is asked for again",
     "experiments/judges/openai_judge.py:_read": "tests/experiments/judges/test_openai_judge.py mutates replies",
     "experiments/cli/plan.py:label.ask": "a key that a person types, of which one letter is looked at",
