@@ -144,7 +144,7 @@ def check_fitted(judge: "BaseJudge", sizes: Mapping[str, int] | None = None) -> 
     ``sizes`` is what is known of its model: ``blocks``, ``width`` of the states, ``heads`` of a block.
     """
     known = judge.sizes({k: v for k, v in (sizes or {}).items() if v is not None})
-    held = {name: getattr(judge, name) for name in judge.fitted if hasattr(judge, name)}
+    held = {name: vars(judge)[name] for name in judge.fitted if name in vars(judge)}
     if judge.provenance_ is None and judge.learns and held:
         raise _refusal(judge, f"the attributes {', '.join(held)} without a provenance, expected one")
     fitted = judge.provenance_ is not None if judge.learns else any(value is not None for value in held.values())

@@ -182,11 +182,11 @@ class LearningJudge(BaseJudge):
         """
 
     def _weighted(
-        self, features: Features, labels: npt.ArrayLike, sample_weight: Weights = None, *, some: bool = True
+        self, features: Features, labels: npt.ArrayLike, given: Weights = None, lost: Any = (), *, some: bool = True
     ) -> tuple[Features, Known, int, Floats | None]:
-        """As :meth:`_training`, and the weights of the usable items, where there are weights."""
+        """As :meth:`_training`, without items ``lost``, and the weights of the usable ones, where there are weights."""
         require_type(features, Features, f"{type(self).__name__}.fit")
-        weight, reasons = truths.checked_weight(sample_weight, len(features)), self._reasons(features)
+        weight, reasons = truths.checked_weight(given, len(features)), self._reasons(features) | dict(lost)
         if weight is not None:
             weight = weight[[i not in reasons for i in features.ids]]
         return *self._training(features, labels, reasons=reasons, some=some), weight

@@ -1,6 +1,5 @@
 """Probes of many states per item: a head on each token or step, pooled to one number per item."""
 
-import math
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Literal, Self
@@ -88,7 +87,7 @@ class PooledProbe(LearningJudge):
         mean_: ``[F]``, subtracted from the states; zeros unless ``standardise``.
         scale_: ``[F]``, what they are divided by.
         row_: The row that was chosen; ``None`` unless ``rows="best"``.
-        n_excluded_: Training items left out because they could not be read.
+        n_excluded_: Training items left out: they could not be read, or labelled spans have no token, or share one.
 
     Example:
         >>> from innerjudge import Features, Ragged
@@ -125,6 +124,7 @@ class PooledProbe(LearningJudge):
     seed: int = 0
     device: str = "cpu"
 
+    row_ = derived(lambda self: None)  # until a fit sets it
     standardises = derived(lambda self: self.standardise)
     _head = derived(head_of)
     #: The rows to read; ``None`` for all, of which shares of the depth are taken once it is known.
@@ -156,11 +156,11 @@ class PooledProbe(LearningJudge):
         """Learn from labels ``[n]``, and weights of items; one of weight 0 is not learned from.
 
         Labels are booleans, or numbers from 0 to 1 as for :class:`.LogisticProbe` (not for a loss within a question),
-        or ``{"steps": (True, None), "correct": True}`` with ``each="step"``, ``{"spans": ...}`` with ``"both"``.
-        ``InnerjudgeError`` if no item can be read, the labels (within each question, for such a loss) are of one class,
-        or there are no questions to choose the row by.
+        or ``{"steps": (True, None), "correct": True}`` with ``each="step"``, ``{"spans": ...}`` with ``"both"``; one
+        without ``"correct"`` is right unless a part is wrong. ``InnerjudgeError`` if no item can be read, the labels
+        (within each question, for such a loss) are of one class, or there are no questions to choose the row by.
         """
-        part, values, excluded, weight = self._weighted(features, labels, sample_weight)
+        part, values, excluded, weight = self._weighted(features, labels, sample_weight, _lost(self, features, labels))
         if weight is not None:
             part, values, weight = part.take(np.flatnonzero(weight)), values[weight > 0], weight[weight > 0]
         held, on, within = _held(part, self), place(self.device), self.loss in WITHIN
@@ -199,6 +199,19 @@ def _needs(probe: PooledProbe) -> tuple[str, ...]:
     return tuple(probe.readouts) or (States(probe.role, probe.reduce, probe._kept).name,)
 
 
+def _lost(probe: PooledProbe, features: Features, labels: npt.ArrayLike) -> dict[str, str]:
+    """Why items are left out whose spans have labels, but not all of them tokens of their own."""
+    told = [isinstance(label, Mapping) for label in np.ravel(np.asarray(labels, dtype=object))]
+    if probe.each != "both" or not any(told):
+        return {}
+    if (probe.role, probe.reduce, *probe.readouts) != ("response", "none"):
+        raise InnerjudgeError.of("probes.each-span", probe.role, probe.reduce)
+    if "spans" not in features.texts:
+        raise InnerjudgeError.of("probes.no-spans")
+    lost = (i for i, text, own in zip(features.ids, features.texts["spans"], told, strict=False) if own and not text)
+    return dict.fromkeys(lost, "one of its spans has no token of the response, or shares one with another")
+
+
 def _items(
     probe: PooledProbe, held: Ragged, features: Features, labels: Known, weight: Floats | None, row: int | None
 ) -> LabelledStates:
@@ -206,10 +219,7 @@ def _items(
     if probe.each == "step":
         right, told = step_truths(labels.tolist(), held.counts)
     elif probe.each == "both" and labels.dtype == object:
-        if (probe.role, probe.reduce, *probe.readouts) != ("response", "none"):
-            raise InnerjudgeError.of("probes.each-span", probe.role, probe.reduce)
-        texts = features.texts.get("spans") or ("[]",) * len(labels)
-        known = zip(texts, labels, held.counts.tolist(), strict=True)
+        known = zip(features.texts.get("spans", ("[]",) * len(labels)), labels, held.counts.tolist(), strict=True)
         own = [parse_json(text or "[]") if isinstance(one, Mapping) else [(0, n)] for text, one, n in known]
         right, sure = step_truths(labels.tolist(), np.array([*map(len, own)]), "spans")
         told, span = np.ones(held.shape[0]), np.full(held.shape[0], -1)
@@ -222,15 +232,14 @@ def _items(
 
 
 def _states(features: Features, probe: PooledProbe, scaled: tuple[Floats, Floats]) -> StatesOfItems:
-    held = _held(features, probe)
-    return StatesOfItems(held, _rows(held, features, probe, probe.row_), scaled)
+    return StatesOfItems(held := _held(features, probe), _rows(held, features, probe, probe.row_), scaled)
 
 
 def _held(features: Features, probe: PooledProbe) -> Ragged:
     """The states of each item, or all numbers of its readouts, side by side."""
     if len(parts := _parts(features, probe)) == 1:
         return parts[0]
-    flat = [np.reshape(one.values, (len(one.values), math.prod(one.shape[1:]))) for one in parts]
+    flat = [np.reshape(one.values, (len(one.values), int(np.prod(one.shape[1:])))) for one in parts]
     return Ragged(np.concatenate(flat, axis=1), parts[0].offsets)
 
 
@@ -243,5 +252,5 @@ def _parts(features: Features, probe: PooledProbe) -> list[Ragged]:
 def _rows(held: Ragged, features: Features, probe: PooledProbe, row: int | None) -> list[int] | None:
     """The rows of the states to take: the ``row`` that was chosen, or where shares of the depth say so."""
     if probe.rows is None or isinstance(probe.rows, str) or probe._kept is not None or probe.readouts:
-        return None if row is None else [row]
+        return None if row is None else rows_at((row,), held.shape[1], features.provenance)
     return rows_at(probe.rows, held.shape[1], features.provenance)

@@ -16,7 +16,7 @@ from ..models.roles import Role
 from .description import derived
 from .estimator import parameters
 from .judge import Scores
-from .labels import Bools, Floats, correctness
+from .labels import Floats, Known, correctness, soft_correctness
 from .regression import LOGISTIC_CANDIDATES, TEXT_CANDIDATES, fit_logistic, fit_sparse
 from .text_only import TextReader
 
@@ -25,23 +25,23 @@ _COLUMNS = {"position": [0, 1], "length": [2], "random": [3]}
 By = Literal["random", "position", "length", "words", "log_probability"]
 
 
-def step_truths(labels: Sequence[Any], counts: npt.NDArray[np.int64], what: str = "steps") -> tuple[Bools, Floats]:
-    """Whether each item is right, ``[n]``, and each of its steps, ``[N]``: 1, 0, or NaN where that is not known.
+def step_truths(labels: Sequence[Any], counts: npt.NDArray[np.int64], what: str = "steps") -> tuple[Known, Floats]:
+    """How surely each item is right, ``[n]``, and each of its steps, ``[N]``: 0 to 1, NaN where that is not known.
 
     ``labels`` are ``{"steps": ..., "correct": ...}`` (or ``"spans"``), or those of the item alone, which all its
     ``counts`` steps then have. An item of which only the steps are known is right unless one is wrong.
     ``InnerjudgeError`` for another number of labels than of steps, or if there are not both right and wrong steps.
     """
-    items, steps = list[bool](), list[Any]()
-    for label, count in zip(labels, counts.tolist(), strict=True):
-        known = label if isinstance(label, Mapping) else {what: (label,) * count, "correct": label}
-        if len(known[what]) != count:
-            raise InnerjudgeError.of("probes.steps", len(known[what]), count, what)
+    items, steps = list[Any](), list[Any]()
+    for one, n in zip(labels, counts.tolist(), strict=True):
+        known = {what: (), "correct": None, **one} if isinstance(one, Mapping) else {what: (one,) * n, "correct": one}
+        if len(known[what]) != n:
+            raise InnerjudgeError.of("probes.steps", len(known[what]), n, what)
         items.append(False not in known[what] if known["correct"] is None else known["correct"])
         steps += known[what]
-    correctness(np.array([one for one in steps if one is not None]))
+    soft_correctness(np.array([one for one in steps if one is not None]))
     found = np.array([np.nan if one is None else one for one in steps], dtype=np.float64)
-    return correctness(np.array(items), both=False), found
+    return soft_correctness(np.array(items), both=False), found
 
 
 def one_a_step(role: str, reduce: str) -> bool:
@@ -101,7 +101,7 @@ class StepOpponent(TextReader):
         x, counts = self._read(part)
         right = step_truths(values.tolist(), counts)[1]
         known = np.flatnonzero(~np.isnan(right))
-        y, groups = right[known] > 0, tuple(np.repeat(part.groups, counts)[known].tolist())
+        y, groups = correctness(right[known]), tuple(np.repeat(part.groups, counts)[known].tolist())
         if self.by == "words":
             found = fit_sparse("correct", self._learn_terms(x)[known], y, groups, TEXT_CANDIDATES)
         else:

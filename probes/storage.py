@@ -144,7 +144,7 @@ def save(judge: BaseJudge, folder: str | Path, *, beside: Iterable[str] = ()) ->
         raise InnerjudgeError.of("probes.not-registered", name, ", ".join(registered_judges()))
     check_fitted(judge)
     promise = judge.promised()
-    state = {a: getattr(judge, a) for a in judge.fitted if hasattr(judge, a)}
+    state = {a: vars(judge)[a] for a in judge.fitted if a in vars(judge)}
     params = judge.get_params()
     arrays = {a: np.asarray(v, order="C") for a, v in state.items() if isinstance(v, np.ndarray)}
     blob = dump_arrays(arrays)

@@ -40,9 +40,10 @@ def scale_of(items: Sequence[Item]) -> tuple[int, int] | None:
 def to_fit(item: Item, judge: BaseJudge, scale: tuple[int, int]) -> tuple[Any, Any]:
     """The label that a judge's fit takes of an item, and what belongs to it, such as a weight; ``None`` where unknown.
 
-    Fields of the item that the judge names (:attr:`.JudgeDescription.label_fields`), else :func:`label_to_fit`.
+    What the judge names (:attr:`.JudgeDescription.label_fields`; after parts ``p_correct``), else :func:`label_to_fit`.
     """
     own, also = judge.label_of(fields_of(item), label_of(item)), item.extra.get(judge.label_fields[1])
+    own = item.extra.get("p_correct") if own is None and judge.label_fields[0].endswith("_labels") else own
     return (label_to_fit(item, scale) if own is None else own), also
 
 

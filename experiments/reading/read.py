@@ -167,14 +167,15 @@ def texts_of_traces(lm: LanguageModel, traces: Sequence[Trace], passes: Passes) 
 
 
 def _spans(lm: LanguageModel, trace: Trace, passes: Passes) -> str:
-    """First token of each of the item's own spans, and that behind it, counted from the first of the response."""
+    """First token of each own span and that behind it, from the response's on; empty if one has none, or shares one."""
     how: Any = {"markers": passes.markers, "sampled_by": lm.fingerprint, "roles": ("named",)}
     given = trace.extra.get("spans")
     lists = given.values() if isinstance(given, Mapping) else [given]
     named = [span for some in lists if isinstance(some, Sequence) for span in some]
     found = (encode_trace(lm.tokenizer, replace(trace, extra={**trace.extra, "spans": [one]}), **how) for one in named)
-    each = ((one.places("named"), one.places("response")) for one in found)
-    return json.dumps([[k - said[0][0] for k in own[0]] for own, said in each if own])
+    each = [[k - one.places("response")[0][0] for own in one.places("named") for k in own] for one in found]
+    ends = [k for one in sorted(each) for k in one]
+    return json.dumps(each) if all(each) and ends == sorted(ends) else ""
 
 
 def rating_features(lm: LanguageModel, ratings: Sequence[Rating], passes: Passes) -> Features:

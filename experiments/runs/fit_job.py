@@ -81,8 +81,9 @@ def fit_job(
     labels, groups, weights = [], [], []
     for item in items:
         label, weight = (item.extra.get("preferred"), None) if kind == "pair" else to_fit(item, judge, scale)
-        if wanted is not None and item.extra.get(judge.label_fields[0]) is not None:
-            raise InnerjudgeError.of("runs.soft-promise", item.id, judge.label_fields[0])
+        if wanted is not None and kind == "trace" and not isinstance(label, bool | None):
+            fields = " or ".join(sorted({judge.label_fields[0], "p_correct"}))
+            raise InnerjudgeError.of("runs.soft-promise", item.id, fields)
         labels.append(label)
         weights.append(weight)
         groups.append(item.group)
@@ -133,9 +134,9 @@ def _relabelled(items: Iterable[Item], files: Sequence[Path], raters: Sequence[s
             raise InnerjudgeError("given --labels-from for items without candidates, expected traces: label their data")
         p, weight = found.get(item.id, (None, None))
         p, more = None if weight == 0 else p, {"sample_weight": weight} if weight else {}
-        sure = dict.fromkeys(("quality", "n_correct", "n_sampled", "aspects", "sample_weight"))  # of other labels
-        sure |= {"p_correct": None if p in (0.0, 1.0) else p}
-        made.append(replace(item, correct=None if p is None else p >= 0.5, extra={**item.extra, **sure, **more}))
+        sure = dict.fromkeys(("quality", "n_correct", "n_sampled", "aspects", "span_labels", "sample_weight"))
+        new: Any = {"correct": None if p is None else p >= 0.5, "step_labels": None, "first_error": None}
+        made.append(replace(item, **new, extra={**item.extra, **sure, "p_correct": None if p in (0, 1) else p, **more}))
     return made
 
 

@@ -21,7 +21,7 @@ def test_a_verdict_that_says_no_turns_the_score_round():
     # One weight 1 and no bias: log-odds 0, 2 and -1 that the verdict is right, so .5, .880797 and .268941.
     probe, given = VerdictProbe(), texts([0, 2, -1, 2], "Verdict: yes", "Verdict: no", "Verdict: yes", "Who knows?")
     probe.weights_, probe.mean_, probe.scale_ = np.array([1.0, 0.0]), np.zeros(1), np.ones(1)
-    probe.n_excluded_, probe.row_, probe.provenance_ = 0, None, given.provenance
+    probe.n_excluded_, probe.provenance_ = 0, given.provenance
     assert [verdict.score for verdict in probe.verdicts(given)] == [0.0, -2.0, -1.0, None]
     assert "it has no 'Verdict:'" in probe.verdicts(given)[3].unscored
     np.testing.assert_allclose(probe.trust(given[:3]), [0.5, 0.880797, 0.268941], rtol=1e-5)

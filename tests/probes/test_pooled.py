@@ -1,5 +1,6 @@
 """Pools on the worked examples of their papers and beside a loop; the probe beside torch, and what it cannot see."""
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -160,6 +161,23 @@ def test_soft_labels_teach_what_hard_ones_do():
     assert not {*np.array(features.groups)[learned]} & {*np.array(features.groups)[held_out]}
 
 
+def test_labels_of_spans_need_their_places():
+    features, right = traces(12)
+    probe, labels = PooledProbe(each="both", epochs=1), [{"spans": (bool(good),)} for good in right]
+    with pytest.raises(InnerjudgeError, match="features without places of spans, expected both: extract with --read"):
+        probe.fit(features, labels)
+    placed = replace(features, texts={"spans": ("[[0, 1]]",) * 11 + ("",)})
+    assert probe.fit(placed, labels).n_excluded_ == 1
+    said = [{"spans": one["spans"], "correct": one["spans"][0]} for one in labels[:11]]
+    assert np.array_equal(probe.weights_, PooledProbe(each="both", epochs=1).fit(placed.take(range(11)), said).weights_)
+    with pytest.raises(InnerjudgeError, match=r"none can be read .*'one of its spans has no token of the response, or"):
+        probe.fit(replace(features, texts={"spans": ("",) * 12}), labels)
+    with pytest.raises(InnerjudgeError, match="given 0 labels for 1 spans"):
+        probe.fit(placed, [{"steps": (True,)} for _ in labels])
+    soft = [0.25, *labels[1:11], 0.75]  # of the whole item, beside labels of spans
+    assert probe.fit(placed, np.array(soft, dtype=object)).n_excluded_ == 0
+
+
 def test_wrong_ones_weigh_three_times():
     # ReProbe's pos_weight 3 of wrong steps: right ones weigh a third; with balance (2 right, 1 wrong) half of that.
     rows = np.random.default_rng(0).normal(size=(3, 1, 1, 2))
@@ -189,6 +207,8 @@ def test_the_best_row_is_found_on_questions_held_out():
     alone = PooledProbe(**how).fit(features, right)
     assert np.array_equal(probe.weights_, alone.weights_)
     assert np.array_equal(probe.decision_function(f), alone.decision_function(features))
+    with pytest.raises(InnerjudgeError, match="given row=1 of 1 rows"):
+        probe.decision_function(Features.from_arrays({name: held}, provenance=f.provenance, groups=f.groups))
     with pytest.raises(InnerjudgeError, match="no held-out items to choose a row by"):
         PooledProbe(rows="best").fit(f.take(range(4)), right[:4])
 
@@ -224,6 +244,17 @@ def test_multimax_attention_and_rolling():
     steps = [[logit(p) for p in (0.9, 0.5, 0.8)]]
     assert expit(pooled(steps, "geometric")) == pytest.approx(0.711379, abs=1e-6)
     assert expit(pooled(steps, "product")) == pytest.approx(0.36)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_products_of_sure_states_keep_their_order(kind):
+    # Of p = 1 - e, e tiny: ln(p q / (1 - p q)) = -ln(e + f), and of the geometric mean -ln((e + f) / 2). One state has
+    # its own log-odds; of 800 twice, e + f = 2 exp(-800), so that ln 2 is lost, and nothing of the mean.
+    out, counts = torch.tensor([[120], [200], [800], [800]], dtype=kind, requires_grad=True), torch.tensor([1, 1, 2])
+    assert pool(out, counts, "product").tolist() == pytest.approx([120, 200, 800 - LN2])
+    assert pool(out, counts, "geometric").tolist() == pytest.approx([120, 200, 800])
+    (slope,) = torch.autograd.grad(pool(out, counts, "product").sum(), out)
+    assert slope.ravel().tolist() == pytest.approx([1, 1, 0.5, 0.5])
 
 
 def naive(values, more, how, window):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from innerjudge.models import InnerjudgeError
 from innerjudge.models.foreign import dump_sealed
-from innerjudge.probes import CLUE, LAGER, LetterLogits, load, save
+from innerjudge.probes import CLUE, LAGER, LetterLogits, PooledProbe, load, save
 
 from .test_every_judge import CASES, CORRECT, fitted
 
@@ -102,6 +102,16 @@ def test_a_saved_judge_is_plain_data(folder):
     assert header["params"]["scale"] is False
     assert header["innerjudge"]
     assert b"pickle" not in (folder / "judge.safetensors").read_bytes()
+
+
+def test_a_probe_that_was_saved_without_its_row_loads(make, tmp_path):
+    judge, features = fitted("pooled", make()), make(seed=1)
+    save(judge, tmp_path)
+    edit(tmp_path, fitted={"n_excluded_": 0})
+    assert load(tmp_path).row_ is None
+    np.testing.assert_array_equal(load(tmp_path).decision_function(features), judge.decision_function(features))
+    save(PooledProbe(), tmp_path)  # not fitted
+    assert load(tmp_path).provenance_ is None
 
 
 def test_saving_replaces_what_was_there(folder, make):

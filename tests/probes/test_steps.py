@@ -121,7 +121,7 @@ def test_the_product_of_probabilities():
     )
     probe = PooledProbe(role=ROLE, how="product")
     probe.weights_, probe.mean_, probe.scale_ = np.array([1.0, 0.0]), np.zeros(1), np.ones(1)
-    probe.n_excluded_, probe.row_, probe.provenance_ = 0, None, features.provenance
+    probe.n_excluded_, probe.provenance_ = 0, features.provenance
     assert probe.decision_function(features) == pytest.approx([np.log(0.36 / 0.64)], abs=1e-6)
     assert np.allclose(probe.step_scores(features)[0], [0.9, 0.5, 0.8])
 

@@ -12,7 +12,7 @@ from innerjudge.experiments.data.jsonl import read_items
 from innerjudge.experiments.data.labels import label_to_fit, to_fit
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Rating, Trace
-from innerjudge.probes import CountedProbe, LogisticProbe
+from innerjudge.probes import CountedProbe, LogisticProbe, PooledProbe
 
 
 def trace(**fields: Any) -> Trace:
@@ -27,6 +27,10 @@ def test_what_a_fit_takes_of_an_item() -> None:
     assert to_fit(trace(correct=True), probe, scale) == (True, None)
     assert to_fit(trace(correct=True, p_correct=0.7, sample_weight=2), probe, scale) == (0.7, 2)
     assert to_fit(trace(p_correct=0), probe, scale) == (0, None)
+    for each in ("both", "step"):
+        assert to_fit(trace(correct=True, p_correct=0.7), PooledProbe(each=each), scale) == (0.7, None)
+    both = to_fit(trace(correct=True, p_correct=0.7, span_labels=[False]), PooledProbe(each="both"), scale)
+    assert both == ({"spans": (False,), "correct": True}, None)
     assert to_fit(trace(n_correct=3, n_sampled=8), probe, scale) == (None, None)
     assert to_fit(trace(n_correct=3, n_sampled=8), counted, scale) == (3, 8)
     assert to_fit(trace(correct=True), counted, scale) == (True, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,11 @@ def test_labels_that_are_not_sure_are_told_to_the_fit(features: Path, tmp_path: 
         (True, 0.5),
         (None, None),
     ]
+    own = replace(
+        read_items_of(features)[0], steps=(TRACES[0]["response"],), step_labels=(True,), extra={"span_labels": [True]}
+    )
+    (item,) = _relabelled([own], files, (), "mean")
+    assert (item.correct, item.step_labels, item.first_error, item.extra["span_labels"]) == (True, None, None, None)
 
 
 @pytest.mark.parametrize(

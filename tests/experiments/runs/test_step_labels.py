@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pandas as pd
 import pytest
+from innerjudge import load
 from innerjudge.experiments.data.datasets import load_data
 from innerjudge.experiments.data.verdict_files import read_table
 from innerjudge.experiments.judges import saved
+from innerjudge.experiments.reading.passes import Passes
+from innerjudge.experiments.reading.read import _spans
 from innerjudge.experiments.runs.job import read_items_of
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.models import InnerjudgeError
@@ -101,6 +105,10 @@ def test_labels_of_spans_come_from_an_item_file(cli, tmp_path: Path) -> None:
     assert not np.allclose(mine.weights_, plain.weights_)
     with pytest.raises(InnerjudgeError, match="given 1 labels for 2 spans"):
         PooledProbe(**judge.get_params()).fit(store, [{"spans": (k % 2 == 0,), "correct": None} for k in range(24)])
+    fields = ("question_id", "candidate_id", "prompt", "response")
+    twin = Trace(**{name: rows[0][name] for name in fields}, extra={"spans": [[0, 3], [1, 4]]})  # type: ignore[arg-type]
+    for spans, places in ((rows[0]["spans"], store.texts["spans"][0]), ([[0, 3], [1, 4]], ""), ([[0, 99]], "")):
+        assert _spans(load("reference"), replace(twin, extra={"spans": spans}), Passes()) == places
     bad = {**rows[0], "span_labels": ["no"]}
     (tmp_path / "bad.jsonl").write_text(json.dumps(bad), "utf-8")
     done = cli("extract", "--data", tmp_path / "bad.jsonl", "--out", tmp_path / "none")
