@@ -13,7 +13,7 @@ import torch
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid, softplus
 
 from ..extraction.ragged import Ragged, runs
 from ..models.errors import InnerjudgeError, one_line
@@ -73,9 +73,9 @@ def pool(out: Tensor, counts: Tensor, how: Pool, window: int = 10) -> Tensor:
         return (high - low + odds.log()).mean(dim=1)
     if how in ("product", "geometric"):
         lost = torch.minimum(-values, softplus(-values).clamp_min(tiny).log())  # logarithms of -ln of probabilities
-        most, n = _extreme(lost, item, len(counts), "max"), 1 if how == "product" else counts[:, None]
-        few = (zeros.index_add(0, item, (lost - most[item]).exp()) / n).log() + most
-        total = -few.exp()  # near 0, 1 - exp(total) is -total; both are rounded to 0 there, and ``few`` is not
+        high = _extreme(lost, item, len(counts), "max")
+        sums = zeros.index_add(0, item, (lost - high[item]).exp()) / (1 if how == "product" else counts[:, None])
+        total = -(few := sums.log() + high).exp()  # near 0, 1 - exp(total) is -total: rounded to 0, its log not
         return (total - torch.minimum(few, torch.expm1(total).neg().clamp_min(tiny).log())).mean(dim=1)
     if how == "attention":
         weights = (more - _extreme(more, item, len(counts), "max")[item]).exp()
