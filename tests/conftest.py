@@ -114,18 +114,29 @@ class Fork:
     def __exit__(self, *_: object) -> None:
         self.communicate()
 
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        if self.returncode is not None:
+            return True
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
     def readline(self) -> str:
         """The first line that it prints, once it has."""
         while not (self.out.is_file() and "\n" in self.out.read_text("utf-8")):
-            assert Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z", self.err.read_text()
+            assert not self.over, self.err.read_text("utf-8")
             time.sleep(0.01)
         return self.out.read_text("utf-8").splitlines(keepends=True)[0]
 
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
-    def communicate(self) -> tuple[str, str]:
-        """Wait for its end; what it printed, and what it said of errors."""
+    def communicate(self, timeout: float = float("inf")) -> tuple[str, str]:
+        """Wait for its end, for so many seconds; what it printed, and what it said of errors."""
+        until = time.monotonic() + timeout
+        while not self.over:
+            assert time.monotonic() < until, f"it goes on after {timeout} s"
+            time.sleep(0.01)
         if self.returncode is None:
             self.returncode = self.forks.ask(wait=self.pid)
         return self.out.read_text("utf-8"), self.err.read_text("utf-8")

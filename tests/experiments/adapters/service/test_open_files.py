@@ -36,7 +36,7 @@ def served(forks: Any, folder: Path, *options: object) -> Iterator[tuple[Any, in
 def stopped(process: Any) -> tuple[int, float]:
     """How often the system refused a connection, and in how many seconds, once the service was told to stop."""
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate()
+    out, _ = process.communicate(timeout=60)
     refused, seconds = out.splitlines()[-1].split()
     return int(refused), float(seconds)
 
