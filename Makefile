@@ -37,7 +37,8 @@ measured: $(VENV)/.installed-gguf
 bench: $(VENV)/.installed-bench
 	$(BIN)/innerjudge bench --only passes --only early-stop --only candidates --only lengths --only tokens --only items \
 	  --only precision --out experiments/bench/passes
-	$(BIN)/innerjudge bench --only readers --only response-tokens --rounds 9 --out experiments/bench/passes/readers
+	$(BIN)/innerjudge bench --only readers --rounds 9 --out experiments/bench/passes/readers
+	$(BIN)/innerjudge bench --only response-tokens --rounds 5 --out experiments/bench/passes/response-tokens
 	$(BIN)/innerjudge bench --only readers --shape 1b --rounds 3 --out experiments/bench/passes/readers-1b
 	$(BIN)/innerjudge bench --only generating --only reranking --only asking --only reasoned --out experiments/bench/passes/generation
 	$(BIN)/python -m innerjudge.experiments.bench.documents.speed docs/pages/explanation/speed.md \

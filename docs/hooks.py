@@ -239,6 +239,7 @@ def _results() -> dict[str, str]:
             "passes/benchmark.md",
             "passes/readers/benchmark.md",
             "passes/readers-1b/benchmark.md",
+            "passes/response-tokens/benchmark.md",
             "passes/generation/benchmark.md",
         ],
     }
