@@ -209,7 +209,7 @@ class Gathering:
         for name, value in values.items():
             if isinstance(value, Ragged):
                 self._rows.setdefault(name, {}).update(zip(places, value, strict=True))
-            else:
+            elif name != "labels":  # their number, which the items tell
                 put(self._arrays, name, value, places, len(self._items))
 
     def features(self, texts: Mapping[str, tuple[str, ...]] | None = None) -> Features:

@@ -136,10 +136,17 @@ def test_nothing_asked_for_is_refused(lm: LanguageModel, random_items: Any) -> N
         extract(lm, random_items((9,)), [])
 
 
-@pytest.mark.parametrize("readout", [HiddenStates("option_end"), LabelLogits("option_end"), QueryKey(query="pair")])
-def test_one_position_means_one_token(lm: LanguageModel, random_items: Any, readout: Any) -> None:
+@pytest.mark.parametrize(
+    ("readout", "why"),
+    [
+        (HiddenStates("option_end"), "a position of one token"),
+        (LabelLogits("option_end"), "a position of one token"),
+        (QueryKey(query="pair"), "an item has several ranges, expected one"),
+    ],
+)
+def test_one_position_means_one_token(lm: LanguageModel, random_items: Any, readout: Any, why: str) -> None:
     items = [replace(item, positions={**item.positions, "pair": (2, 3)}) for item in random_items((12, 9))]
-    with pytest.raises(InnerjudgeError, match="a position of one token"):
+    with pytest.raises(InnerjudgeError, match=why):
         extract(lm, items, [readout])
 
 

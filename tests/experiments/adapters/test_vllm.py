@@ -135,8 +135,11 @@ def judges(reference: LanguageModel, tmp_path: Path) -> tuple[dict[str, Judge], 
 
 
 @pytest.fixture
-def engine(adapter: Any, reference: LanguageModel, judges: Any) -> Engine:
-    return Engine(adapter, reference, judges[1])
+def engine(adapter: Any, reference: LanguageModel, judges: Any) -> Iterator[Engine]:
+    yield Engine(adapter, reference, judges[1])
+    for module in reference.model.modules():  # hooks of a connector end with its engine; other tests have this model
+        module._forward_hooks.clear()
+        module._forward_pre_hooks.clear()
 
 
 def near(said: Any, judges: dict[str, Judge], pair: tuple[str, str]) -> bool:
