@@ -39,6 +39,8 @@ Given = float | Mapping[int, Any] | None
 OfTokens = ResponseLogProb | TokenStats
 #: How a reason begins that a pass of one's own would not have.
 NOT_GIVEN = "the engine gave "
+#: And those of items whose states are at fault, and not their texts.
+OF_STATES = ("the engine ", "no states ")
 #: Last tokens of a text by which the norm convention is told.
 _TELLING = 16
 
@@ -242,10 +244,6 @@ def _convention(tops: Sequence[npt.NDArray[Any]], last: Last, norm: FinalNorm | 
     if last not in ("detect", looks):
         raise InnerjudgeError.of("extraction.convention", last, looks)
     return looks
-
-
-#: How the reasons of items begin whose states are at fault, and not their texts.
-OF_STATES = ("the engine ", "no states ")
 
 
 def _reason(item: Encoding, given: GivenStates, role: str | None = None) -> str | None:

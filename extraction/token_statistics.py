@@ -117,12 +117,11 @@ def statistics(blocks: Iterable[Tensor], drawn: Tensor, whats: Sequence[str]) ->
     picked, tops, sums, ranks = [], [], [], torch.zeros(0)
     for block in blocks:
         width = block.shape[1]
-        if "rank" in whats:
-            own = block.gather(1, drawn.to(block.device)[:, None])
-            ranks = (block > own).sum(-1).float().masked_fill(own[:, 0].isnan(), torch.nan) + 1
-        if "log_probability" in whats:
+        if not {"rank", "log_probability"}.isdisjoint(whats):
             at = drawn.to(block.device)[:, None] - first
             own = block.gather(1, at.clamp(0, width - 1))
+            if "rank" in whats:
+                ranks = (block > own).sum(-1).float().masked_fill(own[:, 0].isnan(), torch.nan) + 1
             picked.append(torch.where((at >= 0) & (at < width), own, 0.0)[:, 0])
         if most:
             tops.append(_highest(block, most))

@@ -48,14 +48,12 @@ def extract(
         from ..runs.extracting.ranks import launch
 
         raise typer.Exit(launch(workers, sys.argv[1:]))
-    from ...extraction.store import FeatureStore
     from ..judges.panel import needs_of
     from ..reading.judge_prompt import JudgePrompt
     from ..reading.passes import GIVEN_NEEDS, HIDDEN_NEEDS, WRITTEN, Passes, reads_reasoning
-    from ..reading.state_files import encoded_traces
-    from ..runs.extracting.extract_job import before_cleaning, extract_job, find_source
+    from ..runs.extracting.extract_job import before_cleaning, clean_states, extract_job, find_source
     from ..runs.extracting.ranks import joined, own_device
-    from ..runs.job import STATES, check_extraction, items_of, read_items_of
+    from ..runs.job import STATES, check_extraction, items_of
 
     with joined() as ranks, logged(log, quiet=not ranks.first) as steps:
         if ranks.first:
@@ -94,8 +92,7 @@ def extract(
 
         said = extract_job(lm, items, out, job=job, passes=passes, ranks=ranks, yes=yes, states=files)
         if clean and files is not None and ranks.first:
-            removed = files.clean(encoded_traces(lm, read_items_of(out), passes), FeatureStore.open(out).reasons())
-            said += f" {counted(removed, 'file')} of states removed."
+            said += f" {clean_states(lm, out, passes, files)}"
     if ranks.first:
         say(said)
 

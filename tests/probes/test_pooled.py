@@ -178,16 +178,21 @@ def test_labels_of_spans_need_their_places():
     assert probe.fit(placed, np.array(soft, dtype=object)).n_excluded_ == 0
 
 
-def test_wrong_ones_weigh_three_times():
-    # ReProbe's pos_weight 3 of wrong steps: right ones weigh a third; with balance (2 right, 1 wrong) half of that.
-    rows = np.random.default_rng(0).normal(size=(3, 1, 1, 2))
+def weights_of_right(right, **how):
+    """What the loss weighs right items by, at each of its calls in a fit."""
+    rows = np.random.default_rng(0).normal(size=(len(right), 1, 1, 2))
     f = Features.from_arrays({"hidden/response.none[-1]": Ragged.of(rows)}, provenance="m")
     seen = []
     real = pooled_fit._loss
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(pooled_fit, "_loss", lambda *a: (seen.append(a[5]), real(*a))[1])
-        for balance in (False, True):
-            PooledProbe(balance=balance, wrong_weight=3.0, epochs=1).fit(f, [True, True, False])
+        PooledProbe(epochs=1, **how).fit(f, right)
+    return seen
+
+
+def test_wrong_ones_weigh_three_times():
+    # ReProbe's pos_weight 3 of wrong steps: right ones weigh a third; with balance (2 right, 1 wrong) half of that.
+    seen = [w for b in (False, True) for w in weights_of_right([True, True, False], balance=b, wrong_weight=3.0)]
     assert sorted({*seen}) == pytest.approx([1 / 6, 1 / 3])
     with pytest.raises(InnerjudgeError, match="wrong_weight=0"):
         PooledProbe(wrong_weight=0.0)
@@ -215,14 +220,7 @@ def test_the_best_row_is_found_on_questions_held_out():
 
 def test_chunk_probe_weighs_right_ones():
     # Three right and one wrong chunk, alpha .9: .9 * 1 / 3 = .3.
-    rows = np.random.default_rng(0).normal(size=(4, 1, 1, 2))
-    f = Features.from_arrays({"hidden/response.none[-1]": Ragged.of(rows)}, provenance="m")
-    seen = []
-    real = pooled_fit._loss
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pooled_fit, "_loss", lambda *a: (seen.append(a[5]), real(*a))[1])
-        PooledProbe(balance=0.9, epochs=1).fit(f, [True, True, True, False])
-    assert seen[0] == pytest.approx(0.3)
+    assert weights_of_right([True, True, True, False], balance=0.9)[0] == pytest.approx(0.3)
 
 
 def test_multimax_attention_and_rolling():

@@ -28,8 +28,8 @@ from ...drawing.style import are_in, counted
 from ...reading.passes import Passes
 from ...reading.progress import whole
 from ...reading.read import read
-from ...reading.state_files import StateFiles, features_from
-from ..job import FILE_HASH, HEADER, ITEMS, STATES, Job, claim, inside, is_damaged, read_job
+from ...reading.state_files import StateFiles, encoded_traces, features_from
+from ..job import FILE_HASH, HEADER, ITEMS, STATES, Job, claim, inside, is_damaged, read_items_of, read_job
 from ..log import log
 from .ranks import Ranks
 from .summary import Meter, bytes_to_come, disk_of, log_summary, require_room
@@ -103,6 +103,12 @@ def before_cleaning(out: str, states: list[Any]) -> list[Any]:
         return states
     FeatureStore.open(out, check="checksums")
     return list(before)
+
+
+def clean_states(lm: LanguageModel, out: str, passes: Passes, states: StateFiles) -> str:
+    """Remove the files of states that a whole store holds, and say how many."""
+    encoded = encoded_traces(lm, read_items_of(out), passes)
+    return f"{counted(states.clean(encoded, FeatureStore.open(out).reasons()), 'file')} of states removed."
 
 
 @contextmanager
