@@ -201,10 +201,8 @@ def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
             raise InnerjudgeError.of("probes.format", str(path), header.get("format"), FORMAT)
         name = header.get("judge")
         if not isinstance(name, str) or name not in registered_judges():
-            raise InnerjudgeError(
-                f"given {str(path)!r} with the judge {name!r:.60}, which is not known here, expected one of "
-                f"{', '.join(registered_judges())}: {how_to_get(name, header.get('origin'))}"
-            )
+            names, do = ", ".join(registered_judges()), how_to_get(name, header.get("origin"))
+            raise InnerjudgeError.of("probes.no-judge", str(path), f"{name!r:.60}", names, do)
         header = foreign.unsealed(header)
         files = dict(header["files"])
         for name in {_ARRAYS, *files, *(one for one in beside if (path / one).exists())}:

@@ -27,10 +27,7 @@ def bench(
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("innerjudge.experiments.bench"):
             raise
-        raise InnerjudgeError(
-            "given an installation without the benchmarks, expected a checkout: clone the repository, and type there "
-            "`pip install --editable .`"
-        ) from None
+        raise InnerjudgeError.of("cli.no-bench") from None
     from ..data.jsonl import require_room
     from ..runs.log import logged
 

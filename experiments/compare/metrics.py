@@ -135,13 +135,12 @@ def _mean_of(parts: Sequence[Metric]) -> Metric:
 def _choice(lens: Lens) -> dict[str, Metric]:
     truths, table = lens.truths, lens.table
 
-    def both(judge: str, mask: Sequence[bool]) -> Statistic:
-        given, other = lens.rights(judge), lens.rights(judge, order="permuted")
-        return measures.permutation_accuracy(masked(given, mask), masked(other, mask))
+    def rights(judge: str, mask: Sequence[bool]) -> list[list[Any]]:
+        return [masked(lens.rights(judge, order=order), mask) for order in ("given", "permuted")]
 
     return {
         "accuracy": lambda j, m: measures.accuracy(truths, masked(table.labels(j), m)),
-        "accuracy, options also permuted": both,
+        "accuracy, options also permuted": lambda j, m: measures.permutation_accuracy(*rights(j, m)),
         UNSCORED_WRONG: lambda j, _: measures.accuracy(truths, table.labels(j), unscored="wrong"),
     }
 
@@ -152,13 +151,9 @@ def _pair(lens: Lens) -> dict[str, Metric]:
     def orders(judge: str, mask: Sequence[bool]) -> tuple[list[Any], list[Any]]:
         return masked(table.labels(judge), mask), masked(table.labels(judge, order="swapped"), mask)
 
-    def as_shown(judge: str, mask: Sequence[bool]) -> Statistic:
-        """In the order of the data alone: for imported judges that saw no other."""
-        given, _ = orders(judge, mask)
-        return measures.pair_accuracy(truths, given, given)
-
     return {
         "accuracy in both orders": lambda j, m: measures.pair_accuracy(truths, *orders(j, m)),
         "accuracy, one order at random": lambda j, m: accuracy_random(truths, *orders(j, m)),
-        "accuracy as shown": as_shown,
+        # In the order of the data alone: for imported judges that saw no other.
+        "accuracy as shown": lambda j, m: measures.pair_accuracy(truths, *[orders(j, m)[0]] * 2),
     }

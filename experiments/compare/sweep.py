@@ -109,7 +109,11 @@ def sweep(
     judges, (part, known, notes) = _judges(kind, heads), _usable(features, labels, kind, roles)
     fit, test = split_by_group(part.groups, train_fraction=fit_share, seed=seed)
     groups = [part.groups[k] for k in test]
-    _require_reported(kind, known[test], groups, len(set(part.groups)))
+    sides = [{bool(known[test[k]]) for k in rows} for rows in rows_by_group(groups)]
+    usable = sum(kind != "trace" or len(side) > 1 for side in sides)
+    if usable < _REPORTED:  # refused before the long work
+        both = " with a right and a wrong answer" if kind == "trace" else ""
+        raise InnerjudgeError.of("compare.few-reported", len({*part.groups}), len(sides), usable, both, _REPORTED)
     if kind == "choice":
         blocks = list(_heads(part, known, fit, test))
     else:
@@ -160,9 +164,8 @@ def _named(features: Features, kind: str, roles: Sequence[str]) -> list[str]:
     ends = {role: tuple(f"{start}{role}{end}" for start in ("", "hidden/") for end in ".[") for role in roles}
     of = {role: [n for n in found if f"{n}.".startswith(ends[role])] for role in roles}
     if odd := [role for role, names in of.items() if not names]:
-        raise InnerjudgeError.of(
-            "compare.no-role", odd[0], ", ".join(n.removeprefix("hidden/") for n in found) or "none"
-        )
+        there = ", ".join(n.removeprefix("hidden/") for n in found) or "none"
+        raise InnerjudgeError.of("compare.no-role", odd[0], there)
     return list(dict.fromkeys(chain.from_iterable(of.values()))) if roles else found
 
 
@@ -186,20 +189,8 @@ def _usable(
     several = {n: one for n, one in part.ragged.items() if n in kept}
     rows = replace(part, arrays=also, ragged=several)[whole]
     means = {name: np.stack([states.mean(axis=0) for states in held]) for name, held in rows.ragged.items()}
-    return (
-        replace(rows, arrays={**rows.arrays, **means}, ragged={}),
-        np.array([labels[labelled[k]] for k in whole]),
-        notes,
-    )
-
-
-def _require_reported(kind: str, y: Any, groups: Sequence[str], n: int) -> None:
-    """Refuse, before the long work, too few questions to say what picking on them is worth."""
-    sides = [{bool(y[k]) for k in rows} for rows in rows_by_group(groups)]
-    usable = sum(kind != "trace" or len(side) > 1 for side in sides)
-    if usable < _REPORTED:
-        both = " with a right and a wrong answer" if kind == "trace" else ""
-        raise InnerjudgeError.of("compare.few-reported", n, len(sides), usable, both, _REPORTED)
+    made = replace(rows, arrays={**rows.arrays, **means}, ragged={})
+    return made, np.array([labels[labelled[k]] for k in whole]), notes
 
 
 def _probes(

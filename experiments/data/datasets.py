@@ -101,11 +101,9 @@ def check_spec(
             find(spec)
         return named, ()
     if not Path(spec).exists() and not has_magic(spec):
-        raise InnerjudgeError(
-            f"given {shown(spec)!r}, expected a file or pattern, builtin:{'|'.join(BUILTIN_SIZE)}, "
-            f"sample:{'|'.join(SAMPLES)}, or LOADER:PATH with a loader of {', '.join(LOADERS)}"
-            + near(prefix if colon else "", [*LOADERS, "builtin", "sample"], "check the path")
-        )
+        meant = near(prefix if colon else "", [*LOADERS, "builtin", "sample"], "check the path")
+        tasks, loaders = "|".join(BUILTIN_SIZE), ", ".join(LOADERS)
+        raise InnerjudgeError.of("data.no-source", shown(spec), tasks, "|".join(SAMPLES), loaders, meant)
     rows = rows_of(spec, columns)
     row = next(rows)
     whole = any(all(map(row.has, names)) for names in REQUIRED.values())

@@ -36,6 +36,7 @@ KINDS: dict[str, type[Item]] = {"trace": Trace, "rating": Rating, "choice": Choi
 #: Fields of each kind, required and optional.
 KNOWN = {kind: tuple(f.name for f in fields(made) if f.name != "extra") for kind, made in KINDS.items()}
 _PREFERENCES = ("a", "b", "tie")
+_MADE = (Conversation, tuple)
 
 
 def kind_of(item: Item) -> str:
@@ -49,13 +50,9 @@ def item_to_row(item: Item) -> dict[str, Any]:
     clash = set(item.extra) & set(KNOWN[kind])
     if clash:
         raise InnerjudgeError(f"{item.id}: given extra fields {sorted(clash)} that a {kind} has itself: rename them")
-    values = {name: getattr(item, name) for name in KNOWN[kind]}
-    row = {k: _plain(v) for k, v in values.items() if v is not None}
+    row = {name: value for name in KNOWN[kind] if (value := getattr(item, name)) is not None}
+    row |= {k: v.to_json() if isinstance(v, Conversation) else list(v) for k, v in row.items() if isinstance(v, _MADE)}
     return row | dict(item.extra)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value.to_json() if isinstance(value, Conversation) else value
 
 
 def kind_of_record(record: Record, kind: str | None = None, first: str = "") -> str:

@@ -29,7 +29,7 @@ from ..data.verdict_table import Table
 from ..drawing.style import counted
 from ..judges import saved
 from ..judges.fitting import PART, Rows, fit_from_store
-from ..judges.panel import Seat, panel
+from ..judges.panel import panel
 from ..judges.saved import JudgeRecord
 from ..reading.judge_prompt import JudgePrompt
 from ..stats.agreement.aggregate import FitHow, aggregate, wording_labels
@@ -56,7 +56,13 @@ def fit_job(
     items = items if given is None else _relabelled(items, *given)
     kind, scale = job["kind"], job["scale"]
     prompt = None if job.get("prompt") is None else JudgePrompt.of(job["prompt"])
-    judge = _seat(name, kind, between, scale, prompt).judge
+    seats = panel(kind, between=between, scale=scale, prompt=prompt)
+    there = {n: seat.judge for n, seat in seats.items() if kind != "pair" or seat.pointwise}
+    if name in seats and name not in there:
+        raise InnerjudgeError.of("runs.both-sides", name, ", ".join(there))
+    if name not in there:
+        raise InnerjudgeError(f"given the judge {name!r}, expected one for {kind} items: {', '.join(there)}")
+    judge = there[name]
     judge.set_params(**{name: _typed(value) for name, value in (parameters or {}).items()})
     store = FeatureStore.open(features_folder, check="checksums")
     turned, parts = None, [store.content_hash, hash_items(items)]
@@ -165,16 +171,6 @@ def _promise(
     if found.refused is not None:
         raise InnerjudgeError(f"{found.refused} (half of the questions calibrate the promise)")
     return f" {found}"
-
-
-def _seat(name: str, kind: str, between: tuple[str, str], scale: tuple[int, int], prompt: JudgePrompt | None) -> Seat:
-    seats = panel(kind, between=between, scale=scale, prompt=prompt)
-    there = {n: seat for n, seat in seats.items() if kind != "pair" or seat.pointwise}
-    if name in seats and name not in there:
-        raise InnerjudgeError.of("runs.both-sides", name, ", ".join(there))
-    if name not in there:
-        raise InnerjudgeError(f"given the judge {name!r}, expected one for {kind} items: {', '.join(there)}")
-    return there[name]
 
 
 def _require_same(judge: BaseJudge, made: JudgeRecord, wanted: Wanted | None, out: Path) -> None:

@@ -35,10 +35,8 @@ def merge_jobs(parts: Sequence[str], out: str) -> str:
     if first["kind"] == "choice":
         raise InnerjudgeError.of("runs.merged-choices", parts[0])
     items = [jobs.read_items_of(part) for part in parts]
-    header = {k: v for k, v in first.items() if k not in (jobs.FILE_HASH, jobs.FILES)} | {
-        "data": " + ".join(job["data"] for job in read),
-        "limit": None,
-    }
+    header = {k: v for k, v in first.items() if k not in (jobs.FILE_HASH, jobs.FILES)}
+    header |= {"data": " + ".join(job["data"] for job in read), "limit": None}
     with writing(out):
         header["items"] = hash_items(itertools.chain(*items))
         lines = digest_of_parts(jsonl_lines(map(item_to_row, itertools.chain(*items)), jobs.ITEMS))

@@ -69,11 +69,8 @@ def read_columns(
     found = by_id(rows)
     lacking = [key for key in found if more and key not in more]
     if lacking:
-        raise InnerjudgeError(
-            f"given {shown(Path(path).name)} with candidates that {shown(Path(str(data)).name)} lacks (first: question "
-            f"{shown(lacking[0][0])!r}, candidate {shown(lacking[0][1])!r}), expected all of them: name the file that "
-            "was scored"
-        )
+        names, (question, candidate) = [shown(Path(str(one)).name) for one in (path, data)], map(shown, lacking[0])
+        raise InnerjudgeError.of("selection.lacking", names[0], names[1], question, candidate)
     if not any(score in row.values for row in rows):
         raise InnerjudgeError.of(
             "selection.no-scores", shown(Path(path).name), shown(score), shown(", ".join(sorted(rows[0].values)), 500)

@@ -89,11 +89,8 @@ def gated(
     least = threshold if isinstance(threshold, Mapping) else dict.fromkeys(gates, threshold)
     odd = not gates or {*own} ^ {*scores} or {*least} ^ {*gates} or not all(0 <= w < np.inf for w in own.values())
     if odd or not sum(own.values()) or rule not in get_args(GateRule) or not delta > 0:
-        raise InnerjudgeError(
-            f"given gates {shown([*gates])}, scores {shown([*scores])}, {weights=}, {rule=}, {threshold=}, {delta=}, "
-            "expected columns by name, weights of them of 0 or more and not all 0, one of "
-            f"{', '.join(get_args(GateRule))}, thresholds of all gates, above 0"
-        )
+        given = f"{shown([*gates])}, scores {shown([*scores])}, {weights=}, {rule=}, {threshold=}, {delta=}"
+        raise InnerjudgeError.of("selection.gated", given, ", ".join(get_args(GateRule)))
     require_same_length(**{f"gate {n}": c for n, c in gates.items()}, **{f"score {n}": c for n, c in scores.items()})
     g, t = np.stack([finite(c) for c in gates.values()]), np.array([[least[name]] for name in gates], dtype=np.float64)
     u = np.stack([own[n] * finite(c) for n, c in scores.items() if own[n]]).sum(axis=0) / sum(own.values())

@@ -44,7 +44,10 @@ def representatives(
         labels = _labels(points[rows], clusters, method, seed)
         for label in np.unique(labels):
             members = rows[labels == label]
-            kept.append(int(members[_nearest(points[members])]))
+            centre = points[members].mean(axis=0)
+            sizes = np.linalg.norm(points[members], axis=1) * np.linalg.norm(centre)
+            cosine = np.divide(points[members] @ centre, sizes, out=np.zeros(len(members)), where=sizes > 0)
+            kept.append(int(members[np.argmax(cosine >= cosine.max() - 1e-12)]))  # equal up to rounding: the first
     return sorted(kept)
 
 
@@ -82,10 +85,3 @@ def _labels(points: Vectors, clusters: int, method: str, seed: int) -> npt.NDArr
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # equal vectors: fewer clusters are found, as documented
         return np.asarray(KMeans(n_clusters=clusters, n_init=10, random_state=seed).fit_predict(points))
-
-
-def _nearest(points: Vectors) -> int:
-    centre = points.mean(axis=0)
-    sizes = np.linalg.norm(points, axis=1) * np.linalg.norm(centre)
-    cosine = np.divide(points @ centre, sizes, out=np.zeros(len(points)), where=sizes > 0)
-    return int(np.argmax(cosine >= cosine.max() - 1e-12))  # equal up to rounding: the first

@@ -238,11 +238,8 @@ def _require_known(path: Path, entries: dict[str, Any]) -> None:
     known = {own for one, own in plain.items() if one not in ("general", "tokenizer", "t5", "umt5")}
     architecture = entries.get("general.architecture")
     if plain.get(re.sub("[_-]", "", str(architecture))) not in known:
-        raise InnerjudgeError(
-            f"given {str(path)!r} of the architecture {shown(architecture)!r}, which transformers "
-            f"{transformers.__version__} does not read from GGUF as a causal LM, expected one of "
-            f"{', '.join(sorted(known))}: use the original"
-        )
+        names, version = ", ".join(sorted(known)), transformers.__version__
+        raise InnerjudgeError.of("models.gguf-architecture", str(path), shown(architecture), version, names)
     if not entries.get("tokenizer.ggml.tokens") or not entries.get("tokenizer.ggml.model"):
         raise InnerjudgeError.of("models.gguf-no-tokens", str(path))
 

@@ -34,34 +34,29 @@ def headline(lens: Lens) -> Section:
             figures[judge][name] = lens.figure(KEY, judge, name, made, unscored=lost, null=null)
         every = dict.fromkeys(scored, everything) if name == UNSCORED_WRONG else scored
         gaps[name] = differences(lens, KEY, name, metric, every, about=mine)
-    grids = [_short(lens, figures, gaps[main]), *_more(lens, figures, gaps)]
     firsts = {judge: held[main] for judge, held in figures.items()}
     plot = forest(lens, "ranking", main, list(firsts.values()), mark=CHANCE.get(main))
     said = _said(lens, main, firsts, gaps[main])
+    grids = _tables(lens, figures, gaps)
     return section(KEY, "Who judges best", said, grids, [plot], asks=f"{KEY} of {lens.kind}")
 
 
-def _short(lens: Lens, figures: Mapping[str, Mapping[str, Figure]], gaps: Mapping[str, Figure]) -> Grid:
-    rows: list[list[Cell]] = []
-    for judge, held in figures.items():
-        first, *others = list(held.values())[:SHOWN]
-        rows.append([judge, first, gaps.get(judge), *others, first.n, first.unscored])
-    main, *names = list(next(iter(figures.values())))[:SHOWN]
-    counted = "questions with both" if lens.kind == "trace" else "n"  # right and wrong answers: of the first metric
-    against = lens.settings.against
-    return grid("accuracy first", rows, [*names, counted], families=lens.families, main=main, against=against)
-
-
-def _more(
+def _tables(
     lens: Lens, figures: Mapping[str, Mapping[str, Figure]], gaps: Mapping[str, Mapping[str, Figure]]
 ) -> list[Grid]:
-    names = list(gaps)
-    others: list[list[Cell]] = [[judge, *list(held.values())[SHOWN:]] for judge, held in figures.items()]
-    against = lens.settings.against
-    less: list[list[Cell]] = [[j, *(gaps[name].get(j) for name in names[1:])] for j in figures if j != against]
+    (main, *names), against, families = gaps, lens.settings.against, lens.families
+    firsts, others, less = list[list[Cell]](), list[list[Cell]](), list[list[Cell]]()
+    for judge, held in figures.items():
+        first, *more = held.values()
+        firsts.append([judge, first, gaps[main].get(judge), *more[: SHOWN - 1], first.n, first.unscored])
+        others.append([judge, *more[SHOWN - 1 :]])
+        less += [[judge, *(gaps[name].get(judge) for name in names)]] if judge != against else []
+    counted = "questions with both" if lens.kind == "trace" else "n"  # right and wrong answers: of the first metric
+    columns = [*names[: SHOWN - 1], counted]
     return [
-        grid("accuracy others", others, names[SHOWN:], families=lens.families, folded=True),
-        grid("accuracy differences", less, names[1:], families=lens.families, folded=True, against=against),
+        grid("accuracy first", firsts, columns, families=families, main=main, against=against),
+        grid("accuracy others", others, names[SHOWN - 1 :], families=families, folded=True),
+        grid("accuracy differences", less, names, families=families, folded=True, against=against),
     ]
 
 

@@ -80,10 +80,8 @@ def check_labels(
     raters = [judge] if probe is None else [judge, probe]
     names = [*raters, *people]
     if (odd := {*names} - {*table.judges}) or not people or len({*names}) < len(names):
-        raise InnerjudgeError(
-            f"given judge={judge!r}, people={shown(people)} and probe={probe!r}, expected different names among "
-            f"{shown(', '.join(table.judges))}{f' (not {shown(min(odd))})' if odd else ''}"
-        )
+        known = shown(", ".join(table.judges)) + (f" (not {shown(min(odd))})" if odd else "")
+        raise InnerjudgeError.of("stats.no-raters", judge, shown(people), probe, known)
     said = {name: table.labels(name) for name in names}
     settled = aggregate({name: said[name] for name in people}, "vote").labels
     truth = [None if one is None else max(one, key=lambda c: one[c]) for one in settled]

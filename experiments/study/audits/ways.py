@@ -87,10 +87,8 @@ def _by_each(
     audit: Auditing, what: str, depends: Any, asked: Callable[[str, By], list[Row]], *, ways: Sequence[By] = _BOTH
 ) -> list[Row]:
     """A kept step for each way: what is asked under the name of its judge."""
-    found: list[Row] = []
-    for by in ways:
-        found += audit.step(f"{what}, {by}", depends, partial(asked, f"{what}, {by}", by))
-    return found
+    names = {f"{what}, {by}": by for by in ways}
+    return [row for name, by in names.items() for row in audit.step(name, depends, partial(asked, name, by))]
 
 
 def ranking(audit: Auditing) -> list[Row]:

@@ -1,5 +1,6 @@
 """Biases that the judged rows show by themselves: position, length, use of the scale, groups, own writing."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...compare.figures import Cell, Figure, Grid, Plot, Section, grid, section, worded
@@ -24,9 +25,14 @@ def bias(lens: Lens) -> Section | None:
     if lens.kind in ("trace", "rating"):
         grids.append(_scale_use(lens))
     for tag in lens.settings.groups:
-        grids += _groups(lens, tag)
+        values = lens.table.tag(tag)
+        names = [name for name in dict.fromkeys(values) if name is not None][:12]
+        if len(names) > 1:
+            found_by = {f"over-scoring [{tag}={n}]": _are_in(values, {n}) for n in names}
+            grids.append(grid("bias groups", _over_scored(lens, found_by), names, tag=tag))
     if lens.settings.system and lens.settings.own:
-        grids.append(_own(lens))
+        own = {"self-preference": _are_in(lens.table.tag(lens.settings.system), {*lens.settings.own})}
+        grids.append(grid("bias own", _over_scored(lens, own)))
     found, tested = standing([f for g in grids for f in g.figures])
     made_of = section(KEY, "Biases", worded(KEY, found=found, tested=tested), grids, plots)
     return made_of if made_of.grids else None
@@ -71,27 +77,15 @@ def _probabilities(lens: Lens, judge: str) -> tuple[list[float | None], list[flo
     return None if p is None else (as_floats(truth), p)
 
 
-def _groups(lens: Lens, tag: str) -> list[Grid]:
-    values = lens.table.tag(tag)
-    names = [name for name in dict.fromkeys(values) if name is not None][:12]
-    if len(names) < 2:
-        return []
-    rows: list[list[Cell]] = []
-    for judge in lens.judges:
-        made = _probabilities(lens, judge)
-        if made is None:
-            continue
-        gaps = {name: over_scoring(*made, [None if v is None else v == name for v in values]) for name in names}
-        rows.append([judge, *(lens.zero(KEY, judge, f"over-scoring [{tag}={n}]", gap) for n, gap in gaps.items())])
-    return [grid("bias groups", rows, names, tag=tag)]
+def _are_in(values: Sequence[Any], group: set[str]) -> list[bool | None]:
+    return [None if v is None else v in group for v in values]
 
 
-def _own(lens: Lens) -> Grid:
-    assert lens.settings.system is not None
-    own = [None if v is None else v in lens.settings.own for v in lens.table.tag(lens.settings.system)]
-    rows: list[list[Cell]] = []
-    for judge in lens.judges:
-        made = _probabilities(lens, judge)
-        if made is not None:
-            rows.append([judge, lens.zero(KEY, judge, "self-preference", over_scoring(*made, own))])
-    return grid("bias own", rows)
+def _over_scored(lens: Lens, groups: Mapping[str, list[bool | None]]) -> list[list[Cell]]:
+    """How far each judge is too kind to each group; judges without probabilities have no row."""
+    made = {judge: _probabilities(lens, judge) for judge in lens.judges}
+    return [
+        [judge, *(lens.zero(KEY, judge, name, over_scoring(*both, own)) for name, own in groups.items())]
+        for judge, both in made.items()
+        if both is not None
+    ]

@@ -92,11 +92,9 @@ def _together(lens: Lens, said: Mapping[str, Said], weights: Sequence[float] | N
 def _majority(lens: Lens, said: Mapping[str, Said]) -> Said:
     """1 where most jurors are above the middle, 0 where most are not."""
     middle = sum(lens.settings.scale) / 2 if lens.kind == "rating" else 0.5
-    found = {}
-    for form in lens.forms:
-        votes = weighted_vote([[None if v is None else v > middle for v in one[form]] for one in said.values()])
-        found[form] = [None if v is None else float(bool(v)) for v in votes]
-    return found
+    above = {n: {f: [None if v is None else v > middle for v in one[f]] for f in lens.forms} for n, one in said.items()}
+    votes = {form: weighted_vote([one[form] for one in above.values()]) for form in lens.forms}
+    return {form: [None if v is None else float(bool(v)) for v in column] for form, column in votes.items()}
 
 
 def _juror(lens: Lens, judge: str) -> _Juror | None:
