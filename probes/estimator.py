@@ -168,8 +168,7 @@ class FeatureReader(JudgeDescription, Estimator, ABC):
         if own := cls.__dict__.get("forms") or forms_of(cls):
             cls.forms = {**above.forms, **own}
             if "fitted" not in cls.__dict__:
-                names = (*above.fitted, *own) if above.fitted else (*own, "n_excluded_")
-                cls.fitted = tuple(dict.fromkeys(names))
+                cls.fitted = tuple(dict.fromkeys((*above.fitted, *own) if above.fitted else (*own, "n_excluded_")))
 
     @property
     def last_block(self) -> int | None:

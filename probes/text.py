@@ -121,8 +121,7 @@ class TextJudge(ScaleJudge):
         if self.values is not None:
             return np.array(self.values, dtype=np.float64)[found]
         counts = np.array(self._counts(features), dtype=np.intp)
-        one_hot = np.arange(counts.max(initial=0)) == found[:, None]
-        return mask_options(one_hot.astype(np.float64), counts)
+        return mask_options((np.arange(counts.max(initial=0)) == found[:, None]).astype(np.float64), counts)
 
     def _labels(self, scores: Scores, features: Features) -> list[Any]:
         if self.values is None:

@@ -167,8 +167,7 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
             "several kinds of caches": len(kv_cache_config.kv_cache_groups) != 1,
         }
         if any(wrong.values()):
-            given = ", ".join(name for name, found in wrong.items() if found)
-            raise InnerjudgeError.of("adapters.engine", given)
+            raise InnerjudgeError.of("adapters.engine", ", ".join(name for name, found in wrong.items() if found))
         self._judges = {name: EngineJudge.load(folder) for name, folder in folders.items()}
         self._model, self._n_blocks = config.model, config.get_total_num_hidden_layers()
         for judge in self._judges.values():
@@ -229,8 +228,7 @@ class JudgeConnector(base.KVConnectorBase_V1):  # type: ignore[misc]
         except InnerjudgeError as error:
             return False, {"judges": {name: {"unscored": str(error)} for name in self._judges}}
         n = min(len(prompt) + len(answer), request.num_computed_tokens)
-        places = [block * self._block + k for block in block_ids for k in range(self._block)][:n]
-        states = self._cache.of(places)
+        states = self._cache.of([block * self._block + k for block in block_ids for k in range(self._block)][:n])
         items: dict[Any, Encoding] = {}
         said = {name: self._said(judge, prompt, answer, states, items) for name, judge in self._judges.items()}
         return False, {"judges": said}

@@ -42,11 +42,9 @@ def study(file: Path, out: Path | None = None, memory: float | None = None, log_
     plain = spec.model_dump(mode="json")
     with logged(log_style, kept=str(folder / KEPT)) as steps:
         lm = Model(on.name, on.device, on.dtype, on.revision, on.modules, on.trust_remote_code, on.memory).load()
-        kept = claim(folder, plain, name=SPECS[1])
-        run = StudyRun(study=spec, lm=lm, folder=kept, steps=steps, say=log.info)
+        run = StudyRun(study=spec, lm=lm, folder=claim(folder, plain, name=SPECS[1]), steps=steps, say=log.info)
         report = run.report(sources, command=o.typed())
-    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
-    write(folder, report, run.rows, more={"study.yaml": text})
+    write(folder, report, run.rows, more={"study.yaml": yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)})
     print_report(report, PlainConsole(), path=folder / "report.html")
 
 

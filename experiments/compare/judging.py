@@ -132,8 +132,7 @@ class Judging(ItemFeatures):
         order = dict(zip(self.sample.tolist(), orders, strict=True))
         outcomes = []
         for name, seat in self.seats.items():
-            is_open = self.turns.get(name) == "open"
-            read, again = (opened, without) if is_open else (features, self.permuted)
+            read, again = (opened, without) if self.turns.get(name) == "open" else (features, self.permuted)
             found = self._outcome(name, seat, read, permuted=again)
             said = zip(found.again or (), self.test.tolist(), strict=False)  # as given, and nothing outside the sample
             given = [moved_back(v, order[k]) if v is not None and k in order else None for v, k in said]

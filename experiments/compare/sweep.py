@@ -186,8 +186,7 @@ def _usable(
     if len(whole) < len(part):
         notes.append(f"{len(part) - len(whole)} items that lack a position are left out.")
     also = {n: a for n, a in part.arrays.items() if n in (*kept, "labels", "logits/score")}
-    several = {n: one for n, one in part.ragged.items() if n in kept}
-    rows = replace(part, arrays=also, ragged=several)[whole]
+    rows = replace(part, arrays=also, ragged={n: one for n, one in part.ragged.items() if n in kept})[whole]
     means = {name: np.stack([states.mean(axis=0) for states in held]) for name, held in rows.ragged.items()}
     made = replace(rows, arrays={**rows.arrays, **means}, ragged={})
     return made, np.array([labels[labelled[k]] for k in whole]), notes
@@ -273,8 +272,7 @@ def _figures(kind: str, y: Any, scores: Floats, groups: Sequence[str]) -> Floats
         return np.asarray(scores.mean(axis=1))
     if kind == "trace":
         each, _ = auroc_by_question([bool(v) for v in y], scores.T, groups)
-        lost = np.isnan(scores).any(axis=1) | (not len(each))
-        return np.where(lost, np.nan, each.sum(axis=0) / max(len(each), 1))
+        return np.where(np.isnan(scores).any(axis=1) | (not len(each)), np.nan, each.sum(axis=0) / max(len(each), 1))
     ranks, truth = rankdata(scores, axis=1), rankdata(y)
     ranks, truth = ranks - ranks.mean(axis=1, keepdims=True), truth - truth.mean()
     size = np.sqrt((ranks**2).sum(axis=1) * (truth**2).sum())

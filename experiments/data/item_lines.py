@@ -59,8 +59,7 @@ class ItemLines(MadeItems[Item]):
 
     def chosen(self, rows: npt.NDArray[np.intp]) -> "ItemLines":
         """The items at these rows, in the order of the rows."""
-        numbers = rows + 1 if self.numbers is None else self.numbers[rows]
-        return ItemLines(self.path, self.starts[rows], numbers)
+        return ItemLines(self.path, self.starts[rows], rows + 1 if self.numbers is None else self.numbers[rows])
 
     def span(self, start: int, stop: int) -> tuple[int, int]:
         """First byte of the lines of some items that follow one another, and the byte behind their last."""

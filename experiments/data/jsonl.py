@@ -84,8 +84,7 @@ def is_damaged(path: Path) -> bool:
 def require_undamaged(path: Path) -> None:
     """Refuse a file that is not what the checksum beside it says."""
     if is_damaged(path):
-        name = shown(path)
-        raise InnerjudgeError.of("data.checksum", name, shown(checksum_of(path).name))
+        raise InnerjudgeError.of("data.checksum", shown(path), shown(checksum_of(path).name))
 
 
 def remade(path: Path) -> str:

@@ -220,8 +220,7 @@ def _parquet(raw: bytes) -> "Iterator[pa.RecordBatch]":
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(pa.BufferReader(raw))
-    groups = [file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)]
-    if sum(groups) > FILE_LIMIT:
+    if sum(file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)) > FILE_LIMIT:
         raise ValueError(f"it unpacks to more than {FILE_LIMIT} bytes")
     yield from file.iter_batches(1024)
 

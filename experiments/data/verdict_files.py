@@ -24,8 +24,7 @@ _OPTIONAL = ("scores", "answer", "tokens", "step_scores")
 
 def verdict_row(item: Item, verdict: Verdict, *, data: str, judge: str, tags: Mapping[str, str] | None = None) -> Row:
     """The row of what a judge said of an item; ``tags`` stand beside what the item itself says."""
-    base = item_columns(item, data)
-    return said_row(base | {"tags": dict(tags or {})}, judge, verdict)
+    return said_row(item_columns(item, data) | {"tags": dict(tags or {})}, judge, verdict)
 
 
 def said_row(columns: Mapping[str, Any], judge: str, verdict: Verdict) -> Row:

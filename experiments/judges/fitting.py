@@ -124,8 +124,7 @@ def fit_from_store(
         judge.fit_parts(given())
     except InnerjudgeError as error:
         if not read and first:
-            why = next(iter(first.values()))
-            return f"{name}: not fitted, since no item to fit on can be read ({why})."
+            return f"{name}: not fitted, since no item to fit on can be read ({next(iter(first.values()))})."
         if len({repr(labels[k]) for k in known}) < 2:
             raise
         return f"{name}: not fitted ({error})."

@@ -143,8 +143,7 @@ def quality(kind: str, items: Sequence[Item], verdicts: Sequence[Verdict]) -> fl
     """How good verdicts are on labelled items of a kind; see :class:`AskingTrial`."""
     truth = [_truth(item) for item in items]
     if kind in ("choice", "pair"):
-        right = [v.unscored is None and v.label == t for v, t in zip(verdicts, truth, strict=True)]
-        return float(np.mean(right))
+        return float(np.mean([v.unscored is None and v.label == t for v, t in zip(verdicts, truth, strict=True)]))
     known = [float(v.score) for v in verdicts if isinstance(v.score, float | int)]
     middle = float(np.mean(known)) if known else 0.0
     scores = [float(v.score) if isinstance(v.score, float | int) else middle for v in verdicts]

@@ -186,8 +186,7 @@ def _shown(item: Item, swapped: bool) -> dict[str, Any]:
     assert not isinstance(item, Choice)
     found: dict[str, Any] = {"prompt": plain_text(item.prompt), "extra": item.extra}
     if isinstance(item, Pair):
-        sides = item.sides(swapped)
-        return found | dict(zip(("response_a", "response_b"), map(plain_text, sides), strict=True))
+        return found | dict(zip(("response_a", "response_b"), map(plain_text, item.sides(swapped)), strict=True))
     if isinstance(item, Rating):
         found |= {"criterion": item.criterion, "reference": item.reference}
     return found | {"response": plain_text(item.response)}

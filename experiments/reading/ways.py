@@ -65,8 +65,7 @@ def ways_of(kind: str) -> tuple[Way, ...]:
     turns: tuple[tuple[Turn, bool], ...] = (
         ("cue", True), ("open", False), ("open", True), ("plain", True), ("plain", False),
     )  # fmt: skip
-    labels = [Way(turn, read, spaced) for turn, spaced in turns for read in reads]
-    return (PUBLISHED, Way("open", "text"), *labels)
+    return (PUBLISHED, Way("open", "text"), *[Way(turn, read, spaced) for turn, spaced in turns for read in reads])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

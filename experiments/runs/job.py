@@ -171,8 +171,7 @@ def check_extraction(out: str) -> None:
     """Refuse a folder that holds anything but an extraction, before the model is loaded."""
     at = place(out)
     if isinstance(at, LocalPlace):
-        half = {path.name for path in at.folder.glob(f"{ASIDE}*")}
-        check_new(at.folder, ours=HEADER, begun={LOCK, *half})
+        check_new(at.folder, ours=HEADER, begun={LOCK, *{path.name for path in at.folder.glob(f"{ASIDE}*")}})
 
 
 def claim(at: Place, header: dict[str, Any], get_items: Callable[[], Iterable[Item]]) -> Job:

@@ -121,8 +121,7 @@ def _once(traces: Sequence[Item], limit: int | None, seed: int) -> list[Trace]:
     first: dict[str, Trace] = {}
     for trace in traces:
         assert isinstance(trace, Trace)
-        kept = first.setdefault(trace.question_id, trace)
-        if kept.prompt != trace.prompt:
+        if first.setdefault(trace.question_id, trace).prompt != trace.prompt:
             raise InnerjudgeError.of("runs.two-prompts", shown(trace.question_id))
     bare = [trace.bare(candidate_id="") for trace in first.values()]
     if limit is None:

@@ -79,7 +79,6 @@ def _kept_in(part: PartFile) -> Keep:
 
 
 def _record(found: Sweep, command: str, seed: int) -> dict[str, object]:
-    cell = {k: _plain(v) for k, v in found.table.loc[found.picked].items()}
     return {
         "command": command,
         "seed": seed,
@@ -88,7 +87,7 @@ def _record(found: Sweep, command: str, seed: int) -> dict[str, object]:
         "cells": len(found.table),
         "n_fit": found.n_fit,
         "n_test": found.n_test,
-        "picked": cell,
+        "picked": {k: _plain(v) for k, v in found.table.loc[found.picked].items()},
         "honest": found.honest.told(),
         "optimism": asdict(found.noise),
         "said": list(sentences(found)),

@@ -42,8 +42,7 @@ def draw(points: Sequence[Point], *, against: str) -> Figure | None:
                 lines[judge] = _line([p for p in points if (p.judge, p.rule) == (judge, rule)], against)
                 looks[judge] = look(k)
             lines = {name: line for name, line in lines.items() if line[0]}
-            drawn = curves(panel, lines, x="", y="", looks=looks, legend=False)
-            handles |= dict(zip(lines, drawn, strict=True))
+            handles |= dict(zip(lines, curves(panel, lines, x="", y="", looks=looks, legend=False), strict=True))
             panel.set(xlabel="", ylabel="")
             panel.set_title(short(rule, 40), fontsize=10, loc="left")
         for panel in panels.flat[len(rules) :]:

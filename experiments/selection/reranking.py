@@ -43,8 +43,7 @@ def _expected(rule: Rule, answers: Answers, scores: Floats, correct: npt.NDArray
     if rule.name in ("random", "oracle"):
         return float(correct.mean() if rule.name == "random" else correct.any())
     orders = np.random.default_rng(0).permuted(np.tile(np.arange(len(answers)), (ORDERS, 1)), axis=1)
-    picked = _pick(_codes(answers)[orders], scores[orders], rule)
-    return float(correct[orders][np.arange(ORDERS), picked].mean())
+    return float(correct[orders][np.arange(ORDERS), _pick(_codes(answers)[orders], scores[orders], rule)].mean())
 
 
 def accuracy_against_n(
@@ -97,8 +96,7 @@ def interval(each: Floats, limits: Limits = SHARE) -> tuple[Floats, Floats]:
         mean = float(column.mean())
         degrees = degrees_of_freedom(column - mean, mean, limits, n)
         error = float(column.std()) / np.sqrt(n)
-        made = Evidence(value=mean, error=error, groups=n, degrees=degrees, limits=limits).ends()
-        ends.append(made or limits)
+        ends.append(Evidence(value=mean, error=error, groups=n, degrees=degrees, limits=limits).ends() or limits)
     low, high = np.array(ends).T
     return low, high
 

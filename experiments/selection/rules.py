@@ -52,8 +52,7 @@ class Rule:
         """Weights of votes in a rule of :data:`WEIGHTED`, ``[..., N]``; 0 where a score is NaN, which does not vote."""
         voting = ~np.isnan(scores)
         if self.name == "weighted":  # the lowest score stands for the others, above no voter of the row
-            lowest = scores[voting].min(initial=0.0)
-            found = votes.softmax_weights(np.where(voting, scores, lowest), self.temperature)
+            found = votes.softmax_weights(np.where(voting, scores, scores[voting].min(initial=0.0)), self.temperature)
         elif self.name == "borda":  # NaN ranks last
             rank = np.argsort(np.argsort(-scores, kind="stable"), kind="stable")
             found = np.float_power(scores.shape[-1] - rank, self.power)

@@ -89,8 +89,7 @@ class StudyRun(ComparisonRun):
 
     def _in_bfloat16(self) -> LanguageModel:
         on = self.study.model
-        own = on.model_dump(exclude={"name", "modules", "batch_size"})
-        how: Any = {**own, **on.modules, "dtype": "bfloat16"}
+        how: Any = {**on.model_dump(exclude={"name", "modules", "batch_size"}), **on.modules, "dtype": "bfloat16"}
         return load(on.name, **how)
 
 

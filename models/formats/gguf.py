@@ -86,8 +86,7 @@ class _Reader:
         return begin
 
     def number(self, kind: str) -> Any:
-        size = struct.calcsize(f"<{kind}")
-        return struct.unpack_from(f"<{kind}", self.blob, self.skip(size))[0]
+        return struct.unpack_from(f"<{kind}", self.blob, self.skip(struct.calcsize(f"<{kind}")))[0]
 
     def string(self) -> str:
         begin = self.skip(self.number("Q"))

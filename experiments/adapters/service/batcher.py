@@ -167,8 +167,7 @@ def _asked(judge: Judge, promise: Promise | None, pairs: Sequence[AskedPair], ba
     verdicts = judge.verdicts(pairs, batch_size=batch_size)
     scored = [pair for pair, one in zip(pairs, verdicts, strict=True) if one.unscored is None]
     read = [plain_text(text) for pair in scored for text in pair]
-    ids = judge.lm.tokenizer(read, add_special_tokens=False)["input_ids"] if read else []
-    sizes = iter(map(len, ids))
+    sizes = iter(map(len, judge.lm.tokenizer(read, add_special_tokens=False)["input_ids"] if read else []))
     tokens = [0 if one.unscored is not None else next(sizes) + next(sizes) for one in verdicts]
     kept = [None if promise is None else promise.keeps(one.score) for one in verdicts]
     return [PairVerdict(*each) for each in zip(verdicts, tokens, kept, strict=True)]

@@ -76,8 +76,7 @@ def explain(given: Scores) -> Explained:
     for cause, design in designs.items():
         p = wald(y, design, np.ones((len(y), 1)), question)
         beside = _association(y, score, np.column_stack((np.ones(len(y)), design)), question, None)
-        explains = p < LEVEL and _explains(alone, beside)
-        causes.append(Explanation(cause=cause, p=p, beside=beside, explains=explains))
+        causes.append(Explanation(cause=cause, p=p, beside=beside, explains=p < LEVEL and _explains(alone, beside)))
     every = np.column_stack((np.ones(len(y)), *designs.values()))
     left = _association(y, score, every, question, question) if _within(y, question) else None
     return Explained(alone=alone, causes=tuple(causes), left=left)
@@ -143,8 +142,7 @@ def wald(y: Floats, columns: Floats, held: Floats | None, clusters: npt.NDArray[
     sums = np.zeros((groups, k))
     np.add.at(sums, clusters, pull)
     meat = sums.T @ sums * (groups / (groups - 1)) * ((n - 1) / max(n - k - m, 1))
-    value = float(beta @ np.linalg.pinv(meat) @ beta) / k
-    return float(f.sf(value, k, groups - 1))
+    return float(f.sf(beta @ np.linalg.pinv(meat) @ beta / k, k, groups - 1))
 
 
 def _centred(column: Floats, levels: npt.NDArray[np.intp]) -> Floats:

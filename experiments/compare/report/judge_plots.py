@@ -118,8 +118,7 @@ def _family_curves(
 
     looks = {curve.label: look for curve, look in _looks(lens, list(shown.values()), family)}
     lines = {label: (curve.x, curve.y, curve.low, curve.high) for label, curve in shown.items()}
-    height = max(3.7, 0.3 * len(shown) + 0.8)
-    drawn = partial(with_legend, lines, draw, width=9.0, height=height, looks=looks)
+    drawn = partial(with_legend, lines, draw, width=9.0, height=max(3.7, 0.3 * len(shown) + 0.8), looks=looks)
     bars = any(curve.low is not None for curve in shown.values()) and len(shown) > BANDS
     name, heading, alt = words
     note = "The bars at the right are the intervals at the last point." if bars else ""

@@ -80,8 +80,7 @@ def spelt(figure: Figure, *, tested: bool = True) -> str:
     """Value and interval of a figure, and the corrected p-value of a difference unless it is not to be ``tested``."""
     p = figure.p_corrected if figure.against and tested else None
     mark = {"better": "▲", "worse": "▼"}.get(figure.verdict or "", "")
-    said = (mark, value(figure), interval(figure), "" if p is None else _p(p))
-    return " ".join(filter(None, said))
+    return " ".join(filter(None, (mark, value(figure), interval(figure), "" if p is None else _p(p))))
 
 
 def value(figure: Figure) -> str:
@@ -156,12 +155,12 @@ def _context(report: Report) -> dict[str, object]:
     return {"report": report, "how_to_read": read, "spec": json.dumps(report.spec, indent=1, ensure_ascii=False)}
 
 
-def cell(one: Cell) -> str:
+def cell(one: Cell, *, tested: bool = True) -> str:
     """A cell in words."""
-    if one is None:
+    if one is None or (isinstance(one, Figure) and one.value is None):
         return style.NOTHING
     if isinstance(one, Figure):
-        return style.NOTHING if one.value is None else spelt(one)
+        return spelt(one, tested=tested)
     return _number(one) if isinstance(one, int | float) else one
 
 
@@ -211,7 +210,7 @@ def _table(part: DataReport, grid: Grid, width: int) -> Table:
     made.add_column("judge", overflow="fold")
     for head in (*(grid.columns[k] for k in shown), "n (un-\nscored)", "time"):
         made.add_column(escape("\n".join(textwrap.wrap(head, 17)) if "\n" not in head else head), justify="right")
-    cells = {str(row[0]): [_cell(row[k]) for k in shown] for row in grid.rows}
+    cells = {str(row[0]): [cell(row[k], tested=False) for k in shown] for row in grid.rows}
     taken = sum(max((len(c[k]) for c in cells.values()), default=0) + 1 for k in range(len(shown))) + 18
     family = None
     for row, of in zip(grid.rows, grid.families or ("",) * len(grid.rows), strict=True):
@@ -225,7 +224,3 @@ def _table(part: DataReport, grid: Grid, width: int) -> Table:
         texts = [Text(c, style="bold" if b else "") for c, b in zip(cells[judge], bold, strict=True)]
         made.add_row(Text(name), *texts, Text(rest), Text(duration(part.seconds.get(judge))))
     return made
-
-
-def _cell(cell: object) -> str:
-    return NOTHING if not isinstance(cell, Figure) or cell.value is None else spelt(cell, tested=False)

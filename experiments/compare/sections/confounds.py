@@ -39,8 +39,7 @@ def _traces(lens: Lens) -> Section:
     plot = bars(
         lens.data, "confounds", "What is left when difficulty and length cannot help", shown, y="AUROC", mark=0.5
     )
-    table = grid("confounds of traces", rows, names)
-    return section(KEY, "Difficulty and length", _said(shown), [table], [plot])
+    return section(KEY, "Difficulty and length", _said(shown), [grid("confounds of traces", rows, names)], [plot])
 
 
 def _said(shown: dict[str, dict[str, Figure]]) -> list[str]:

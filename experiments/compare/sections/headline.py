@@ -30,15 +30,13 @@ def headline(lens: Lens) -> Section:
         null = CHANCE.get(name) if name != "AUROC within questions" else None  # which has a test of its own
         for judge in lens.asked:
             lost = sum(a and not s for a, s in zip(mine, scored[judge], strict=True))
-            made = metric(judge, everything)
-            figures[judge][name] = lens.figure(KEY, judge, name, made, unscored=lost, null=null)
+            figures[judge][name] = lens.figure(KEY, judge, name, metric(judge, everything), unscored=lost, null=null)
         every = dict.fromkeys(scored, everything) if name == UNSCORED_WRONG else scored
         gaps[name] = differences(lens, KEY, name, metric, every, about=mine)
     firsts = {judge: held[main] for judge, held in figures.items()}
     plot = forest(lens, "ranking", main, list(firsts.values()), mark=CHANCE.get(main))
     said = _said(lens, main, firsts, gaps[main])
-    grids = _tables(lens, figures, gaps)
-    return section(KEY, "Who judges best", said, grids, [plot], asks=f"{KEY} of {lens.kind}")
+    return section(KEY, "Who judges best", said, _tables(lens, figures, gaps), [plot], asks=f"{KEY} of {lens.kind}")
 
 
 def _tables(
@@ -52,9 +50,8 @@ def _tables(
         others.append([judge, *more[SHOWN - 1 :]])
         less += [[judge, *(gaps[name].get(judge) for name in names)]] if judge != against else []
     counted = "questions with both" if lens.kind == "trace" else "n"  # right and wrong answers: of the first metric
-    columns = [*names[: SHOWN - 1], counted]
     return [
-        grid("accuracy first", firsts, columns, families=families, main=main, against=against),
+        grid("accuracy first", firsts, [*names[: SHOWN - 1], counted], families=families, main=main, against=against),
         grid("accuracy others", others, names[SHOWN - 1 :], families=families, folded=True),
         grid("accuracy differences", less, names, families=families, folded=True, against=against),
     ]

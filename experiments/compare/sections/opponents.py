@@ -80,8 +80,7 @@ def standings(
     corrected = holm([one for _, one in closest.values()])
     found = []
     for (judge, (name, _)), one in zip(closest.items(), corrected, strict=True):
-        gap = lens.gap(KEY, judge, main, one, against=name)
-        found.append(Standing(figures[judge], figures[name], gap))
+        found.append(Standing(figures[judge], figures[name], lens.gap(KEY, judge, main, one, against=name)))
     return sorted(found, key=lambda one: -(one.own.value or 0.0))
 
 

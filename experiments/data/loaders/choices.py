@@ -32,8 +32,7 @@ def mmlu(path: Path) -> list[Item]:
 
 def _subject(file: Path) -> list[Item]:
     subject = _SPLIT.sub("", file.stem)
-    text = decoded(unpacked(file), shown(file.name))
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows = csv.reader(io.StringIO(decoded(unpacked(file), shown(file.name)), newline=""), strict=True)
     items: list[Item] = []
     try:
         for number, row in enumerate(rows):

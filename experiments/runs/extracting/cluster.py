@@ -86,8 +86,7 @@ class Reader:
 
 def read_lines(task: dict[str, Any], out: str) -> dict[str, Any]:
     """The first stage: the lines of one shard, read from the file; a task carries only their place in it."""
-    name = items_file(str(task["inner"]))
-    return task | {"lines": place(out).range(name, int(task["first"]), int(task["last"]))}
+    return task | {"lines": place(out).range(items_file(str(task["inner"])), int(task["first"]), int(task["last"]))}
 
 
 def pipeline(

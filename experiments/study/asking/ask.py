@@ -73,8 +73,7 @@ def ask(lm: LanguageModel, questions: Sequence[Question], *, judge: str, manner:
         for repeat in range(manner.samples):
             verdicts = _verdicts(lm, [questions[k] for k in rows], manner, repeat, judge)
             for k, verdict in zip(rows, verdicts, strict=True):
-                columns = {**questions[k].columns, "repeat": repeat}
-                found.setdefault(k, []).append(said_row(columns, judge, verdict))
+                found.setdefault(k, []).append(said_row({**questions[k].columns, "repeat": repeat}, judge, verdict))
     return [row for k in range(len(questions)) for row in found[k]]
 
 

@@ -80,8 +80,7 @@ def pass_rates(candidates: Sequence[Candidate], rows: Sequence[Row], *, judge: s
         mine = held.get((c.data, c.question, c.candidate), [])
         scores = [row.score for row in mine if row.score is not None]
         why = None if scores else "no check has a verdict" if mine else "no checklist was written"
-        score = sum(scores) / len(scores) if scores else None
-        row = Row(**c.columns, judge=judge, score=score, unscored=why)
+        row = Row(**c.columns, judge=judge, score=sum(scores) / len(scores) if scores else None, unscored=why)
         lost = len(mine) - len(scores)
         found.append(replace(row, tags=dict(row.tags) | {"unscored_checks": str(lost)}) if lost else row)
     return found

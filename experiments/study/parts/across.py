@@ -77,8 +77,7 @@ def transfer(lenses: Sequence[Lens], rows: Sequence[Row]) -> Section | None:
                             x="tested on", y="fitted on"))  # fmt: skip
     if not table:
         return None
-    whole = grid("transfer", table, every)
-    return section(KEY, "Transfer between data sets", worded(KEY), [whole], plots)
+    return section(KEY, "Transfer between data sets", worded(KEY), [grid("transfer", table, every)], plots)
 
 
 def selection(judged: Evaluation) -> Section | None:
@@ -91,8 +90,7 @@ def selection(judged: Evaluation) -> Section | None:
     row: list[Cell] = [what, noise.n_candidates, name, round(noise.seen, 3),
                        f"{number(noise.optimism, decimals=3, sign=True)} [{low}, {high}]", round(noise.honest, 3),
                        f"{noise.stability:.0%}", None if reported is None else round(reported, 3)]  # fmt: skip
-    said = worded("selection", found=[found])
-    return section("selection", "The luck of a pick", said, [grid("selection", [row])])
+    return section("selection", "The luck of a pick", worded("selection", found=[found]), [grid("selection", [row])])
 
 
 _Found = tuple[str, SelectionNoise, str, float | None]
@@ -124,8 +122,7 @@ def _layers(judged: Evaluation) -> _Found | None:
     noise = selection_noise(lambda rows: held[rows].mean(axis=0), names, seed=judged.settings.seeds.split)
     there, _ = auroc_by_question([labels[k] for k in test], margin[test], [groups[k] for k in test])
     reported = float(there[:, noise.pick].mean()) if len(there) else None
-    blocks = margin.shape[1] - 2
-    name = "final-normed state" if noise.pick == blocks + 1 else f"block {noise.pick}"
+    name = "final-normed state" if noise.pick == margin.shape[1] - 1 else f"block {noise.pick}"
     return "Nearest centroid of one block", noise, name, reported
 
 
@@ -175,8 +172,7 @@ def _verdicts(name: str, seat: Seat, source: Evaluation, target: Evaluation) -> 
     fit_seat(name, judge, learnt, labels, rows, permuted=source.judging.permuted)
     part = features_of(target).take(asked)
     if pairs:
-        ids = [target.items[k].id for k in target.sides.test.tolist()]
-        return by_difference(name, judge, part, ids).verdicts
+        return by_difference(name, judge, part, [target.items[k].id for k in target.sides.test.tolist()]).verdicts
     return judge.verdicts(part) if judge.provenance_ is not None else no_verdicts(judge, part)
 
 

@@ -41,8 +41,7 @@ def asked(lens: Lens, rows: Sequence[Row], checks: Sequence[Row] = ()) -> Sectio
     for judge in shown:
         made = [small.figure(KEY, judge, f"{n} (audited items)", of(judge, everything)) for n, of in found.items()]
         figures.append(made[0])
-        lost = len(scored[judge]) - sum(scored[judge])
-        table.append([judge, *made, gaps.get(judge), lost])
+        table.append([judge, *made, gaps.get(judge), len(scored[judge]) - sum(scored[judge])])
     whole = grid("asked ways", table, found, items=len(everything), against=lens.settings.against)
     grids = [whole, _rankings(small, ways), _requirements(small, checks)]
     plot = forest(small, "asked", main, figures, heading=f"{main} by way of asking")
@@ -62,8 +61,7 @@ def _rankings(lens: Lens, ways: Sequence[str]) -> Grid:
             known = [k for k in held if scores[k] is not None and labels[k] is not None]
             if len(known) > 1 and len({labels[k] for k in known}) == len(known):
                 by_label = sorted(known, key=lambda k: -labels[k])
-                by_score = sorted(known, key=lambda k: -(scores[k] or 0.0))
-                distance[held[0]] = levenshtein_distance(by_label, by_score)
+                distance[held[0]] = levenshtein_distance(by_label, sorted(known, key=lambda k: -(scores[k] or 0.0)))
         made = mean(distance, reason=_ALIKE, limits=SHARE)
         if made.value is not None:
             rows.append([judge, lens.figure(KEY, judge, "edit distance of rankings", made, good="lower"), made.n])
@@ -107,8 +105,7 @@ def with_references(lens: Lens, rows: Sequence[Row]) -> Section | None:
     table: list[list[Cell]] = [[way, *(held.get(name) for name in parts)] for way, held in shown.items()]
     plot = bars(lens.data, "references", "With a reference, and without", shown, y=pooled)
     n = {name: sum(mask) for name, mask in parts.items()}
-    known = n["could answer"] + n["could not"]
-    said = worded("references", known=known, n=n)
+    said = worded("references", known=n["could answer"] + n["could not"], n=n)
     return section("references", "With a reference", said, [grid("references", table, parts, pooled=pooled)], [plot])
 
 
@@ -126,8 +123,7 @@ def distracted(lens: Lens, trials: Sequence[Row], flips: Sequence[Row], dummies:
         plots.append(bars(lens.data, "distractors", heading, shown, y="share preferring it"))
     grids += [_flips(lens, flips)] if flips else []
     grids += [_dummies(lens, dummies)] if dummies else []
-    said = worded(DISTRACTORS, trials=trials)
-    found = section(DISTRACTORS, "Distractors and dummy answers", said, grids, plots)
+    found = section(DISTRACTORS, "Distractors and dummy answers", worded(DISTRACTORS, trials=trials), grids, plots)
     return found if found.grids else None
 
 

@@ -46,8 +46,7 @@ def calibration(lens: Lens) -> Section:
         bins = measures.reliability_diagram(truth, p, bins=8, by="mass")
         diagram[judge] = ([b.said for b in bins], [b.right for b in bins])
         right, sure = _certain(lens.table, judge, lens.kind, p)
-        before = calibrated("platt", seen, learnt, seen) or []
-        known = _certain(lens.calibration, judge, lens.kind, before)
+        known = _certain(lens.calibration, judge, lens.kind, calibrated("platt", seen, learnt, seen) or [])
         threshold = threshold_for(*known, accuracy=lens.settings.target_accuracy)
         line = accuracy_coverage(right, sure)
         coverage[judge] = (line.coverage.tolist(), line.accuracy.tolist())
@@ -61,8 +60,7 @@ def calibration(lens: Lens) -> Section:
         kept.append([judge, area, *above])
     said = "Reliability diagram (Platt scaling fitted on other questions)"
     points = [[j, round(x, 3), round(y, 3)] for j, line in diagram.items() for x, y in zip(*line, strict=True)]
-    behind = grid("calibration bins", points)
-    plots = [diagonals(lens, "reliability", said, diagram, behind=behind)]
+    plots = [diagonals(lens, "reliability", said, diagram, behind=grid("calibration bins", points))]
     heading, axes = "Accuracy against coverage", {"x": "share of verdicts kept, surest first", "y": "accuracy"}
     plots.append(curves(lens.data, "coverage", heading, coverage, **axes, behind=_deciles(coverage)))
     errors = grid("calibration errors", rows, [f"ECE, {n}" for n in METHODS])
@@ -233,8 +231,7 @@ def _figures(lens: Lens, judge: str, truth: Sequence[Any]) -> dict[str, Statisti
         return {"AUROC": auroc(truth, scores), "AUROC within questions": within}
     if lens.kind == "choice":
         return {"accuracy": accuracy(truth, said)}
-    turned = lens.table.labels(judge, order="swapped")
-    return {"accuracy in both orders": pair_accuracy(truth, said, turned)}
+    return {"accuracy in both orders": pair_accuracy(truth, said, lens.table.labels(judge, order="swapped"))}
 
 
 def _spelt(label: Any, kind: str) -> str:

@@ -54,8 +54,7 @@ def panels(lens: Lens) -> Section | None:
         figures = [widened.figure(KEY, name, m, of(name, everything)) for m, of in list(found.items())[:2]]
         table.append([name, *figures, gaps.get(name)])
     paper: list[list[Cell]] = [[j, round(exam[j], 3), round(weights.get(j, 0.0), 3)] for j in jurors]
-    won = [name for name, gap in gaps.items() if gap.verdict == "better"]
-    said = worded(KEY, best=best, won=won, n=len(gaps))
+    said = worded(KEY, best=best, won=[name for name, gap in gaps.items() if gap.verdict == "better"], n=len(gaps))
     grids = [grid("panels", table, list(found)[:2], best=best), grid("panels weights", paper)]
     return section(KEY, "Panels of judges", said, grids)
 

@@ -71,8 +71,7 @@ def prompts(lens: Lens, asked: Mapping[str, Sequence[Row]]) -> Section | None:
         return None
     first, rows = next(iter(asked)), [row for some in asked.values() for row in some]
     judges, table = list(dict.fromkeys(row.judge for row in rows)), Table(rows)
-    named = [replace(row, judge=f"{row.judge}, {row.template}", template="default") for row in rows]
-    small = lens.of(named)
+    small = lens.of([replace(row, judge=f"{row.judge}, {row.template}", template="default") for row in rows])
     main, of = next(iter(metrics(small).items()))
     scored = {name: scored_by(small, main, name) for name in small.table.judges}
     every = [True] * len(small.truths)
