@@ -162,8 +162,7 @@ class Length(LearningJudge):
     def _scores(self, features: Features) -> Scores:
         return self.sign_ * features["logprob"][:, 1].astype(np.float64)
 
-    def _labels(self, scores: Scores, features: Features) -> list[Any]:
-        return [None if self.threshold_ is None else bool(s > self.threshold_) for s in scores]
+    _labels = ThresholdJudge._labels
 
 
 class QuestionOnly(PenalisedProbe):

@@ -1,7 +1,7 @@
 """The interface of every judge, and the verdicts that it gives."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -121,7 +121,9 @@ class BaseJudge(PromisingReader):
         """One verdict per item, in the order of ``features.ids``; never NaN, never a silent 0."""
         missing = self.unscored(features)
         part = without(features, missing)
-        found = {one.id: one for one in _said(self, part)} if len(part) else {}
+        steps = (self.step_scores(part) if len(part) else None) or [None] * len(part)
+        said = map(_verdict, part.ids, *self._judged(part), steps) if len(part) else ()
+        found = {one.id: one for one in said}
         return [found.get(i) or Verdict(i, None, None, missing[i]) for i in features.ids]
 
     def save(self, folder: str | Path) -> None:
@@ -202,12 +204,6 @@ def as_labels(labels: list[Any]) -> npt.NDArray[Any]:
 def _storage() -> Any:
     """The module that saves judges; it knows all their classes, and so cannot be imported by what they inherit."""
     return import_module(".storage", __package__)
-
-
-def _said(judge: BaseJudge, features: Features) -> Iterator[Verdict]:
-    """Verdicts on features that all have what the judge needs."""
-    steps = judge.step_scores(features) or [None] * len(features)
-    return map(_verdict, features.ids, *judge._judged(features), steps)
 
 
 def _verdict(name: str, score: Any, label: Any, steps: Floats | None) -> Verdict:

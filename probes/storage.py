@@ -202,7 +202,7 @@ def load(folder: str | Path, *, beside: Iterable[str] = ()) -> BaseJudge:
         name = header.get("judge")
         if not isinstance(name, str) or name not in registered_judges():
             names, do = ", ".join(registered_judges()), how_to_get(name, header.get("origin"))
-            raise InnerjudgeError.of("probes.no-judge", str(path), f"{name!r:.60}", names, do)
+            raise InnerjudgeError.of("probes.unknown-judge", str(path), f"{name!r:.60}", names, do)
         header = foreign.unsealed(header)
         files = dict(header["files"])
         for name in {_ARRAYS, *files, *(one for one in beside if (path / one).exists())}:

@@ -6,7 +6,7 @@ and ask it about the others, by prompts with a cue or without one (``turns.py``)
 other judges. ``steps.py`` keeps all of it on disk, as long as it counts, ``results.py`` what is not a verdict.
 ``trace_blind.py`` scores answers by the others to their question. ``lens.py`` sees the rows and takes differences
 between judges, with the metrics of ``metrics.py``; ``sections`` make figures of them (``figures.py``, ``findings.py``),
-``surprise.py`` reads the responses that a report shows, and ``report`` writes folder, page and plots. ``by_block.py``
+and ``report`` reads the responses that it shows, and writes folder, page and plots. ``by_block.py``
 makes curves and takes heads out, ``sweep.py`` fits every probe at every layer. It may import ``selection`` and the
 rooms below; ``runs``, ``study``, ``bench`` and ``cli`` import it.
 """

@@ -23,7 +23,7 @@ from .evaluation import Evaluation, every_seat, left_out
 from .figures import Section, worded
 from .findings import DataReport, Report, unscored_reasons
 from .lens import Lens
-from .report.browse import shown_items
+from .report.browse import shown_items, with_surprise
 from .sections.blocks import by_block
 from .sections.candidates import candidates, cascade
 from .sections.confounds import confounds
@@ -32,7 +32,6 @@ from .sections.headline import headline, scores
 from .sections.opponents import opponents
 from .settings import Settings, Source
 from .steps import StepStore
-from .surprise import with_surprise
 from .trace_blind import AGREEMENT
 
 #: Below so many questions the report warns that everything rests on few.

@@ -101,10 +101,6 @@ def flag_of(r: Record, name: str) -> bool | None:
     return r.flag(name) if r.has(name) else None
 
 
-def _options(r: Record, name: str) -> tuple[str, ...]:
-    return r.texts(name, at_least=2)
-
-
 def _preference(r: Record, name: str) -> str | None:
     value = r.optional_text(name)
     if value is not None and value not in _PREFERENCES:
@@ -128,8 +124,8 @@ _FIELDS: dict[str, dict[str, Callable[[Record, str], Any]]] = {
         "scores": lambda r, name: r.numbers(name) if r.has(name) else None,
     },
     "choice": {
-        "options": _options,
-        "answer": lambda r, name: r.whole(name, range(len(_options(r, "options")))) if r.has(name) else None,
+        "options": lambda r, name: r.texts(name, at_least=2),
+        "answer": lambda r, name: r.whole(name, range(len(r.texts("options", at_least=2)))) if r.has(name) else None,
         "question_id": _ID, "question": _ASKED,
     },
     "pair": {

@@ -140,7 +140,9 @@ class Table(Sequence[Row]):
     def where(self, **columns: Any) -> "Table":
         """Rows whose columns (or tags) have these values; a set, list or tuple stands for any of its members."""
         wanted = {k: v if isinstance(v, set | frozenset | list | tuple) else (v,) for k, v in columns.items()}
-        return Table(row for row in self.rows if all(_value(row, k) in v for k, v in wanted.items()))
+        columns = Row.__dataclass_fields__
+        found = (({k: getattr(r, k) if k in columns else r.tags.get(k) for k in wanted}, r) for r in self.rows)
+        return Table(row for has, row in found if all(has[k] in v for k, v in wanted.items()))
 
     def frame(self) -> "pd.DataFrame":
         """A pandas table: one row a verdict, its tags as columns; ``to_parquet`` writes it."""
@@ -207,7 +209,3 @@ class Table(Sequence[Row]):
     def unscored(self, judge: str) -> dict[str, int]:
         """Why rows of a judge are unscored, and how many for each reason."""
         return dict(Counter(row.unscored for row in self.rows if row.judge == judge and row.unscored))
-
-
-def _value(row: Row, name: str) -> Any:
-    return getattr(row, name) if name in Row.__dataclass_fields__ else row.tags.get(name)

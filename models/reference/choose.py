@@ -17,16 +17,8 @@ from .words import ALL_WORDS, CAPITALS, DECOR, KINDS, ODDS, OPPOSITES, QUESTIONS
 Keyed = list[tuple[str, str]]
 
 
-def _kind(rng: Random) -> Keyed:
-    return [(kind, rng.choice(KINDS[kind])) for kind in rng.sample(sorted(KINDS), 9)]
-
-
 def _listed(table: Mapping[str, str], rng: Random) -> Keyed:
     return [(key, table[key]) for key in rng.sample(sorted(table), 9)]
-
-
-def _opposite(rng: Random) -> Keyed:
-    return [pair if rng.random() < 0.5 else pair[::-1] for pair in rng.sample(sorted(OPPOSITES.items()), 9)]
 
 
 def _sum(rng: Random) -> Keyed:
@@ -35,10 +27,6 @@ def _sum(rng: Random) -> Keyed:
         a, b, times = rng.randint(2, 9), rng.randint(2, 9), rng.random() < 0.6
         made.setdefault(str(a * b if times else a + b), f"{a} {'times' if times else 'plus'} {b}")
     return [(key, result) for result, key in made.items()]
-
-
-def _named(rng: Random) -> Keyed:
-    return [(word, word) for word in rng.sample(ALL_WORDS, 24)]
 
 
 def _phrase(rng: Random) -> Keyed:
@@ -50,13 +38,13 @@ def _phrase(rng: Random) -> Keyed:
 
 
 KNOWLEDGE: dict[str, Callable[[Random], Keyed]] = {
-    "kind": _kind,
+    "kind": lambda rng: [(kind, rng.choice(KINDS[kind])) for kind in rng.sample(sorted(KINDS), 9)],
     "capital": partial(_listed, CAPITALS),
-    "opposite": _opposite,
+    "opposite": lambda rng: [p if rng.random() < 0.5 else p[::-1] for p in rng.sample(sorted(OPPOSITES.items()), 9)],
     "young": partial(_listed, YOUNG),
     "sum": _sum,
     "phrase": _phrase,
-    "synthetic": _named,
+    "synthetic": lambda rng: [(word, word) for word in rng.sample(ALL_WORDS, 24)],
 }
 
 #: Odds that options are single words, have one word before them, or are compounds of one to three words.

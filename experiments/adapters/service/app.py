@@ -101,7 +101,7 @@ def judging_routes(batchers: Mapping[str, Batcher], limits: Limits, gates: Seque
         best, said = await _gated(gates, batchers, batcher, [(query, text) for text in texts])
         kept = best[: request.top_n or None]
         results = [_result(k, said[k], texts[k] if request.return_documents else None) for k in kept]
-        return shapes.RerankResponse(id=_id("rerank"), model=name, usage=_usage(said), results=results)
+        return shapes.RerankResponse(id=f"rerank-{uuid.uuid4().hex}", model=name, usage=_usage(said), results=results)
 
     async def score(request: shapes.ScoreRequest) -> shapes.ScoreResponse:
         """Scores of pairs: one text with each of many, or two lists of one length."""
@@ -110,9 +110,8 @@ def judging_routes(batchers: Mapping[str, Batcher], limits: Limits, gates: Seque
         _require_room(len(pairs), limits)
         _, said = await _gated(gates, batchers, batcher, pairs)
         data = [shapes.ScoreData(index=k, object="score", score=_score(v), **_beside(v)) for k, v in enumerate(said)]
-        return shapes.ScoreResponse(
-            id=_id("score"), object="list", created=int(time.time()), model=name, data=data, usage=_usage(said)
-        )
+        own: Any = {"id": f"score-{uuid.uuid4().hex}", "object": "list", "created": int(time.time())}
+        return shapes.ScoreResponse(**own, model=name, data=data, usage=_usage(said))
 
     for path in _RERANK:
         router.post(path, response_model_exclude_unset=True, tags=["rerank"])(rerank)
@@ -211,7 +210,3 @@ def _result(place: int, one: PairVerdict, text: Text | None) -> shapes.RerankRes
 def _usage(said: Sequence[PairVerdict]) -> shapes.Usage:
     total = sum(one.tokens for one in said)
     return shapes.Usage(prompt_tokens=total, total_tokens=total)
-
-
-def _id(kind: str) -> str:
-    return f"{kind}-{uuid.uuid4().hex}"

@@ -70,7 +70,9 @@ def explain(given: Scores) -> Explained:
     designs = _designs(given)
     alone = _association(y, score, np.ones((len(y), 1)), question, None)
     causes = []
-    if _within(y, question):
+    means = np.bincount(question, y) / np.bincount(question)
+    mixed = bool(((means > 0) & (means < 1)).any())  # some question has both labels
+    if mixed:
         beside = _association(y, score, np.ones((len(y), 1)), question, question)
         causes.append(Explanation(cause="question", p=None, beside=beside, explains=_explains(alone, beside)))
     for cause, design in designs.items():
@@ -78,13 +80,8 @@ def explain(given: Scores) -> Explained:
         beside = _association(y, score, np.column_stack((np.ones(len(y)), design)), question, None)
         causes.append(Explanation(cause=cause, p=p, beside=beside, explains=p < LEVEL and _explains(alone, beside)))
     every = np.column_stack((np.ones(len(y)), *designs.values()))
-    left = _association(y, score, every, question, question) if _within(y, question) else None
+    left = _association(y, score, every, question, question) if mixed else None
     return Explained(alone=alone, causes=tuple(causes), left=left)
-
-
-def _within(y: Floats, question: npt.NDArray[np.intp]) -> bool:
-    means = np.bincount(question, y) / np.bincount(question)
-    return bool(((means > 0) & (means < 1)).any())
 
 
 def _explains(alone: Association, beside: Association) -> bool:

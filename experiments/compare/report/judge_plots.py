@@ -7,8 +7,6 @@ from functools import partial
 from typing import Any, cast
 
 import matplotlib as mpl
-import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
@@ -184,20 +182,16 @@ def sweep_plot(found: Sweep) -> Drawing:
             for ax, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
                 part = found.table[found.table["judge"] == name]
                 held = part.pivot_table(index="row", columns="head", values="test").to_numpy()
-                best = _best_on_fit(part)
+                best = part.loc[part["fit"].idxmax()]
                 head_map(ax, held, label=found.metric, chosen=[(int(best["row"]), int(best["head"]))])
                 ax.set_title(name, loc="left")
             return figure
         lines = {}
         for judge, part in found.table.groupby("judge", sort=False):
             if part["fit"].notna().any():
-                best = _best_on_fit(part)
+                best = part.loc[part["fit"].idxmax()]
                 same = part[(part["position"] == best["position"]) & (part["normalisation"] == best["normalisation"])]
                 name = f"{judge}, {best['position']}, {best['normalisation']}"
                 rows = same["row"].where(same["row"] >= 0, same["row"].max() + 1)  # -1 is the final-normed state
                 lines[name] = rows.to_list(), same["test"].to_list()
         return with_legend(lines, width=9, height=4, x="row: h[0] to h[L], then final-normed", y=found.metric)
-
-
-def _best_on_fit(part: pd.DataFrame) -> pd.Series:
-    return part.iloc[int(np.nanargmax(part["fit"].to_numpy()))]

@@ -1,8 +1,9 @@
 """Several judges as one (mean, votes, exam weights), and a judge among people: in place of one, or as one more."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import combinations
+from statistics import multimode
 
 import numpy as np
 from scipy.special import logit
@@ -107,7 +108,7 @@ def addition(people: Sequence[Said], judge: Said, *, m: int) -> Statistic:
     gain = np.full(len(judge), np.nan)
     for k, own in enumerate(judge):
         given = [column[k] for column in people if column[k] is not None]
-        best = _winners(given)
+        best = multimode(given)
         if own is None or len(given) < m or len(best) != 1:
             continue
         chosen = [list(some) for some in combinations(given, m)]
@@ -116,12 +117,7 @@ def addition(people: Sequence[Said], judge: Said, *, m: int) -> Statistic:
     return mean(gain, reason=reason, limits=SIGNED)
 
 
-def _winners(grades: Sequence[Hashable]) -> list[Hashable]:
-    counts = Counter(grades)
-    return [g for g, n in counts.items() if n == max(counts.values())]
-
-
 def _share(grades: Sequence[Hashable], gold: Hashable) -> float:
     """1 where the vote is ``gold``, its share where it ties, else 0."""
-    best = _winners(grades)
+    best = multimode(grades)
     return (gold in best) / len(best)

@@ -12,11 +12,10 @@ import innerjudge as ij
 import pytest
 import torch
 from innerjudge import Choice, Pair, Rating, Trace
-from innerjudge.experiments.compare import surprise
-from innerjudge.experiments.compare.report.browse import ShownItem
+from innerjudge.experiments.compare.report import browse as surprise
+from innerjudge.experiments.compare.report.browse import READ, ShownItem, with_surprise
 from innerjudge.experiments.compare.settings import Settings
 from innerjudge.experiments.compare.steps import StepStore
-from innerjudge.experiments.compare.surprise import READ, with_surprise
 from innerjudge.models.items import Item
 from innerjudge.models.positions import encode_trace
 

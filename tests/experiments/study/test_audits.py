@@ -10,9 +10,9 @@ import pytest
 from innerjudge.experiments.compare.lens import Lens
 from innerjudge.experiments.data.verdict_table import Row
 from innerjudge.experiments.reading.read import Passes
+from innerjudge.experiments.study import audits as auditing
 from innerjudge.experiments.study.asking.ask import Candidate
-from innerjudge.experiments.study.audits import ways as auditing
-from innerjudge.experiments.study.audits.ways import flips
+from innerjudge.experiments.study.audits import flips
 from innerjudge.experiments.study.parts.asked import asked, distracted
 from innerjudge.experiments.study.parts.steadiness import steadiness
 from innerjudge.experiments.study.spec import parse

@@ -8,18 +8,18 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-from ....models.conversation import Text
-from ....models.items import Pair
-from ....models.loading import LanguageModel
-from ...compare.evaluation import Evaluation
-from ...data.datasets import take_groups
-from ...data.labels import label_to_fit
-from ...data.verdict_table import Row
-from ..asking.ask import By, Candidate, Manner, Question, ask, candidates_of
-from ..asking.checklist import checks, could_answer, dummies, own_answers, ranked, references, written_checklists
-from ..asking.distractors import DISTRACTORS, distracted_losers, distractor_trials
-from ..asking.questions import both_orders, comparisons, named_as_in_the_item, pairwise, pointwise, preference
-from ..spec import Study
+from ...models.conversation import Text
+from ...models.items import Pair
+from ...models.loading import LanguageModel
+from ..compare.evaluation import Evaluation
+from ..data.datasets import take_groups
+from ..data.labels import label_to_fit
+from ..data.verdict_table import Row
+from .asking.ask import By, Candidate, Manner, Question, ask, candidates_of
+from .asking.checklist import checks, could_answer, dummies, own_answers, ranked, references, written_checklists
+from .asking.distractors import DISTRACTORS, distracted_losers, distractor_trials
+from .asking.questions import both_orders, comparisons, named_as_in_the_item, pairwise, pointwise, preference
+from .spec import Study
 
 
 @dataclass
