@@ -165,8 +165,8 @@ def shape_of(first: Record, columns: Mapping[str, str] | None = None, kind: str 
         if name not in _FIELDS:
             raise InnerjudgeError.of("data.no-field", shown(name), ", ".join(sorted(_FIELDS)), near(name, _FIELDS))
         if column not in first.values and _inside(first.values, column) is None:
-            names, meant = shown(", ".join(first.values)), near(column, first.values)
-            raise InnerjudgeError.of("data.no-column", first.where, shown(column), name, names, meant)
+            known, meant = shown(", ".join(first.values)), near(column, first.values)
+            raise InnerjudgeError.of("data.no-column", first.where, shown(column), name, known, meant)
     has = {name: name for name in first.values if name not in wanted.values()} | wanted
     found = kind or _kind(first, has)
     if found not in KINDS:

@@ -182,14 +182,14 @@ def sweep_plot(found: Sweep) -> Drawing:
             for ax, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
                 part = found.table[found.table["judge"] == name]
                 held = part.pivot_table(index="row", columns="head", values="test").to_numpy()
-                best = part.loc[part["fit"].idxmax()]
+                best = part.iloc[part["fit"].argmax()]
                 head_map(ax, held, label=found.metric, chosen=[(int(best["row"]), int(best["head"]))])
                 ax.set_title(name, loc="left")
             return figure
         lines = {}
         for judge, part in found.table.groupby("judge", sort=False):
             if part["fit"].notna().any():
-                best = part.loc[part["fit"].idxmax()]
+                best = part.iloc[part["fit"].argmax()]
                 same = part[(part["position"] == best["position"]) & (part["normalisation"] == best["normalisation"])]
                 name = f"{judge}, {best['position']}, {best['normalisation']}"
                 rows = same["row"].where(same["row"] >= 0, same["row"].max() + 1)  # -1 is the final-normed state

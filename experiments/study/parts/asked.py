@@ -61,7 +61,8 @@ def _rankings(lens: Lens, ways: Sequence[str]) -> Grid:
             known = [k for k in held if scores[k] is not None and labels[k] is not None]
             if len(known) > 1 and len({labels[k] for k in known}) == len(known):
                 by_label = sorted(known, key=lambda k: -labels[k])
-                distance[held[0]] = levenshtein_distance(by_label, sorted(known, key=lambda k: -(scores[k] or 0.0)))
+                by_score = sorted(known, key=lambda k: -(scores[k] or 0.0))
+                distance[held[0]] = levenshtein_distance(by_label, by_score)
         made = mean(distance, reason=_ALIKE, limits=SHARE)
         if made.value is not None:
             rows.append([judge, lens.figure(KEY, judge, "edit distance of rankings", made, good="lower"), made.n])
