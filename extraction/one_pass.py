@@ -1,6 +1,6 @@
 """The forward pass of one batch, with the taps that its readouts need; a beginning that texts share runs once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
@@ -165,14 +165,7 @@ def run_batch(
             states = torch.where((at < 0).to(states.device)[:, None, :, None], lent, states)
         found |= _point_values(lm, items, readouts, states, last)
     values: Values = {}
-    for readout in (r for r in readouts if r.name in found):
-        _silence(found[readout.name], readout, items, missing[readout.name])
-        every = found[readout.name].float().cpu().numpy()
-        if readout.ragged:
-            own = [() if i.id in missing[readout.name] else i.places(readout.roles[0]) for i in items]
-            values[readout.name] = Ragged.of([e[: len(o)] for e, o in zip(every, own, strict=True)], every.shape[2:])
-        else:
-            values[readout.name] = every[:, 0] if isinstance(readout, Paired) else every
+    values |= as_arrays(items, [r for r in readouts if r.name in found], missing, found)
     of_ranges: dict[str, RangeStates] = {**ranges, **spans, **lenses}
     if residual.end is not None:
         for one in of_ranges.values():
@@ -182,6 +175,25 @@ def run_batch(
     if of_tokens:
         assert residual.end is not None
         values |= token_values(items, of_tokens, missing, partial(found_in_pass, lm, residual.end, batch))
+    return values
+
+
+def as_arrays(
+    items: Sequence[Encoding],
+    readouts: Sequence[Readout],
+    missing: Mapping[str, Collection[str]],
+    found: Mapping[str, Tensor],
+) -> Values:
+    """What was found of readouts, ``[B, ...]`` (of pairs ``[B, N, ...]``), without what an item lacks."""
+    values: Values = {}
+    for readout in readouts:
+        _silence(found[readout.name], readout, items, missing[readout.name])
+        every = found[readout.name].float().cpu().numpy()
+        if readout.ragged:
+            own = [() if i.id in missing[readout.name] else i.places(readout.roles[0]) for i in items]
+            values[readout.name] = Ragged.of([e[: len(o)] for e, o in zip(every, own, strict=True)], every.shape[2:])
+        else:
+            values[readout.name] = every[:, 0] if isinstance(readout, Paired) else every
     return values
 
 
@@ -233,7 +245,7 @@ def with_normed(lm: LanguageModel, rows: Tensor) -> Tensor:
     return torch.cat((rows, normed(lm.anatomy, lm.anatomy.leaving(rows)[:, -1:])), dim=1)
 
 
-def _silence(values: Tensor, readout: Readout, items: Sequence[Encoding], missing: Mapping[str, str]) -> None:
+def _silence(values: Tensor, readout: Readout, items: Sequence[Encoding], missing: Collection[str]) -> None:
     """Zero the rows of items that lack a readout, and the padding beyond an item's labels or options."""
     for row, item in enumerate(items):
         if item.id in missing:

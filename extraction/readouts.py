@@ -411,6 +411,11 @@ def reads_end(readout: object) -> bool:
     return late or isinstance(readout, ResponseLogProb | TokenStats)
 
 
+def reads_parts(readout: Lens) -> bool:
+    """Whether a lens needs what attention or MLP of a block add."""
+    return readout.at != "residual" or readout.what == "divergence"
+
+
 def states_of(name: str) -> HiddenStates | States:
     """The readout of hidden states with the name ``hidden/...``."""
     found = range_readout(name)
@@ -428,10 +433,10 @@ def reads_labels(readout: object) -> bool:
     return of_labels or (isinstance(readout, Paired) and readout.keys == "option_end")
 
 
-#: Readouts that a generation carries.
-Carried = HiddenStates | ResponseLogProb | States | TokenStats | Lens
 #: Readouts of queries beside keys.
 Paired = QueryKey | AttentionWeights
 #: Readouts of ranges.
 Ranged = States | TokenStats | AttentionSpans | Lens
+#: Readouts that a generation carries, of the tokens that it writes.
+Carried = HiddenStates | ResponseLogProb | Ranged | Paired
 Readout = HiddenStates | LabelLogits | Paired | ResponseLogProb | Ranged

@@ -20,13 +20,13 @@ from ...models.loading import LanguageModel
 from ...models.positions import Encoding
 from ...models.rotary import select
 from ..readouts import Paired, QueryKey
-from .block_attention import BlockAttention, PromptKeys
+from .block_attention import BlockAttention, KeptStates, PromptKeys
 from .residual import Reading
 
 #: Terms that a softmax may have beside the scaled products and the mask.
 _OWN = ("softcap", "s_aux", "position_bias")
 #: Kernels whose attention rows can be computed again for one query.
-_ROW_KERNELS = ("sdpa", "eager")
+ROW_KERNELS = ("sdpa", "eager")
 
 
 class AttentionRow:
@@ -124,9 +124,12 @@ class AttentionTap(BlockAttention):
     rotary embedding ``prompt`` holds.
     """
 
-    def __init__(self, of: Reading, readouts: Sequence[Paired], lent: int, prompt: PromptKeys | None) -> None:
+    def __init__(
+        self, of: Reading, readouts: Sequence[Paired], lent: int, prompt: PromptKeys | KeptStates | None
+    ) -> None:
         (query, keys), kinds, spread = readouts[0].roles, frozenset(r.name for r in readouts), of.lm.anatomy.spread
         super().__init__(of.lm, len(of.batch.ids), kinds=kinds, last=of.last, lent=lent)
+        self._unrotated = prompt if isinstance(prompt, KeptStates) else self._unrotated
         self._packed = of.batch.lengths is not None
         self._before = frozenset(r.name for r in readouts if isinstance(r, QueryKey) and r.rotary == "before")
         self._after = frozenset(r.name for r in readouts if isinstance(r, QueryKey) and r.rotary == "after")
@@ -183,7 +186,7 @@ class AttentionTap(BlockAttention):
         assert call.key is not None
         before = self._unrotated.queries(heads, call.query, q_at)
         here = k_at.clamp(min=0) if self._lent else k_at  # for the prompt's keys others stand in below
-        plain = self._unrotated.keys(heads, call.key, here)
+        plain = self._unrotated.keys(heads, call.key, here, self._lent)
         if before is None or plain is None:
             raise UnreadableError.of("extraction.unexplained", self._family, readouts=self._before)
         if self._prompt is not None:
@@ -213,7 +216,7 @@ def require_heads(lm: LanguageModel, heads: Sequence[Sequence[Heads]], kinds: fr
         raise UnreadableError.of("extraction.no-token-keys", family, every[0].unreadable, readouts=of_weights)
     by_row = (".diagonal", ".own(", ".copied[", ".weights")
     of_rows = {kind for kind in of_weights if kind == "attention" or any(one in kind for one in by_row)}
-    if of_rows and any(one.registered for one in every) and lm.attention not in _ROW_KERNELS:
+    if of_rows and any(one.registered for one in every) and lm.attention not in ROW_KERNELS:
         raise UnreadableError.of("extraction.kernel", lm.attention, readouts=of_rows)
 
 

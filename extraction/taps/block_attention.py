@@ -35,7 +35,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
         self._prefix = lm.anatomy.stream.layout.prefix
         self._block = -1
         self._calls: list[AttentionCall] = []
-        self._unrotated = UnrotatedStates(items, lent)
+        self._unrotated = UnrotatedStates(items)
         self._thread = threading.get_ident()
         self._open = ExitStack()
 
@@ -44,7 +44,7 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
             self._open.callback(block.register_forward_pre_hook(self._next_block).remove)
         self._open.enter_context(listening(self._take))
         if self._before and any(one.rotary for block in self._heads for one in block):
-            self._open.enter_context(watched_rotations(self._places, self._unrotated.rotations.append))
+            self._open.enter_context(watched_rotations(self._places, lambda one: self._unrotated.rotations.append(one)))
         if any(not one.registered for block in self._heads for one in block):
             self._open.enter_context(AttentionProducts(self._items, lambda: self._block >= 0, self._take))
         return self
@@ -57,6 +57,11 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
         finally:
             self._calls.clear()
             self._unrotated.rotations.clear()
+
+    def hear(self, block: int, number: int, call: AttentionCall) -> None:
+        """Read attention ``number`` of a block (from 0) from a call that was put together again."""
+        self._block = block
+        self._read(call, self._heads[block][number], number)
 
     @abstractmethod
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
@@ -101,30 +106,30 @@ class BlockAttention(AbstractContextManager["BlockAttention"]):
 class UnrotatedStates:
     """Queries and keys of a few tokens before the rotary embedding, found from inputs and outputs of rotary functions.
 
-    ``rotations`` are those of the current block; the pass follows a shared prompt of ``lent`` tokens.
+    ``rotations`` are those of the current block.
     """
 
-    def __init__(self, items: int, lent: int) -> None:
-        self._items, self._lent = items, lent
+    def __init__(self, items: int) -> None:
+        self._items = items
         self.rotations: list[Rotation] = []
         self._known: list[tuple[ref[Tensor], Tensor | None, Tensor]] = []
         self._lines: Tensor | None = None
 
-    def keys(self, heads: Heads, every: Tensor, at: Tensor) -> Tensor | None:
+    def keys(self, heads: Heads, every: Tensor, at: Tensor, lent: int) -> Tensor | None:
         """Keys of tokens ``at`` of the pass before the rotary embedding; ``None`` if no rotation explains them.
 
-        ``every`` is all keys that the attention received, those of a shared prompt first. Where later blocks use the
-        keys of an earlier block, the result is that of the earlier one.
+        ``every`` is all keys that the attention received, the ``lent`` ones of earlier tokens first. Where later blocks
+        use the keys of an earlier block, the result is that of the earlier one.
         """
         given = turned_into(every, self.rotations)
         if given is not None:
             plain = self.pick(given, at)
             self._known.append((ref(every), None, plain))  # a block that shares them holds them
             return plain
-        rows = self.pick(every, at + self._lent)
+        rows = self.pick(every, at + lent)
         found = before_rotation(rows, at, self.rotations, heads.key_norm)
         if found is None:
-            found = next((p for held, own, p in self._known if self._same(held(), own, every, rows, at)), None)
+            found = next((p for held, own, p in self._known if self._same(held(), own, every, rows, at + lent)), None)
         if found is not None:
             self._known.append((ref(every), rows, found))
         return found
@@ -134,7 +139,7 @@ class UnrotatedStates:
         if held is every:
             return True
         if own is None and held is not None and held.shape == every.shape:
-            own = self.pick(held, at + self._lent)
+            own = self.pick(held, at)
         return own is not None and torch.equal(own, rows)
 
     def queries(self, heads: Heads, every: Tensor, at: Tensor) -> Tensor | None:
@@ -150,6 +155,24 @@ class UnrotatedStates:
             rows = torch.arange(len(at)) if len(at) == self._items else torch.zeros(len(at), dtype=torch.long)
             self._lines = rows[:, None].to(states.device)
         return states[self._lines, :, at].transpose(1, 2)
+
+
+class KeptStates(UnrotatedStates):
+    """Queries and keys of one attention, of tokens and before them, that were kept while texts were written."""
+
+    query = key = torch.empty(0)
+
+    def keys(self, _heads: Heads, _every: Tensor, at: Tensor, lent: int) -> Tensor | None:
+        """Keys of tokens ``at`` of the pass, which follow ``lent`` ones."""
+        return self.pick(self.key, at + lent)
+
+    def queries(self, _heads: Heads, _every: Tensor, at: Tensor) -> Tensor | None:
+        """Queries of tokens ``at`` of the pass."""
+        return self.pick(self.query, at)
+
+    def at(self, _block: int, _number: int, tokens: Tensor) -> Tensor:
+        """Keys of ``tokens`` (``[B, K]``) among all."""
+        return self.pick(self.key, tokens)
 
 
 class PromptKeys(BlockAttention):
@@ -172,7 +195,7 @@ class PromptKeys(BlockAttention):
             return
         at = self._tokens.to(call.key.device)[None]
         self._require_token_keys(call, None)
-        plain = self._unrotated.keys(heads, call.key, at)
+        plain = self._unrotated.keys(heads, call.key, at, 0)
         if plain is None:
             raise UnreadableError.of("extraction.unexplained", self._family, readouts=self._before)
         self._kept[self._block, number] = plain

@@ -16,7 +16,7 @@ from ...models.blocks import Stream
 from ...models.errors import UnreadableError
 from ...models.observation import ModuleCall, Observation, observe, states_given, states_taken
 from ...models.unembedding import exact
-from ..readouts import Lens
+from ..readouts import Lens, reads_parts
 from ..token_statistics import divergences, entropies
 from .residual import Bucket, RangeStates, Reading
 
@@ -34,7 +34,7 @@ class LensStates(RangeStates):
     def __init__(self, of: Reading, readout: Lens) -> None:
         super().__init__(of, readout, range(1, of.last + 1))
         self._of, self._lm = (readout.at, readout.what), of.lm
-        whole = readout.at == "residual" and readout.what != "divergence"
+        whole = not reads_parts(readout)
         #: Of the divergence to the end, what waits for it; of labels, the ids of each range, ``[N, M]``, and -1 behind.
         self._waiting: list[tuple[int, Bucket, Tensor]] = []
         ids = [torch.tensor(item.label_ids, dtype=torch.long) for item in of.items]
@@ -73,8 +73,36 @@ class LensStates(RangeStates):
                 self.keep(number, added[part])
 
 
+class PartRecord:
+    """What every block is given and its parts add at the newest token of each pass, until texts are complete."""
+
+    def __init__(self, parts: Sequence[Parts]) -> None:
+        self.parts = tuple(parts)
+        self._now: list[Tensor] = []
+
+    def hear(self, number: int, part: str, before: Tensor, added: dict[str, Tensor]) -> None:
+        """Hold what a ``part`` of a block adds at the newest token of each text, and once what the block was given."""
+        if len(added) == 1:
+            self._now = self._now if number > 1 else []
+            self._now.append(before[:, -1].clone())
+        self._now.append(added[part][:, -1].clone())
+
+    def newest(self) -> Tensor:
+        """Of the latest pass, ``[B, P, W]``."""
+        return torch.stack([one.to(self._now[0].device) for one in self._now], dim=1)
+
+    def give(self, kept: Tensor, lens: LensStates) -> None:
+        """Hand on what was kept of texts, ``[n, T, P, W]``."""
+        every = iter(kept.unbind(2))
+        for number, own in enumerate(self.parts, 1):
+            before, added = next(every) if own else kept, dict[str, Tensor]()
+            for part in own:
+                added[part] = next(every)
+                lens.hear(number, part, before, added)
+
+
 @contextmanager
-def reading_parts(stream: Stream, lenses: Sequence[LensStates]) -> Iterator[None]:
+def reading_parts(stream: Stream, lenses: "Sequence[LensStates | PartRecord]") -> Iterator[None]:
     """While open, hand what attention and MLP give in every block to the readouts that read it."""
     parts = max((lens.parts for lens in lenses), key=len, default=())
     number, thread = 0, threading.get_ident()
@@ -84,7 +112,7 @@ def reading_parts(stream: Stream, lenses: Sequence[LensStates]) -> Iterator[None
         nonlocal number, before
         taken = states_taken(module, args, kwargs)
         if threading.get_ident() == thread and taken is not None:
-            number, before = number + 1, taken
+            number, before = number % len(stream.blocks) + 1, taken  # while texts are written, pass after pass
             added.clear()
 
     def left(module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:

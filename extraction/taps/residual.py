@@ -43,6 +43,10 @@ class ResidualTap(ExitStack):
         self._whole: dict[int, Tensor | None] = dict.fromkeys(residuals.numbers if residuals and keep_last else ())
         self.end: Tensor | None = None
 
+    def restart(self) -> None:
+        """Count blocks from the first again, before another pass."""
+        self._started = self._ended = 0
+
     @property
     def states(self) -> Tensor:
         """``h[0..last]`` at the positions: ``[B, last + 1, P, W]``, in the dtype of the model, near its final norm."""

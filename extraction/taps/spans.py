@@ -4,7 +4,7 @@ Indicators of the spans are values: what the kernel makes of them is the mass on
 values, or, where that would change the last digits of these, in a call of its own.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
 import torch
@@ -26,9 +26,12 @@ _SHARE = 0.1
 
 
 class SpanStates(RangeStates):
-    """One readout of a batch whose pass follows ``lent`` tokens of a shared prompt: its spans, and its rows."""
+    """One readout of a batch whose pass follows ``lent`` columns of keys: its spans, and its rows.
 
-    def __init__(self, of: Reading, readout: AttentionSpans, lent: int) -> None:
+    These hold ``before`` tokens of each item, as many as there are columns if they are of a shared prompt.
+    """
+
+    def __init__(self, of: Reading, readout: AttentionSpans, lent: int, before: Sequence[int] = ()) -> None:
         super().__init__(of, readout, range(1, of.last + 1))
         self.what, self._spread, n = readout.what, of.lm.anatomy.spread, len(readout.keys)
         self.columns, self.heads = (
@@ -42,16 +45,17 @@ class SpanStates(RangeStates):
         self._noted, self._before = list[tuple[int, int, Tensor]](), lent + prefix
         #: Of ``copied``: which item a token is of, and how many keys its query takes, ``[B, T, 2]``.
         self._owner = torch.zeros(*batch.ids.shape, 2, dtype=torch.long)
-        for k, (item, offset) in enumerate(zip(of.items, batch.offsets.tolist(), strict=True)):
+        skips = before or [lent] * len(of.items)
+        for k, (item, offset, skip) in enumerate(zip(of.items, batch.offsets.tolist(), skips, strict=True)):
             own, row = torch.zeros(len(item.ids), n), batch.row(k)
             for column, role in enumerate(readout.keys):
                 for start, end in item.places(role):
                     own[start:end] = torch.eye(n)[column]
             first = offset + lent + prefix  # of its token 0 among the keys
             inside[row, first : first + len(own)] = own * (k + 1 if readout.what == "copied" else 1)
-            taken = (_SHARE * own[:, :1].sum(1).double().cumsum(0)[lent:]).long().clamp(min=1)
-            self._owner[row, offset + lent : offset + len(own)] = torch.stack((torch.full_like(taken, k + 1), taken), 1)
-            counts[row, offset + lent : offset + len(own)] = own.cumsum(0)[lent:].clamp(min=1)
+            taken = (_SHARE * own[:, :1].sum(1).double().cumsum(0)[skip:]).long().clamp(min=1)
+            self._owner[row, offset + skip : offset + len(own)] = torch.stack((torch.full_like(taken, k + 1), taken), 1)
+            counts[row, offset + skip : offset + len(own)] = own.cumsum(0)[skip:].clamp(min=1)
         #: Whether each key is of each span, ``[B, S, n]``, and how many of them a query sees, ``[B, T, n]`` (or 1).
         self.inside, self.counts = inside.to(batch.ids.device), counts.to(batch.ids.device)
 
@@ -120,7 +124,10 @@ class SpanTap(BlockAttention):
             if one.what == "copied":
                 one.note(self._block + 1, first, self._weights(call, one))
                 continue
-            found = next(masses) if one.what in ("mass", "ratio") else self._near(call, one)
+            if one.what in ("mass", "ratio"):
+                found = self._masses(call, one) if call.beside is None else next(masses)
+            else:
+                found = self._near(call, one)
             found = found[:, self._prefix : self._prefix + self._tokens]
             if one.what == "ratio":
                 means = found / one.counts.to(found.device)[:, :, None]
@@ -143,6 +150,13 @@ class SpanTap(BlockAttention):
             at = torch.arange(start, min(start + step, last), device=call.query.device)
             row = self._rows.setdefault((start, start + len(at)), AttentionRow(self._family, self._of_rows))
             yield at, row.of(call, (at + self._prefix).expand(rows, -1)).float()
+
+    def _masses(self, call: AttentionCall, one: SpanStates) -> Tensor:
+        """The mass on each span, ``[B, T, H, n]``, where the kernel did not sum it."""
+        found = call.query.new_zeros((*call.query.shape[:3], one.inside.shape[2]), dtype=torch.float32)
+        for at, weights in self._weights(call, one):
+            found[:, :, at + self._prefix] = weights @ one.inside[:, None].to(weights)
+        return found.transpose(1, 2)
 
     def _near(self, call: AttentionCall, one: SpanStates) -> Tensor:
         """Weights of tokens on themselves (of a diagonal their logarithm) and those before, ``[B, T, H, k]``."""

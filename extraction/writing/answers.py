@@ -20,7 +20,8 @@ from ..readouts import Carried, HiddenStates, ResponseLogProb, roles_of
 from .checks import Exit
 from .confidence import ConfidenceRecord, LeastConfidence
 from .decoding import decode, end_ids
-from .watch import UNNOTICED, Watch, watched_features
+from .ranges import UNNOTICED
+from .watch import Watch, watched_features
 
 #: Given the number of an item and its text so far -> whether nothing more of it is wanted.
 Settled = Callable[[int, str], bool]

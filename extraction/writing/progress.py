@@ -148,7 +148,7 @@ class StepTap(ResidualTap):
     def expect(self, at: Tensor | None = None) -> None:
         """Prepare for the next pass: keep tokens ``at`` (``[B, P]``), or the newest one if it is ``None``."""
         self._at = at
-        self._started = self._ended = 0
+        self.restart()
         self._kept = {}
 
     def hand_on(self, rows: Sequence[int]) -> None:

@@ -1,6 +1,8 @@
 """What is kept of every token of the texts of a batch, of which ranges are made once the texts are complete."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -13,11 +15,15 @@ from ...models.positions import Encoding
 from ..batching import Batch
 from ..one_pass import row_shape, with_normed
 from ..ragged import Array, Ragged
-from ..readouts import Carried, Lens, ResponseLogProb, States, TokenStats
-from ..taps.lens import LensStates
+from ..readouts import AttentionSpans, Carried, Lens, Paired, Ranged, ResponseLogProb, States, TokenStats, reads_parts
+from ..taps.lens import LensStates, PartRecord, find_parts, reading_parts
 from ..taps.residual import RangeStates, Reading
 from ..token_statistics import statistics, token_values
+from .attention import AttentionRecord, carries_attention
 from .progress import BatchProgress, StepTap
+
+#: Why a feature is missing that a pass over the finished text can still give.
+UNNOTICED = "its token was not noticed while the text was written"
 
 
 class TokenRecord(LogitsProcessor):
@@ -74,23 +80,55 @@ class TokenRecord(LogitsProcessor):
         return torch.tensor([[float(every[text][:, 0].sum()), len(ids[text])] for text in texts]).reshape(-1, 2)
 
 
-class RangeRecord:
-    """The rows that ranges read of every token of a batch of texts, after prompts ``items``, in the CPU's memory."""
+def carries_ranges(lm: LanguageModel, readouts: Sequence[Carried]) -> bool:
+    """Whether the states and attention that pass by while this model writes give all of these readouts."""
+    lenses = [r for r in readouts if isinstance(r, Lens)]
+    if lenses and lm.anatomy.residuals is not None:
+        return False
+    if any(map(reads_parts, lenses)) and not any(find_parts(lm.model, lm.anatomy.stream)):
+        return False
+    of_attention = [r for r in readouts if isinstance(r, AttentionSpans | Paired)]
+    return not of_attention or carries_attention(lm, of_attention)
+
+
+class RangeRecord(ExitStack):
+    """What ranges read of every token of a batch of texts, after prompts ``items``, in the CPU's memory.
+
+    It has hooks of its own while open.
+    """
 
     def __init__(self, lm: LanguageModel, items: Sequence[Encoding], readouts: Sequence[Carried]) -> None:
+        super().__init__()
         self._lm, self._starts, self._last = lm, [len(item.ids) for item in items], lm.anatomy.n_blocks
         chosen = [r.chosen(self._last + 2) for r in readouts if isinstance(r, States)]
-        chosen += [list(range(1, self._last + 1)) for r in readouts if isinstance(r, Lens)]
-        self.rows = sorted({row for rows in chosen for row in rows})
-        #: Of each text, from the last token of its prompt on, ``[R, W]`` each.
+        lenses = [r for r in readouts if isinstance(r, Lens)]
+        parts = find_parts(lm.model, lm.anatomy.stream) if any(map(reads_parts, lenses)) else ()
+        self._parts = PartRecord(parts)
+        chosen += [list(range(1, self._last + 1))] if lenses else []
+        self._rows = sorted({row for rows in chosen for row in rows})
+        of_attention = [r for r in readouts if isinstance(r, AttentionSpans | Paired)]
+        self._attention = AttentionRecord(lm, items, of_attention) if of_attention else None
+        #: Whether it reads every token, the last one too.
+        self.reads = bool(self._rows or of_attention)
+        #: Of each text, from the last token of its prompt on, ``[R, W]`` each: rows of the stream, and parts of blocks.
         self._kept: list[list[Tensor]] = [[] for _ in items]
+
+    def __enter__(self) -> Self:
+        self.enter_context(reading_parts(self._lm.anatomy.stream, [self._parts]))
+        self.enter_context(self._attention or nullcontext())
+        return self
 
     def keep(self, tap: StepTap, texts: BatchProgress) -> None:
         """Keep what the latest step read, of the texts that were open."""
-        if self.rows and texts.open:
-            read = tap.of([texts.present.index(text) for text in texts.open])[:, :, -1]
-            read = with_normed(self._lm, read) if self.rows[-1] > self._last else read
-            for text, states in zip(texts.open, read[:, self.rows].cpu(), strict=True):
+        if self._attention is not None and texts.open:
+            self._attention.keep(texts.present)
+        if self._rows and texts.open:
+            places = [texts.present.index(text) for text in texts.open]
+            read = tap.of(places)[:, :, -1]
+            read = (with_normed(self._lm, read) if self._rows[-1] > self._last else read)[:, self._rows]
+            if any(self._parts.parts):
+                read = torch.cat((read, self._parts.newest()[places].to(read)), dim=1)
+            for text, states in zip(texts.open, read.cpu(), strict=True):
                 self._kept[text].append(states)
 
     @torch.inference_mode()
@@ -98,12 +136,15 @@ class RangeRecord:
         self,
         items: Sequence[Encoding],
         places: Sequence[int],
-        readouts: Sequence[States | TokenStats | Lens],
-        missing: Mapping[str, Collection[str]],
+        readouts: Sequence[Ranged | Paired],
+        missing: dict[str, dict[str, str]],
         record: TokenRecord | None,
         ids: Sequence[Sequence[int]],
     ) -> dict[str, Array | Ragged]:
-        """Values of readouts of ranges, reduced as in a pass, of the texts at ``places`` (``ids`` of all texts)."""
+        """Values of readouts of ranges, reduced as in a pass, of the texts at ``places`` (``ids`` of all texts).
+
+        What was not noticed is put into ``missing``.
+        """
         starts, values = [self._starts[place] for place in places], dict[str, Array | Ragged]()
 
         def find(tokens: Sequence[Sequence[int]], _whats: Sequence[str]) -> Mapping[str, Tensor]:
@@ -113,16 +154,27 @@ class RangeRecord:
 
         if of_tokens := [r for r in readouts if isinstance(r, TokenStats)]:
             values |= token_values(items, of_tokens, missing, find)
-        if of_states := [r for r in readouts if not isinstance(r, TokenStats)]:
+        if of_attention := [r for r in readouts if isinstance(r, AttentionSpans | Paired)]:
+            assert self._attention is not None  # it is asked for
+            read = self._attention.values(items, places, missing)
+            missing |= (
+                {} if read else {r.name: {i.id: UNNOTICED for i in items} | missing[r.name] for r in of_attention}
+            )
+            values |= read or {}
+        if of_states := [r for r in readouts if isinstance(r, States | Lens)]:
             kept = pad_sequence([torch.stack(self._kept[p]) for p in places], batch_first=True)  # [n, T, R, W]
             none = torch.zeros(0)
             batch = Batch(none, none, torch.tensor([1 - start for start in starts]))
             of, total = Reading(self._lm, items, batch, missing, self._last), self._last + 2
             for r in of_states:
                 one = LensStates(of, r) if isinstance(r, Lens) else RangeStates(of, r, r.chosen(total))
-                for place, row in enumerate(self.rows):
-                    one.keep(row, kept[:, :, place])
+                rows = {row: kept[:, :, place] for place, row in enumerate(self._rows)}
+                if isinstance(one, LensStates) and one.parts:
+                    self._parts.give(kept[:, :, len(rows) :], one)
+                else:
+                    for row, states in rows.items():
+                        one.keep(row, states)
                 if isinstance(r, Lens):
-                    one.finish(kept[:, :, self.rows.index(self._last)])
+                    one.finish(rows[self._last])
                 values[r.name] = one.values(row_shape(self._lm, items, r, self._last))
         return values

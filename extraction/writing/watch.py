@@ -17,17 +17,15 @@ from ..extract import lacking
 from ..features import Features
 from ..one_pass import with_normed
 from ..provenance import provenance
-from ..readouts import Carried, HiddenStates, Ranged, ResponseLogProb
+from ..readouts import Carried, HiddenStates, Paired, Ranged, ResponseLogProb
 from .checks import Exit, RangeWatch
 from .decoding import decode, end_ids, leaves_batches
 from .drafts import Draft
 from .progress import BatchProgress, MarkerWatch, StateRecord, marker_ids
-from .ranges import RangeRecord, TokenRecord
+from .ranges import UNNOTICED, RangeRecord, TokenRecord
 
 #: Asked about texts whose newest token ended a marker or a range -> why each is to be stopped or to exit, or ``None``.
 Ask = Callable[["Watch", Sequence[int]], Sequence[str | Exit | None]]
-#: Why a feature is missing that a pass over the finished text can still give.
-UNNOTICED = "its token was not noticed while the text was written"
 
 
 class Watch(StoppingCriteria):
@@ -49,8 +47,9 @@ class Watch(StoppingCriteria):
         keep: Callable[[Callable[[], list[Draft]]], None] | None = None
     ) -> None:  # fmt: skip
         self.lm, self._items, self.limit, self._ends = lm, items, limit, end_ids(lm)
-        self.spans, self.ask, self._keep = RangeRecord(lm, items, readouts), ask, keep
-        self.begun, self._last = bool(drafts), bool(self.spans.rows) or HiddenStates("response_end") in readouts
+        self.spans = RangeRecord(lm, items, () if drafts else readouts)  # begun texts are read again for ranges
+        self.begun, self.ask, self._keep = bool(drafts), ask, keep
+        self._last = self.spans.reads or HiddenStates("response_end") in readouts
         self.record = StateRecord(lm.anatomy, items, drafts)
         self.log_probs = TokenRecord.of_readouts(readouts, len(items), [one.log_probs for one in drafts])
         self.markers = [MarkerWatch(lm.tokenizer, markers) for _ in items]
@@ -70,7 +69,7 @@ class Watch(StoppingCriteria):
     def run(self, temperature: float, keys: Sequence[int] = ()) -> None:
         """Write the texts; ``keys`` are the numbers that they draw by."""
         processors = [] if self.log_probs is None else [self.log_probs]
-        with self.record.tap, self._tail, self.lm.uncompiled():
+        with self.record.tap, self.spans, self._tail, self.lm.uncompiled():
             decode(
                 self.lm,
                 self._items,
@@ -173,14 +172,14 @@ def watched_features(
     Of texts that were begun earlier no ranges are known.
     """
     missing = {r.name: lacking(r, items, watch.lm) for r in readouts}
-    of_ranges = [r for r in readouts if isinstance(r, Ranged)]
+    of_ranges = [r for r in readouts if isinstance(r, Ranged | Paired)]
     if watch.begun:
         missing |= {r.name: dict.fromkeys((item.id for item in items), UNNOTICED) for r in of_ranges}
     known = items, places, of_ranges, missing, watch.log_probs, watch.texts.ids
     found = {} if watch.begun else watch.spans.values(*known)
     for readout in readouts:
         reasons = missing[readout.name]
-        if isinstance(readout, Ranged):
+        if isinstance(readout, Ranged | Paired):
             continue
         if isinstance(readout, ResponseLogProb):
             assert watch.log_probs is not None  # it is asked for

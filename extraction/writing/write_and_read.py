@@ -15,28 +15,30 @@ from ..batching import Room, by_length
 from ..extract import Gathering, extract
 from ..features import Features, require_unique
 from ..one_pass import run_batch
-from ..readouts import Carried, HiddenStates, Lens, Readout, ResponseLogProb, States, TokenStats
+from ..readouts import Carried, HiddenStates, Paired, Ranged, Readout, ResponseLogProb, TokenStats
 from ..schedule import Budget, families
 from .answers import Answers, Completion, Generation, Reject, Settled, write_batch
 from .decoding import carries_states
 from .drafts import Drafts, alike_far
 from .generate import Limits, Written, generate, in_batches
+from .ranges import carries_ranges
 from .watch import Watch, drafts_of
 
 #: Roles of a trace whose states a generation carries.
 CARRIED = ("prompt_end", "reasoning_start", "reasoning_end", "response_end")
+#: Those that the text writes, or before which it begins: their queries are there.
+ENDS = ("prompt_end", "reasoning_end", "response_end")
 
 
 def carried(readout: object) -> TypeGuard[Carried]:
     """Whether a generation gives a readout: at :data:`CARRIED`, or of the tokens that it writes.
 
-    Statistics are of those alone: ``@-1`` would take in the prompt's last one. A lens needs states of the stream only.
+    Statistics are of those alone: ``@-1`` would take in the prompt's last one.
     """
-    if isinstance(readout, States | TokenStats | Lens):
-        role = Role.parse(readout.role)
-        inside = isinstance(readout, Lens) and (readout.at != "residual" or readout.what == "divergence")
-        own = role.part in ("response", "reasoning") and not inside
-        return own and not (isinstance(readout, TokenStats) and role.shift)
+    if isinstance(readout, Ranged | Paired):
+        role = Role.parse(readout.roles[0])
+        end = isinstance(readout, Paired) and role.kind in ENDS
+        return (role.part in ("response", "reasoning") or end) and not (isinstance(readout, TokenStats) and role.shift)
     return isinstance(readout, ResponseLogProb) or (isinstance(readout, HiddenStates) and readout.position in CARRIED)
 
 
@@ -52,19 +54,22 @@ def write_and_read(
     passed through the model once more, and counted in ``replayed``.
 
     Questions have unique ids and no response; equal prompts of a batch are read once. Readouts are hidden states at
-    :data:`CARRIED` positions, the response's log-probability, and states, token statistics and lenses of ranges of the
-    response or its reasoning (see :func:`carried`): a generation gives no others. Ranges are found once an answer is
-    complete, so that the rows that they read of each of its tokens are kept until then; answers that go on from
-    ``drafts`` are read again for them, and they are not among what ``reject`` is shown. ``reject`` stops answers that
-    are not worth finishing. It is called when a marker in ``reject_at`` is written (``"reasoning_start"``,
-    ``"reasoning_end"``), and at the end of each range of a role in it (``"reasoning/segment(64)"``, see
-    :func:`.roles.checked_roles`), with the features read so far; at a range as if the text, and its reasoning if open,
-    ended there. If it returns :class:`.Exit` at a range in open reasoning, the closing marker comes next (not the
-    model's choice, but its log-probability counts, as in one pass), the model goes on to its answer, and ``reject`` is
-    not called again. A stopped answer ends there, and ended answers leave their batch once they are a quarter of it (if
-    the model's cache can be cut; else a batch ends as a whole). The other answers of its batch do not change. The rest
-    is as in :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or
-    no readouts, a readout that a generation does not give, or with ``reject`` a model whose steps differ from one pass.
+    :data:`CARRIED` positions, the response's log-probability, and all that is read of ranges of the response or its
+    reasoning (see :func:`carried`): a generation gives no others. Ranges are found once an answer is complete, so
+    that what they read of each of its tokens (of attention its query, and the keys of all tokens) is kept until
+    then, in the CPU's memory; answers that go on from ``drafts`` are read again for them, and they are not among
+    what ``reject`` is shown. Attention is kept of kernels in transformers' registry, ``sdpa`` or ``eager``, with a
+    key a token. ``reject`` stops answers that are not worth finishing. It is called when a marker in ``reject_at``
+    is written (``"reasoning_start"``, ``"reasoning_end"``), and at the end of each range of a role in it
+    (``"reasoning/segment(64)"``, see :func:`.roles.checked_roles`), with the features read so far; at a range as if
+    the text, and its reasoning if open, ended there. If it returns :class:`.Exit` at a range in open reasoning, the
+    closing marker comes next (not the model's choice, but its log-probability counts, as in one pass), the model
+    goes on to its answer, and ``reject`` is not called again. A stopped answer ends there, and ended answers leave
+    their batch once they are a quarter of it (if the model's cache can be cut; else a batch ends as a whole). The
+    other answers of its batch do not change. The rest is as in
+    :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or no
+    readouts, a readout that a generation does not give, or with ``reject`` a model whose steps differ from one
+    pass.
     """
     _check(lm, questions, readouts, markers, reject is not None)
     roles = checked_roles([name for name in reject_at if Role.parse(name).part])
@@ -107,8 +112,7 @@ def write_and_read(
             f"{lm.mixing.until} together, beyond which the rotary angles of {type(lm.model).__name__} grow with the "
             "text, so that it is not read as it was written: give fewer, or leave reject out"
         )
-    lens = lm.anatomy.residuals is not None and any(isinstance(one, Lens) for one in readouts)  # which it lacks
-    task = write if fixed and carries_states(lm) and not lens else write_only
+    task = write if fixed and carries_states(lm) and carries_ranges(lm, readouts) else write_only
     for rows, n in alike_far(prompts, begun):
         left = replace(limits, max_new_tokens=limits.max_new_tokens - n)
         texts = [replace(p, ids=(*p.ids, *begun[p.id].ids)) if n else p for p in (prompts[k] for k in rows)]

@@ -7,7 +7,7 @@ from transformers import GenerationConfig
 
 from ....extraction.batching import collate
 from ....extraction.extract import extract
-from ....extraction.readouts import HiddenStates, ResponseLogProb
+from ....extraction.readouts import AttentionSpans, Carried, HiddenStates, ResponseLogProb
 from ....extraction.writing.decoding import decode
 from ....extraction.writing.write_and_read import CARRIED, write_and_read
 from ....models.items import Trace
@@ -57,7 +57,7 @@ def _plain(work: Work, **more: Any) -> Run:
     return once
 
 
-def _ours(work: Work, *readouts: HiddenStates | ResponseLogProb, alike: bool = False) -> Run:
+def _ours(work: Work, *readouts: Carried, alike: bool = False) -> Run:
     n, new = _size(work)
     questions = _questions(n, alike=alike)
     return lambda: write_and_read(work.lm, questions, readouts, max_new_tokens=new, batch_size=n)
@@ -104,6 +104,11 @@ GENERATING = Section(
             name="the same, log-probabilities too",
             prepare=lambda work: _ours(work, *_STATES, ResponseLogProb()),
             keeps="also the log-probability of each answer",
+        ),
+        Variant(
+            name="states, and attention of every token",
+            prepare=lambda work: _ours(work, *_STATES, AttentionSpans()),
+            keeps="also the mass of every head on the prompt and on the answer so far",
         ),
         Variant(
             name="transformers: generate with output_hidden_states",

@@ -12,6 +12,7 @@ from innerjudge.experiments.judges.sample_and_judge import sample_and_judge
 from innerjudge.experiments.reading.read import read
 from innerjudge.extraction import (
     AttentionSpans,
+    AttentionWeights,
     Features,
     HiddenStates,
     Lens,
@@ -23,6 +24,7 @@ from innerjudge.extraction import (
 )
 from innerjudge.extraction.readouts import STATISTICS, roles_of
 from innerjudge.extraction.writing.answers import Generation
+from innerjudge.extraction.writing.attention import AttentionRecord
 from innerjudge.extraction.writing.drafts import Drafts
 from innerjudge.extraction.writing.write_and_read import write_and_read
 from innerjudge.models.errors import InnerjudgeError
@@ -56,8 +58,27 @@ RANGES: list[Any] = [
     Lens("response/start(3)@-1", what="divergence_to_last"),
     Lens("reasoning/step(line)", what="divergence_to_last"),
     Lens("response/nth_last(1)", what="labels"),  # of which a trace has none
+    Lens("response", "attention"),
+    Lens("response/segment(5)@-1", "mlp", "divergence_to_last"),
+    Lens("reasoning/step(line)", "middle", "divergence"),
+    Lens("response/start(3)", what="divergence"),
 ]
-READOUTS: list[Any] = [*RANGES, HiddenStates("response_end"), HiddenStates("reasoning_end"), ResponseLogProb()]
+#: Of tokens before them, and before the first: the prompt's last one.
+ATTENTION: list[Any] = [
+    AttentionSpans(),
+    AttentionSpans("reasoning/step(sentence)", ("prompt/segment(2)", "reasoning"), "ratio"),
+    AttentionSpans("response", (), "diagonal"),
+    AttentionSpans("response/segment(4)@-1", (), "own(5)"),
+    AttentionSpans("response", ("prompt",), "copied"),
+    QueryKey("before", "reasoning_end", "prompt/token"),
+    QueryKey("before", "response/segment(4)@-1", "response/start(3)"),
+    QueryKey("after", "response/token", "prompt_end"),
+    AttentionWeights("response_end", "prompt/token"),
+    AttentionWeights("reasoning/step_end(sentence)", "response/start(2)"),
+    AttentionWeights("response_end"),  # of options, which a trace has not
+]
+POINTS: list[Any] = [HiddenStates("response_end"), HiddenStates("reasoning_end"), ResponseLogProb()]
+READOUTS = [*RANGES, *ATTENTION, *POINTS]
 QUESTIONS = asked([p.prompt for p in problems(3, seed=HELD_OUT_SEED)], 2)
 
 
@@ -94,8 +115,9 @@ def test_the_built_in_model(reference: LanguageModel, batch_size: int, limit: in
 
 @pytest.mark.parametrize(
     "one",
-    [States("response"), States("response/segment(2)@-1"), TokenStats("response", "entropy"), Lens("response/token")],
-)
+    [States("response"), States("response/segment(2)@-1"), TokenStats("response", "entropy"), Lens("response/token"),
+     Lens("response", "mlp"), AttentionSpans(), QueryKey("before", "response_end", "prompt/token")],
+)  # fmt: skip
 def test_alone_up_to_the_limit(reference: LanguageModel, one: Any) -> None:
     """The last token's states take a step of their own where a range has them, though nothing else is read there."""
     found = write_and_read(reference, QUESTIONS, [one], max_new_tokens=5, batch_size=6)
@@ -125,9 +147,9 @@ def test_a_template_that_opens_the_reasoning(reference: LanguageModel) -> None:
     assert all(n <= len(ids) for n, ids in zip(reasoned, first, strict=True))
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2", "gemma3", "cohere2", "opt"])
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2", "gemma3", "cohere2", "opt", "qwen3"])
 def test_small_random_families(tiny: Any, family: str) -> None:
-    """Soft-caps, scales and columns that only pad; left padding, early ends and shared prompts in one batch."""
+    """Soft-caps, windows, norms and columns that only pad; left padding, early ends and shared prompts in one batch."""
     lm = spaced(tiny(family).model)
     questions = asked(["w4 w8 w10 w11 w12", "w5", "w20 w21 w22 w23 w24 w25 w26 w27 w28"], 4)
     how: dict[str, Any] = {"max_new_tokens": 40, "temperature": 1.5, "seed": 2, "batch_size": 8}
@@ -135,6 +157,23 @@ def test_small_random_families(tiny: Any, family: str) -> None:
     assert found.replayed == 0
     same(found.features, replay(lm, found, READOUTS, WORDS))
     assert found.features.present("hidden/reasoning/step(line)@-1.mean").any()
+
+
+def test_attention_that_a_kernel_does_not_give_is_read_again(tiny: Any) -> None:
+    """A family outside the registry of kernels is heard by its softmax, of which no queries and keys are kept."""
+    lm = spaced(tiny("gpt_neo").model)
+    assert not any(one.registered for block in lm.anatomy.heads for one in block)
+    questions = asked(["w4 w8 w10 w11 w12", "w5"], 2)
+    found = write_and_read(lm, questions, [*ATTENTION, *POINTS], markers=WORDS, max_new_tokens=12, temperature=1.5)
+    assert found.replayed == len(questions)
+    same(found.features, replay(lm, found, [*ATTENTION, *POINTS], WORDS))
+
+
+def test_what_was_not_heard_is_read_again(reference: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AttentionRecord, "keep", lambda record, _present: setattr(record, "whole", False))
+    found = write_and_read(reference, QUESTIONS, READOUTS, max_new_tokens=30, seed=5, batch_size=6)
+    assert found.replayed == len(QUESTIONS)
+    same(found.features, replay(reference, found, READOUTS, ("<think>", "</think>")))
 
 
 def test_stopped_texts_leave_and_looks_see_positions_only(reference: LanguageModel) -> None:
@@ -166,7 +205,7 @@ def test_what_a_killed_run_began_is_read_again(reference: LanguageModel, tmp_pat
 @pytest.mark.parametrize(
     "other",
     [TokenStats("response@-1"), States("prompt"), States("text/step"), States("score"), States("own_text(step)"),
-     AttentionSpans(), Lens("response", "mlp"), Lens("response", what="divergence"), Lens("prompt"), QueryKey()],
+     AttentionSpans("prompt"), AttentionWeights("reasoning_start", "prompt"), Lens("prompt"), QueryKey()],
 )  # fmt: skip
 def test_what_no_generation_gives_is_refused(reference: LanguageModel, other: Any) -> None:
     with pytest.raises(InnerjudgeError, match="which is what a generation carries"):
@@ -182,7 +221,8 @@ def test_judges_of_tokens_and_steps_read_the_sampling(reference: LanguageModel) 
     steps = PooledProbe(role="reasoning/step(sentence)@-1", reduce="mean", epochs=2)
     reprobe = PooledProbe.presets(Task("trace"))["reprobe"]
     swift = PooledProbe(readouts=("hidden/response.none[-1,0]~8",), how="gated", epochs=2)
-    for judge in (TokenConfidence(), steps, reprobe, swift):
+    attention = PooledProbe.presets(Task("trace"))["reprobe-attention"]
+    for judge in (TokenConfidence(), steps, reprobe, swift, attention):
         if judge.learns:
             judge.fit(read(reference, traces, judges=[judge]), right)
         found = sample_and_judge(reference, prompts, judge, **how)
@@ -191,9 +231,6 @@ def test_judges_of_tokens_and_steps_read_the_sampling(reference: LanguageModel) 
         assert [one.unscored for one in found.verdicts] == [one.unscored for one in again]
         scores = [[np.nan if one.score is None else one.score for one in own] for own in (found.verdicts, again)]
         np.testing.assert_allclose(*scores, rtol=1e-3, atol=1e-4)
-    attention = PooledProbe.presets(Task("trace"))["reprobe-attention"]
-    attention.fit(read(reference, traces, judges=[attention]), right)
-    assert sample_and_judge(reference, prompts, attention, **how).replayed == len(traces)
 
 
 def test_of_a_judge_fitted_on_passes_that_stopped_early_ranges_are_read_again(reference: LanguageModel) -> None:

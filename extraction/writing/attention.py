@@ -1,0 +1,234 @@
+"""Attention of texts as they are written: queries and keys are kept, and read as in a pass once texts are complete."""
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, Self, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from ...models.attention_calls import AttentionCall
+from ...models.errors import UnreadableError
+from ...models.heads import Heads
+from ...models.loading import LanguageModel
+from ...models.observation import states_taken
+from ...models.positions import Encoding
+from ..batching import Batch
+from ..one_pass import Values, as_arrays, row_shape
+from ..readouts import AttentionSpans, Paired, QueryKey
+from ..taps.attention import ROW_KERNELS, AttentionTap, require_heads
+from ..taps.block_attention import BlockAttention, KeptStates, UnrotatedStates
+from ..taps.residual import Reading, ResidualTap
+from ..taps.spans import SpanStates, SpanTap
+from .decoding import distinct
+
+#: An attention: its block (from 0), and its number in it.
+Place = tuple[int, int]
+
+
+def carries_attention(lm: LanguageModel, readouts: Sequence[AttentionSpans | Paired]) -> bool:
+    """Whether a record gives these readouts of a model: attention of registered kernels, one key a token."""
+    heads = [one for block in lm.anatomy.heads for one in block]
+    plain = all(one.registered and one.token_keys for one in heads) and not lm.anatomy.stream.layout.prefix
+    try:
+        require_heads(lm, lm.anatomy.heads, frozenset(r.name for r in readouts))
+    except UnreadableError:
+        return False
+    return plain and lm.attention in ROW_KERNELS
+
+
+class Step(NamedTuple):
+    """What a step read of ``n`` texts: newest queries ``[n, F]``, keys of its tokens ``[n, T, F']``, all side by side.
+
+    ``lines`` are of masks: the newest token's, ``[n, 1 or H, S]`` (``None`` if it hides nothing), and ``S``; ``masks``
+    says which of them an attention was given.
+    """
+
+    queries: Tensor
+    keys: Tensor
+    lines: list[tuple[Tensor | None, int]]
+    masks: dict[Place, int]
+
+
+class AttentionRecord(BlockAttention):
+    """Keeps the query of each token that a batch of texts writes, and every token's key, in the CPU's memory.
+
+    That is linear in the length, and a copy of some rows at a step. ``whole`` is false if something was not heard.
+    """
+
+    def __init__(
+        self, lm: LanguageModel, prompts: Sequence[Encoding], readouts: Sequence[AttentionSpans | Paired]
+    ) -> None:
+        super().__init__(lm, len(prompts), kinds=frozenset(r.name for r in readouts), last=lm.anatomy.n_blocks, lent=0)
+        self._before = frozenset(r.name for r in readouts if isinstance(r, QueryKey) and r.rotary == "before")
+        self._lm, self._readouts, self._lengths = lm, readouts, [len(one.ids) for one in prompts]
+        self._handed, self._copied = distinct(prompts)[1], any(getattr(r, "what", "") == "copied" for r in readouts)
+        #: The final norm's input at every token, where it is read.
+        self._end = ResidualTap(lm.anatomy, torch.zeros(0, 0), last=-1, keep_last=True) if self._copied else None
+        self.whole, self._columns = True, 0
+        #: Of the latest pass: query, key and perhaps both before the rotary embedding; masks; of which each was given.
+        self._now, self._lines, self._masks = (
+            dict[Place, list[Tensor]](),
+            list[tuple[Any, Tensor | None, int]](),
+            dict[Place, int](),
+        )
+        self._heard = dict[Place, tuple[AttentionCall, list[torch.Size]]]()
+        self._shared: Tensor | None = None
+        self._steps = list[Step]()
+
+    def __enter__(self) -> Self:
+        begun = self._blocks[0].register_forward_pre_hook(self._begin, with_kwargs=True)
+        self._open.callback(begun.remove)
+        if self._end is not None:
+            self._open.enter_context(self._end)
+        return super().__enter__()
+
+    def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        states = states_taken(module, args, kwargs)
+        again = 0 <= self._block < len(self._blocks) - 1  # a block that runs several times in a pass
+        if threading.get_ident() != self._thread or again:
+            return
+        if states is None:
+            self.whole = False
+            return
+        if self._now:  # no step followed: the prompts but for their last tokens, each once
+            self._shared = self._keys()
+        layout = self._lm.anatomy.stream.layout
+        self._items, self._columns = states.shape[layout.items], self._columns + states.shape[layout.tokens]
+        self._block, self._unrotated = -1, UnrotatedStates(self._items)
+        for held in (self._now, self._lines, self._masks):
+            held.clear()
+        if self._end is not None:
+            self._end.restart()
+
+    def _complete(self) -> None:
+        try:
+            super()._complete()
+        except UnreadableError:
+            self.whole = False
+
+    def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
+        at, (items, _, tokens, _) = (self._block, number), call.query.shape
+        odd = [n for n, v in call.extra.items() if n != "value" and isinstance(v, Tensor) and v.ndim == 4]
+        whole = call.mask is None or (isinstance(call.mask, Tensor) and call.mask.ndim == 4)
+        if call.key is None or call.key.shape[2] > self._columns or odd or not whole:
+            self.whole = False
+            return
+        lent = call.key.shape[2] - tokens
+        states = [call.query[:, :, -1:], call.key[:, :, max(lent, 0) :]]
+        if self._before and heads.rotary and not heads.unreadable:
+            every = torch.arange(tokens, device=call.query.device).expand(items, -1)
+            query = self._unrotated.queries(heads, call.query, every[:, -1:])
+            key = self._unrotated.keys(heads, call.key, every, lent)
+            if query is None or key is None:
+                self.whole = False
+                return
+            states += [query, key]
+        self._now[at] = states
+        shapes = [torch.Size((one.shape[1], one.shape[3])) for one in states]
+        if at not in self._heard:
+            extra = {n: v for n, v in call.extra.items() if not isinstance(v, Tensor) or n == "s_aux"}
+            none: Any = {"key": None, "mask": None, "weights": None, "beside": None}
+            self._heard[at] = replace(call, query=call.query.new_empty(0), extra=extra, **none), shapes
+        size = call.key.shape[2]
+        known = [k for k, (mask, _, keys) in enumerate(self._lines) if mask is call.mask and keys == size]
+        if not known:
+            known.append(len(self._lines))
+            line = None if call.mask is None else call.mask[:, :, -1, :size].expand(items, -1, -1).cpu()
+            self._lines.append((call.mask, line, size))
+        self._masks[at] = known[0]
+
+    def _keys(self) -> Tensor:
+        every = [one.transpose(1, 2).flatten(2) for states in self._now.values() for one in states[1::2]]
+        if self._end is not None and self._end.end is not None:
+            every.append(self._end.end)
+        return torch.cat([one.to(every[0].device) for one in every], dim=2).cpu()
+
+    def keep(self, present: Sequence[int]) -> None:
+        """Keep what the latest step read of the texts in the batch."""
+        if not self.whole or not self._now:
+            return
+        queries = [one.flatten(1) for states in self._now.values() for one in states[::2]]
+        together, keys = torch.cat([one.to(queries[0].device) for one in queries], dim=1).cpu(), self._keys()
+        if self._shared is not None:
+            keys, self._shared = torch.cat((self._shared[self._handed], keys), dim=1), None
+
+        def of_all(found: Tensor) -> Tensor:
+            every = found.new_zeros(len(self._lengths), *found.shape[1:])
+            every[list(present)] = found
+            return every
+
+        lines = [(None if line is None else of_all(line), size) for _, line, size in self._lines]
+        self._steps.append(Step(of_all(together), of_all(keys), lines, dict(self._masks)))
+        self._now.clear()
+
+    def values(
+        self, items: Sequence[Encoding], places: Sequence[int], missing: Mapping[str, Collection[str]]
+    ) -> Values | None:
+        """Values of the readouts, computed as in a pass, of the texts at ``places``; ``None`` if not all was heard."""
+        lm, last, n = self._lm, self._lm.anatomy.n_blocks, len(items)
+        lengths, width = [self._lengths[place] for place in places], max(self._lengths)
+        steps = 1 + max(len(item.ids) - own for item, own in zip(items, lengths, strict=True))
+        if not self.whole or steps > len(self._steps):
+            return None
+        # As a pass over what follows the prompts' last but one column, or over all if every state is read.
+        lent = 0 if self._copied else width - 1
+        before = [0 if self._copied else own - 1 for own in lengths]
+        ids = torch.zeros(n, width - 1 + steps - lent, dtype=torch.long, device=lm.device)
+        offsets = torch.tensor([width - lent - own for own in lengths], device=lm.device)
+        of, kept = Reading(lm, items, Batch(ids, torch.ones_like(ids), offsets), missing, last), KeptStates(n)
+        paired = [r for r in self._readouts if not isinstance(r, AttentionSpans)]
+        pairs = [[r for r in paired if r.roles == roles] for roles in dict.fromkeys(r.roles for r in paired)]
+        of_pairs = [AttentionTap(of, pair, lent, kept) for pair in pairs]
+        spans = {r.name: SpanStates(of, r, lent, before) for r in self._readouts if isinstance(r, AttentionSpans)}
+        end = self._give([*of_pairs, *([SpanTap(of, spans, lent)] if spans else [])], kept, places, steps, lent)
+        for one in spans.values():
+            one.finish(end)
+        found = {name: value for tap in of_pairs for name, value in tap.results().items()}
+        shapes = {r.name: row_shape(lm, items, r, last) for r in self._readouts}
+        return as_arrays(items, paired, missing, found) | {k: one.values(shapes[k]) for k, one in spans.items()}
+
+    def _give(
+        self, taps: Sequence[BlockAttention], kept: KeptStates, places: Sequence[int], steps: int, lent: int
+    ) -> Tensor:
+        """Hand every attention of some texts to the taps; returns what the final norm was given, if that was kept."""
+        every, rows = self._steps[:steps], list(places)
+        queries = torch.stack([step.queries[rows] for step in every], dim=1)
+        queries = pad(queries, (0, 0, max(self._lengths) - 1 - lent, 0))
+        keys = torch.cat([step.keys[rows] for step in every], dim=1)
+        parts = [[heads * size for heads, size in shapes] for _, shapes in self._heard.values()]
+        q_parts = iter(queries.split([n for own in parts for n in own[::2]], dim=2))
+        sizes = [n for own in parts for n in own[1::2]]
+        *k_parts, end = keys.split([*sizes, keys.shape[2] - sum(sizes)], dim=2)
+        of_keys, masks = iter(k_parts), dict[tuple[Any, ...], Tensor]()
+        for at, (call, shapes) in self._heard.items():
+            device, states = call.query.device, list[Tensor]()
+            for place, shape in enumerate(shapes):
+                flat = next(of_keys if place % 2 else q_parts)
+                states.append(flat.unflatten(2, cast(Any, shape)).transpose(1, 2).to(device))
+            used = call.query.dtype, device, *(step.masks[at] for step in every)
+            if used not in masks:
+                lines = [step.lines[step.masks[at]] for step in every]
+                masks[used] = _mask(lines, rows, (queries.shape[1], keys.shape[1]), call.query)
+            query, key, *before = states
+            kept.query, kept.key = before or (query, key)
+            extra = call.extra | {"value": key[..., :1]}
+            again = replace(call, query=query, key=key, mask=masks[used], extra=extra)
+            for tap in taps:
+                tap.hear(*at, again)
+        last: Tensor = end.to(self._lm.device)
+        return last
+
+
+def _mask(lines: Sequence[tuple[Tensor | None, int]], rows: list[int], shape: tuple[int, int], like: Tensor) -> Tensor:
+    """The lines of the last tokens' masks for some texts as one mask, additive, ``[n, 1 or H, T, S]``."""
+    heads, lowest = max(1 if line is None else line.shape[1] for line, _ in lines), torch.finfo(like.dtype).min
+    found = torch.full((len(rows), heads, *shape), lowest, dtype=like.dtype)
+    for before, (line, keys) in zip(range(len(lines) - 1, -1, -1), lines, strict=True):
+        own = torch.zeros(1) if line is None else line[rows]
+        own = torch.zeros(own.shape).masked_fill(~own, lowest) if own.dtype == torch.bool else own
+        seen = shape[1] - before
+        found[:, :, -1 - before, seen - keys : seen] = own.to(like.dtype)
+    return found.to(like.device)
