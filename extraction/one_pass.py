@@ -106,15 +106,9 @@ def _within(items: Sequence[Encoding], roles: Sequence[str], length: int, device
 
 @torch.inference_mode()
 def run_batch(
-    lm: LanguageModel,
-    items: Sequence[Encoding],
-    readouts: Sequence[Readout],
-    missing: Mapping[str, Mapping[str, str]],
-    side: Placing,
-    last: int,
-    prompt: Prompt | None = None,
-    write: Callable[[Callable[[], None]], None] | None = None,
-) -> Values:
+    lm: LanguageModel, items: Sequence[Encoding], readouts: Sequence[Readout], missing: Mapping[str, Mapping[str, str]],
+    side: Placing, last: int, prompt: Prompt | None = None, write: Callable[[Callable[[], None]], None] | None = None
+) -> Values:  # fmt: skip
     """Name of a readout -> values of the batch; rows in ``missing`` and padding beyond an item's labels are zero.
 
     Blocks after ``last``, the final norm over all tokens and the head are not run, nor is a ``prompt`` run again.

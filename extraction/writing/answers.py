@@ -75,13 +75,9 @@ class _Stop(StoppingCriteria):
     """Ends each text of a batch where it is settled, and says when the prompts have been read."""
 
     def __init__(
-        self,
-        lm: LanguageModel,
-        rows: Sequence[int],
-        settled: Settled | None,
-        after_prompts: Callable[[], None] | None,
-        record: ConfidenceRecord | None,
-    ) -> None:
+        self, lm: LanguageModel, rows: Sequence[int], settled: Settled | None, after_prompts: Callable[[], None] | None,
+        record: ConfidenceRecord | None
+    ) -> None:  # fmt: skip
         self._record, self.low = record, set[int]()
         self._lm, self._rows, self._ends = lm, rows, end_ids(lm)
         self._settled, self._after_prompts = settled, after_prompts

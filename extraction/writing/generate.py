@@ -66,13 +66,9 @@ class Written(TypedDict, total=False):
 
 
 def complete(
-    lm: LanguageModel,
-    items: Sequence[Encoding],
-    *,
-    settled: Settled | None = None,
-    least: LeastConfidence | None = None,
-    **how: Unpack[Written],
-) -> list[Completion | str]:
+    lm: LanguageModel, items: Sequence[Encoding], *, settled: Settled | None = None,
+    least: LeastConfidence | None = None, **how: Unpack[Written]
+) -> list[Completion | str]:  # fmt: skip
     """Let the model go on after each item: one completion per item, in order, or a string that says why there is none.
 
     Ids need not be unique: samples of one prompt in a batch read it once where the model's cache can be shared. ``how``

@@ -133,14 +133,9 @@ class RangeRecord(ExitStack):
 
     @torch.inference_mode()
     def values(
-        self,
-        items: Sequence[Encoding],
-        places: Sequence[int],
-        readouts: Sequence[Ranged | Paired],
-        missing: dict[str, dict[str, str]],
-        record: TokenRecord | None,
-        ids: Sequence[Sequence[int]],
-    ) -> dict[str, Array | Ragged]:
+        self, items: Sequence[Encoding], places: Sequence[int], readouts: Sequence[Ranged | Paired],
+        missing: dict[str, dict[str, str]], record: TokenRecord | None, ids: Sequence[Sequence[int]]
+    ) -> dict[str, Array | Ragged]:  # fmt: skip
         """Values of readouts of ranges, reduced as in a pass, of the texts at ``places`` (``ids`` of all texts).
 
         What was not noticed is put into ``missing``.

@@ -141,14 +141,9 @@ def _check(
 
 
 def read_and_write(
-    lm: LanguageModel,
-    items: Sequence[Encoding],
-    readouts: Sequence[Readout],
-    *,
-    name: str,
-    settled: Settled | None = None,
-    **how: Unpack[Written],
-) -> Features:
+    lm: LanguageModel, items: Sequence[Encoding], readouts: Sequence[Readout], *, name: str,
+    settled: Settled | None = None, **how: Unpack[Written]
+) -> Features:  # fmt: skip
     """:func:`~.extract.extract` and a greedy :func:`~.generate.generate` together, at the cost of the second alone.
 
     The readouts are taken from the pass over the prompts with which generation begins; items without room for a text
@@ -184,13 +179,9 @@ def _shares_most(lm: LanguageModel, items: Sequence[Encoding], limits: Limits) -
 
 
 def _at_once(
-    lm: LanguageModel,
-    items: Sequence[Encoding],
-    readouts: Sequence[Readout],
-    name: str,
-    limits: Limits,
-    settled: Settled | None,
-) -> Features:
+    lm: LanguageModel, items: Sequence[Encoding], readouts: Sequence[Readout], name: str, limits: Limits,
+    settled: Settled | None
+) -> Features:  # fmt: skip
     require_unique([item.id for item in items])
     gathered = Gathering(lm, items, readouts)
     missing, texts = gathered.missing, [""] * len(items)
