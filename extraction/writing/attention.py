@@ -63,20 +63,17 @@ class AttentionRecord(BlockAttention):
     ) -> None:
         super().__init__(lm, len(prompts), kinds=frozenset(r.name for r in readouts), last=lm.anatomy.n_blocks, lent=0)
         self._before = frozenset(r.name for r in readouts if isinstance(r, QueryKey) and r.rotary == "before")
-        self._lm, self._readouts, self._lengths = lm, readouts, [len(one.ids) for one in prompts]
-        self._handed, self._copied = distinct(prompts)[1], any(getattr(r, "what", "") == "copied" for r in readouts)
+        self.lm, self.readouts, self.lengths = lm, readouts, [len(one.ids) for one in prompts]
+        self._handed, self.copied = distinct(prompts)[1], any(getattr(r, "what", "") == "copied" for r in readouts)
         #: The final norm's input at every token, where it is read.
-        self._end = ResidualTap(lm.anatomy, torch.zeros(0, 0), last=-1, keep_last=True) if self._copied else None
+        self._end = ResidualTap(lm.anatomy, torch.zeros(0, 0), last=-1, keep_last=True) if self.copied else None
         self.whole, self._columns = True, 0
         #: Of the latest pass: query, key and perhaps both before the rotary embedding; masks; of which each was given.
-        self._now, self._lines, self._masks = (
-            dict[Place, list[Tensor]](),
-            list[tuple[Any, Tensor | None, int]](),
-            dict[Place, int](),
-        )
-        self._heard = dict[Place, tuple[AttentionCall, list[torch.Size]]]()
+        self._now, self._masks = dict[Place, list[Tensor]](), dict[Place, int]()
+        self._lines = list[tuple[Any, Tensor | None, int]]()
+        self.heard = dict[Place, tuple[AttentionCall, list[torch.Size]]]()
         self._shared: Tensor | None = None
-        self._steps = list[Step]()
+        self.steps = list[Step]()
 
     def __enter__(self) -> Self:
         begun = self._blocks[0].register_forward_pre_hook(self._begin, with_kwargs=True)
@@ -95,7 +92,7 @@ class AttentionRecord(BlockAttention):
             return
         if self._now:  # no step followed: the prompts but for their last tokens, each once
             self._shared = self._keys()
-        layout = self._lm.anatomy.stream.layout
+        layout = self.lm.anatomy.stream.layout
         self._items, self._columns = states.shape[layout.items], self._columns + states.shape[layout.tokens]
         self._block, self._unrotated = -1, UnrotatedStates(self._items)
         for held in (self._now, self._lines, self._masks):
@@ -128,10 +125,10 @@ class AttentionRecord(BlockAttention):
             states += [query, key]
         self._now[at] = states
         shapes = [torch.Size((one.shape[1], one.shape[3])) for one in states]
-        if at not in self._heard:
+        if at not in self.heard:
             extra = {n: v for n, v in call.extra.items() if not isinstance(v, Tensor) or n == "s_aux"}
             none: Any = {"key": None, "mask": None, "weights": None, "beside": None}
-            self._heard[at] = replace(call, query=call.query.new_empty(0), extra=extra, **none), shapes
+            self.heard[at] = replace(call, query=call.query.new_empty(0), extra=extra, **none), shapes
         size = call.key.shape[2]
         known = [k for k, (mask, _, keys) in enumerate(self._lines) if mask is call.mask and keys == size]
         if not known:
@@ -156,70 +153,73 @@ class AttentionRecord(BlockAttention):
             keys, self._shared = torch.cat((self._shared[self._handed], keys), dim=1), None
 
         def of_all(found: Tensor) -> Tensor:
-            every = found.new_zeros(len(self._lengths), *found.shape[1:])
+            every = found.new_zeros(len(self.lengths), *found.shape[1:])
             every[list(present)] = found
             return every
 
         lines = [(None if line is None else of_all(line), size) for _, line, size in self._lines]
-        self._steps.append(Step(of_all(together), of_all(keys), lines, dict(self._masks)))
+        self.steps.append(Step(of_all(together), of_all(keys), lines, dict(self._masks)))
         self._now.clear()
 
-    def values(
-        self, items: Sequence[Encoding], places: Sequence[int], missing: Mapping[str, Collection[str]]
-    ) -> Values | None:
-        """Values of the readouts, computed as in a pass, of the texts at ``places``; ``None`` if not all was heard."""
-        lm, last, n = self._lm, self._lm.anatomy.n_blocks, len(items)
-        lengths, width = [self._lengths[place] for place in places], max(self._lengths)
-        steps = 1 + max(len(item.ids) - own for item, own in zip(items, lengths, strict=True))
-        if not self.whole or steps > len(self._steps):
-            return None
-        # As a pass over what follows the prompts' last but one column, or over all if every state is read.
-        lent = 0 if self._copied else width - 1
-        before = [0 if self._copied else own - 1 for own in lengths]
-        ids = torch.zeros(n, width - 1 + steps - lent, dtype=torch.long, device=lm.device)
-        offsets = torch.tensor([width - lent - own for own in lengths], device=lm.device)
-        of, kept = Reading(lm, items, Batch(ids, torch.ones_like(ids), offsets), missing, last), KeptStates(n)
-        paired = [r for r in self._readouts if not isinstance(r, AttentionSpans)]
-        pairs = [[r for r in paired if r.roles == roles] for roles in dict.fromkeys(r.roles for r in paired)]
-        of_pairs = [AttentionTap(of, pair, lent, kept) for pair in pairs]
-        spans = {r.name: SpanStates(of, r, lent, before) for r in self._readouts if isinstance(r, AttentionSpans)}
-        end = self._give([*of_pairs, *([SpanTap(of, spans, lent)] if spans else [])], kept, places, steps, lent)
-        for one in spans.values():
-            one.finish(end)
-        found = {name: value for tap in of_pairs for name, value in tap.results().items()}
-        shapes = {r.name: row_shape(lm, items, r, last) for r in self._readouts}
-        return as_arrays(items, paired, missing, found) | {k: one.values(shapes[k]) for k, one in spans.items()}
 
-    def _give(
-        self, taps: Sequence[BlockAttention], kept: KeptStates, places: Sequence[int], steps: int, lent: int
-    ) -> Tensor:
-        """Hand every attention of some texts to the taps; returns what the final norm was given, if that was kept."""
-        every, rows = self._steps[:steps], list(places)
-        queries = torch.stack([step.queries[rows] for step in every], dim=1)
-        queries = pad(queries, (0, 0, max(self._lengths) - 1 - lent, 0))
-        keys = torch.cat([step.keys[rows] for step in every], dim=1)
-        parts = [[heads * size for heads, size in shapes] for _, shapes in self._heard.values()]
-        q_parts = iter(queries.split([n for own in parts for n in own[::2]], dim=2))
-        sizes = [n for own in parts for n in own[1::2]]
-        *k_parts, end = keys.split([*sizes, keys.shape[2] - sum(sizes)], dim=2)
-        of_keys, masks = iter(k_parts), dict[tuple[Any, ...], Tensor]()
-        for at, (call, shapes) in self._heard.items():
-            device, states = call.query.device, list[Tensor]()
-            for place, shape in enumerate(shapes):
-                flat = next(of_keys if place % 2 else q_parts)
-                states.append(flat.unflatten(2, cast(Any, shape)).transpose(1, 2).to(device))
-            used = call.query.dtype, device, *(step.masks[at] for step in every)
-            if used not in masks:
-                lines = [step.lines[step.masks[at]] for step in every]
-                masks[used] = _mask(lines, rows, (queries.shape[1], keys.shape[1]), call.query)
-            query, key, *before = states
-            kept.query, kept.key = before or (query, key)
-            extra = call.extra | {"value": key[..., :1]}
-            again = replace(call, query=query, key=key, mask=masks[used], extra=extra)
-            for tap in taps:
-                tap.hear(*at, again)
-        last: Tensor = end.to(self._lm.device)
-        return last
+def attention_values(
+    record: AttentionRecord, items: Sequence[Encoding], places: Sequence[int], missing: Mapping[str, Collection[str]]
+) -> Values | None:
+    """Values of the readouts, computed as in a pass, of the texts at ``places``; ``None`` if not all was heard."""
+    lm, last, n = record.lm, record.lm.anatomy.n_blocks, len(items)
+    lengths, width = [record.lengths[place] for place in places], max(record.lengths)
+    steps = 1 + max(len(item.ids) - own for item, own in zip(items, lengths, strict=True))
+    if not record.whole or steps > len(record.steps):
+        return None
+    # As a pass over what follows the prompts' last but one column, or over all if every state is read.
+    lent = 0 if record.copied else width - 1
+    before = [0 if record.copied else own - 1 for own in lengths]
+    ids = torch.zeros(n, width - 1 + steps - lent, dtype=torch.long, device=lm.device)
+    offsets = torch.tensor([width - lent - own for own in lengths], device=lm.device)
+    of, kept = Reading(lm, items, Batch(ids, torch.ones_like(ids), offsets), missing, last), KeptStates(n)
+    paired = [r for r in record.readouts if not isinstance(r, AttentionSpans)]
+    pairs = [[r for r in paired if r.roles == roles] for roles in dict.fromkeys(r.roles for r in paired)]
+    of_pairs = [AttentionTap(of, pair, lent, kept) for pair in pairs]
+    spans = {r.name: SpanStates(of, r, lent, before) for r in record.readouts if isinstance(r, AttentionSpans)}
+    taps = [*of_pairs, *([SpanTap(of, spans, lent)] if spans else [])]
+    end = _give(record, taps, kept, list(places), steps, lent)
+    for one in spans.values():
+        one.finish(end)
+    found = {name: value for tap in of_pairs for name, value in tap.results().items()}
+    shapes = {r.name: row_shape(lm, items, r, last) for r in record.readouts}
+    return as_arrays(items, paired, missing, found) | {k: one.values(shapes[k]) for k, one in spans.items()}
+
+
+def _give(
+    record: AttentionRecord, taps: Sequence[BlockAttention], kept: KeptStates, rows: list[int], steps: int, lent: int
+) -> Tensor:
+    """Hand every attention of some texts to the taps; returns what the final norm was given, if that was kept."""
+    every = record.steps[:steps]
+    queries = torch.stack([step.queries[rows] for step in every], dim=1)
+    queries = pad(queries, (0, 0, max(record.lengths) - 1 - lent, 0))
+    keys = torch.cat([step.keys[rows] for step in every], dim=1)
+    parts = [[heads * size for heads, size in shapes] for _, shapes in record.heard.values()]
+    q_parts = iter(queries.split([n for own in parts for n in own[::2]], dim=2))
+    sizes = [n for own in parts for n in own[1::2]]
+    *k_parts, end = keys.split([*sizes, keys.shape[2] - sum(sizes)], dim=2)
+    of_keys, masks = iter(k_parts), dict[tuple[Any, ...], Tensor]()
+    for at, (call, shapes) in record.heard.items():
+        device, states = call.query.device, list[Tensor]()
+        for place, shape in enumerate(shapes):
+            flat = next(of_keys if place % 2 else q_parts)
+            states.append(flat.unflatten(2, cast(Any, shape)).transpose(1, 2).to(device))
+        used = call.query.dtype, device, *(step.masks[at] for step in every)
+        if used not in masks:
+            lines = [step.lines[step.masks[at]] for step in every]
+            masks[used] = _mask(lines, rows, (queries.shape[1], keys.shape[1]), call.query)
+        query, key, *before = states
+        kept.query, kept.key = before or (query, key)
+        extra = call.extra | {"value": key[..., :1]}
+        again = replace(call, query=query, key=key, mask=masks[used], extra=extra)
+        for tap in taps:
+            tap.hear(*at, again)
+    last: Tensor = end.to(record.lm.device)
+    return last
 
 
 def _mask(lines: Sequence[tuple[Tensor | None, int]], rows: list[int], shape: tuple[int, int], like: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from ..readouts import AttentionSpans, Carried, Lens, Paired, Ranged, ResponseLo
 from ..taps.lens import LensStates, PartRecord, find_parts, reading_parts
 from ..taps.residual import RangeStates, Reading
 from ..token_statistics import statistics, token_values
-from .attention import AttentionRecord, carries_attention
+from .attention import AttentionRecord, attention_values, carries_attention
 from .progress import BatchProgress, StepTap
 
 #: Why a feature is missing that a pass over the finished text can still give.
@@ -151,7 +151,7 @@ class RangeRecord(ExitStack):
             values |= token_values(items, of_tokens, missing, find)
         if of_attention := [r for r in readouts if isinstance(r, AttentionSpans | Paired)]:
             assert self._attention is not None  # it is asked for
-            read = self._attention.values(items, places, missing)
+            read = attention_values(self._attention, items, places, missing)
             missing |= (
                 {} if read else {r.name: {i.id: UNNOTICED for i in items} | missing[r.name] for r in of_attention}
             )
