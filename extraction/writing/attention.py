@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, NamedTuple, Self, cast
 
@@ -71,29 +72,22 @@ class AttentionRecord(BlockAttention):
         #: Of the latest pass: query, key and perhaps both before the rotary embedding; masks; of which each was given.
         self._now, self._masks = dict[Place, list[Tensor]](), dict[Place, int]()
         self._lines = list[tuple[Any, Tensor | None, int]]()
-        self.heard = dict[Place, tuple[AttentionCall, list[torch.Size]]]()
+        self.heard, self.steps = dict[Place, tuple[AttentionCall, list[torch.Size]]](), list[Step]()
         self._shared: Tensor | None = None
-        self.steps = list[Step]()
 
     def __enter__(self) -> Self:
-        begun = self._blocks[0].register_forward_pre_hook(self._begin, with_kwargs=True)
-        self._open.callback(begun.remove)
-        if self._end is not None:
-            self._open.enter_context(self._end)
+        self._open.callback(self._blocks[0].register_forward_pre_hook(self._begin, with_kwargs=True).remove)
+        self._open.enter_context(self._end or nullcontext())
         return super().__enter__()
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        states = states_taken(module, args, kwargs)
-        again = 0 <= self._block < len(self._blocks) - 1  # a block that runs several times in a pass
-        if threading.get_ident() != self._thread or again:
-            return
-        if states is None:
-            self.whole = False
-            return
+        if threading.get_ident() != self._thread or 0 <= self._block < len(self._blocks) - 1:
+            return  # a block that runs several times in a pass
         if self._now:  # no step followed: the prompts but for their last tokens, each once
             self._shared = self._keys()
-        layout = self.lm.anatomy.stream.layout
-        self._items, self._columns = states.shape[layout.items], self._columns + states.shape[layout.tokens]
+        states, layout = states_taken(module, args, kwargs), self.lm.anatomy.stream.layout
+        if states is not None:
+            self._items, self._columns = states.shape[layout.items], self._columns + states.shape[layout.tokens]
         self._block, self._unrotated = -1, UnrotatedStates(self._items)
         for held in (self._now, self._lines, self._masks):
             held.clear()
@@ -108,13 +102,11 @@ class AttentionRecord(BlockAttention):
 
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
         at, (items, _, tokens, _) = (self._block, number), call.query.shape
-        odd = [n for n, v in call.extra.items() if n != "value" and isinstance(v, Tensor) and v.ndim == 4]
-        whole = call.mask is None or (isinstance(call.mask, Tensor) and call.mask.ndim == 4)
-        if call.key is None or call.key.shape[2] > self._columns or odd or not whole:
+        if call.key is None or call.key.shape[2] > self._columns or not _is_plain(call):
             self.whole = False
             return
         lent = call.key.shape[2] - tokens
-        states = [call.query[:, :, -1:], call.key[:, :, max(lent, 0) :]]
+        states = [call.query[:, :, -1:].clone(), call.key[:, :, max(lent, 0) :]]
         if self._before and heads.rotary and not heads.unreadable:
             every = torch.arange(tokens, device=call.query.device).expand(items, -1)
             query = self._unrotated.queries(heads, call.query, every[:, -1:])
@@ -126,9 +118,7 @@ class AttentionRecord(BlockAttention):
         self._now[at] = states
         shapes = [torch.Size((one.shape[1], one.shape[3])) for one in states]
         if at not in self.heard:
-            extra = {n: v for n, v in call.extra.items() if not isinstance(v, Tensor) or n == "s_aux"}
-            none: Any = {"key": None, "mask": None, "weights": None, "beside": None}
-            self.heard[at] = replace(call, query=call.query.new_empty(0), extra=extra, **none), shapes
+            self.heard[at] = _without_states(call), shapes
         size = call.key.shape[2]
         known = [k for k, (mask, _, keys) in enumerate(self._lines) if mask is call.mask and keys == size]
         if not known:
@@ -151,15 +141,28 @@ class AttentionRecord(BlockAttention):
         together, keys = torch.cat([one.to(queries[0].device) for one in queries], dim=1).cpu(), self._keys()
         if self._shared is not None:
             keys, self._shared = torch.cat((self._shared[self._handed], keys), dim=1), None
-
-        def of_all(found: Tensor) -> Tensor:
-            every = found.new_zeros(len(self.lengths), *found.shape[1:])
-            every[list(present)] = found
-            return every
-
-        lines = [(None if line is None else of_all(line), size) for _, line, size in self._lines]
-        self.steps.append(Step(of_all(together), of_all(keys), lines, dict(self._masks)))
+        n = len(self.lengths)
+        lines = [(None if line is None else _of_all(n, present, line), size) for _, line, size in self._lines]
+        self.steps.append(Step(_of_all(n, present, together), _of_all(n, present, keys), lines, dict(self._masks)))
         self._now.clear()
+
+
+def _is_plain(call: AttentionCall) -> bool:
+    """Whether only a mask is added to the products, of which there is a line for each query."""
+    odd = [n for n, v in call.extra.items() if n != "value" and isinstance(v, Tensor) and v.ndim == 4]
+    return not odd and (call.mask is None or (isinstance(call.mask, Tensor) and call.mask.ndim == 4))
+
+
+def _without_states(call: AttentionCall) -> AttentionCall:
+    extra = {n: v for n, v in call.extra.items() if not isinstance(v, Tensor) or n == "s_aux"}
+    none: Any = {"key": None, "mask": None, "weights": None, "beside": None}
+    return replace(call, query=call.query.new_empty(0), extra=extra, **none)
+
+
+def _of_all(n: int, present: Sequence[int], found: Tensor) -> Tensor:
+    every = found.new_zeros(n, *found.shape[1:])
+    every[list(present)] = found
+    return every
 
 
 def attention_values(
