@@ -32,15 +32,9 @@ def in_format(response: str, markers: Markers, own: Markers) -> str:
 
 
 def marker_positions(
-    spans: Sequence[Span],
-    text: str,
-    response_start: int,
-    user_end: int,
-    markers: Markers,
-    prompt_end: int,
-    *,
-    sampled: bool = False,
-) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+    spans: Sequence[Span], text: str, response_start: int, user_end: int, markers: Markers, prompt_end: int, *,
+    sampled: bool = False
+) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:  # fmt: skip
     """Role -> token of a marker's last character, and role -> why there is none.
 
     A reasoning block that the prompt left open begins there, whatever the response mentions; so does the block of a

@@ -66,14 +66,9 @@ class Alike:
 
 @checked
 def encode_trace(
-    tokenizer: FastTokenizer,
-    trace: Trace,
-    *,
-    markers: Markers = THINK,
-    sampled_by: str | None = None,
-    alike: Alike | None = None,
-    roles: Sequence[str] = (),
-) -> Encoding:
+    tokenizer: FastTokenizer, trace: Trace, *, markers: Markers = THINK, sampled_by: str | None = None,
+    alike: Alike | None = None, roles: Sequence[str] = ()
+) -> Encoding:  # fmt: skip
     """Encode a question and its sampled answer.
 
     Stored token ids (``extra["response_ids"]``, sampled by the model with fingerprint ``extra["sampled_by"]``) are
@@ -135,14 +130,9 @@ def _own_steps(trace: Trace, text: str, begin: int) -> tuple[Span, ...] | None:
 
 
 def encode_sampled(
-    tokenizer: FastTokenizer,
-    prompt: Sequence[int],
-    answer: Sequence[int],
-    *,
-    markers: Markers = THINK,
-    roles: Sequence[str] = (),
-    item: str = "",
-) -> Encoding:
+    tokenizer: FastTokenizer, prompt: Sequence[int], answer: Sequence[int], *, markers: Markers = THINK,
+    roles: Sequence[str] = (), item: str = ""
+) -> Encoding:  # fmt: skip
     """Encode an answer from token ids alone: of its prompt, as a template rendered it, and of what was sampled.
 
     Positions are those of :func:`encode_trace`. Where the user's text ends is not known, so the prompt has opened the
@@ -162,15 +152,9 @@ def encode_sampled(
 
 @checked
 def encode_own_text(
-    tokenizer: FastTokenizer,
-    asked: Encoding,
-    said: Sequence[int],
-    *,
-    verdict: int | str,
-    roles: Sequence[str],
-    cue: str = "",
-    markers: Markers = THINK,
-) -> Encoding:
+    tokenizer: FastTokenizer, asked: Encoding, said: Sequence[int], *, verdict: int | str, roles: Sequence[str],
+    cue: str = "", markers: Markers = THINK
+) -> Encoding:  # fmt: skip
     """A prompt and the tokens that the judge wrote after it; ``own_text(ROLE)`` of ``roles`` is the role in these.
 
     ``verdict`` is the first character of the verdict in what it wrote, or why there is none; the role ``score`` is the
@@ -278,15 +262,9 @@ def _part(item: Encoding, part: str, tokens: Tokens, closing: str) -> tuple[Span
 
 
 def encode_prompt(
-    tokenizer: FastTokenizer,
-    item_id: str,
-    group: str,
-    prompt: Prompt,
-    *,
-    reasoned: bool = False,
-    markers: Markers = THINK,
-    alike: Alike | None = None,
-) -> Encoding:
+    tokenizer: FastTokenizer, item_id: str, group: str, prompt: Prompt, *, reasoned: bool = False,
+    markers: Markers = THINK, alike: Alike | None = None
+) -> Encoding:  # fmt: skip
     """Encode a prompt whose verdict is the next token (direct), or that the model answers freely (``reasoned``).
 
     Direct: position ``score`` (the last token), ``label_ids`` and, for choices, ``option_end`` (the last token that

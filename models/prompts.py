@@ -44,14 +44,9 @@ class Prompt:
 
 
 def rating_prompt(
-    prompt: Text,
-    response: Text,
-    *,
-    criterion: str | None = None,
-    reference: str | None = None,
-    scale: tuple[int, int] = (1, 5),
-    reasoned: bool = False,
-) -> Prompt:
+    prompt: Text, response: Text, *, criterion: str | None = None, reference: str | None = None,
+    scale: tuple[int, int] = (1, 5), reasoned: bool = False
+) -> Prompt:  # fmt: skip
     """Ask for a score of one response."""
     low, high = require_scale(scale)
     ask = f'Rate the response from {low} to {high}. {reply_with(reasoned)} "Score:" and the number.'

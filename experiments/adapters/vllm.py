@@ -97,13 +97,9 @@ class BlockHooks:
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        layers: Sequence[int],
-        n_blocks: int,
-        begin: Callable[[Tensor], None],
-        keep: Callable[[int, Tensor], None],
-    ) -> None:
+        self, model: nn.Module, layers: Sequence[int], n_blocks: int, begin: Callable[[Tensor], None],
+        keep: Callable[[int, Tensor], None]
+    ) -> None:  # fmt: skip
         lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == n_blocks]
         if len(lists) != 1:
             raise InnerjudgeError.of("adapters.blocks", type(model).__name__, len(lists), n_blocks)

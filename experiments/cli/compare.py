@@ -101,13 +101,9 @@ def doctor(scores: Path, out: Path | None = None, tried: int = 1) -> None:
 
 
 def agree(
-    labels: list[Path],
-    judge: str,
-    people: list[str],
-    probe: str | None = None,
-    by: list[str] | None = None,
-    cost: list[str] | None = None,
-) -> None:
+    labels: list[Path], judge: str, people: list[str], probe: str | None = None, by: list[str] | None = None,
+    cost: list[str] | None = None
+) -> None:  # fmt: skip
     """Hold a judge's labels against people's, by length and data set, and what a probe that learned from them keeps."""
     from ..data.verdict_files import read_table
     from ..data.verdict_table import Table

@@ -132,15 +132,9 @@ class CausalTest:
 
 @checked
 def causal_test(
-    lm: LanguageModel,
-    choices: Sequence[Choice],
-    heads: Sequence[tuple[int, int]],
-    *,
-    draws: int = 5,
-    seed: int = 0,
-    abstain: bool = True,
-    batch_size: int = 16,
-) -> CausalTest:
+    lm: LanguageModel, choices: Sequence[Choice], heads: Sequence[tuple[int, int]], *, draws: int = 5, seed: int = 0,
+    abstain: bool = True, batch_size: int = 16
+) -> CausalTest:  # fmt: skip
     """Zero-ablate ``heads``, and random heads of the same blocks, and let the model answer each time.
 
     Any model that can be read can be tested, one that a TransformerLens ``TransformerBridge`` drives as well. Choose

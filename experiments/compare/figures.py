@@ -114,15 +114,9 @@ SENTENCES: dict[str, str] = tomllib.loads((_TEMPLATES / "sentences.toml").read_t
 
 
 def section(
-    key: str,
-    title: str,
-    found: Iterable[str] = (),
-    grids: Iterable[Grid] = (),
-    plots: Iterable[Plot | None] = (),
-    *,
-    asks: str | None = None,
-    **known: object,
-) -> Section:
+    key: str, title: str, found: Iterable[str] = (), grids: Iterable[Grid] = (), plots: Iterable[Plot | None] = (), *,
+    asks: str | None = None, **known: object
+) -> Section:  # fmt: skip
     """A section with the question ``asks``, or that of its key; empty sentences, tables and plots are left out.
 
     ``known`` fills in names of the question.
@@ -138,14 +132,9 @@ def section(
 
 
 def grid(
-    key: str,
-    rows: Sequence[Sequence[Cell]],
-    more: Iterable[str] = (),
-    *,
-    families: Mapping[str, str] | None = None,
-    folded: bool = False,
-    **known: object,
-) -> Grid:
+    key: str, rows: Sequence[Sequence[Cell]], more: Iterable[str] = (), *, families: Mapping[str, str] | None = None,
+    folded: bool = False, **known: object
+) -> Grid:  # fmt: skip
     """A table of :data:`TABLES` from lists; rows that hold nothing but their name, and empty columns, are left out.
 
     ``more`` are the columns that ``*`` stands for, ``known`` fills in names. With ``families`` (judge -> family), rows

@@ -135,15 +135,9 @@ def as_floats(values: Sequence[Any]) -> list[float | None]:
 
 
 def differences(
-    lens: Lens,
-    part: str,
-    metric: str,
-    of: Metric,
-    scored: Mapping[str, Sequence[bool]],
-    *,
-    against: str | Mapping[str, str] | None = None,
-    about: Sequence[bool] | None = None,
-) -> dict[str, Figure]:
+    lens: Lens, part: str, metric: str, of: Metric, scored: Mapping[str, Sequence[bool]], *,
+    against: str | Mapping[str, str] | None = None, about: Sequence[bool] | None = None
+) -> dict[str, Figure]:  # fmt: skip
     """Paired differences of judges to another one, on the items that both scored, Holm-corrected.
 
     Judges of ``scored`` are compared with ``against`` (that of the settings, or one for each), if it is among them;

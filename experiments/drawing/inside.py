@@ -13,13 +13,9 @@ from .style import RIGHT, UNKNOWN, WRONG, short
 
 
 def head_map(
-    ax: Axes,
-    values: npt.ArrayLike,
-    *,
-    label: str,
-    chosen: Iterable[tuple[int, int]] = (),
-    limits: tuple[float, float] | None = None,
-) -> Any:
+    ax: Axes, values: npt.ArrayLike, *, label: str, chosen: Iterable[tuple[int, int]] = (),
+    limits: tuple[float, float] | None = None
+) -> Any:  # fmt: skip
     """Blocks run down (from 1), heads to the right (from 0); light is high; a ring marks each chosen ``(block, head)``.
 
     ``values`` are ``[L, H]``; NaN, as where a block has no heads, stays white. ``label`` says what the figure is, at

@@ -19,14 +19,9 @@ Line = Sequence[Any]
 
 
 def curves(
-    ax: Axes,
-    lines: Mapping[str, Line],
-    *,
-    x: str,
-    y: str,
-    looks: Mapping[str, Mapping[str, Any]] | None = None,
-    legend: bool = True,
-) -> list[Any]:
+    ax: Axes, lines: Mapping[str, Line], *, x: str, y: str, looks: Mapping[str, Mapping[str, Any]] | None = None,
+    legend: bool = True
+) -> list[Any]:  # fmt: skip
     """One line for each name, its interval as a band, or as a bar at the right if more than :data:`BANDS` have one.
 
     ``lines``: name -> ``(x, y)`` or ``(x, y, low, high)``; ``x`` and ``y`` say what the axes are. ``looks``: name ->

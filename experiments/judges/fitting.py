@@ -29,15 +29,9 @@ _J = TypeVar("_J", bound=StreamingJudge)
 
 
 def fit_seat(
-    name: str,
-    judge: BaseJudge,
-    features: Features,
-    labels: Sequence[Any],
-    rows: npt.NDArray[np.intp],
-    *,
-    permuted: tuple[Features, Sequence[Any]] | None = None,
-    weights: Sequence[Any] = (),
-) -> str | None:
+    name: str, judge: BaseJudge, features: Features, labels: Sequence[Any], rows: npt.NDArray[np.intp], *,
+    permuted: tuple[Features, Sequence[Any]] | None = None, weights: Sequence[Any] = ()
+) -> str | None:  # fmt: skip
     """Fit ``judge`` on the labelled rows among ``rows``; do nothing if it does not learn, or no row can be read.
 
     For choices, ``permuted`` holds the questions with their options permuted, and the answers to those. Returns what
@@ -157,14 +151,9 @@ def _parts(judge: BaseJudge, rows: Sequence[int], groups: Sequence[str]) -> list
 
 @checked
 def fit_stream(
-    judge: _J,
-    lm: LanguageModel,
-    traces: Iterable[Trace],
-    labels: Iterable[Any],
-    passes: Passes | None = None,
-    *,
-    chunk: int = 256,
-) -> _J:
+    judge: _J, lm: LanguageModel, traces: Iterable[Trace], labels: Iterable[Any], passes: Passes | None = None, *,
+    chunk: int = 256
+) -> _J:  # fmt: skip
     """Fit a judge on more traces than fit in memory: they are read ``chunk`` at a time, and their states dropped.
 
     CLUE and the difference of means learn what one ``fit`` on all of them would give, up to float error. The judge is

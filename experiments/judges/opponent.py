@@ -114,15 +114,9 @@ def tried_rows(items: Sequence[Item], rows: Index, seed: int) -> Index:
 
 
 def opponent_says(
-    way: Way,
-    kind: str,
-    items: Sequence[Item],
-    passes: Passes,
-    asking: Ask,
-    *,
-    cued: Features | None = None,
-    swapped: bool = False,
-) -> list[Verdict]:
+    way: Way, kind: str, items: Sequence[Item], passes: Passes, asking: Ask, *, cued: Features | None = None,
+    swapped: bool = False
+) -> list[Verdict]:  # fmt: skip
     """What the model says of items, asked in one way; ``cued`` is what the passes with the cue read of them.
 
     ``swapped`` shows response b of a pair first; labels still name the pair's responses; scores are of the first shown.

@@ -130,14 +130,9 @@ class PairJudge:
         return ask(self, asked, batch_size, show_progress_bar)
 
     def rank(
-        self,
-        query: Prompt,
-        documents: Sequence[Any],
-        top_k: int | None = None,
-        return_documents: bool = False,
-        batch_size: int = 32,
-        show_progress_bar: bool | None = None,
-    ) -> list[Ranked]:
+        self, query: Prompt, documents: Sequence[Any], top_k: int | None = None, return_documents: bool = False,
+        batch_size: int = 32, show_progress_bar: bool | None = None
+    ) -> list[Ranked]:  # fmt: skip
         """Candidates of one prompt, best first; the options of one question for a judge of choices.
 
         Ties keep the order of the documents. What cannot be scored stands last, with a ``score`` of ``None`` and the
@@ -164,14 +159,9 @@ class PairJudge:
         return self.rank_many([query], [documents], top_k, return_documents, batch_size, show_progress_bar)[0]
 
     def rank_many(
-        self,
-        queries: Sequence[Prompt],
-        documents: Sequence[Sequence[Any]],
-        top_k: int | None = None,
-        return_documents: bool = False,
-        batch_size: int = 32,
-        show_progress_bar: bool | None = None,
-    ) -> list[list[Ranked]]:
+        self, queries: Sequence[Prompt], documents: Sequence[Sequence[Any]], top_k: int | None = None,
+        return_documents: bool = False, batch_size: int = 32, show_progress_bar: bool | None = None
+    ) -> list[list[Ranked]]:  # fmt: skip
         """:meth:`rank` for many prompts at once, each with its own candidates: one list a prompt.
 
         Batches are made over all of them, so that prompts with few candidates fill batches together.

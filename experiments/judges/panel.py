@@ -34,13 +34,9 @@ class Seat:
 
 
 def panel(
-    kind: str,
-    *,
-    between: tuple[str, str],
-    scale: tuple[int, int],
-    prompt: JudgePrompt | None = None,
-    embedder: str | None = None,
-) -> dict[str, Seat]:
+    kind: str, *, between: tuple[str, str], scale: tuple[int, int], prompt: JudgePrompt | None = None,
+    embedder: str | None = None
+) -> dict[str, Seat]:  # fmt: skip
     """Judges that fit a kind of item, in the order of the report: by family, in each those of other packages last.
 
     With a ``prompt`` for such items, they read its labels; an ``embedder`` is loaded for the opponent that reads texts.

@@ -156,15 +156,9 @@ class HubUpload(ABC):
 
     @checked
     def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        private: bool | None = None,
-        token: str | None = None,
-        revision: str | None = None,
-        commit_message: str = "Judge of innerjudge",
-        create_pr: bool = False,
-    ) -> str:
+        self, repo_id: str, *, private: bool | None = None, token: str | None = None, revision: str | None = None,
+        commit_message: str = "Judge of innerjudge", create_pr: bool = False
+    ) -> str:  # fmt: skip
         """Put the judge's folder on the hub, model card and all; returns the address.
 
         The repository ``"you/name"`` is made where it does not exist, ``private`` or not (``None``: the hub's default

@@ -30,14 +30,9 @@ _OWN = "own_text(score)"
 
 
 def ask_for_verdicts(
-    lm: LanguageModel,
-    items: Sequence[_T],
-    ask: Callable[..., Prompt],
-    more: Sequence[Readout],
-    passes: Passes,
-    *,
-    refuse_labels: bool = False,
-) -> list[Features]:
+    lm: LanguageModel, items: Sequence[_T], ask: Callable[..., Prompt], more: Sequence[Readout], passes: Passes, *,
+    refuse_labels: bool = False
+) -> list[Features]:  # fmt: skip
     """Features of the wanted passes: label logits (and ``more``) where the verdict would stand, and the texts written.
 
     ``ask`` makes the prompt of an item, with reasoning before the verdict or without. Labels that this tokenizer splits
@@ -101,14 +96,9 @@ def _own_readouts(passes: Passes) -> list[Readout]:
 
 
 def _of_own_texts(
-    lm: LanguageModel,
-    direct: Sequence[Encoding],
-    asked: Sequence[Encoding],
-    said: Sequence[Completion | str],
-    readouts: Sequence[Readout],
-    prompts: Mapping[str, Prompt],
-    passes: Passes,
-) -> Features:
+    lm: LanguageModel, direct: Sequence[Encoding], asked: Sequence[Encoding], said: Sequence[Completion | str],
+    readouts: Sequence[Readout], prompts: Mapping[str, Prompt], passes: Passes
+) -> Features:  # fmt: skip
     """What is read of the prompts with what the model wrote after them, token for token, in a pass of its own."""
     roles, encoded = (_OWN, *roles_of(readouts)), []
     for other, item, one in zip(direct, asked, said, strict=True):
@@ -124,15 +114,9 @@ def _of_own_texts(
 
 
 def written(
-    lm: LanguageModel,
-    encoded: Sequence[Encoding],
-    readouts: Sequence[Readout],
-    passes: Passes,
-    name: str,
-    max_new_tokens: int,
-    clear: Settled,
-    advance: Callable[[int], None],
-) -> Features:
+    lm: LanguageModel, encoded: Sequence[Encoding], readouts: Sequence[Readout], passes: Passes, name: str,
+    max_new_tokens: int, clear: Settled, advance: Callable[[int], None]
+) -> Features:  # fmt: skip
     """The text written after each prompt, ended once it is clear, and the readouts of the same pass."""
     write = partial(read_and_write, lm, encoded, readouts) if readouts else partial(generate, lm, encoded)
     return write(

@@ -28,15 +28,9 @@ class Labelling:
     """
 
     def __init__(
-        self,
-        items: Sequence[Item],
-        out: Path,
-        *,
-        rater: str = "me",
-        rule: NextRule | None = None,
-        spread: bool = False,
-        seed: int = 0,
-    ) -> None:
+        self, items: Sequence[Item], out: Path, *, rater: str = "me", rule: NextRule | None = None,
+        spread: bool = False, seed: int = 0
+    ) -> None:  # fmt: skip
         traces: list[Trace] = [item for item in items if isinstance(item, Trace)]
         if len(traces) < len(items) or not traces:
             raise InnerjudgeError("given items that are no traces, expected answers to be called right or wrong")

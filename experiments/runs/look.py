@@ -35,13 +35,9 @@ class Look:
 
 
 def look_at(
-    items: Sequence[Item],
-    model: str = "reference",
-    *,
-    scale: tuple[int, int] | None = None,
-    n: int = 3,
-    markers: tuple[str, str] = THINK,
-) -> Look:
+    items: Sequence[Item], model: str = "reference", *, scale: tuple[int, int] | None = None, n: int = 3,
+    markers: tuple[str, str] = THINK
+) -> Look:  # fmt: skip
     """Look at items of one kind through the tokenizer and the chat template of a model; its weights are not read.
 
     Ratings are asked for on ``scale``; without it, on the items' own if its labels have one digit, or 1 to 5.

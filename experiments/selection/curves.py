@@ -56,15 +56,9 @@ class Discrimination:
 
 
 def curve_rows(
-    judges: Mapping[str, Columns],
-    rules: Mapping[str, Sequence[Rule]],
-    *,
-    vectors: Vectors | None = None,
-    clusters: int = 2,
-    n_max: int | None = None,
-    n_orders: int = 100,
-    seed: int = 0,
-) -> list[Point]:
+    judges: Mapping[str, Columns], rules: Mapping[str, Sequence[Rule]], *, vectors: Vectors | None = None,
+    clusters: int = 2, n_max: int | None = None, n_orders: int = 100, seed: int = 0
+) -> list[Point]:  # fmt: skip
     """Points of every judge and rule, those without a judge first; over ``n_orders`` random orders of each question.
 
     ``judges`` have the same candidates, in the same order, with each one's scores; their ``rules`` may have
@@ -132,14 +126,9 @@ def _mean_of(values: Sequence[float | None], groups: Sequence[Sequence[int]]) ->
 
 
 def _vec_cisc(
-    columns: Columns,
-    vectors: Vectors,
-    groups: Sequence[Sequence[int]],
-    at: Sequence[int],
-    temperature: float,
-    clusters: int,
-    seed: int,
-) -> tuple[Floats, Floats]:
+    columns: Columns, vectors: Vectors, groups: Sequence[Sequence[int]], at: Sequence[int], temperature: float,
+    clusters: int, seed: int
+) -> tuple[Floats, Floats]:  # fmt: skip
     """Credit ``[questions, points]`` and mean calls of the judge ``[points]``."""
     rng = np.random.default_rng(seed)
     credit, calls = np.zeros((len(groups), len(at))), np.zeros(len(at))

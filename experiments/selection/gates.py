@@ -61,14 +61,9 @@ class Gated(NamedTuple):
 
 
 def gated(
-    gates: Mapping[str, Values],
-    scores: Mapping[str, Values],
-    *,
-    weights: Mapping[str, float] | None = None,
-    rule: GateRule = "threshold",
-    threshold: float | Mapping[str, float] = 0.5,
-    delta: float = 0.01,
-) -> Gated:
+    gates: Mapping[str, Values], scores: Mapping[str, Values], *, weights: Mapping[str, float] | None = None,
+    rule: GateRule = "threshold", threshold: float | Mapping[str, float] = 0.5, delta: float = 0.01
+) -> Gated:  # fmt: skip
     r"""Gates first, then the weighted mean ``U`` of the scores (weight 1 where ``weights`` say nothing).
 
     ``"threshold"``: ``1 + U`` where all gates are at their threshold, else the least gate: failures are below passes,

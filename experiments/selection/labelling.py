@@ -59,14 +59,9 @@ def disharmony(p: Floats, rows: Sequence[npt.NDArray[np.intp]]) -> Floats:
 
 
 def next_to_label(
-    items: Sequence[Trace],
-    labels: Labels,
-    p: Sequence[float] | None = None,
-    *,
-    n: int | None = None,
-    rule: NextRule = "answers",
-    seed: int = 0,
-) -> list[str]:
+    items: Sequence[Trace], labels: Labels, p: Sequence[float] | None = None, *, n: int | None = None,
+    rule: NextRule = "answers", seed: int = 0
+) -> list[str]:  # fmt: skip
     """Ids of the (at most ``n``) items to label next, one an answer, of answers without a label.
 
     ``"answers"``: each question's two most frequent, in random order, then the rest. ``"entropy"``: answers of which a

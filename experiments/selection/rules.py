@@ -92,14 +92,9 @@ class Pick:
 
 
 def pick(
-    rule: Rule,
-    answers: Answers,
-    scores: Scores,
-    *,
-    correct: Sequence[bool | None] = (),
-    k: int = 1,
-    rng: np.random.Generator | None = None,
-) -> Pick:
+    rule: Rule, answers: Answers, scores: Scores, *, correct: Sequence[bool | None] = (), k: int = 1,
+    rng: np.random.Generator | None = None
+) -> Pick:  # fmt: skip
     """The pick of a rule; it is an error if there are no candidates.
 
     ``correct`` is for ``"oracle"``, ``k`` how many answers ``"best-of-majority"`` picks, ``rng`` draws for

@@ -59,13 +59,9 @@ def undefined(reason: str, *, n: int, size: int) -> Statistic:
 
 
 def ratio(
-    numerator: Floats,
-    denominator: Floats,
-    *,
-    n: int | None = None,
-    reason: str = "nothing counts",
-    limits: Limits | None = None,
-) -> Statistic:
+    numerator: Floats, denominator: Floats, *, n: int | None = None, reason: str = "nothing counts",
+    limits: Limits | None = None
+) -> Statistic:  # fmt: skip
     """The metric ``sum(numerator) / sum(denominator)`` of per-row parts; ``n`` defaults to the rows that count."""
     count = int(np.count_nonzero(denominator)) if n is None else n
     total, size, counts = float(denominator.sum()), len(denominator), (denominator != 0,)

@@ -26,13 +26,9 @@ from .limits import Guard, Limits, Meters, Refused, register_refusals
 
 
 def create_app(
-    judges: Mapping[str, Judge],
-    *,
-    limits: Limits | None = None,
-    key: str | None = None,
-    hosts: Collection[str] | None = None,
-    gates: Sequence[str] = (),
-) -> FastAPI:
+    judges: Mapping[str, Judge], *, limits: Limits | None = None, key: str | None = None,
+    hosts: Collection[str] | None = None, gates: Sequence[str] = ()
+) -> FastAPI:  # fmt: skip
     """The application that serves judges of single responses by name.
 
     ``key`` is the bearer key that clients must send, ``None`` for none; ``hosts`` are names that requests may be

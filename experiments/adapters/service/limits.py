@@ -121,14 +121,9 @@ class Guard:
     """
 
     def __init__(
-        self,
-        app: ASGIApp,
-        limits: Limits,
-        meters: Meters,
-        key: str | None,
-        paths: frozenset[str],
-        hosts: frozenset[str] | None = None,
-    ) -> None:
+        self, app: ASGIApp, limits: Limits, meters: Meters, key: str | None, paths: frozenset[str],
+        hosts: frozenset[str] | None = None
+    ) -> None:  # fmt: skip
         self.app, self.limits, self.meters, self.paths, self.hosts = app, limits, meters, paths, hosts
         self._expected = None if key is None else key.encode()
 

@@ -101,14 +101,9 @@ def head_maps(lens: Lens, maps: Sequence[HeadMap]) -> Plot | None:
 
 
 def _family_curves(
-    lens: Lens,
-    found: Sequence[Curve],
-    words: tuple[str, str, str],
-    *,
-    family: str,
-    draw: Callable[..., list[Any]],
-    behind: Grid | None = None,
-) -> Plot | None:
+    lens: Lens, found: Sequence[Curve], words: tuple[str, str, str], *, family: str, draw: Callable[..., list[Any]],
+    behind: Grid | None = None
+) -> Plot | None:  # fmt: skip
     """One line a curve, by a function of :mod:`.drawing.lines`; ``family`` is that of a line that names no judge."""
     shown = {curve.label: curve for curve in found if curve.x}
     if not shown:

@@ -29,13 +29,9 @@ class Aggregated(NamedTuple):
 
 
 def aggregate(
-    verdicts: Table | Mapping[str, Said],
-    how: How = "dawid-skene",
-    *,
-    smooth: float = 1.0,
-    gold: Said | None = None,
-    rounds: int = 200,
-) -> Aggregated:
+    verdicts: Table | Mapping[str, Said], how: How = "dawid-skene", *, smooth: float = 1.0, gold: Said | None = None,
+    rounds: int = 200
+) -> Aggregated:  # fmt: skip
     """One soft label an item from the labels of several raters; ``None`` is no label.
 
     ``"mean"`` is the share of the raters, ``"vote"`` what most say (none where two are level). ``"one-coin"`` learns

@@ -50,14 +50,9 @@ class Checked:
 
 
 def check_labels(
-    table: Table,
-    judge: str,
-    people: Sequence[str],
-    *,
-    probe: str | None = None,
-    slices: Sequence[str] = ("length", "data"),
-    costs: Mapping[str, float] | None = None,
-) -> Checked:
+    table: Table, judge: str, people: Sequence[str], *, probe: str | None = None,
+    slices: Sequence[str] = ("length", "data"), costs: Mapping[str, float] | None = None
+) -> Checked:  # fmt: skip
     """Hold a judge's labels against people's before a probe learns from them, and the probe after.
 
     People are settled by vote; items on which they are level, or that one side did not label, do not count. One kappa

@@ -30,15 +30,10 @@ class LogRatios(NamedTuple):
 
 
 def log_ratio_preferences(
-    policy: npt.ArrayLike,
-    reference: npt.ArrayLike,
-    *,
-    beta: float = 0.1,
-    per_token: bool = False,
-    preferences: Sequence[str | None] | None = None,
-    slope: Literal["beta", "seed"] = "beta",
-    smooth: tuple[float, float] | None = None,
-) -> LogRatios:
+    policy: npt.ArrayLike, reference: npt.ArrayLike, *, beta: float = 0.1, per_token: bool = False,
+    preferences: Sequence[str | None] | None = None, slope: Literal["beta", "seed"] = "beta",
+    smooth: tuple[float, float] | None = None
+) -> LogRatios:  # fmt: skip
     r"""How likely ``a`` is better than ``b``: :math:`\sigma(r_a - r_b)`, :math:`r = \beta \log(\pi / \pi_{ref})`.
 
     ``policy`` and ``reference`` are log-probabilities of the two responses, ``[n, 2]``, or ``[n, 2, 2]`` with their

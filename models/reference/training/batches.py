@@ -23,13 +23,9 @@ class Batch:
 
 
 def batches(
-    tokenizer: PreTrainedTokenizerFast,
-    seed: int,
-    tokens: int,
-    mixture: Mapping[str, float] = MIXTURE,
-    verdict: float = VERDICT_WEIGHT,
-    chunk: int = 8000,
-) -> Iterator[Batch]:
+    tokenizer: PreTrainedTokenizerFast, seed: int, tokens: int, mixture: Mapping[str, float] = MIXTURE,
+    verdict: float = VERDICT_WEIGHT, chunk: int = 8000
+) -> Iterator[Batch]:  # fmt: skip
     """Yield batches of about ``tokens`` tokens without end, cut by length so that little is padding.
 
     Example:

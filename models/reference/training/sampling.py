@@ -12,14 +12,9 @@ from .tokenizer import END, render
 
 
 def replies(
-    model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    prompts: Sequence[str],
-    *,
-    sample: bool = False,
-    longest: int = 120,
-    batch: int = 128,
-) -> list[str]:
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str], *, sample: bool = False,
+    longest: int = 120, batch: int = 128
+) -> list[str]:  # fmt: skip
     """Generate one reply to each rendered prompt; sampling is at temperature 1 over the whole vocabulary.
 
     Example:
