@@ -2,8 +2,8 @@
 
 ``extract.py`` is the entry: ``schedule.py`` decides what is read together and in how much memory; ``reader.py`` and
 ``one_pass.py`` read a batch with the hooks of ``taps/``, and a beginning that texts share only once. ``readouts.py``
-names what to keep, ``features.py`` holds it (``ragged.py``: several rows per item), ``store/`` keeps it on disk,
-``writing/`` lets models write.
+says what to keep (``readout_names.py`` finds it by name), ``features.py`` holds it (``ragged.py``: several rows per
+item), ``store/`` keeps it on disk, ``writing/`` lets models write.
 """
 
 from .extract import extract, stream

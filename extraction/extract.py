@@ -19,7 +19,8 @@ from .one_pass import row_shape
 from .provenance import provenance
 from .ragged import Ragged, widen
 from .reader import BatchReader
-from .readouts import HiddenStates, LabelLogits, Readout, TokenStats, reads_end, reads_labels
+from .readout_names import reads_end, reads_labels
+from .readouts import HiddenStates, LabelLogits, Readout, TokenStats
 from .schedule import Budget, Sweep
 
 

@@ -16,6 +16,7 @@ from ..models.positions import Encoding
 from .batching import Batch, Placing, collate, pack, padded
 from .features import Array
 from .ragged import Ragged
+from .readout_names import reads_end
 from .readouts import (
     AttentionSpans,
     HiddenStates,
@@ -27,7 +28,6 @@ from .readouts import (
     ResponseLogProb,
     States,
     TokenStats,
-    reads_end,
 )
 from .taps.attention import AttentionTap
 from .taps.block_attention import PromptKeys, nearest

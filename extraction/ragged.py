@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..models.errors import InnerjudgeError
-from .readouts import Paired, range_readout, reads_labels
+from .readout_names import range_readout, reads_labels
+from .readouts import Paired
 
 Array = npt.NDArray[np.float32]
 

@@ -16,7 +16,8 @@ from ..models.tokens import shared_start
 from .batching import Room, by_cost, by_length, is_memory
 from .one_pass import Prompt, Values, read_prompt
 from .reader import BatchReader
-from .readouts import Paired, Ranged, ResponseLogProb, TokenStats, reads_end
+from .readout_names import reads_end
+from .readouts import Paired, Ranged, ResponseLogProb, TokenStats
 
 #: Tokens whose keys and values are held at once, in batches of reading. With more texts a step is hardly any faster.
 _HELD = 3

@@ -11,7 +11,8 @@ from scipy.special import expit
 
 from ..extraction.features import Features
 from ..extraction.ragged import Ragged
-from ..extraction.readouts import Reduce, States, range_readout
+from ..extraction.readout_names import range_readout
+from ..extraction.readouts import Reduce, States
 from ..models.arguments import Count, Positive
 from ..models.errors import InnerjudgeError
 from ..models.foreign import parse_json

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from ..extraction.features import Features
-from ..extraction.readouts import AttentionSpans, Lens, range_readout
+from ..extraction.readout_names import range_readout
+from ..extraction.readouts import AttentionSpans, Lens
 from ..models.arguments import Count, Positive
 from ..models.errors import InnerjudgeError
 from .description import derived

@@ -12,7 +12,8 @@ from scipy.stats import rankdata
 from sklearn.base import clone
 
 from ...extraction.features import Features
-from ...extraction.readouts import States, range_readout
+from ...extraction.readout_names import range_readout
+from ...extraction.readouts import States
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError
 from ...probes import EScore, registered_judges

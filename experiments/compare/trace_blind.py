@@ -10,7 +10,8 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from ...extraction.features import Features
-from ...extraction.readouts import States, states_of
+from ...extraction.readout_names import states_of
+from ...extraction.readouts import States
 from ...probes import BaseJudge, Verdict
 from ..data.answers import normalise
 from ..data.splits import Index, rows_by_group

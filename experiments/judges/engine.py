@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from ...extraction import given_states as by
 from ...extraction.given_states import Given, GivenStates, Last
-from ...extraction.readouts import ResponseLogProb, range_readout, roles_of, states_of
+from ...extraction.readout_names import range_readout, roles_of, states_of
+from ...extraction.readouts import ResponseLogProb
 from ...models.arguments import checked
 from ...models.checkpoint import read_tokenizer
 from ...models.errors import InnerjudgeError, UnreadableError

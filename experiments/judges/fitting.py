@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ...extraction.extract import extract
 from ...extraction.features import Features
-from ...extraction.readouts import roles_of, states_of
+from ...extraction.readout_names import roles_of, states_of
 from ...extraction.store import FeatureStore
 from ...models.arguments import checked
 from ...models.errors import InnerjudgeError

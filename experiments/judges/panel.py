@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from ...extraction.provenance import WITHOUT_ABSTAIN, provenance
-from ...extraction.readouts import range_readout, reads_labels
+from ...extraction.readout_names import range_readout, reads_labels
 from ...models.errors import InnerjudgeError
 from ...models.loading import LanguageModel
 from ...models.roles import Role

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...extraction.features import Features
-from ...extraction.readouts import Carried, HiddenStates, Ranged, ResponseLogProb, range_readout
+from ...extraction.readout_names import range_readout
+from ...extraction.readouts import Carried, HiddenStates, Ranged, ResponseLogProb
 from ...extraction.writing.answers import Reject
 from ...extraction.writing.checks import Exit
 from ...extraction.writing.drafts import Drafts

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ...extraction.features import Features
-from ...extraction.readouts import range_readout
+from ...extraction.readout_names import range_readout
 from ...models.items import Item, Rating, Trace
 from ...models.loading import LanguageModel
 from ...models.positions import Alike, encode_trace

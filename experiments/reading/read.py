@@ -12,16 +12,8 @@ import numpy as np
 from ...extraction.features import Array, Features
 from ...extraction.provenance import LAYER_CONVENTION, provenance
 from ...extraction.ragged import Ragged
-from ...extraction.readouts import (
-    AttentionWeights,
-    HiddenStates,
-    QueryKey,
-    Readout,
-    ResponseLogProb,
-    States,
-    range_readout,
-    roles_of,
-)
+from ...extraction.readout_names import range_readout, roles_of
+from ...extraction.readouts import AttentionWeights, HiddenStates, QueryKey, Readout, ResponseLogProb, States
 from ...models.arguments import named
 from ...models.conversation import plain_text
 from ...models.errors import InnerjudgeError

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from ...extraction.features import Features
 from ...extraction.given_states import OF_STATES, FileStates, GivenStates, features_of_states, read_vllm
 from ...extraction.provenance import Provenance, provenance
-from ...extraction.readouts import Readout, roles_of, states_of
+from ...extraction.readout_names import roles_of, states_of
+from ...extraction.readouts import Readout
 from ...models.errors import InnerjudgeError, shown
 from ...models.final_norm import find_final_norm
 from ...models.foreign import parse_json, read_file, refusing, require_file

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from ...extraction.extract import extract
 from ...extraction.features import Features
-from ...extraction.readouts import LabelLogits, Readout, range_readout, reads_labels, roles_of
+from ...extraction.readout_names import range_readout, reads_labels, roles_of
+from ...extraction.readouts import LabelLogits, Readout
 from ...extraction.writing.answers import Completion, Settled, answered
 from ...extraction.writing.confidence import LeastConfidence
 from ...extraction.writing.generate import as_features, complete, generate

@@ -16,7 +16,8 @@ from ...models.positions import Encoding, encode_trace
 from ...models.tokens import decoded
 from ..extract import Gathering, extract
 from ..features import Features
-from ..readouts import Carried, HiddenStates, ResponseLogProb, roles_of
+from ..readout_names import roles_of
+from ..readouts import Carried, HiddenStates, ResponseLogProb
 from .checks import Exit
 from .confidence import ConfidenceRecord, LeastConfidence
 from .decoding import decode, end_ids

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from innerjudge.extraction import HiddenStates, Provenance
 from innerjudge.extraction.given_states import GivenStates, features_of_states
-from innerjudge.extraction.readouts import range_readout
+from innerjudge.extraction.readout_names import range_readout
 from innerjudge.models.final_norm import FinalNorm
 from innerjudge.models.positions import Encoding
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from innerjudge.extraction import LabelLogits, Lens, TokenStats, extract, token_statistics
-from innerjudge.extraction.readouts import range_readout
+from innerjudge.extraction.readout_names import range_readout
 from innerjudge.extraction.taps.lens import find_parts
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.loading import LanguageModel

@@ -15,7 +15,7 @@ from innerjudge.experiments.judges.panel import needs_of
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import read as read_items
 from innerjudge.extraction import AttentionWeights, Features, Lens, QueryKey, extract
-from innerjudge.extraction.readouts import range_readout
+from innerjudge.extraction.readout_names import range_readout
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.extraction.store.index import StoreHeader
 from innerjudge.models.errors import InnerjudgeError

@@ -24,7 +24,7 @@ from innerjudge.extraction import (
     token_statistics as statistics_of,
 )
 from innerjudge.extraction.given_states import GivenStates, features_of_states
-from innerjudge.extraction.readouts import range_readout
+from innerjudge.extraction.readout_names import range_readout
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.extraction.taps.residual import projection
 from innerjudge.models.errors import InnerjudgeError

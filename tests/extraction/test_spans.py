@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 from innerjudge.extraction import AttentionSpans, AttentionWeights, HiddenStates, States, extract
-from innerjudge.extraction.readouts import Lens, range_readout
+from innerjudge.extraction.readout_names import range_readout
+from innerjudge.extraction.readouts import Lens
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.extraction.taps import spans as spans_of
 from innerjudge.models.errors import InnerjudgeError

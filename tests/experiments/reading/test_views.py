@@ -17,7 +17,8 @@ from innerjudge.experiments.reading.passes import Passes
 from innerjudge.experiments.reading.read import pair_features, read
 from innerjudge.extraction import extract
 from innerjudge.extraction.provenance import WITHOUT_ABSTAIN
-from innerjudge.extraction.readouts import LabelLogits, range_readout
+from innerjudge.extraction.readout_names import range_readout
+from innerjudge.extraction.readouts import LabelLogits
 from innerjudge.models.errors import InnerjudgeError, UnreadableError
 from innerjudge.models.items import Choice, Item, Pair, Rating, Trace
 from innerjudge.models.loading import LanguageModel

@@ -22,7 +22,8 @@ from innerjudge.extraction import (
     TokenStats,
     extract,
 )
-from innerjudge.extraction.readouts import STATISTICS, roles_of
+from innerjudge.extraction.readout_names import roles_of
+from innerjudge.extraction.readouts import STATISTICS
 from innerjudge.extraction.writing.answers import Generation
 from innerjudge.extraction.writing.attention import AttentionRecord
 from innerjudge.extraction.writing.drafts import Drafts
