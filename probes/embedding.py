@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from ..extraction.features import Features
+from ..models.checkpoint import hub_options
 from ..models.errors import InnerjudgeError, one_line
 from ..models.extra import require
 from .description import Task
@@ -85,14 +86,13 @@ class _Vectors(dict[str, Floats]):
     def __init__(self, embedder: str) -> None:
         library = require("sentence_transformers", "sentence-transformers")
         try:
-            self._model = library.SentenceTransformer(embedder, device="cpu")
+            self._model = library.SentenceTransformer(embedder, device="cpu", **hub_options(embedder))
         except Exception as error:  # its own, the hub's and those of torch
             raise InnerjudgeError.of("probes.no-embedder", embedder, one_line(error)) from None
 
     def encode(self, texts: list[str]) -> Floats:
         """``[n, width]``."""
-        found = self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
-        return np.asarray(found, dtype=np.float64)
+        return np.asarray(self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False), np.float64)
 
 
 _vectors_of = lru_cache(maxsize=4)(_Vectors)

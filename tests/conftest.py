@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -66,6 +67,27 @@ def _nothing_is_installed() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("subprocess.check_call", refuse)
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_pixels() -> Iterator[None]:
+    """Plots of reports are made, but not turned into pixels, which takes half of a small comparison.
+
+    For modules that look at no plot; those of real data, ``study/test_study.py`` and the notebooks turn them.
+    """
+    from innerjudge.experiments.compare.report import page
+    from matplotlib.figure import Figure
+
+    blank = io.BytesIO()
+    Figure(figsize=(1, 1)).savefig(blank, format="png", dpi=10)
+
+    def unpainted(drawing: Figure) -> bytes:
+        assert drawing.axes
+        return blank.getvalue()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "png", unpainted)
         yield
 
 

@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 from innerjudge import Choice, InnerjudgeError, Rating, Trace
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 PROMPT = "Start with 7. Add 5. Times 3."
 RIGHT, WRONG = "<think>7+5=12;12*3=36</think>36", "<think>7+5=13;13*3=39</think>39"
 MESSAGES = [{"role": "system", "content": "Answer in numbers."}, {"role": "user", "content": PROMPT}]

@@ -8,6 +8,8 @@ import innerjudge as ij
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 
 @pytest.fixture(scope="module")
 def things(reference: ij.LanguageModel) -> dict[str, Any]:

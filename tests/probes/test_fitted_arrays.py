@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,22 +42,28 @@ def changes(value: Any) -> dict[str, Any]:
     return {"text": "x", "list": (1,), "infinite": float("inf")} if value is not None else {"text": "x"}
 
 
-@pytest.mark.parametrize(("name", "attribute"), LEARNED)
-def test_no_learned_value_of_another_form_is_used(name, attribute, make, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+@pytest.fixture(scope="module")
+def fitted_once(make) -> Callable[[str], tuple[Any, Features]]:  # type: ignore[no-untyped-def]
+    """A judge of that name, and what it was fitted on: most of a test would go into fitting it again."""
     features = make()
-    good = fitted(name, features)
+    return cache(lambda name: (fitted(name, features), features))
+
+
+@pytest.mark.parametrize(("name", "attribute"), LEARNED)
+def test_no_learned_value_of_another_form_is_used(name, attribute, fitted_once, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    good, features = fitted_once(name)
     if not hasattr(good, attribute):
         pytest.skip("not learned with these options")
     save(good, tmp_path / "good")
     load(tmp_path / "good").decision_function(features)
     for wrong in changes(getattr(good, attribute)).values():
-        judge = fitted(name, features)
+        judge = deepcopy(good)
         setattr(judge, attribute, wrong)
         with pytest.raises(InnerjudgeError, match=type(judge).__name__):
             judge.decision_function(features)
         with pytest.raises(InnerjudgeError, match=f"{type(judge).__name__}|cannot be read"):
             use_again(judge, features, tmp_path / "bad", monkeypatch)
-    judge = fitted(name, features)
+    judge = deepcopy(good)
     delattr(judge, attribute)
     optional = {"n_excluded_", "threshold_"} | ({"row_"} if isinstance(judge, PooledProbe) else set())
     if judge.learns and attribute not in optional:

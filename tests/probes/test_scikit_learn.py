@@ -38,6 +38,7 @@ from innerjudge.probes import (
     Trajectory,
     VerdictProbe,
 )
+from joblib import parallel_config
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -88,7 +89,9 @@ def test_cross_val_score_is_the_loop_over_the_folds(data: Any) -> None:
 def test_grid_search_by_question(data: Any, jobs: int | None) -> None:
     f, y, g = data
     grid = {"C": [1e-3, 1.0], "row": [1, 3]}
-    found = GridSearchCV(probe(), grid, cv=GroupKFold(3), n_jobs=jobs, error_score="raise").fit(f, y, groups=g)
+    search = GridSearchCV(probe(), grid, cv=GroupKFold(3), n_jobs=jobs, error_score="raise")
+    with parallel_config(backend="multiprocessing"):  # forks: others would first import what this process has
+        found = search.fit(f, y, groups=g)
     assert found.best_params_["row"] == 3  # row 1 is noise
     assert found.best_params_["C"] == found.best_estimator_.C_
     assert found.predict(f).tolist() == found.best_estimator_.predict(f).tolist()

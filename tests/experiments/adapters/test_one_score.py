@@ -19,6 +19,8 @@ from innerjudge.experiments.data.kinds import item_to_row
 
 from .conftest import PROMPT, RIGHT, WRONG
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 OWN = {
     "kind": "trace",
     "system": "You check sums.",

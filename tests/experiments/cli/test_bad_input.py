@@ -19,6 +19,8 @@ from innerjudge.models.positions import encode_prompt
 from innerjudge.models.prompts import rating_prompt
 from transformers import AutoTokenizer, BertConfig, BertModel
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 RATING = {"item_id": "r1", "prompt": "Say hi.", "response": "hi", "scores": [4]}
 
 

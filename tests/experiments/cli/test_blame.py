@@ -14,6 +14,8 @@ from innerjudge.extraction import Features, Provenance
 from innerjudge.models.tensor_file import TensorFile
 from safetensors.numpy import save
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 RATING = {"item_id": "r1", "prompt": "Say hi.", "response": "hi", "scores": [4]}
 TRACE = {"question_id": "q", "candidate_id": "0", "prompt": "1+1?", "response": "2", "correct": True}
 

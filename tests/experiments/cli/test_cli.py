@@ -16,6 +16,8 @@ import torch
 from innerjudge.experiments.compare import items as job
 from innerjudge.models.items import Trace
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 FILES = [
     "compare.json",
     "kept",

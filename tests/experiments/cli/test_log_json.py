@@ -16,6 +16,8 @@ import typer
 from innerjudge.experiments.cli import main as cli
 from innerjudge.experiments.runs.log import JsonLines
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 
 def commands() -> list[tuple[str, ...]]:
     top: Any = typer.main.get_command(cli.app)

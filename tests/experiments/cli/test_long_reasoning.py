@@ -5,7 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from innerjudge.experiments.data.verdict_files import read_rows
+
+pytestmark = pytest.mark.usefixtures("no_pixels")
 
 #: One reads nothing of a trace of one segment; the built-in model takes 1,024 tokens.
 NAMES = ("trace-net", "trace-aligned", "trace-cumulative")

@@ -13,6 +13,8 @@ from fastapi.testclient import TestClient
 from innerjudge import CLUE, InnerjudgeError, Judge, LanguageModel, Passes, read, read_items
 from innerjudge.experiments.adapters.service.app import create_app
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 MARKS = ("<why>", "</why>")
 
 

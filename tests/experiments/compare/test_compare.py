@@ -20,6 +20,8 @@ from innerjudge.models.loading import LanguageModel
 from innerjudge.models.reference.choose import choices
 from innerjudge.probes.embedding import _Vectors
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 
 def test_items_in_a_table_verdicts_and_a_report_out(reference: LanguageModel, tmp_path: Path) -> None:
     items, settings = choices(16, seed=5), Settings(reasoning_tokens=0, batch_size=4)

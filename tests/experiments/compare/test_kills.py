@@ -6,23 +6,20 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 #: The one file that differs from run to run.
 TIMED = "timings.json"
-#: Imports everything once; then, for each folder that it is told, a process of its own runs the command there, and
-#: notes in ``log`` every pass of the model: what was read. It says the process, and then how it ended.
+#: Runs the command that stands behind it, and notes in ``log`` every pass of the model: what was read. To print plots
+#: takes as long as all the rest, so that a plot is here what its lines and bars are drawn from.
 SCRIPT = """
-import os, sys, zlib
+import zlib
 from innerjudge.experiments.compare import judging, turns
-from innerjudge.experiments.compare import compare, report, run
 from innerjudge.experiments.compare.report import page
 from innerjudge.experiments.cli.main import main
 def counted(read):
@@ -37,21 +34,12 @@ for module, name in (
     (judging, "read"), (judging, "pair_features"), (judging, "rating_features"), (turns, "ask")
 ):
     setattr(module, name, counted(getattr(module, name)))
-typed = sys.argv[1:]
-for line in sys.stdin:
-    child = os.fork()
-    if not child:
-        os.chdir(line.strip())
-        sys.stdout = sys.stderr = open(os.devnull, "w")
-        sys.argv = ["innerjudge", *typed]
-        try:
-            main()
-        except SystemExit as end:
-            os._exit(end.code or 0)
-        except BaseException:
-            os._exit(1)
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+def drawn(figure):
+    lines = [line.get_xydata().tolist() for panel in figure.axes for line in panel.lines]
+    bars = [bar.get_extents().bounds for panel in figure.axes for bar in panel.patches]
+    return repr((lines, bars)).encode()
+page.png = drawn
+main()
 """
 #: All four kinds of item, in small parts, so that a killed run has some of them behind it.
 ARGS = ("--data", "builtin:choose", "--data", "builtin:rate", "--data", "pairs.jsonl", "--data", "traces.jsonl",
@@ -76,27 +64,23 @@ def write_items(folder: Path) -> None:
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-class Typed:
-    """Types the command in a folder, and may kill it."""
+Typed = Callable[..., int]
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-c", SCRIPT, "compare", *ARGS, "--out", "run"]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(command, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, **pipes)
 
-    def run(self, folder: Path, kill_after: float | None = None) -> int:
-        """How the command ended in ``folder``."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
+@pytest.fixture(scope="module")
+def typed(forks: Any) -> Typed:
+    """Types the command in a folder, and may kill it; says how it ended."""
+
+    def run(folder: Path, kill_after: float | None = None) -> int:
         write_items(folder)
-        self.process.stdin.write(f"{folder}\n")
-        self.process.stdin.flush()
-        pid = int(self.process.stdout.readline())
-        if kill_after is not None:
-            time.sleep(kill_after)
-            with suppress(ProcessLookupError):  # it may have ended by itself
-                os.kill(pid, signal.SIGKILL)
-        return int(self.process.stdout.readline())
+        args = ["innerjudge", "compare", *ARGS, "--out", "run"]
+        with forks.begin(f"import sys\nsys.argv = {args!r}\n{SCRIPT}", folder) as process:
+            if kill_after is not None:
+                time.sleep(kill_after)
+                process.send_signal(signal.SIGKILL)  # it may have ended by itself
+        return int(process.returncode)
+
+    return run
 
 
 def passes(folder: Path) -> list[str]:
@@ -110,20 +94,11 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def typed() -> Iterator[Typed]:
-    found = Typed()
-    yield found
-    assert found.process.stdin is not None
-    found.process.stdin.close()
-    found.process.wait()
-
-
-@pytest.fixture(scope="module")
 def unbroken(typed: Typed, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     """A run that nobody killed, and its seconds."""
     folder = tmp_path_factory.mktemp("unbroken")
     begun = time.monotonic()
-    assert typed.run(folder) == 0
+    assert typed(folder) == 0
     return folder, time.monotonic() - begun
 
 
@@ -134,10 +109,10 @@ def test_a_killed_run_goes_on(typed: Typed, tmp_path: Path, unbroken: tuple[Path
     assert len(set(every)) == len(every), "nothing is read twice"
     assert {line.split()[0] for line in every} == {"read", "pair_features", "rating_features", "ask"}
     assert len(every) > 20, "each data set is read in parts"
-    ended = typed.run(tmp_path, random.Random(seed).uniform(0.0, 0.9) * seconds)
+    ended = typed(tmp_path, random.Random(seed).uniform(0.0, 0.9) * seconds)
     assert ended in (-signal.SIGKILL, 0)
     before = passes(tmp_path)
-    assert typed.run(tmp_path) == 0
+    assert typed(tmp_path) == 0
     assert files(tmp_path) == files(whole)
     again = passes(tmp_path)[len(before) :]
     # Only a part whose pass had ended and whose shard was not yet written may be read twice.
@@ -150,6 +125,6 @@ def test_a_killed_run_goes_on(typed: Typed, tmp_path: Path, unbroken: tuple[Path
 def test_a_finished_run_reads_nothing_again(typed: Typed, unbroken: tuple[Path, float]) -> None:
     folder, _ = unbroken
     before, read = files(folder), passes(folder)
-    assert typed.run(folder) == 0
+    assert typed(folder) == 0
     assert files(folder) == before
     assert passes(folder) == read

@@ -10,6 +10,8 @@ from innerjudge import ComparisonSettings, InnerjudgeError, Trace, compare
 from innerjudge.experiments.judges.openai_judge import OpenAIJudge
 from innerjudge.probes import Verdict
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 pytest.importorskip("openai")
 ITEMS = [
     Trace(

@@ -15,6 +15,8 @@ from innerjudge.experiments.compare.turns import both_responses, permuted_sample
 from innerjudge.experiments.reading.passes import Passes
 from innerjudge.models.loading import LanguageModel
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 
 def test_compare_tries_ways_and_says_what_judges_cost(
     reference: LanguageModel, monkeypatch: pytest.MonkeyPatch

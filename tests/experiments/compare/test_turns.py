@@ -20,6 +20,8 @@ from innerjudge.models.prompts import choice_prompt
 from innerjudge.models.tokens import tokens
 from innerjudge.probes import EScore, LetterLogits, QKScore
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 CHOICES = [
     Choice(question_id=f"c{k}", question="Which is a fruit?", options=("iron", "pear"), answer=1) for k in range(4)
 ]

@@ -14,6 +14,8 @@ from innerjudge.models.loading import LanguageModel
 from innerjudge.models.positions import encode_prompt
 from transformers import AutoTokenizer
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 YAML = """
 kind: rating
 system: Be strict.

@@ -10,6 +10,8 @@ import pytest
 from innerjudge.experiments.runs import job as jobs
 from innerjudge.extraction.store import FeatureStore
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")

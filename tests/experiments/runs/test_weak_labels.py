@@ -11,6 +11,8 @@ from innerjudge.experiments.judges import saved
 from innerjudge.extraction.store import FeatureStore
 from innerjudge.probes import CountedProbe, LogisticProbe, RankedProbe
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 ROWS = [
     {
         "question_id": f"q{q}",

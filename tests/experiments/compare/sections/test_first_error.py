@@ -20,6 +20,8 @@ from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel
 from innerjudge.probes import Verdict
 
+pytestmark = pytest.mark.usefixtures("no_pixels")
+
 
 def test_the_mistakes_are_where_they_are_said_to_be() -> None:
     data = load_data("builtin:steps", limit=80)
