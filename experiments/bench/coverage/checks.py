@@ -26,6 +26,8 @@ ASPECTS = ("hidden", "lens", "tokens", "attention", "spans", "entropy", "parts",
 _LENGTHS = (13, 9, 11)
 _READOUTS = (HiddenStates("middle"), HiddenStates("score"), LabelLogits("score"))
 _WHOLE = (*_READOUTS, ResponseLogProb())
+#: Aspects that are read in one pass: those that need the weights of attention, which not all kernels return, apart.
+_TOGETHER = (("attention", "spans"), ("tokens", "entropy", "parts", "qk before", "qk after"))
 
 
 @dataclass(slots=True)
@@ -140,11 +142,17 @@ def _attention(
         "qk before": [QueryKey("before")],
         "qk after": [QueryKey("after")],
     }
-    for aspect, readouts in asked.items():
+    # Texts one by one are read once for each aspect, which may stop early; batches for several at once.
+    for some in _TOGETHER if size > 1 else [(aspect,) for aspect in asked]:
         try:
-            found[aspect] = extract(lm, items, readouts, batch_size=size, padding_side=side)
-        except InnerjudgeError as error:
-            _note(coverage, aspect, str(error))
+            readouts = dict.fromkeys(readout for aspect in some for readout in asked[aspect])
+            found |= dict.fromkeys(some, extract(lm, items, [*readouts], batch_size=size, padding_side=side))
+        except InnerjudgeError:  # of one of them
+            for aspect in some:
+                try:
+                    found[aspect] = extract(lm, items, asked[aspect], batch_size=size, padding_side=side)
+                except InnerjudgeError as error:
+                    _note(coverage, aspect, str(error))
     if "attention" in found:
         _note(coverage, "attention", _rows(lm, found["attention"], items, truths))
     for aspect, check in (("spans", spans), ("tokens", tokens), ("entropy", entropies), ("parts", parts)):
