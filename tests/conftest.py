@@ -27,6 +27,11 @@ settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests come first: else one process would still work on some when the other has none left to take."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder with real data, models and tokenizers: ``$INNERJUDGE_SHARED``, else ``shared`` beside the repository."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import struct
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -113,11 +112,24 @@ def converted(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def cache(converted: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of the test's own, with that copy in it."""
+def cache(
+    converted: Path, forks: Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A cache of the test's own, with that copy in it. Other files are converted by forks: nothing is imported."""
     folder = tmp_path_factory.mktemp("cache")
     shutil.copytree(converted, folder, dirs_exist_ok=True)
     monkeypatch.setenv(source.CACHE, str(folder))
+
+    @contextlib.contextmanager
+    def forked(command: list[str], **_how: Any) -> Iterator[Any]:
+        python, option, name, *arguments = command
+        assert (python, option) == (sys.executable, "-m")
+        code = f"import runpy, sys\nsys.argv = {[name, *arguments]!r}\nrunpy.run_module({name!r}, run_name='__main__')"
+        with forks.begin(code, tmp_path_factory.mktemp("fork")) as process:
+            said, _ = process.communicate()
+            yield SimpleNamespace(stdout=said.splitlines(), wait=lambda: process.returncode, kill=lambda: None)
+
+    monkeypatch.setattr(source, "subprocess", SimpleNamespace(Popen=forked, PIPE=None, DEVNULL=None))
     return folder
 
 
@@ -211,13 +223,15 @@ def test_the_type_that_is_asked_for(tiny: Path, cache: Path) -> None:
     assert "'float8'" in refusal(tiny, dtype="float8")
 
 
-def test_a_killed_conversion_leaves_nothing_that_is_taken_for_whole(tiny: Path, cache: Path) -> None:
+def test_a_killed_conversion_leaves_nothing_that_is_taken_for_whole(tiny: Path, cache: Path, forks: Any) -> None:
     shutil.rmtree(cache / "gguf")
-    code = "from innerjudge.models.formats import gguf as g, source as c; from pathlib import Path\n"
+    code = f"import os; os.environ[{source.CACHE!r}] = {str(cache)!r}\n"
+    code += "from innerjudge.models.formats import gguf as g, source as c; from pathlib import Path\n"
     code += "c._run = lambda f, out, d: ((out / 'model.safetensors').write_bytes(b'half'), __import__('os')._exit(9))\n"
     code += f"c.copy_of(g.read_header(Path({str(tiny)!r})), 'float32')"
-    path = os.pathsep.join(one or os.getcwd() for one in sys.path)
-    assert subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}).returncode == 9
+    with forks.begin(code, cache) as process:
+        pass
+    assert process.returncode == 9
     assert list((cache / "gguf").glob("*.partial/model.safetensors"))
     assert load(str(tiny), device="cpu").anatomy.n_blocks == 2
     assert not list((cache / "gguf").glob("*.partial"))

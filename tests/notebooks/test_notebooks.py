@@ -20,12 +20,15 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 _MOST_BYTES = 3_000_000
 #: Sizes as committed -> as they are run here, so that each takes seconds; as committed where ``INNERJUDGE_NOTEBOOKS=whole``.
 SMALLER = {
+    "01-first-look": {"problems(30,": "problems(12,", "choices(120,": "choices(48,", "[:80], asked[80:]": "[:32], asked[32:]"},
     "02-clue-from-scratch": {"problems(120,": "problems(40,"},
     "04-select-and-copy-heads": {"draws=5,": "draws=2,", "real[100:150]": "real[100:115]"},
-    "05-reranking": {"n_orders=50": "n_orders=10"},
+    "05-reranking": {"problems(70,": "problems(40,", "[25, 33]": "[16, 22]", "n_orders=50": "n_orders=10"},
     "06-training-probes": {"problems(70,": "problems(30,", "range(20)": "range(4)"},
     "07-your-own-model-and-data": {"problems(80,": "problems(40,"},
     "08-judging-while-generating": {"problems(40,": "problems(20,"},
+    "09-labels-that-you-really-have": {"problems(160,": "problems(60,"},
+    "10-where-does-it-go-wrong": {"limit=240": "limit=80"},
 }
 
 

@@ -1,6 +1,7 @@
 """One registered type held to its oracles: what passes, what is refused and why, what is wrong."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,17 +143,17 @@ def _attention(
         "qk before": [QueryKey("before")],
         "qk after": [QueryKey("after")],
     }
-    # Texts one by one are read once for each aspect, which may stop early; batches for several at once.
-    for some in _TOGETHER if size > 1 else [(aspect,) for aspect in asked]:
-        try:
+    # Texts one by one are read once for each aspect, which may stop early; batches for several at once, where they can.
+    for some in _TOGETHER if size > 1 else ():
+        with suppress(InnerjudgeError):
             readouts = dict.fromkeys(readout for aspect in some for readout in asked[aspect])
-            found |= dict.fromkeys(some, extract(lm, items, [*readouts], batch_size=size, padding_side=side))
-        except InnerjudgeError:  # of one of them
-            for aspect in some:
-                try:
-                    found[aspect] = extract(lm, items, asked[aspect], batch_size=size, padding_side=side)
-                except InnerjudgeError as error:
-                    _note(coverage, aspect, str(error))
+            whole = extract(lm, items, [*readouts], batch_size=size, padding_side=side)
+            found |= {} if whole.missing else dict.fromkeys(some, whole)
+    for aspect in asked.keys() - found.keys():
+        try:
+            found[aspect] = extract(lm, items, asked[aspect], batch_size=size, padding_side=side)
+        except InnerjudgeError as error:
+            _note(coverage, aspect, str(error))
     if "attention" in found:
         _note(coverage, "attention", _rows(lm, found["attention"], items, truths))
     for aspect, check in (("spans", spans), ("tokens", tokens), ("entropy", entropies), ("parts", parts)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +39,10 @@ def typist() -> Iterator[Typist]:
         yield found
 
 
-def test_a_short_run_loses_nothing_and_a_part_keeps_the_rest(tmp_path: Path) -> None:
+def test_a_short_run_loses_nothing_and_a_part_keeps_the_rest(
+    typist: Typist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("innerjudge.experiments.bench.damage.__main__.Typist", lambda: nullcontext(typist))
     out = tmp_path / "d.md"
     few = ["--flips", "1", "--kills", "2", "--jobs", "1", "--out", str(out)]
     assert main([*few, "--only", "part of score", "--only", "select"]) == 0
