@@ -183,6 +183,8 @@ def as_arrays(
     for readout in readouts:
         _silence(found[readout.name], readout, items, missing[readout.name])
         every = found[readout.name].float().cpu().numpy()
+        if isinstance(readout, Paired) and not any(item.tokens(readout.keys) for item in items):
+            every = every[..., :0]
         if readout.ragged:
             own = [() if i.id in missing[readout.name] else i.places(readout.roles[0]) for i in items]
             values[readout.name] = Ragged.of([e[: len(o)] for e, o in zip(every, own, strict=True)], every.shape[2:])

@@ -82,7 +82,7 @@ class AttentionCall:
     module: nn.Module | None
     query: Tensor
     key: Tensor | None
-    mask: Tensor | None
+    mask: Any
     scaling: float | None
     weights: Tensor | None
     kernel: str = ""

@@ -3,6 +3,7 @@
 Parts of a model are recognised by what they do in it, not by their names; tensors are followed from call to call.
 """
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -112,7 +113,7 @@ def input_device(model: Any) -> torch.device:
 
 @contextmanager
 def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
-    clock = 0
+    clock, thread = 0, threading.get_ident()
     running: list[ModuleCall] = []
     modules = list(model.modules())
 
@@ -121,6 +122,8 @@ def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
 
     def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         nonlocal clock
+        if threading.get_ident() != thread:  # another pass of the same model
+            return
         clock += 1
         call = ModuleCall(module, states_taken(module, args, kwargs), None, clock, 0)
         running.append(call)
@@ -128,6 +131,8 @@ def _watched(model: nn.Module, seen: Observation) -> Iterator[None]:
 
     def after(module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
         nonlocal clock
+        if threading.get_ident() != thread:
+            return
         clock += 1
         call = running.pop()
         call.returned, call.end = states_given(module, output), clock

@@ -6,7 +6,7 @@ A row is the attention of one query over all keys: never the square of the weigh
 import math
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,6 +27,17 @@ from .residual import Reading
 _OWN = ("softcap", "s_aux", "position_bias")
 #: Kernels whose attention rows can be computed again for one query.
 ROW_KERNELS = ("sdpa", "eager")
+
+
+class VisibleRuns(NamedTuple):
+    """A mask in which every query sees the keys from its ``first`` one, ``[B, T]``, up to its own."""
+
+    first: Tensor
+
+    def lines(self, at: Tensor, keys: int) -> Tensor:
+        """Those of the queries at ``at`` (``[B, Q]``), whether each key is seen: ``[B, 1, Q, keys]``."""
+        every, own = torch.arange(keys, device=at.device), at + keys - self.first.shape[1]
+        return ((every >= self.first.gather(1, at)[..., None]) & (every <= own[..., None]))[:, None]
 
 
 class AttentionRow:
@@ -87,7 +98,10 @@ def _mask(call: AttentionCall, at: Tensor, causal: bool) -> Tensor:
         seen = torch.arange(call.key.shape[2], device=at.device) <= at[:, None, :, None] + lent
         hidden = torch.zeros_like(seen) if not causal else ~seen
         return torch.zeros(seen.shape, device=at.device).masked_fill(hidden, lowest)
-    line: Tensor = _line(call.mask, call, at)[..., : call.key.shape[2]]
+    if isinstance(call.mask, VisibleRuns):
+        line = call.mask.lines(at, call.key.shape[2])
+    else:
+        line = _line(call.mask, call, at)[..., : call.key.shape[2]]
     if line.dtype != torch.bool:
         return line
     return torch.zeros_like(line, dtype=call.query.dtype).masked_fill(~line, lowest)

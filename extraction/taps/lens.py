@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ...models.blocks import Stream
 from ...models.errors import UnreadableError
+from ...models.loading import LanguageModel
 from ...models.observation import ModuleCall, Observation, observe, states_given, states_taken
 from ...models.unembedding import exact
 from ..readouts import Lens, reads_parts
@@ -34,14 +35,11 @@ class LensStates(RangeStates):
     def __init__(self, of: Reading, readout: Lens) -> None:
         super().__init__(of, readout, range(1, of.last + 1))
         self._of, self._lm = (readout.at, readout.what), of.lm
-        whole = not reads_parts(readout)
         #: Of the divergence to the end, what waits for it; of labels, the ids of each range, ``[N, M]``, and -1 behind.
         self._waiting: list[tuple[int, Bucket, Tensor]] = []
         ids = [torch.tensor(item.label_ids, dtype=torch.long) for item in of.items]
         self._ids = pad_sequence(ids, batch_first=True, padding_value=-1)[self.owner]
-        self.parts = () if whole else find_parts(of.lm.model, self._anatomy.stream)[: of.last]
-        if not (whole or any(self.parts)) or self._anatomy.residuals is not None:  # which read all earlier states
-            raise UnreadableError.of("extraction.no-stream", type(of.lm.model).__name__, readouts={readout.name})
+        self.parts = find_lens_parts(of.lm, readout)[: of.last]
 
     def _put(self, row: int, bucket: Bucket, tokens: Tensor, part: tuple[int, int] | None = None) -> None:
         match self._of[1]:
@@ -73,23 +71,31 @@ class LensStates(RangeStates):
                 self.keep(number, added[part])
 
 
+def find_lens_parts(lm: LanguageModel, readout: Lens) -> tuple[Parts, ...]:
+    """The parts of every block that a lens needs, perhaps none; ``UnreadableError`` if the model lacks them."""
+    parts = find_parts(lm.model, lm.anatomy.stream) if reads_parts(readout) else ()
+    if (reads_parts(readout) and not any(parts)) or lm.anatomy.residuals is not None:  # which read all earlier states
+        raise UnreadableError.of("extraction.no-stream", type(lm.model).__name__, readouts={readout.name})
+    return parts
+
+
 class PartRecord:
     """What every block is given and its parts add at the newest token of each pass, until texts are complete."""
 
     def __init__(self, parts: Sequence[Parts]) -> None:
         self.parts = tuple(parts)
-        self._now: list[Tensor] = []
+        self._now: dict[tuple[int, str], Tensor] = {}
 
     def hear(self, number: int, part: str, before: Tensor, added: dict[str, Tensor]) -> None:
         """Hold what a ``part`` of a block adds at the newest token of each text, and once what the block was given."""
         if len(added) == 1:
-            self._now = self._now if number > 1 else []
-            self._now.append(before[:, -1].clone())
-        self._now.append(added[part][:, -1].clone())
+            self._now[number, "before"] = before[:, -1].clone()
+        self._now[number, part] = added[part][:, -1].clone()
 
     def newest(self) -> Tensor:
         """Of the latest pass, ``[B, P, W]``."""
-        return torch.stack([one.to(self._now[0].device) for one in self._now], dim=1)
+        first, *others = self._now.values()
+        return torch.stack([first, *(one.to(first.device) for one in others)], dim=1)
 
     def give(self, kept: Tensor, lens: LensStates) -> None:
         """Hand on what was kept of texts, ``[n, T, P, W]``."""

@@ -177,6 +177,8 @@ class Answers:
             self._found.append((again, unread))
         gathered = Gathering(self._lm, encoded, self._readouts)
         gathered.started = self._started
+        for name, reasons in again.missing.items() if unread else ():  # what the model gives in no pass
+            gathered.missing[name] |= reasons
         while self._found:  # each is let go once it is in its place
             features, rows = self._found.popleft()
             gathered.put({**features.arrays, **features.ragged}, rows)

@@ -19,44 +19,41 @@ from ...models.positions import Encoding
 from ..batching import Batch
 from ..one_pass import Values, as_arrays, row_shape
 from ..readouts import AttentionSpans, Paired, QueryKey
-from ..taps.attention import ROW_KERNELS, AttentionTap, require_heads
+from ..taps.attention import ROW_KERNELS, AttentionTap, VisibleRuns
 from ..taps.block_attention import BlockAttention, KeptStates, UnrotatedStates
 from ..taps.residual import Reading, ResidualTap
 from ..taps.spans import SpanStates, SpanTap
-from .decoding import distinct
+from .decoding import distinct, hands_on_prompts
 
 #: An attention: its block (from 0), and its number in it.
 Place = tuple[int, int]
 
 
-def carries_attention(lm: LanguageModel, readouts: Sequence[AttentionSpans | Paired]) -> bool:
-    """Whether a record gives these readouts of a model: attention of registered kernels, one key a token."""
+def carries_attention(lm: LanguageModel) -> bool:
+    """Whether a record gives the attention of a model: of registered kernels, one key a token."""
     heads = [one for block in lm.anatomy.heads for one in block]
     plain = all(one.registered and one.token_keys for one in heads) and not lm.anatomy.stream.layout.prefix
-    try:
-        require_heads(lm, lm.anatomy.heads, frozenset(r.name for r in readouts))
-    except UnreadableError:
-        return False
     return plain and lm.attention in ROW_KERNELS
 
 
 class Step(NamedTuple):
     """What a step read of ``n`` texts: newest queries ``[n, F]``, keys of its tokens ``[n, T, F']``, all side by side.
 
-    ``lines`` are of masks: the newest token's, ``[n, 1 or H, S]`` (``None`` if it hides nothing), and ``S``; ``masks``
-    says which of them an attention was given.
+    ``seen`` are the first columns of keys that the newest token sees by each mask, ``[n]``; ``masks`` says which of
+    them an attention was given.
     """
 
     queries: Tensor
     keys: Tensor
-    lines: list[tuple[Tensor | None, int]]
+    seen: list[Tensor]
     masks: dict[Place, int]
 
 
 class AttentionRecord(BlockAttention):
     """Keeps the query of each token that a batch of texts writes, and every token's key, in the CPU's memory.
 
-    That is linear in the length, and a copy of some rows at a step. ``whole`` is false if something was not heard.
+    That is linear in the length. ``whole`` is false if something was not heard, or a mask hides keys among others: all
+    up to the newest token are to be seen from some first one on, as after padding and in windows.
     """
 
     def __init__(
@@ -71,11 +68,12 @@ class AttentionRecord(BlockAttention):
         self.whole, self._columns = True, 0
         #: Of the latest pass: query, key and perhaps both before the rotary embedding; masks; of which each was given.
         self._now, self._masks = dict[Place, list[Tensor]](), dict[Place, int]()
-        self._lines = list[tuple[Any, Tensor | None, int]]()
+        self._seen = list[tuple[Any, int, Tensor]]()
         self.heard, self.steps = dict[Place, tuple[AttentionCall, list[torch.Size]]](), list[Step]()
         self._shared: Tensor | None = None
 
     def __enter__(self) -> Self:
+        hands_on_prompts(self.lm)  # tried now: with hooks its passes would be taken for those of the batch
         self._open.callback(self._blocks[0].register_forward_pre_hook(self._begin, with_kwargs=True).remove)
         self._open.enter_context(self._end or nullcontext())
         return super().__enter__()
@@ -89,7 +87,7 @@ class AttentionRecord(BlockAttention):
         if states is not None:
             self._items, self._columns = states.shape[layout.items], self._columns + states.shape[layout.tokens]
         self._block, self._unrotated = -1, UnrotatedStates(self._items)
-        for held in (self._now, self._lines, self._masks):
+        for held in (self._now, self._seen, self._masks):
             held.clear()
         if self._end is not None:
             self._end.restart()
@@ -102,7 +100,7 @@ class AttentionRecord(BlockAttention):
 
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
         at, (items, _, tokens, _) = (self._block, number), call.query.shape
-        if call.key is None or call.key.shape[2] > self._columns or not _is_plain(call):
+        if call.key is None or call.key.shape[2] > self._columns:
             self.whole = False
             return
         lent = call.key.shape[2] - tokens
@@ -120,12 +118,12 @@ class AttentionRecord(BlockAttention):
         if at not in self.heard:
             self.heard[at] = _without_states(call), shapes
         size = call.key.shape[2]
-        known = [k for k, (mask, _, keys) in enumerate(self._lines) if mask is call.mask and keys == size]
+        known = [k for k, (mask, keys, _) in enumerate(self._seen) if mask is call.mask and keys == size]
         if not known:
-            known.append(len(self._lines))
-            line = None if call.mask is None else call.mask[:, :, -1, :size].expand(items, -1, -1).cpu()
-            self._lines.append((call.mask, line, size))
-        self._masks[at] = known[0]
+            first = _first_seen(call, size)
+            self.whole = self.whole and first is not None
+            self._seen.append((call.mask, size, torch.zeros(items) if first is None else first + self._columns - size))
+        self._masks[at] = known[0] if known else len(self._seen) - 1
 
     def _keys(self) -> Tensor:
         every = [one.transpose(1, 2).flatten(2) for states in self._now.values() for one in states[1::2]]
@@ -142,15 +140,24 @@ class AttentionRecord(BlockAttention):
         if self._shared is not None:
             keys, self._shared = torch.cat((self._shared[self._handed], keys), dim=1), None
         n = len(self.lengths)
-        lines = [(None if line is None else _of_all(n, present, line), size) for _, line, size in self._lines]
-        self.steps.append(Step(_of_all(n, present, together), _of_all(n, present, keys), lines, dict(self._masks)))
+        seen = [_of_all(n, present, first) for *_, first in self._seen]
+        self.steps.append(Step(_of_all(n, present, together), _of_all(n, present, keys), seen, dict(self._masks)))
         self._now.clear()
 
 
-def _is_plain(call: AttentionCall) -> bool:
-    """Whether only a mask is added to the products, of which there is a line for each query."""
+def _first_seen(call: AttentionCall, keys: int) -> Tensor | None:
+    """The first of the keys that the newest token sees, ``[B]``; ``None`` if a later one is hidden or has a bias."""
     odd = [n for n, v in call.extra.items() if n != "value" and isinstance(v, Tensor) and v.ndim == 4]
-    return not odd and (call.mask is None or (isinstance(call.mask, Tensor) and call.mask.ndim == 4))
+    if odd or not (call.mask is None or (isinstance(call.mask, Tensor) and call.mask.ndim == 4)):
+        return None
+    if call.mask is None:
+        return torch.zeros(len(call.query), dtype=torch.long)
+    line = call.mask[:, :, -1, :keys].expand(len(call.query), -1, -1)
+    sees = line if line.dtype == torch.bool else line == 0
+    first = sees[:, 0].int().argmax(-1)
+    run = torch.arange(keys, device=line.device) >= first[:, None]
+    hides = line.dtype == torch.bool or bool((line[~sees] <= torch.finfo(line.dtype).min / 2).all())
+    return first.cpu() if hides and bool((sees == run[:, None]).all()) else None
 
 
 def _without_states(call: AttentionCall) -> AttentionCall:
@@ -205,16 +212,16 @@ def _give(
     q_parts = iter(queries.split([n for own in parts for n in own[::2]], dim=2))
     sizes = [n for own in parts for n in own[1::2]]
     *k_parts, end = keys.split([*sizes, keys.shape[2] - sum(sizes)], dim=2)
-    of_keys, masks = iter(k_parts), dict[tuple[Any, ...], Tensor]()
+    of_keys, masks = iter(k_parts), dict[tuple[Any, ...], VisibleRuns]()
     for at, (call, shapes) in record.heard.items():
         device, states = call.query.device, list[Tensor]()
         for place, shape in enumerate(shapes):
             flat = next(of_keys if place % 2 else q_parts)
             states.append(flat.unflatten(2, cast(Any, shape)).transpose(1, 2).to(device))
-        used = call.query.dtype, device, *(step.masks[at] for step in every)
+        used = device, *(step.masks[at] for step in every)
         if used not in masks:
-            lines = [step.lines[step.masks[at]] for step in every]
-            masks[used] = _mask(lines, rows, (queries.shape[1], keys.shape[1]), call.query)
+            first = torch.stack([step.seen[step.masks[at]][rows] for step in every], dim=1).to(device)
+            masks[used] = VisibleRuns(pad(first, (queries.shape[1] - steps, 0)))
         query, key, *before = states
         kept.query, kept.key = before or (query, key)
         extra = call.extra | {"value": key[..., :1]}
@@ -223,15 +230,3 @@ def _give(
             tap.hear(*at, again)
     last: Tensor = end.to(record.lm.device)
     return last
-
-
-def _mask(lines: Sequence[tuple[Tensor | None, int]], rows: list[int], shape: tuple[int, int], like: Tensor) -> Tensor:
-    """The lines of the last tokens' masks for some texts as one mask, additive, ``[n, 1 or H, T, S]``."""
-    heads, lowest = max(1 if line is None else line.shape[1] for line, _ in lines), torch.finfo(like.dtype).min
-    found = torch.full((len(rows), heads, *shape), lowest, dtype=like.dtype)
-    for before, (line, keys) in zip(range(len(lines) - 1, -1, -1), lines, strict=True):
-        own = torch.zeros(1) if line is None else line[rows]
-        own = torch.zeros(own.shape).masked_fill(~own, lowest) if own.dtype == torch.bool else own
-        seen = shape[1] - before
-        found[:, :, -1 - before, seen - keys : seen] = own.to(like.dtype)
-    return found.to(like.device)

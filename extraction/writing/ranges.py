@@ -10,13 +10,15 @@ from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 from transformers import LogitsProcessor
 
+from ...models.errors import UnreadableError
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
 from ..batching import Batch
 from ..one_pass import row_shape, with_normed
 from ..ragged import Array, Ragged
-from ..readouts import AttentionSpans, Carried, Lens, Paired, Ranged, ResponseLogProb, States, TokenStats, reads_parts
-from ..taps.lens import LensStates, PartRecord, find_parts, reading_parts
+from ..readouts import AttentionSpans, Carried, Lens, Paired, Ranged, ResponseLogProb, States, TokenStats
+from ..taps.attention import require_heads
+from ..taps.lens import LensStates, PartRecord, find_lens_parts, reading_parts
 from ..taps.residual import RangeStates, Reading
 from ..token_statistics import statistics, token_values
 from .attention import AttentionRecord, attention_values, carries_attention
@@ -80,15 +82,22 @@ class TokenRecord(LogitsProcessor):
         return torch.tensor([[float(every[text][:, 0].sum()), len(ids[text])] for text in texts]).reshape(-1, 2)
 
 
+def refusal(lm: LanguageModel, readout: Carried) -> UnreadableError | None:
+    """Why the model does not give a readout in any pass, if it does not."""
+    try:
+        if isinstance(readout, AttentionSpans | Paired):
+            require_heads(lm, lm.anatomy.heads, frozenset({readout.name}))
+        if isinstance(readout, Lens):
+            find_lens_parts(lm, readout)
+    except UnreadableError as error:
+        return error
+    return None
+
+
 def carries_ranges(lm: LanguageModel, readouts: Sequence[Carried]) -> bool:
-    """Whether the states and attention that pass by while this model writes give all of these readouts."""
-    lenses = [r for r in readouts if isinstance(r, Lens)]
-    if lenses and lm.anatomy.residuals is not None:
-        return False
-    if any(map(reads_parts, lenses)) and not any(find_parts(lm.model, lm.anatomy.stream)):
-        return False
-    of_attention = [r for r in readouts if isinstance(r, AttentionSpans | Paired)]
-    return not of_attention or carries_attention(lm, of_attention)
+    """Whether what passes by while this model writes gives all of these readouts."""
+    of_attention = any(isinstance(one, AttentionSpans | Paired) for one in readouts)
+    return not any(refusal(lm, one) for one in readouts) and not (of_attention and not carries_attention(lm))
 
 
 class RangeRecord(ExitStack):
@@ -102,8 +111,7 @@ class RangeRecord(ExitStack):
         self._lm, self._starts, self._last = lm, [len(item.ids) for item in items], lm.anatomy.n_blocks
         chosen = [r.chosen(self._last + 2) for r in readouts if isinstance(r, States)]
         lenses = [r for r in readouts if isinstance(r, Lens)]
-        parts = find_parts(lm.model, lm.anatomy.stream) if any(map(reads_parts, lenses)) else ()
-        self._parts = PartRecord(parts)
+        self._parts = PartRecord(max((find_lens_parts(lm, r) for r in lenses), key=len, default=()))
         chosen += [list(range(1, self._last + 1))] if lenses else []
         self._rows = sorted({row for rows in chosen for row in rows})
         of_attention = [r for r in readouts if isinstance(r, AttentionSpans | Paired)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from itertools import product
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from ..extract import lacking
 from ..features import Features
 from ..one_pass import with_normed
 from ..provenance import provenance
-from ..readouts import Carried, HiddenStates, Paired, Ranged, ResponseLogProb
+from ..readouts import Carried, HiddenStates, Paired, Ranged, ResponseLogProb, TokenStats
 from .checks import Exit, RangeWatch
 from .decoding import decode, end_ids, leaves_batches
 from .drafts import Draft
@@ -46,7 +47,7 @@ class Watch(StoppingCriteria):
         readouts: Sequence[Carried], ask: Ask | None = None, roles: Sequence[Role] = (), drafts: Sequence[Draft] = (),
         keep: Callable[[Callable[[], list[Draft]]], None] | None = None
     ) -> None:  # fmt: skip
-        self.lm, self._items, self.limit, self._ends = lm, items, limit, end_ids(lm)
+        self.lm, self.prompts, self.limit, self._ends = lm, items, limit, end_ids(lm)
         self.spans = RangeRecord(lm, items, () if drafts else readouts)  # begun texts are read again for ranges
         self.begun, self.ask, self._keep = bool(drafts), ask, keep
         self._last = self.spans.reads or HiddenStates("response_end") in readouts
@@ -72,7 +73,7 @@ class Watch(StoppingCriteria):
         with self.record.tap, self.spans, self._tail, self.lm.uncompiled():
             decode(
                 self.lm,
-                self._items,
+                self.prompts,
                 self.limit + 1,  # the step that reads the last token stops before it writes another
                 temperature=temperature,
                 keys=keys,
@@ -175,6 +176,10 @@ def watched_features(
     of_ranges = [r for r in readouts if isinstance(r, Ranged | Paired)]
     if watch.begun:
         missing |= {r.name: dict.fromkeys((item.id for item in items), UNNOTICED) for r in of_ranges}
+    for one, (place, item) in product(of_ranges, zip(places, items, strict=True)):
+        start = len(watch.prompts[place].ids) - (not isinstance(one, TokenStats))
+        if any(begin < start for begin, _ in item.places(one.roles[0])):  # in the prompt
+            missing[one.name].setdefault(item.id, UNNOTICED)
     known = items, places, of_ranges, missing, watch.log_probs, watch.texts.ids
     found = {} if watch.begun else watch.spans.values(*known)
     for readout in readouts:

@@ -21,24 +21,24 @@ from .answers import Answers, Completion, Generation, Reject, Settled, write_bat
 from .decoding import carries_states
 from .drafts import Drafts, alike_far
 from .generate import Limits, Written, generate, in_batches
-from .ranges import carries_ranges
+from .ranges import carries_ranges, refusal
 from .watch import Watch, drafts_of
 
 #: Roles of a trace whose states a generation carries.
 CARRIED = ("prompt_end", "reasoning_start", "reasoning_end", "response_end")
-#: Those that the text writes, or before which it begins: their queries are there.
+#: Those that are read as ranges too: the last token before the text, and two of it.
 ENDS = ("prompt_end", "reasoning_end", "response_end")
 
 
 def carried(readout: object) -> TypeGuard[Carried]:
     """Whether a generation gives a readout: at :data:`CARRIED`, or of the tokens that it writes.
 
-    Statistics are of those alone: ``@-1`` would take in the prompt's last one.
+    Statistics are of those alone: ``prompt_end`` and ``@-1`` would take in the prompt's last one.
     """
     if isinstance(readout, Ranged | Paired):
-        role = Role.parse(readout.roles[0])
-        end = isinstance(readout, Paired) and role.kind in ENDS
-        return (role.part in ("response", "reasoning") or end) and not (isinstance(readout, TokenStats) and role.shift)
+        role, later = Role.parse(readout.roles[0]), isinstance(readout, TokenStats)
+        before = role.shift and (later or role.kind == "prompt_end")
+        return not before and (role.part in ("response", "reasoning") or role.kind in ENDS[later:])
     return isinstance(readout, ResponseLogProb) or (isinstance(readout, HiddenStates) and readout.position in CARRIED)
 
 
@@ -126,7 +126,7 @@ def write_and_read(
 
 
 def _check(
-    lm: LanguageModel, questions: Sequence[Trace], readouts: Sequence[object], markers: Markers, rejects: bool
+    lm: LanguageModel, questions: Sequence[Trace], readouts: Sequence[Carried], markers: Markers, rejects: bool
 ) -> None:
     if not questions or not readouts:
         raise InnerjudgeError.of("extraction.no-questions", len(questions), len(readouts))
@@ -136,6 +136,9 @@ def _check(
     for readout in readouts:
         if not carried(readout):
             raise InnerjudgeError.of("extraction.not-carried", readout, ", ".join(CARRIED))
+    refusals = [refusal(lm, readout) for readout in readouts]
+    if refusals[0] is not None and all(refusals):
+        raise refusals[0]
     if rejects and not carries_states(lm):
         raise InnerjudgeError.of("extraction.reject", type(lm.model).__name__)
 

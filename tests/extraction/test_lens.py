@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -10,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from innerjudge.extraction import LabelLogits, Lens, TokenStats, extract, token_statistics
+from innerjudge.extraction import Features, LabelLogits, Lens, TokenStats, extract, token_statistics
 from innerjudge.extraction.readout_names import range_readout
 from innerjudge.extraction.taps.lens import find_parts
 from innerjudge.models.errors import InnerjudgeError
@@ -183,3 +186,24 @@ def test_a_model_without_parts_says_so(tiny: Any, items: list[Encoding], monkeyp
     found = extract(lm, items, [Lens(at="mlp"), Lens()])
     assert found.present(Lens().name).all()
     assert not found.present(Lens(at="mlp").name).any()
+
+
+@pytest.mark.parametrize("seed", range(71, 75))
+def test_two_threads_read_a_new_model(tiny: Callable[..., LanguageModel], random_items: Any, seed: int) -> None:
+    """Each watches a pass to find the parts, and hears nothing of the other's."""
+    lm, items, start = tiny("llama", seed=seed), random_items((9, 12), seed=seed), threading.Barrier(2)
+
+    def alone() -> list[Features]:
+        return [extract(lm, items, [Lens("response", at)]) for at in ("mlp", "attention")]
+
+    def run(_k: int) -> list[Features]:
+        start.wait()
+        return alone()
+
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(run, range(2)))
+    assert [sorted(parts) for parts in find_parts(lm.model, lm.anatomy.stream)] == [["attention", "mlp"]] * 3
+    for found in both:
+        for one, right in zip(found, alone(), strict=True):
+            for name, values in right.arrays.items():
+                np.testing.assert_allclose(one[name], values, atol=1e-5, err_msg=name)

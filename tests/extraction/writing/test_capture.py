@@ -1,13 +1,15 @@
-"""States and statistics of ranges that are kept while answers are written are those of a pass over the answers."""
+"""What is kept of ranges while answers are written is what a pass over the answers reads of them."""
 
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from innerjudge.experiments.judges.sample_and_judge import sample_and_judge
 from innerjudge.experiments.reading.read import read
 from innerjudge.extraction import (
@@ -24,10 +26,12 @@ from innerjudge.extraction import (
 )
 from innerjudge.extraction.readout_names import roles_of
 from innerjudge.extraction.readouts import STATISTICS
+from innerjudge.extraction.taps.lens import find_parts
+from innerjudge.extraction.writing import attention
 from innerjudge.extraction.writing.answers import Generation
-from innerjudge.extraction.writing.attention import AttentionRecord
 from innerjudge.extraction.writing.drafts import Drafts
 from innerjudge.extraction.writing.write_and_read import write_and_read
+from innerjudge.models.attention_calls import AttentionCall
 from innerjudge.models.errors import InnerjudgeError
 from innerjudge.models.items import Trace
 from innerjudge.models.loading import LanguageModel, wrap
@@ -63,6 +67,11 @@ RANGES: list[Any] = [
     Lens("response/segment(5)@-1", "mlp", "divergence_to_last"),
     Lens("reasoning/step(line)", "middle", "divergence"),
     Lens("response/start(3)", what="divergence"),
+    States("response_end"),  # positions are ranges of one token
+    States("reasoning_end@-1", "none", (-1,)),
+    States("prompt_end"),
+    Lens("response_end", "mlp"),
+    TokenStats("reasoning_end", "entropy"),
 ]
 #: Of tokens before them, and before the first: the prompt's last one.
 ATTENTION: list[Any] = [
@@ -71,6 +80,7 @@ ATTENTION: list[Any] = [
     AttentionSpans("response", (), "diagonal"),
     AttentionSpans("response/segment(4)@-1", (), "own(5)"),
     AttentionSpans("response", ("prompt",), "copied"),
+    AttentionSpans("reasoning_end", ("prompt",)),
     QueryKey("before", "reasoning_end", "prompt/token"),
     QueryKey("before", "response/segment(4)@-1", "response/start(3)"),
     QueryKey("after", "response/token", "prompt_end"),
@@ -171,10 +181,54 @@ def test_attention_that_a_kernel_does_not_give_is_read_again(tiny: Any) -> None:
 
 
 def test_what_was_not_heard_is_read_again(reference: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(AttentionRecord, "keep", lambda record, _present: setattr(record, "whole", False))
+    monkeypatch.setattr(attention.AttentionRecord, "keep", lambda record, _present: setattr(record, "whole", False))
     found = write_and_read(reference, QUESTIONS, READOUTS, max_new_tokens=30, seed=5, batch_size=6)
     assert found.replayed == len(QUESTIONS)
     same(found.features, replay(reference, found, READOUTS, ("<think>", "</think>")))
+
+
+def test_what_a_model_never_gives_is_refused_before_it_writes(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it gives something else: then only that readout is missing."""
+    lm = spaced(tiny("llama").model)
+    monkeypatch.setattr("innerjudge.extraction.taps.lens.find_parts", lambda *_: ({},) * 3)
+    readouts = [Lens("response", "mlp"), Lens("response", "middle")]
+    written: list[int] = []
+    how: dict[str, Any] = {"max_new_tokens": 4, "markers": WORDS, "on_batch": written.append}
+    with pytest.raises(InnerjudgeError, match="whose blocks do not add"):
+        write_and_read(lm, asked(["w4"]), readouts, **how)
+    assert not written
+    found = write_and_read(lm, asked(["w4"]), [*readouts, States("response")], **how)
+    assert found.replayed == 1
+    names = [one.name for one in (*readouts, States("response"))]
+    assert [found.features.present(name).tolist() for name in names] == [[False], [False], [True]]
+
+
+def test_parts_of_some_blocks(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first block without two parts: nothing is left of a step when the next one comes."""
+    lm = spaced(tiny("llama").model)
+    parts = find_parts(lm.model, lm.anatomy.stream)
+    monkeypatch.setattr("innerjudge.extraction.taps.lens.find_parts", lambda *_: ({}, *parts[1:]))
+    readouts = [Lens("response", "mlp"), Lens("response", "middle", "divergence")]
+    found = write_and_read(lm, asked(["w4 w5", "w6"], 2), readouts, max_new_tokens=6, markers=WORDS)
+    assert found.replayed == 0
+    same(found.features, replay(lm, found, readouts, WORDS))
+
+
+def test_masks_that_hide_keys_among_others_are_read_again(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a line only where it begins is kept, so that memory is linear; here one more key is hidden."""
+    lm, own = spaced(tiny("llama").model), attention._first_seen
+    seen: list[Any] = []
+
+    def holed(call: AttentionCall, keys: int) -> Any:
+        mask = torch.zeros(len(call.query), 1, call.query.shape[2], keys)
+        mask[..., 1] = torch.finfo(mask.dtype).min
+        seen.append(own(replace(call, mask=mask), keys))
+        return seen[-1]
+
+    monkeypatch.setattr(attention, "_first_seen", holed)
+    found = write_and_read(lm, asked(["w4 w5 w6", "w7"]), [AttentionSpans()], max_new_tokens=4, markers=WORDS)
+    assert seen[0] is None
+    assert found.replayed == 2
 
 
 def test_stopped_texts_leave_and_looks_see_positions_only(reference: LanguageModel) -> None:
@@ -206,7 +260,8 @@ def test_what_a_killed_run_began_is_read_again(reference: LanguageModel, tmp_pat
 @pytest.mark.parametrize(
     "other",
     [TokenStats("response@-1"), States("prompt"), States("text/step"), States("score"), States("own_text(step)"),
-     AttentionSpans("prompt"), AttentionWeights("reasoning_start", "prompt"), Lens("prompt"), QueryKey()],
+     AttentionSpans("prompt"), AttentionWeights("reasoning_start", "prompt"), Lens("prompt"), QueryKey(),
+     TokenStats("prompt_end"), TokenStats("response_end@-1"), States("prompt_end@-1")],
 )  # fmt: skip
 def test_what_no_generation_gives_is_refused(reference: LanguageModel, other: Any) -> None:
     with pytest.raises(InnerjudgeError, match="which is what a generation carries"):
