@@ -68,7 +68,7 @@ class AttentionRecord(BlockAttention):
         self.whole, self._columns = True, 0
         #: Of the latest pass: query, key and perhaps both before the rotary embedding; masks; of which each was given.
         self._now, self._masks = dict[Place, list[Tensor]](), dict[Place, int]()
-        self._seen = list[tuple[Any, int, Tensor]]()
+        self._seen = list[tuple[Any, int, Tensor | None]]()
         self.heard, self.steps = dict[Place, tuple[AttentionCall, list[torch.Size]]](), list[Step]()
         self._shared: Tensor | None = None
 
@@ -117,13 +117,7 @@ class AttentionRecord(BlockAttention):
         shapes = [torch.Size((one.shape[1], one.shape[3])) for one in states]
         if at not in self.heard:
             self.heard[at] = _without_states(call), shapes
-        size = call.key.shape[2]
-        known = [k for k, (mask, keys, _) in enumerate(self._seen) if mask is call.mask and keys == size]
-        if not known:
-            first = _first_seen(call, size)
-            self.whole = self.whole and first is not None
-            self._seen.append((call.mask, size, torch.zeros(items) if first is None else first + self._columns - size))
-        self._masks[at] = known[0] if known else len(self._seen) - 1
+        self._masks[at] = _number(self._seen, call, call.key.shape[2], self._columns)
 
     def _keys(self) -> Tensor:
         every = [one.transpose(1, 2).flatten(2) for states in self._now.values() for one in states[1::2]]
@@ -133,6 +127,7 @@ class AttentionRecord(BlockAttention):
 
     def keep(self, present: Sequence[int]) -> None:
         """Keep what the latest step read of the texts in the batch."""
+        self.whole = self.whole and all(first is not None for *_, first in self._seen)
         if not self.whole or not self._now:
             return
         queries = [one.flatten(1) for states in self._now.values() for one in states[::2]]
@@ -140,9 +135,19 @@ class AttentionRecord(BlockAttention):
         if self._shared is not None:
             keys, self._shared = torch.cat((self._shared[self._handed], keys), dim=1), None
         n = len(self.lengths)
-        seen = [_of_all(n, present, first) for *_, first in self._seen]
+        seen = [_of_all(n, present, first) for *_, first in self._seen if first is not None]
         self.steps.append(Step(_of_all(n, present, together), _of_all(n, present, keys), seen, dict(self._masks)))
         self._now.clear()
+
+
+def _number(seen: list[tuple[Any, int, Tensor | None]], call: AttentionCall, keys: int, columns: int) -> int:
+    """The place of a mask over the last ``keys`` of all ``columns`` among those ``seen``, to which it is added if new."""
+    for place, (mask, size, _) in enumerate(seen):
+        if mask is call.mask and size == keys:
+            return place
+    first = _first_seen(call, keys)
+    seen.append((call.mask, keys, None if first is None else first + columns - keys))
+    return len(seen) - 1
 
 
 def _first_seen(call: AttentionCall, keys: int) -> Tensor | None:
