@@ -141,7 +141,7 @@ class AttentionRecord(BlockAttention):
 
 
 def _number(seen: list[tuple[Any, int, Tensor | None]], call: AttentionCall, keys: int, columns: int) -> int:
-    """The place of a mask over the last ``keys`` of all ``columns`` among those ``seen``, to which it is added if new."""
+    """The place of a mask of the last ``keys`` of all ``columns`` among those ``seen``; it is added if it is new."""
     for place, (mask, size, _) in enumerate(seen):
         if mask is call.mask and size == keys:
             return place
