@@ -96,9 +96,8 @@ class CentroidJudge(StreamingJudge):
         fail, success = getattr(self, "n_seen_", (0, 0))
         if not fail or not success:
             of = "traces of questions that have both" if self.balance else "traces"
-            raise InnerjudgeError.of(
-                "probes.both-classes", type(self).__name__, success, fail, of, getattr(self, "n_excluded_", 0)
-            )
+            excluded = getattr(self, "n_excluded_", 0)
+            raise InnerjudgeError.of("probes.both-classes", type(self).__name__, success, fail, of, excluded)
 
 
 @parameters

@@ -87,9 +87,8 @@ def rows_at(rows: Sequence[int | float], total: int, origin: Provenance) -> list
     found = [int(row) if isinstance(row, Integral) else round(row * (total - 2)) for row in rows]
     cut = origin.last_block is not None and bool(shares)
     if cut or not all(-total <= row < total for row in found) or not all(0 <= share <= 1 for share in shares):
-        raise InnerjudgeError.of(
-            "probes.row-beyond", ", ".join(map(str, rows)), total, total - 2, ", cut short" * cut, -total, total - 1
-        )
+        given, short = ", ".join(map(str, rows)), ", cut short" * cut
+        raise InnerjudgeError.of("probes.row-beyond", given, total, total - 2, short, -total, total - 1)
     return found
 
 
@@ -176,9 +175,8 @@ class RowSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.provenance_.require(features.provenance, "RowSelector")
         array, reasons = features[self.readout], features.reasons(self.readout)
         if reasons:
-            raise InnerjudgeError.of(
-                "probes.lacking", len(reasons), len(features), self.readout, next(iter(reasons.items()))
-            )
+            first = next(iter(reasons.items()))
+            raise InnerjudgeError.of("probes.lacking", len(reasons), len(features), self.readout, first)
         if self.row is not None:
             if array.ndim < 2 or not -array.shape[1] <= self.row < array.shape[1]:
                 raise InnerjudgeError.of("probes.row", self.row, self.readout, array.shape)

@@ -163,8 +163,7 @@ def causal_test(
     def accuracy(out: Sequence[tuple[int, int]]) -> float:
         with ablated(lm, out):
             features = choice_features(lm, known, passes)
-        said = judge.predict(features)
-        return float(np.mean([one == answer for one, answer in zip(said, right, strict=True)]))
+        return float(np.mean([one == answer for one, answer in zip(judge.predict(features), right, strict=True)]))
 
     return CausalTest(
         heads=tuple((int(b), int(h)) for b, h in heads),
@@ -181,6 +180,5 @@ def _others(lm: LanguageModel, heads: Sequence[tuple[int, int]], random: np.rand
     for block in sorted({block for block, _ in heads}):
         chosen = {head for b, head in heads if b == block}
         others = [h for h in range(sum(one.n_heads for one in lm.anatomy.heads[block - 1])) if h not in chosen]
-        picked = random.permutation(len(others))[: len(chosen)]
-        drawn += [(block, others[k]) for k in picked]
+        drawn += [(block, others[k]) for k in random.permutation(len(others))[: len(chosen)]]
     return drawn

@@ -171,18 +171,16 @@ def are_ids(value: Any) -> bool:
     return isinstance(value, list) and all(type(one) is int and 0 <= one < _IDS for one in value)
 
 
+#: Kinds of one answer to something asked.
+_ANSWERS = ("trace", "rating")
 #: Fields beside those of a kind that mean something: of which kinds, what is expected, and what fits.
 MEANINGS: dict[str, tuple[tuple[str, ...], str, Callable[[Any], bool]]] = {
     "question_id": (("rating",), "the name of a question", lambda name: type(name) in (str, int)),
     "scale": (("rating",), "the lowest score and a higher one, such as [1, 5]", _is_scale),
     "p_correct": (("trace",), "a number from 0 to 1, how surely it is right", lambda p: _is_number(p) and 0 <= p <= 1),
-    "sample_weight": (
-        ("trace", "rating"),
-        "a weight in the fit, a number of 0 or more",
-        lambda w: _is_number(w) and w >= 0,
-    ),
+    "sample_weight": (_ANSWERS, "a weight in the fit, a number of 0 or more", lambda w: _is_number(w) and w >= 0),
     "span_labels": (("trace",), "true, false or null for each of its spans, in a list", _are_flags),
-    "quality": (("trace", "rating"), "a number, higher for better among the answers to its question", _is_number),
+    "quality": (_ANSWERS, "a number, higher for better among the answers to its question", _is_number),
     "n_correct": (("trace",), "how many answers to the question are right, a whole number", _is_count),
     "n_sampled": (("trace",), "of how many answers, a whole number of 1 or more", lambda n: _is_count(n) and n > 0),
     "response_ids": (("trace",), "a list of token ids, such as [5, 17]", are_ids),

@@ -38,7 +38,6 @@ def split_by_group(groups: Sequence[str], *, train_fraction: float = 0.5, seed: 
     if len(names) < 2:
         raise InnerjudgeError.of("data.few-questions", len(names))
     count = min(max(round(train_fraction * len(names)), 1), len(names) - 1)
-    drawn = np.random.default_rng(seed).permutation(len(names))[:count]
-    chosen = {names[k] for k in drawn}
+    chosen = {names[k] for k in np.random.default_rng(seed).permutation(len(names))[:count]}
     inside = np.array([g in chosen for g in groups])
     return np.flatnonzero(inside), np.flatnonzero(~inside)

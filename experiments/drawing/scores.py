@@ -73,17 +73,10 @@ def scores_by_grade(ax: Axes, human: npt.ArrayLike, scores: npt.ArrayLike, *, co
     jitter = np.random.default_rng(0).uniform(-0.16, 0.16, len(score))
     ax.scatter(near + jitter, score, s=5, color=colour, alpha=0.25, linewidths=0)
     places = np.unique(near)
-    boxes = ax.boxplot(
-        [score[near == at] for at in places],
-        positions=places,
-        widths=0.55,
-        showfliers=False,
-        manage_ticks=False,
-        medianprops={"color": colour, "linewidth": 2.2},
-    )
-    for part in ("boxes", "whiskers", "caps"):
-        for line in boxes[part]:
-            line.set(color="#444444", linewidth=0.9)
+    dark, own = {"color": "#444444", "linewidth": 0.9}, {"color": colour, "linewidth": 2.2}
+    looks: Any = {"boxprops": dark, "whiskerprops": dark, "capprops": dark, "medianprops": own}
+    boxes = [score[near == at] for at in places]
+    ax.boxplot(boxes, positions=places, widths=0.55, showfliers=False, manage_ticks=False, **looks)
     ax.set_xticks(places if len(places) <= 10 else places[:: -(-len(places) // 10)])
     ax.set_xlim(places[0] - 0.6, places[-1] + 0.6)
     ax.set(xlabel="human score", ylabel="score")

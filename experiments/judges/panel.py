@@ -49,9 +49,8 @@ def panel(
             continue  # what its parent says is the parent's
         for seat, judge in cls.presets(task).items():
             if seat in seats:
-                raise InnerjudgeError.of(
-                    "judges.same-seat", seat, kind, name, cls.__module__, type(seats[seat].judge).__name__
-                )
+                there = type(seats[seat].judge).__name__
+                raise InnerjudgeError.of("judges.same-seat", seat, kind, name, cls.__module__, there)
             seats[seat] = Seat(judge.family, judge, pointwise=kind == "pair" and judge.pointwise)
     return dict(sorted(seats.items(), key=lambda entry: ("hidden", *OPPONENTS).index(entry[1].family)))
 

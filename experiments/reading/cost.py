@@ -68,9 +68,8 @@ class CostCounter:
 
     def of_way(self, turn: Turn, features: Features, *, text: bool) -> Cost:
         """What it costs an item to be asked in one turn."""
-        return self.asked(turn) + (
-            _written(self._lm, features, "direct" if turn == "cue" else "open") if text else NOTHING
-        )
+        written = _written(self._lm, features, "direct" if turn == "cue" else "open") if text else NOTHING
+        return self.asked(turn) + written
 
     def asked(self, turn: Turn) -> Cost:
         """What the prompts of one turn cost an item."""

@@ -150,9 +150,8 @@ def check_prompt(tokenizer: FastTokenizer, passes: Passes, kind: str, judges: Se
         if n is not None and judge.n_values not in (None, n):
             raise InnerjudgeError.of("reading.other-values", judge, judge.n_values, kind, n)
         if own is not None and judge.verdict_labels not in (None, own.labels):
-            raise InnerjudgeError.of(
-                "reading.other-labels", judge, own.name, ", ".join(own.labels), own.labels, own.cue
-            )
+            labels = ", ".join(own.labels)
+            raise InnerjudgeError.of("reading.other-labels", judge, own.name, labels, own.labels, own.cue)
 
 
 def _merged(item: Item) -> Item:

@@ -40,9 +40,8 @@ def check_template(template: str, needed: Collection[str], known: Collection[str
     for one in tree.find_all(nodes.Node):
         if not isinstance(one, _NODES) or _is_free(one):
             what = getattr(one, "name", None) or type(one).__name__
-            raise InnerjudgeError.of(
-                "reading.template", shown(what), one.lineno, " or ".join(_LOOPS), ", ".join(_FILTERS)
-            )
+            over, filters = " or ".join(_LOOPS), ", ".join(_FILTERS)
+            raise InnerjudgeError.of("reading.template", shown(what), one.lineno, over, filters)
     loops = {one.target.name for one in tree.find_all(nodes.For) if isinstance(one.target, nodes.Name)}
     used = {one.name for one in tree.find_all(nodes.Name)}
     odd = sorted(used - set(known) - loops)

@@ -72,9 +72,8 @@ def read_columns(
         names, (question, candidate) = [shown(Path(str(one)).name) for one in (path, data)], map(shown, lacking[0])
         raise InnerjudgeError.of("selection.lacking", names[0], names[1], question, candidate)
     if not any(score in row.values for row in rows):
-        raise InnerjudgeError.of(
-            "selection.no-scores", shown(Path(path).name), shown(score), shown(", ".join(sorted(rows[0].values)), 500)
-        )
+        fields = shown(", ".join(sorted(rows[0].values)), 500)
+        raise InnerjudgeError.of("selection.no-scores", shown(Path(path).name), shown(score), fields)
     both = [(row, more[key]) if more else (row,) for key, row in found.items()]
     return Columns(
         questions=tuple(key[0] for key in found),

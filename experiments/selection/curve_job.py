@@ -102,9 +102,8 @@ def _judges(files: Sequence[Path], how: CurveSettings) -> dict[str, Columns]:
         places = {key: k for k, key in enumerate(zip(columns.questions, columns.candidates, strict=True))}
         odd = next(iter(set(places).symmetric_difference(wanted)), None)
         if odd is not None:
-            raise InnerjudgeError.of(
-                "selection.other-candidates", shown(odd[1]), shown(odd[0]), shown(first_name), shown(name)
-            )
+            names = shown(first_name), shown(name)
+            raise InnerjudgeError.of("selection.other-candidates", shown(odd[1]), shown(odd[0]), names[0], names[1])
         judges[name] = columns.take([places[key] for key in wanted])
     return judges
 

@@ -38,10 +38,9 @@ def equal_answers(answers: Sequence[str | None]) -> list[str | None]:
     r"""One spelling for answers that are mathematically equal; needs math-verify (the extra ``[math]``).
 
     ``1/2``, ``0.5`` and ``\frac{1}{2}`` are one answer, and so are ``1 1/2`` and ``1.5``. Letters, words and numbers
-    side by side (``1 2``) are compared as
-    :func:`~innerjudge.experiments.data.answers.normalise` spells them, and a percent sign is dropped as there. Every
-    group has the shortest spelling of its members, the first by alphabet where several are; an answer that cannot be
-    parsed keeps its own. ``None`` and blank ones give ``None``.
+    side by side (``1 2``) are compared as :func:`~innerjudge.experiments.data.answers.normalise` spells them, and a
+    percent sign is dropped as there. Every group has the shortest spelling of its members, the first by alphabet where
+    several are; an answer that cannot be parsed keeps its own. ``None`` and blank ones give ``None``.
     """
     library = require("math_verify", "math")
     keys = {answer: _key(library, answer) for answer in dict.fromkeys(answers) if answer is not None}

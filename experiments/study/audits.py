@@ -134,10 +134,9 @@ def referenced(audit: Auditing) -> list[Row]:
 
     def made() -> list[Row]:
         own = own_answers(audit.evaluation.lm, audit.candidates, manner=audit.manner("text"))
-        able = could_answer(audit.candidates, own)
         tagged = [
             replace(c, tags=dict(c.tags) | ({} if a is None else {"could_answer": "yes" if a else "no"}))
-            for c, a in zip(audit.candidates, able, strict=True)
+            for c, a in zip(audit.candidates, could_answer(audit.candidates, own), strict=True)
         ]
         found: list[Row] = []
         for condition in conditions:
@@ -248,6 +247,5 @@ def _winners(audit: Auditing, pairs: Sequence[tuple[Candidate, Candidate]], mode
     if mode == "pair-wise":
         both = both_orders(named_as_in_the_item(audit.asked(pairwise(pairs), mode, "logits")), judge=mode)
         return [None if row.label is None else str(row.label) for row in both]
-    alone = pointwise([one for pair in pairs for one in pair])
-    scores = [row.score for row in audit.asked(alone, mode, "logits")]
+    scores = [row.score for row in audit.asked(pointwise([one for pair in pairs for one in pair]), mode, "logits")]
     return [preference(x, y) for x, y in zip(scores[::2], scores[1::2], strict=True)]

@@ -159,9 +159,8 @@ def _make(file: GgufFile, dtype: str, folder: Path) -> None:
     shutil.rmtree(half, ignore_errors=True)
     need, free = file.values * _BYTES[dtype], shutil.disk_usage(folder.parent).free
     if need > free:
-        raise InnerjudgeError.of(
-            "models.no-room", str(file.path), dtype, need / 1e9, str(folder.parent), free / 1e9, CACHE
-        )
+        path, place = str(file.path), str(folder.parent)
+        raise InnerjudgeError.of("models.no-room", path, dtype, need / 1e9, place, free / 1e9, CACHE)
     log.warning(
         f"Converting {file.path.name} ({file.quantisation}) to {dtype}, once: {need / 1e9:.1f} GB, kept in {folder}"
     )

@@ -71,14 +71,9 @@ def prometheus(record: Record, name: str) -> Rows:
     """
     asked, response, reference, rubric = sections(record)
     system, question = record.label("response_source"), f"prometheus-{record.values.get('idx')}"
-    row: dict[str, Any] = {
-        "item_id": f"{question}/{system}",
-        "prompt": asked,
-        "response": response,
-        "criterion": rubric,
-    }
+    row: dict[str, Any] = {"item_id": f"{question}/{system}", "prompt": asked, "response": response}
     row |= {"question_id": question, "system": system, "category": record.optional_text("category")}
-    yield row | {"reference": reference, "scores": list(record.numbers("gpt4_score"))}
+    yield row | {"criterion": rubric, "reference": reference, "scores": list(record.numbers("gpt4_score"))}
 
 
 def sections(record: Record) -> tuple[str, str, str | None, str]:

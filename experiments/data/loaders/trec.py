@@ -1,7 +1,7 @@
 """Graded relevance of passages to queries, as TREC writes it: judgments (qrels), topics, passages."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import unescape
 from pathlib import Path
 
@@ -37,16 +37,14 @@ def trec(path: Path) -> list[Item]:
     judged = _one_of(home, "judgments") if path.is_dir() else path
     home = home.parent if home.name == "qrels" else home
     rows = list(_judgments(judged))
-    topics, passages = (
-        _Texts(_one_of(home, role), {record.label(field) for record, _ in rows})
-        for role, field in (("topics", "topic"), ("passages", "passage"))
-    )
+    topics = _named(_one_of(home, "topics"), [record for record, _ in rows], "topic")
+    passages = _named(_one_of(home, "passages"), [record for record, _ in rows], "passage")
     highest = max([1, *(grade for _, grade in rows)])
     shared = {"criterion": "Relevance: the passage answers what the query asks for.", "scale": [0, highest]}
     items = []
     for record, grade in rows:
         topic, passage = record.label("topic"), record.label("passage")
-        texts = {"prompt": topics.of(record, "topic"), "response": passages.of(record, "passage")}
+        texts = {"prompt": topics[topic], "response": passages[passage]}
         own = {"item_id": f"{topic}/{passage}", "question_id": topic, "scores": [max(grade, 0)]}
         items.append(item_of(own | texts | shared, record.where))
     return items
@@ -85,23 +83,17 @@ def _judgments(path: Path) -> Iterator[tuple[Record, int]]:
         yield record, int(cells[-1])
 
 
-class _Texts:
-    """The texts of a file of topics or passages, those with these ids."""
-
-    def __init__(self, path: Path, wanted: set[str]) -> None:
-        self.name = shown(path.name)
-        self.texts: dict[str, str] = {}
-        for name, text in _texts(path):
-            if name in wanted and self.texts.setdefault(name, text) != text:
-                raise InnerjudgeError(f"{self.name}: given two texts of {shown(name)!r}, expected one: leave one out")
-
-    def of(self, record: Record, field: str) -> str:
-        """The text that a judgment names."""
-        if (name := record.label(field)) not in self.texts:
-            raise record.error(
-                field, repr(shown(name)), f"an id that {self.name} holds", "add its text, or take the line out"
-            )
-        return self.texts[name]
+def _named(path: Path, judged: Sequence[Record], field: str) -> dict[str, str]:
+    """The texts of a file of topics or passages that judgments name in a field, by id."""
+    wanted, found, where = {record.label(field) for record in judged}, dict[str, str](), shown(path.name)
+    for name, text in _texts(path):
+        if name in wanted and found.setdefault(name, text) != text:
+            raise InnerjudgeError(f"{where}: given two texts of {shown(name)!r}, expected one: leave one out")
+    for record in judged:
+        if (name := record.label(field)) not in found:
+            held = f"an id that {where} holds"
+            raise record.error(field, repr(shown(name)), held, "add its text, or take the line out")
+    return found
 
 
 def _texts(path: Path) -> Iterator[tuple[str, str]]:

@@ -66,9 +66,8 @@ def aggregate(
     apart = gold is not None or any(len({*at} - {None}) > 1 for at in zip(*columns.values(), strict=True))
     few = len(said) < (3 if learns and gold is None else 1) or (learns and not (apart and len(classes) > 1))
     if few or how not in get_args(How) or not 0 <= smooth < np.inf or rounds < 1:
-        raise InnerjudgeError.of(
-            "stats.aggregate", how, smooth, rounds, shown(", ".join(columns)) or "nobody", ", ".join(get_args(How))
-        )
+        people = shown(", ".join(columns)) or "nobody"
+        raise InnerjudgeError.of("stats.aggregate", how, smooth, rounds, people, ", ".join(get_args(How)))
     votes, known = np.sum(said, axis=0), _one_hot(gold or [None] * len(said[0]), classes)
     q = known + votes / np.maximum(votes.sum(1, keepdims=True), 1) * (1 - known.sum(1, keepdims=True))
     rated, error, taken, before = q.any(1), _confusions(q, said, how, smooth), 0, -np.inf

@@ -54,9 +54,8 @@ def log_ratio_preferences(
     known = np.array([_KNOWN.get(one, np.inf) for one in told_of])
     kinds = [(len(known), 2)] * (not per_token) + [(len(known), 2, 2)]
     if not len(known) or both[0].shape not in kinds or both[1].shape != both[0].shape or not np.isfinite(both).all():
-        raise InnerjudgeError.of(
-            "stats.log-ratios", both[0].shape, both[1].shape, len(known), per_token, " or ".join(map(str, kinds))
-        )
+        expected = " or ".join(map(str, kinds))
+        raise InnerjudgeError.of("stats.log-ratios", both[0].shape, both[1].shape, len(known), per_token, expected)
     other = both[0].ndim == 3 and bool((both[0][..., 1] != both[1][..., 1]).any())
     if both[0].ndim == 3 and not (both[0][..., 1] > 0).all():
         raise InnerjudgeError("given a response without tokens, expected some in each: leave such pairs out")

@@ -136,8 +136,5 @@ def _sides(preferences: Preferences, verdicts: Preferences, lengths: Values) -> 
         None if p in (None, "tie") or v is None or np.isnan(gap[k]) else v == p
         for k, (p, v) in enumerate(zip(preferences, verdicts, strict=True))
     ]
-    longer = [(g > 0) if p == "a" else (g < 0) for p, g in zip(preferences, gap, strict=True)]
-    return (
-        [r if up else None for r, up in zip(right, longer, strict=True)],
-        [None if up else r for r, up in zip(right, longer, strict=True)],
-    )
+    longer = [bool(g > 0 if p == "a" else g < 0) for p, g in zip(preferences, gap, strict=True)]
+    return tuple([r if up is way else None for r, up in zip(right, longer, strict=True)] for way in (True, False))

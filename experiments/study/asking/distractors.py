@@ -83,8 +83,7 @@ def verdict_rate(trials: Sequence[Row], verdict: str) -> Statistic:
 def flip_rate(baseline: Sequence[str | None], after: Sequence[str | None]) -> Statistic:
     """Share of pairs whose dis-preferred response wins after a distractor was put on it.
 
-    ``baseline`` is the preference before, ``after`` the one when the loser carries the distractor; ties are left
-    out.
+    ``baseline`` is the preference before, ``after`` the one when the loser carries the distractor; ties are left out.
 
     Source: The natural-data setting of "Pairwise or Pointwise?" (arXiv 2504.14716).
     """
