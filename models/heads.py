@@ -97,7 +97,7 @@ def _heads(
     query, key, extra = call.query, call.key, call.extra
     window, softcap = extra.get("sliding_window"), extra.get("softcap")
     of_tokens = token_keys(call, tokens)
-    reason = ""
+    reason, seen = "", (rotations, inner)
     if key is None:
         reason = "adds learned terms to the product of query and key (relative positions)"
     elif not of_tokens:
@@ -113,13 +113,11 @@ def _heads(
         window=window if isinstance(window, int) and window > 0 else None,
         softcap=float(softcap) if isinstance(softcap, int | float) and softcap else None,
         sinks=isinstance(extra.get("s_aux"), Tensor),
-        factor=1.0
-        if reason or key is None
-        else _factor(call, query, rotations, inner) * _factor(call, key, rotations, inner),
+        factor=1.0 if reason or key is None else _factor(call, query, *seen) * _factor(call, key, *seen),
         token_keys=of_tokens,
         unreadable=reason,
-        query_norm=_norm_behind(query, rotations, inner),
-        key_norm=None if key is None else _norm_behind(key, rotations, inner),
+        query_norm=_norm_behind(query, *seen),
+        key_norm=None if key is None else _norm_behind(key, *seen),
         output=_output(at, call, inner),
     )
 

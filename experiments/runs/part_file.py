@@ -51,9 +51,8 @@ class PartFile:
             lines = []  # of another job, or of nobody knows which: all are made again
         rows = list(_whole(lines))
         rows = rows[: len(rows) // size * size]
-        keep = lines[: len(rows)]
         with replacing(self._path) as half:
-            half.write_text("".join(f"{line}\n" for line in (self._header, *keep)), encoding="utf-8")
+            half.write_text("".join(f"{line}\n" for line in (self._header, *lines[: len(rows)])), encoding="utf-8")
         return rows
 
 

@@ -41,10 +41,6 @@ class _Job:
         if len(self.found) == len(self.pairs) and not self.done.done():
             self.done.set_result([self.found[k] for k in range(len(self.pairs))])
 
-    def fail(self, error: Exception) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
-
 
 _Waiting = tuple[_Job, int]
 
@@ -93,13 +89,10 @@ class Batcher:
         """
         if not self.works or self._closing:
             raise Refused(503, "the service is stopping: try another one", 1)
-        if len(self._waiting) + len(pairs) > self.limits.queue:
-            raise Refused(
-                429,
-                f"given {len(pairs)} pairs with {len(self._waiting)} of {self.limits.queue} places taken, expected "
-                "room for all of them: try again later",
-                max(1, math.ceil(len(self._waiting) * self._seconds_a_pair)),
-            )
+        if (taken := len(self._waiting)) + len(pairs) > self.limits.queue:
+            given = f"given {len(pairs)} pairs with {taken} of {self.limits.queue} places taken"
+            later = max(1, math.ceil(taken * self._seconds_a_pair))
+            raise Refused(429, f"{given}, expected room for all of them: try again later", later)
         if not pairs:
             return []
         job = _Job(pairs, asyncio.get_running_loop().create_future())
@@ -109,9 +102,8 @@ class Batcher:
             async with asyncio.timeout(self.limits.seconds):
                 return await job.done  # cancelled when the time is over, and its pairs are then passed over
         except TimeoutError:
-            raise Refused(
-                504, f"not answered within {self.limits.seconds:g} s: send fewer or shorter documents"
-            ) from None
+            late = f"not answered within {self.limits.seconds:g} s: send fewer or shorter documents"
+            raise Refused(504, late) from None
 
     async def _work(self) -> None:
         while True:
@@ -131,18 +123,16 @@ class Batcher:
             await self._judge(batch)
         except Exception as error:
             jobs = list(dict.fromkeys(job for job, _ in batch))
-            if len(jobs) == 1:
-                jobs[0].fail(error)
-                return
-            for job in jobs:
+            for job in jobs if len(jobs) > 1 else ():
                 await self._run([one for one in batch if one[0] is job])
+            if len(jobs) == 1 and not jobs[0].done.done():
+                jobs[0].done.set_exception(error)
 
     async def _judge(self, batch: Sequence[_Waiting]) -> None:
         pairs = [job.pairs[place] for job, place in batch]
         started = time.perf_counter()
-        judged = await asyncio.get_running_loop().run_in_executor(
-            self._runner, _asked, self.judge, self.promise, pairs, self.limits.batch_size
-        )
+        loop, size = asyncio.get_running_loop(), self.limits.batch_size
+        judged = await loop.run_in_executor(self._runner, _asked, self.judge, self.promise, pairs, size)
         spent = (time.perf_counter() - started) / len(pairs)
         self._seconds_a_pair += 0.2 * (spent - self._seconds_a_pair)
         self.meters.batch.labels(self.name).observe(len(pairs))

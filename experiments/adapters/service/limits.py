@@ -155,9 +155,8 @@ class Guard:
         host = headers.get("host", "").lower()
         name = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
         if self.hosts is not None and name not in self.hosts:
-            raise Refused(
-                421, f"given the host {shown(name, 80)!r}, expected one that this service has: see --allow-host"
-            )
+            given = shown(name, 80)
+            raise Refused(421, f"given the host {given!r}, expected one that this service has: see --allow-host")
         if self._expected is None or scope["path"].startswith(OPEN):
             return
         scheme, _, given = headers.get("authorization", "").partition(" ")
@@ -170,19 +169,18 @@ class Guard:
         size = Headers(scope=scope).get("content-length", "")
         if size.isdigit() and int(size) > self.limits.body:
             raise self._too_large()
-        parts, total = deque[bytes](), 0
+        body = bytearray()
         try:
             async with asyncio.timeout(self.limits.seconds):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         return None
-                    parts.append(message.get("body", b""))
-                    total += len(parts[-1])
-                    if total > self.limits.body:
+                    body += message.get("body", b"")
+                    if len(body) > self.limits.body:
                         raise self._too_large()
                     if not message.get("more_body", False):
-                        return b"".join(parts)
+                        return bytes(body)
         except TimeoutError:
             raise Refused(408, f"the request did not arrive within {self.limits.seconds:g} s") from None
 

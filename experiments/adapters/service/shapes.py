@@ -13,6 +13,8 @@ from ....models.errors import InnerjudgeError
 #: Examples of requests and answers by their type, and what the codes of errors mean.
 SAID: dict[str, Any] = tomllib.loads(Path(__file__).with_name("said.toml").read_text("utf-8"))
 _MODEL = "Name of a judge that is served; may be left out if there is only one."
+_DOCUMENTS = "The candidates: strings, objects with text, or lists of messages."
+_FIRST = "The prompt, or a list of prompts: strings or messages."
 _UNSCORED = "Why there is no score, such as a gate that is failed; only on unscored results."
 _KEPT = "Whether the judge's promise keeps the verdict, or abstains; only where it has a promise, see /v1/models."
 
@@ -63,9 +65,7 @@ class RerankRequest(BaseModel):
 
     model: Text | None = Field(None, description=_MODEL)
     query: Text | Prompt = Field(description="The prompt: a string, or messages.")
-    documents: list[Text | Document | Response] = Field(
-        min_length=1, description="The candidates: strings, objects with text, or lists of messages."
-    )
+    documents: list[Text | Document | Response] = Field(min_length=1, description=_DOCUMENTS)
     top_n: int | None = Field(None, ge=0, description="Return at most this many results; 0 or none for all.")
     return_documents: bool = Field(True, description="Whether each result has its document.")
 
@@ -109,9 +109,7 @@ class ScoreRequest(BaseModel):
     model_config = _example("ScoreRequest")
 
     model: Text | None = Field(None, description=_MODEL)
-    text_1: Text | Prompt | list[Text | Prompt] = Field(
-        description="The prompt, or a list of prompts: strings or messages."
-    )
+    text_1: Text | Prompt | list[Text | Prompt] = Field(description=_FIRST)
     text_2: Text | Response | list[Text | Response] = Field(description="The response or responses.")
 
 

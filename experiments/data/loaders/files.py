@@ -10,8 +10,8 @@ from ....models.errors import InnerjudgeError, one_line, shown
 from ....models.foreign import FILE_LIMIT, require_file
 from ....models.items import Item
 from ..kinds import hash_of, kind_of_record, record_to_item
-from ..records import Record, describe
-from ..tables import decoded, parsed, read_table, unpacked
+from ..records import Record
+from ..tables import read_table
 
 Rows = Iterator[dict[str, Any]]
 
@@ -49,14 +49,6 @@ def one_of(record: Record, name: str, known: Sequence[str]) -> int:
 def question_of(prompt: Any) -> str:
     """A name for a question that its rows share by their prompt alone."""
     return f"q-{hash_of([repr(prompt)])}"
-
-
-def read_named(path: Path) -> dict[str, Record]:
-    """Named records of a file that holds one JSON object of objects."""
-    value = parsed(decoded(unpacked(path), shown(path.name)), path.name)
-    if not isinstance(value, dict):
-        raise InnerjudgeError.of("data.no-object", path.name, describe(value))
-    return {name: Record.of(one, f"{shown(path.name)} record {shown(name)!r}") for name, one in value.items()}
 
 
 #: Files of an archive.

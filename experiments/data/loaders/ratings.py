@@ -4,10 +4,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from ....models.errors import InnerjudgeError, shown
 from ....models.items import Item
-from ..records import Record
-from ..tables import read_table
-from .files import Rows, by_rows, item_of, question_of, read_named
+from ..records import Record, describe
+from ..tables import decoded, parsed, read_table, unpacked
+from .files import Rows, by_rows, item_of, question_of
 
 #: Data set -> aspect -> the criterion shown to a judge, in our words, and the scale that people used.
 _ASPECTS = tomllib.loads(Path(__file__).with_name("aspects.toml").read_text("utf-8"))
@@ -21,7 +22,11 @@ def summeval(path: Path) -> list[Item]:
     without a reference, so :attr:`Rating.reference` stays empty.
     """
     items: list[Item] = []
-    for document, record in read_named(path).items():
+    documents = parsed(decoded(unpacked(path), shown(path.name)), path.name)
+    if not isinstance(documents, dict):
+        raise InnerjudgeError.of("data.no-object", path.name, describe(documents))
+    for document, given in documents.items():
+        record = Record.of(given, f"{shown(path.name)} record {shown(document)!r}")
         prompt = f"Summarise this article.\n\n{record.text('src').strip()}"
         kept = {"reference_summary": record.text("ref_summ")} if record.has("ref_summ") else {}
         systems = record.inner("sys_summs")

@@ -33,8 +33,7 @@ def trec(path: Path) -> list[Item]:
     a grade that is not a whole number; a judgment of a topic or passage that its file does not hold. Named by file,
     line, field and value.
     """
-    home = path if path.is_dir() else path.parent
-    judged = _one_of(home, "judgments") if path.is_dir() else path
+    home, judged = (path, _one_of(path, "judgments")) if path.is_dir() else (path.parent, path)
     home = home.parent if home.name == "qrels" else home
     rows = list(_judgments(judged))
     topics = _named(_one_of(home, "topics"), [record for record, _ in rows], "topic")

@@ -65,10 +65,8 @@ def residual(scores: Values, confounds: Sequence[Values], groups: Sequence[Hasha
     """Scores less what a linear fit on the confounds (lengths, say) predicts, both first centred within questions."""
     x, columns = statistic.finite(scores), [statistic.finite(c) for c in confounds]
     known = np.asarray(~np.isnan([x, *columns]).any(axis=0))
-    y, *z = (
-        statistic.finite(centred([v if k else None for v, k in zip(c, known, strict=True)], groups))
-        for c in (x, *columns)
-    )
+    scored = [[v if k else None for v, k in zip(c, known, strict=True)] for c in (x, *columns)]
+    y, *z = (statistic.finite(centred(c, groups)) for c in scored)
     rows = np.flatnonzero(known)
     design = np.stack([c[rows] for c in z], axis=1)
     slope = np.linalg.lstsq(design, y[rows], rcond=None)[0]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import cycle
+from operator import attrgetter
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -40,7 +41,8 @@ def distractor_trials(lm: LanguageModel, candidates: Sequence[Candidate], *, man
     alone = [*candidates, *(changed for _, changed, _ in forms)]
     rows = ask(lm, pointwise(alone, reasoned=reasoned), judge="point-wise", manner=manner)
     score = {row.item: row.score for row in rows}
-    point_wise = [(score.get(_item(one)), score.get(_item(changed))) for one, changed, _ in forms]
+    item = attrgetter("data", "question", "candidate")
+    point_wise = [(score.get(item(one)), score.get(item(changed))) for one, changed, _ in forms]
     asked = pairwise([(one, changed) for one, changed, _ in forms], reasoned=reasoned)
     both = both_orders(named_as_in_the_item(ask(lm, asked, judge="pair-wise", manner=manner)), judge="pair-wise")
     pair_wise = [(row.score, None if row.score is None else 1 - row.score) for row in both]
@@ -104,10 +106,6 @@ def distracted_losers(
         lost_y = replace(y, response=rewrite(y.response)) if won == "a" else y
         found.append((lost_x, lost_y))
     return found
-
-
-def _item(one: Candidate) -> tuple[str, str, str]:
-    return (one.data, one.question, one.candidate)
 
 
 _NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.]*\d)")
