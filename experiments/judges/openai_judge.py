@@ -8,10 +8,11 @@ it depends on, so what is typed again asks for the rest only. Whatever the serve
 import hashlib
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -130,10 +131,10 @@ class ChatServer:
             elif refusal.status not in _OWN:
                 self.stop.set()
                 raise InnerjudgeError.of("judges.refused", self.url, shown(body["model"]), shown(why, 200), KEY)
-            elif asked.get("top_logprobs", 0) > LIKELIEST and "logprobs" in why:
+            elif asked.get("top_logprobs", 0) > LIKELIEST and any(map(refusal.names, ("logprobs", "top_logprobs"))):
                 self._likeliest = LIKELIEST
                 continue
-            elif odd := {name for name in body if name in why and name not in {*self._odd, "model", "messages"}}:
+            elif odd := set(filter(refusal.names, body)) - {*self._odd, "model", "messages"}:
                 self._odd |= odd  # such as max_tokens, which has another name in newer servers
                 continue
             elif left := asked.keys() - _ASKED:
@@ -162,12 +163,22 @@ def ask_all(
     server: ChatServer, bodies: Sequence[Any], folder: Path | None, at_once: int, advance: Callable[[int], None]
 ) -> list[dict[str, Any]]:
     """What is :meth:`~ChatServer.kept` of each body, ``at_once`` at a time, equal ones once; of ``None`` nothing."""
-    with TemporaryDirectory() as spare, ThreadPoolExecutor(at_once) as pool:
-        folder = folder or Path(spare)
-        folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(ignore_cleanup_errors=True) as spare:
+        place = folder or Path(spare)
+        place.mkdir(parents=True, exist_ok=True)
         keys = [json.dumps(body) for body in bodies]
         each = {key: body for key, body in zip(keys, bodies, strict=True) if body is not None}
-        sent = {key: pool.submit(server.kept, body, folder) for key, body in each.items()}
+        waiting, sent = iter([*each.items()]), {key: Future[dict[str, Any]]() for key in each}
+
+        def work() -> None:
+            for key, body in waiting:  # of all threads
+                try:
+                    sent[key].set_result(server.kept(body, place))
+                except BaseException as error:
+                    sent[key].set_exception(error)
+
+        for _ in range(min(at_once, len(each))):  # not those of an executor, which wait for open requests at Ctrl-C
+            threading.Thread(target=work, daemon=True).start()
         replies: list[dict[str, Any]] = []
         try:
             for key in keys:
@@ -175,7 +186,6 @@ def ask_all(
                 advance(1)
         except BaseException:
             server.stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
             raise
     server.tokens += sum(int(one.result().get("tokens") or 0) for one in sent.values())
     return replies
@@ -197,6 +207,17 @@ class _RefusalError(Exception):
     def __init__(self, status: int, wait: float, said: str) -> None:
         super().__init__(f"status {status}: {said}")
         self.status, self.wait = status, wait
+        try:
+            told = parse_json(said.encode())
+            self._param = (told.get("error") or told).get("param")
+        except _DAMAGE:
+            self._param = None
+
+    def names(self, parameter: str) -> bool:
+        """Whether it is about this parameter: as its field ``param`` says, or its text where it has none."""
+        if isinstance(self._param, str) and self._param:
+            return self._param == parameter
+        return re.search(rf"\b{parameter}\b", str(self)) is not None
 
 
 def _hidden(text: str) -> str:

@@ -55,7 +55,9 @@ class Rule:
             found = votes.softmax_weights(np.where(voting, scores, scores[voting].min(initial=0.0)), self.temperature)
         elif self.name == "borda":  # NaN ranks last
             rank = np.argsort(np.argsort(-scores, kind="stable"), kind="stable")
-            found = np.float_power(scores.shape[-1] - rank, self.power)
+            n = max(scores.shape[-1], 1)
+            most = n if self.power * np.log(n) > 600 else 1  # shares are the same, and a large power does not overflow
+            found = np.float_power((n - rank) / most, self.power)
         else:
             if (scores[voting] < 0).any():
                 raise InnerjudgeError("given scores below 0 to vote with, expected confidences: use borda or weighted")

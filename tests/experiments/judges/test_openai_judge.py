@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -279,6 +280,63 @@ def test_a_parameter_of_another_name() -> None:
     assert [one.label for one in said] == [trace.correct for trace in TRACES]
     assert bodies[-1]["max_completion_tokens"] == 300
     assert len(bodies) == len(TRACES) + 2
+
+
+@pytest.mark.parametrize("form", ['{"error": {"message": %s, "param": "seed"}}', '{"message": %s, "param": "seed"}'])
+def test_the_parameter_that_an_error_names_is_dropped_and_no_other_of_its_text(form: str) -> None:
+    bodies = []
+
+    def serve(body: dict[str, Any], times: int, handler: BaseHTTPRequestHandler) -> None:
+        bodies.append(body)
+        if "seed" in body:
+            send(handler, (form % '"not with this temperature, max_tokens or top_logprobs"').encode(), 400)
+        else:
+            yes_if_odd(body, times, handler)
+
+    with server(serve) as (typed, _):
+        OpenAIJudge.of(typed, at_once=1).verdicts("trace", TRACES[:2], Passes())
+    assert len(bodies) == 3
+    assert bodies[0].keys() - bodies[-1].keys() == {"seed"}
+
+
+def test_a_text_names_parameters_by_whole_words() -> None:
+    bodies = []
+
+    def serve(body: dict[str, Any], times: int, handler: BaseHTTPRequestHandler) -> None:
+        bodies.append(body)
+        if "top_logprobs" in body:
+            send(handler, b'{"error": {"message": "top_logprobs: remodelled", "param": null}}', 400)
+        else:
+            yes_if_odd(body, times, handler)
+
+    with server(serve) as (typed, _):
+        OpenAIJudge.of(typed, at_once=1).verdicts("trace", TRACES[:2], Passes())
+    assert bodies[0].keys() - bodies[-1].keys() == {"top_logprobs"}
+
+
+def test_an_interrupted_run_waits_for_no_open_request_and_resumes(tmp_path: Path) -> None:
+    release = threading.Event()
+
+    def serve(body: dict[str, Any], times: int, handler: BaseHTTPRequestHandler) -> None:
+        if body["messages"][-1]["content"] != "0?" and times == 1:
+            release.wait(20)
+        send(handler, reply("yes"))
+
+    def interrupt(_more: int) -> None:
+        raise KeyboardInterrupt
+
+    bodies = [{"model": "m", "messages": [{"role": "user", "content": f"{k}?"}], "max_tokens": 5} for k in range(6)]
+    with server(serve) as (typed, seen):
+        url, _ = openai_judge.address(typed, "openai:")
+        begun = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            openai_judge.ask_all(openai_judge.ChatServer(url), bodies, tmp_path, 2, interrupt)
+        assert time.monotonic() - begun < 15
+        assert seen.total() <= 3
+        release.set()
+        replies = openai_judge.ask_all(openai_judge.ChatServer(url), bodies, tmp_path, 2, lambda _: None)
+    assert [one["text"] for one in replies] == ["yes"] * 6
+    assert seen["0?"] == 1
 
 
 def test_a_reply_that_is_cut_says_what_to_do() -> None:

@@ -75,6 +75,16 @@ def test_borda_votes_by_hand() -> None:
     assert pick(Rule("borda"), [None, "7", "7"], [9.0, None, None]).index == 1
 
 
+def test_a_large_power_of_borda_does_not_overflow() -> None:
+    """6 ** 400 is over 1e308: the first rank has all of the weight, as with 4 candidates, where nothing overflows."""
+    scores = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]
+    weights = Rule("borda", power=400.0).weights(np.array(scores))
+    np.testing.assert_allclose(weights / weights.sum(), [1, 0, 0, 0, 0, 0], atol=1e-30)
+    made = pick(Rule("borda", power=400.0), ["7", "8", "8", "8", "8", "8"], scores)
+    assert (made.index, made.why) == (0, "'7' has 1 of the weight")
+    assert Rule("borda", power=400.0).weights(np.array(scores[:4])).max() == 4.0**400
+
+
 def test_deepconf_votes_by_hand() -> None:
     # Confidences 2, 3, 4, 5, 8: the 90th percentile is 6.8 and the 10th 2.4 (numpy's, linear between two).
     scores, answers = [2.0, 3, 4, 5, 8], ["7", "8", "8", "8", "7"]
