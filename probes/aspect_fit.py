@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from ..models.errors import InnerjudgeError, shown
 from .labels import Floats, has_both, soft_correctness
 from .regression import Regression, fit_logistic, unscaled
+from .scaling import divisors, steady
 
 if TYPE_CHECKING:
     from .aspects import AspectProbes
@@ -82,10 +83,10 @@ def fit_aspects(
     routes = tuple(sorted({*told.route.tolist()} - {""})) if how.routed else ()
     if how.routed and len(routes) < 2:
         raise InnerjudgeError(f"given the routes {shown(routes)} for routed=True, expected at least two: add items")
-    weight, basis, scaler = told.weight, None, StandardScaler()
+    weight, basis, scaler = told.weight, None, steady(StandardScaler().fit(x))
     if how.components is not None:
-        scaled = scaler.fit_transform(x)
-        basis = np.linalg.svd(scaled, full_matrices=False)[2][: how.components]
+        scaled = scaler.transform(x)
+        basis = components_of(scaled, how.components)
         x = scaled @ basis.T
     tried = {name: fit_aspect(how, x, y, groups, weight) for name, y in zip(told.names, told.y.T, strict=True)}
     whole = {name: one for name, one in tried.items() if one is not None}
@@ -114,11 +115,21 @@ def fit_aspects(
     return tuple(whole), routes, coef, intercept, np.array(heads)
 
 
+def components_of(scaled: Floats, most: int) -> Floats:
+    """At most so many principal components ``[k, F]`` of centred vectors ``[n, F]``, largest first.
+
+    Directions in which float32 does not tell the vectors apart are left out, by the tolerance of
+    ``np.linalg.matrix_rank``: of ``n`` items there are at most ``n - 1`` others, and a new one may lie far along them.
+    """
+    _, size, axes = np.linalg.svd(scaled, full_matrices=False)
+    told = size >= size.max() * max(scaled.shape) * np.finfo(np.float32).eps
+    return np.asarray(axes[:most][told[:most]])
+
+
 def _head(how: "AspectProbes", held: Floats, known: Floats, groups: npt.NDArray[Any], others: list[Floats]) -> Floats:
     """Weights of the aspects' scores, and an intercept; of all items where too few are labelled."""
     if how.head == "mean":
-        spread = held.std(axis=0)
-        w = 1 / np.where(spread > 0, spread, 1.0) / held.shape[1]
+        w = 1 / divisors(held.std(axis=0), np.abs(held).max(axis=0)) / held.shape[1]
         return np.append(w, -w @ held.mean(axis=0))
     told = ~np.isnan(known)
     if told.sum() >= FEWEST_OF_ROUTE and has_both(known[told]):
@@ -173,7 +184,7 @@ def corrected(p: Floats, y: Floats, threshold: float) -> Floats:
 def fit_router(states: npt.NDArray[np.floating], route: npt.NDArray[Any]) -> Floats:
     """Weights ``[R, D + 1]`` of states ``[n, D]``, the last of them the intercept, from routes (``""``: none)."""
     x, y = states[route != ""].astype(np.float64), route[route != ""].astype(str)
-    scaler = StandardScaler().fit(x)
+    scaler = steady(StandardScaler().fit(x))
     model = LogisticRegression(C=0.01, max_iter=10_000).fit(scaler.transform(x), y)
     found = np.column_stack(unscaled(model.coef_, model.intercept_, scaler))
     return found if len(found) > 1 else np.concatenate([0 * found, found])

@@ -37,7 +37,8 @@ class AspectProbes(RowJudge):
     Args:
         aspects: Their names; empty for all that the labels have, in alphabetical order.
         row: Row of the states, a number; such as 0.6 for the row nearest to that share of the model's depth.
-        components: Number of principal components of the standardised states that are learned from; ``None`` for all.
+        components: Number of principal components of the standardised states that are learned from; ``None`` for all
+            states as they are. Of few or like items there are fewer: at most one less than items.
         unknown: ``"mask"`` leaves an item without a label for an aspect out of its fit, ``"negative"`` counts it.
         observed: Share of the positives that are recorded as such, below 1; ``None`` if negatives are negative.
         correct: Negatives with at least this probability, and more than the mean, become positives, in at most five

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.model_selection import GroupKFold
 
 from ..models.errors import InnerjudgeError
+from .scaling import told_apart
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -63,12 +64,18 @@ def hard_rows(p: Bools | Floats, weight: Floats | None) -> tuple[Ints | slice, B
 
 
 def centred(x: Floats, groups: tuple[str, ...], weight: Floats | None = None) -> Floats:
-    """Rows ``[n, F]`` less the mean of their question's rows, all of them or those whose weight is not 0."""
+    """Rows ``[n, F]`` less the mean of their question's rows, all of them or those whose weight is not 0.
+
+    Numbers that are the same in each question are 0, whatever rounding leaves of them.
+    """
     _, code = np.unique(np.array(groups), return_inverse=True)
     some = np.ones(len(x), dtype=bool) if weight is None else weight > 0
     sums = np.zeros((code.max() + 1, x.shape[1]))
     np.add.at(sums, code[some], x[some])
-    return np.asarray(x - (sums / np.maximum(np.bincount(code[some], minlength=len(sums)), 1)[:, None])[code])
+    found = np.asarray(x - (sums / np.maximum(np.bincount(code[some], minlength=len(sums)), 1)[:, None])[code])
+    far, size = (np.maximum(one.max(axis=0), -one.min(axis=0)) for one in (found, x))
+    found[:, ~told_apart(far, size)] = 0.0
+    return found
 
 
 def mixed_questions(y: Known, groups: tuple[str, ...], weight: Floats | None, *, partly: bool = False) -> Bools:

@@ -22,6 +22,7 @@ from .labels import Bools, Floats, Known, Weights, best_threshold, centred, hard
 from .linear import LogOdds
 from .regression import LOGISTIC_CANDIDATES, REGRESSIONS, RIDGE_CANDIDATES, Candidates, Regression, Target
 from .row_judge import Centre
+from .scaling import NO_SPREAD, steady
 
 #: What is regressed out of the states before a fit: nothing, or the number of the response's tokens.
 Nuisance = Literal["none", "length"]
@@ -78,7 +79,9 @@ class PenalisedProbe(LogOdds):
         w = np.ones(len(x)) if rest[-1] is None else rest[-1]
         middle = float(np.average(x[:, -1], weights=w))
         n = x[:, -1] - middle
-        told = (w * n) @ (x[:, :-1] - np.average(x[:, :-1], axis=0, weights=w)) / max(w @ n**2, np.finfo(float).tiny)
+        square = w @ n**2
+        told = (w * n) @ (x[:, :-1] - np.average(x[:, :-1], axis=0, weights=w))
+        told = told / (square if square > NO_SPREAD * (w @ x[:, -1] ** 2) else np.inf)  # lengths that do not differ
         found = fit(x[:, :-1] - n[:, None] * told, *rest)
         by_length = float(told @ found.coef)
         return replace(found, coef=np.append(found.coef, -by_length), intercept=found.intercept + middle * by_length)
@@ -256,7 +259,7 @@ class MiniBatchLogistic(StreamingJudge, LogOdds):
         of, right, share = hard_rows(p, weight)
         if not len(right):
             return  # no item has weight
-        self._scaler.partial_fit(x, sample_weight=weight)
+        steady(self._scaler.partial_fit(x, sample_weight=weight))
         self._descent.partial_fit(self._scaler.transform(x)[of], right, classes=[False, True], sample_weight=share)
         self.coef_ = self._descent.coef_[0] / self._scaler.scale_
         self.intercept_ = float(self._descent.intercept_[0] - self.coef_ @ self._scaler.mean_)

@@ -18,6 +18,7 @@ from torch.nn.functional import logsigmoid, softplus
 from ..extraction.ragged import Ragged, runs
 from ..models.errors import InnerjudgeError, one_line
 from .labels import Bools, Floats, Ints
+from .scaling import steady
 
 if TYPE_CHECKING:
     from .pooled import PooledProbe
@@ -214,7 +215,7 @@ class LabelledStates(StatesOfItems):
         scaler = StandardScaler()
         for some in self.runs(np.flatnonzero(items)):
             scaler.partial_fit(self.states(some), sample_weight=np.repeat(self.weight[some], self.counts[some]))
-        self.mean, self.scale = scaler.mean_, scaler.scale_
+        self.mean, self.scale = scaler.mean_, steady(scaler).scale_
 
     def places(self, items: Ints) -> Ints:
         """Places of the states of some items among those of all."""

@@ -19,6 +19,7 @@ from .estimator import parameters
 from .judge import LearningJudge, Scores, ThresholdJudge
 from .labels import Floats, best_threshold, correctness
 from .regression import fit_sparse
+from .scaling import divisors
 
 
 @parameters
@@ -200,8 +201,7 @@ class ReDeEP(ThresholdJudge, LearningJudge):
         lead = [roc_auc_score(right, -one) for one in changed.T]
         self.blocks_ = np.argsort(-np.array(lead), kind="stable")[: self.blocks].astype(np.int64) + 1
         sums = self._sums(part)
-        self.least_, self.range_ = sums.min(0), np.ptp(sums, axis=0)
-        self.range_[self.range_ == 0] = 1
+        self.least_, self.range_ = sums.min(0), divisors(np.ptp(sums, axis=0), np.abs(sums).max(0))
         self.threshold_ = best_threshold(self._scores(part), right)
         return self._fitted_on(features, excluded)
 

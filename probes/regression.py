@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from ..models.arguments import Bound, checked
 from ..models.errors import InnerjudgeError
 from .labels import Bools, Floats, Ints, folds, hard_rows, has_both, ratings, soft_correctness
+from .scaling import NO_SPREAD, steady
 
 Target = Literal["correct", "rating"]
 _POSITIVE = Bound("positive numbers, at least one", lambda some: len(some) > 0 and all(0 < c < np.inf for c in some))
@@ -30,7 +31,6 @@ RIDGE_CANDIDATES = (1.0, 10.0, 100.0, 1e3, 1e4)
 #: Inverse penalties tried by default on rows of length 1, such as TF-IDF.
 TEXT_CANDIDATES = (0.1, 1.0, 10.0, 100.0)
 _FEW = 100  # unknowns up to which Newton's steps are quicker
-_NO_SPREAD = 1e-12  # share of the largest squared spread below which a direction is rounding error
 
 _Few = tuple[float, ...]
 
@@ -123,11 +123,11 @@ def _logistic_path(x: Floats, p: npt.NDArray[Any], cs: _Few, weight: Floats | No
     at 1e-8: at scikit-learn's 1e-4 log-odds were off by up to 0.4.
     """
     with np.errstate(invalid="ignore"):  # a weighted variance of 0 may come out as -1e-47, and is taken as 0
-        scaler = StandardScaler().fit(x, sample_weight=weight)
+        scaler = steady(StandardScaler().fit(x, sample_weight=weight))
     z, turn = scaler.transform(x), None
     if z.shape[1] > z.shape[0] and z.any():
         squares, axes = np.linalg.eigh(z @ z.T)
-        kept = squares > _NO_SPREAD * squares[-1]
+        kept = squares > NO_SPREAD * squares[-1]
         turn = axes[:, kept] / np.sqrt(squares[kept])  # z.T @ turn is an orthonormal basis of the span
         rows = axes[:, kept] * np.sqrt(squares[kept])
     else:
@@ -165,7 +165,7 @@ def _newton(x: Floats, right: Bools, share: Floats | None, cs: _Few) -> Floats |
 
 def _ridge_path(x: Floats, y: Floats, alphas: _Few, weight: Floats | None = None) -> tuple[Floats, Floats]:
     """As :func:`_logistic_path`; scikit-learn takes the products of ``x`` once, with one target a penalty."""
-    scaler = StandardScaler().fit(x, sample_weight=weight)
+    scaler = steady(StandardScaler().fit(x, sample_weight=weight))
     targets = repeat(y, "n -> n alphas", alphas=len(alphas))
     fitted = Ridge(alpha=np.array(alphas)).fit(scaler.transform(x), targets, sample_weight=weight)
     return unscaled(np.atleast_2d(fitted.coef_), np.atleast_1d(fitted.intercept_), scaler)

@@ -19,6 +19,7 @@ from ...models.errors import InnerjudgeError
 from ...probes import EScore, registered_judges
 from ...probes.choices import head_credits
 from ...probes.row_judge import each_entry
+from ...probes.scaling import divisors
 from ..data.splits import Index, rows_by_group, split_by_group
 from ..reading.progress import Steps, silent
 from ..stats.intervals import Interval, cluster_interval
@@ -253,8 +254,10 @@ def _positions(part: Features) -> Iterator[tuple[str, Sequence[int], Floats]]:
 def _normalised(x: Floats, how: str, fit: Index) -> Floats:
     if how == "as it is":
         return x
-    size = np.linalg.norm(x, axis=-1, keepdims=True) if how == "unit length" else x[:, fit].std(axis=1, keepdims=True)
-    return np.asarray(x / np.where(size > 0, size, 1.0))
+    fitted = x[:, fit]
+    if how == "unit length":
+        return np.asarray(x / divisors(np.linalg.norm(x, axis=-1, keepdims=True), 0.0))
+    return np.asarray(x / divisors(fitted.std(axis=1, keepdims=True), np.abs(fitted).max(axis=1, keepdims=True)))
 
 
 def _rows(block: _Cell) -> pd.DataFrame:

@@ -159,5 +159,5 @@ def default_temperatures(scores: Scores, groups: Groups) -> Floats:
     """The temperatures that are tried, ``[80]``, in the unit of the scores."""
     read = finite(scores)
     gaps = [read[rows] - np.nanmean(read[rows]) for rows in rows_by_group(groups) if np.isfinite(read[rows]).any()]
-    spread = float(np.sqrt(np.nanmean(np.concatenate(gaps) ** 2))) if gaps else 1.0
-    return np.geomspace(1e-2, 1e2, TRIED) * (spread or 1.0)
+    spread = float(np.sqrt(np.nanmean(np.concatenate(gaps) ** 2))) if gaps else 0.0
+    return np.geomspace(1e-2, 1e2, TRIED) * (spread if gaps and spread > 1e-12 * np.nanmax(np.abs(read)) else 1.0)

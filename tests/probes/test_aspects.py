@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from innerjudge import AspectProbes, BaseJudge, Features, InnerjudgeError
 from innerjudge.extraction.taps.residual import reduce_tokens
-from innerjudge.probes.aspect_fit import corrected, expected
+from innerjudge.probes.aspect_fit import components_of, corrected, expected
 from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import compute_sample_weight
 
 
 def features_of(x: np.ndarray, prompt: np.ndarray | None = None, groups: list[str] | None = None) -> Features:
@@ -229,3 +233,31 @@ def test_bad_labels_in_one_line(how, labels, why) -> None:  # type: ignore[no-un
 def test_bad_parameters(how, why) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InnerjudgeError, match=why):
         AspectProbes(**how)
+
+
+def test_components_of_fewer_items_than_asked_for_do_not_explode(tmp_path: Path) -> None:
+    """Of 24 items 23 directions differ: scikit-learn on these is the oracle, and judges fresh items alike."""
+    draw = np.random.default_rng(3)
+    x, new = draw.normal(size=(24, 40)), draw.normal(size=(50, 40))
+    y = x[:, :2] + draw.normal(size=(24, 2)) > 0
+    judge = AspectProbes(aspects=["a", "b"], positions=["a"], components=50, balance=True, candidates=[0.1])
+    found = judge.fit(features_of(x), y).aspect_scores(features_of(new))
+    for column, right in zip(found.T, y.T, strict=True):
+        regression = LogisticRegression(C=0.1, class_weight="balanced", tol=1e-8, max_iter=10_000)
+        oracle = make_pipeline(StandardScaler(), PCA(23), StandardScaler(), regression)
+        oracle.fit(x, right, **{"standardscaler-2__sample_weight": compute_sample_weight("balanced", right)})
+        np.testing.assert_allclose(column, oracle.decision_function(new), rtol=1e-3, atol=1e-4)
+    assert np.abs(judge.decision_function(features_of(new))).max() < 100
+    judge.save(tmp_path / "judge")
+    again = BaseJudge.load(tmp_path / "judge")
+    assert again.decision_function(features_of(new)) == pytest.approx(judge.decision_function(features_of(new)))
+
+
+def test_repeated_items_and_equal_states_give_no_components_of_rounding() -> None:
+    """Items that stand there three times, up to what float32 rounds off: 8 that differ have 7 directions."""
+    draw = np.random.default_rng(4)
+    x = np.tile(draw.normal(size=(8, 30)), (3, 1)) * (1 + 1e-7 * draw.choice([-1, 1], size=(24, 30)))
+    assert components_of(StandardScaler().fit_transform(x), 20).shape == (7, 30)
+    same = features_of(np.full((24, 5), 0.1))
+    judge = AspectProbes(aspects=["a"], positions=["a"], components=3).fit(same, (np.arange(24) % 2 < 1)[:, None])
+    assert np.abs(judge.decision_function(features_of(draw.normal(size=(9, 5))))).max() < 100

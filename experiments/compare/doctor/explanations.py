@@ -111,7 +111,7 @@ def _association(
         y, score = _centred(y, levels), _centred(score, levels)
         held = np.column_stack([_centred(column, levels) for column in held.T])
     x, rest = _residual(score, held), _residual(y, held)
-    if x @ x < 1e-9 * max(float(score @ score), 1e-300) or not rest @ rest:
+    if x @ x < 1e-9 * max(float(score @ score), 1e-300) or rest @ rest <= 1e-9 * (y @ y):
         return Association(value=0.0, p=1.0)  # nothing of the score, or of the labels, is left
     value = float(x @ rest / np.sqrt((x @ x) * (rest @ rest)))
     return Association(value=value, p=wald(rest, x[:, None], None, question))

@@ -78,7 +78,8 @@ def log_ratio_preferences(
     ratio = pairs[0] - pairs[1]
     margin = ratio[:, 0] - ratio[:, 1]
     if slope == "seed":
-        unit = float(np.sqrt((margin**2).mean())) or 1.0
+        unit = float(np.sqrt((margin**2).mean()))
+        unit = unit if unit > 1e-12 * max(np.abs(one).max() for one in pairs) else 1.0  # rounding alone
         signed = (told * margin)[told != 0] / unit
         beta = float(minimize_scalar(lambda k: np.logaddexp(0, -k * signed).sum() + k * k / 18).x) / unit
         if beta <= 0:

@@ -131,7 +131,7 @@ def _mean_squares(x: Floats, w: Floats, z_score: bool) -> tuple[Floats, Floats]:
     if z_score:
         spread = np.stack([(w * (x[:, j] - column[:, j, None]) ** 2).sum(axis=1) for j in range(k)], axis=1)
         scale = np.sqrt(spread / np.maximum(total - 1, 1.0)[:, None])
-        scale = np.where(scale > 0, scale, np.nan)
+        scale = np.where(scale > 1e-12 * np.abs(x).max(), scale, np.nan)  # more than rounding leaves of equal grades
     centred = [(x[:, j] - column[:, j, None]) / scale[:, j, None] for j in range(k)]
     item = sum(centred) / k  # [R, n]
     between = k * (w * item**2).sum(axis=1)

@@ -208,7 +208,9 @@ class Platt(Calibration):
     """
 
     def _learn(self, x: Floats, y: Floats) -> None:
-        self._centre, self._scale = float(x.mean()), float(x.std()) or 1.0
+        self._centre, self._scale = float(x.mean()), float(x.std())
+        if self._scale <= 1e-12 * np.abs(x).max():  # what rounding leaves of equal scores
+            self._scale = 1.0
         self._model = LogisticRegression(C=1e3).fit(((x - self._centre) / self._scale)[:, None], y > 0.5)
 
     def _map(self, x: Floats) -> Floats:
