@@ -34,6 +34,15 @@ def test_a_steady_scaler_is_that_of_sklearn_but_for_rounding() -> None:
     )
 
 
+def test_lengths_that_do_not_differ_are_no_nuisance() -> None:
+    """Their weighted mean is 7 up to rounding; a response of another length is judged by its states."""
+    x, weight = states(40, 0), np.linspace(0.1, 0.7, 40)
+    told, other = features_of(x, 7), features_of(states(12, 1))
+    judge, plain = (LogisticProbe(positions=["a"], nuisance=how) for how in ("length", "none"))
+    found = [one.fit(told, x[:, 0] > 0, weight).decision_function(other) for one in (judge, plain)]
+    assert found[0] == pytest.approx(found[1])
+
+
 def states(n: int, seed: int) -> np.ndarray:
     """Two numbers that tell, and one that is 1000 but for what float32 rounds off."""
     draw = np.random.default_rng(seed)
@@ -41,10 +50,10 @@ def states(n: int, seed: int) -> np.ndarray:
     return x.astype(np.float32)
 
 
-def features_of(x: np.ndarray) -> Features:
+def features_of(x: np.ndarray, length: int | None = None) -> Features:
     n = len(x)
     arrays: dict[str, Any] = {f"hidden/{name}": x[:, None].repeat(3, axis=1) for name in ("a", "prompt_end")}
-    arrays["logprob"] = np.column_stack([np.zeros(n), np.arange(n) % 7])
+    arrays["logprob"] = np.column_stack([np.zeros(n), np.arange(n) % 7 if length is None else np.full(n, length)])
     arrays["hidden/response.none[-1]"] = Ragged.of([[[row.tolist()]] for row in x])
     return Features.from_arrays(arrays, provenance="m", groups=[f"q{k // 4}" for k in range(n)])
 

@@ -32,6 +32,7 @@ def test_the_unit_of_a_score_does_not_matter() -> None:
     correct = [a == "a" for a in answers]
     scores = rng.normal(size=200) + 0.8 * np.array(correct)
     groups = [f"q{k // 8}" for k in range(200)]
+    assert (default_temperatures([0.1] * 3, "qqq") == default_temperatures([0.5] * 4, "qqqq")).all()  # no unit: 1
     small, large = (choose_temperature(answers, scores * unit, correct, groups) for unit in (1.0, 1000.0))
     assert large == pytest.approx(1000 * small)
     assert len(default_temperatures(scores, groups)) == 80

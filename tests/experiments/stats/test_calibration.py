@@ -129,6 +129,12 @@ def test_scores_of_any_scale_become_probabilities(method) -> None:
     assert np.all(np.diff(np.array(found[:-1])[np.argsort(scores[3000:])]) >= 0)
 
 
+def test_equal_scores_up_to_rounding_tell_nothing() -> None:
+    """The mean of .1, .1 and .1 is .10000000000000002: a new score is not far from it in that unit."""
+    found = Platt().fit([0.1, 0.1, 0.1], [True, False, False]).predict([0.1, 0.2, -5.0])
+    assert found == pytest.approx([1 / 3] * 3, abs=1e-3)
+
+
 def test_expected_scores_are_put_on_the_human_scale() -> None:
     rng = np.random.default_rng(3)
     human = rng.integers(1, 6, 4000).astype(float)

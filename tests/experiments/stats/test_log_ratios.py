@@ -46,6 +46,12 @@ def test_tokens() -> None:
         preferred(policy, other, per_token=True)
 
 
+def test_a_policy_that_is_its_reference_up_to_rounding_prefers_nothing() -> None:
+    policy = np.array([[-40.1, -52.3], [-50.7, -51.9]])
+    found = preferred(policy, policy + [[1e-14, 0.0], [0.0, 1e-14]], preferences=["b", "a"], slope="seed")
+    assert (np.abs(found.rewards) < 1e-9).all()
+
+
 def test_known_preferences_stay_and_the_lowest_margins_of_winners_are_smoothed() -> None:
     # Margins of rewards .7, -.2, .1, .4; b wins the first against the ratio: its margin is -.7, the least.
     policy = np.array([[-40, -52], [-50, -50], [-50, -50], [-50, -50.0]])
