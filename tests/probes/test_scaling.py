@@ -35,9 +35,9 @@ def test_a_steady_scaler_is_that_of_sklearn_but_for_rounding() -> None:
 
 
 def test_lengths_that_do_not_differ_are_no_nuisance() -> None:
-    """Their weighted mean is 7 up to rounding; a response of another length is judged by its states."""
+    """Their weighted mean is 23 up to rounding; a response of another length is judged by its states."""
     x, weight = states(40, 0), np.linspace(0.1, 0.7, 40)
-    told, other = features_of(x, 7), features_of(states(12, 1))
+    told, other = features_of(x, 23), features_of(states(12, 1))
     judge, plain = (LogisticProbe(positions=["a"], nuisance=how) for how in ("length", "none"))
     found = [one.fit(told, x[:, 0] > 0, weight).decision_function(other) for one in (judge, plain)]
     assert found[0] == pytest.approx(found[1])

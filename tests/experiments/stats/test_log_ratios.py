@@ -48,7 +48,7 @@ def test_tokens() -> None:
 
 def test_a_policy_that_is_its_reference_up_to_rounding_prefers_nothing() -> None:
     policy = np.array([[-40.1, -52.3], [-50.7, -51.9]])
-    found = preferred(policy, policy + [[1e-14, 0.0], [0.0, 1e-14]], preferences=["b", "a"], slope="seed")
+    found = preferred(policy, policy + 1e-14 * np.eye(2), preferences=["b", "a"], slope="seed")
     assert (np.abs(found.rewards) < 1e-9).all()
 
 
