@@ -12,7 +12,7 @@ NO_SPREAD = 1e-12
 
 def told_apart(spread: npt.ArrayLike, size: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """Whether numbers of this ``size`` (absolute) have more ``spread`` than rounding leaves, elementwise."""
-    return np.greater(spread, np.sqrt(NO_SPREAD) * np.asarray(size))
+    return np.asarray(np.greater(spread, np.sqrt(NO_SPREAD) * np.asarray(size)))
 
 
 def divisors(spread: npt.ArrayLike, size: npt.ArrayLike) -> Floats:
