@@ -119,6 +119,12 @@ class Forks:
         given = {"folder": str(folder), "paths": [*map(str, paths)], "out": str(out), "err": str(err)}
         return Fork(self, self.ask(code=code, **given), out, err)
 
+    def script(self, path: Path, folder: Path, *more: str) -> Fork:
+        """Run a script with a folder and what else stands behind it, in that folder."""
+        typed = [str(path), str(folder), *more]
+        code = f"import runpy, sys\nsys.argv = {typed!r}\nrunpy.run_path({str(path)!r}, run_name='__main__')"
+        return self.begin(code, folder)
+
     def close(self) -> None:
         """End the server."""
         self._server.kill()

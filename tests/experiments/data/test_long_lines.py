@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from innerjudge.experiments.data.jsonl import parse_item
@@ -63,34 +62,35 @@ def line(path: Path, text: str, *, escaped: bool = False) -> str:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is counted by Linux")
-def test_a_line_of_ten_megabytes(tmp_path: Path) -> None:
+def test_a_line_of_ten_megabytes(forks: Any, tmp_path: Path) -> None:
     paths = [line(tmp_path / "small.jsonl", "hi")]
     for k, (word, escaped) in enumerate(TEXTS.values()):
         each = len(json.dumps(word, ensure_ascii=escaped).encode()) - 2
         paths.append(line(tmp_path / f"{k}.jsonl", word * (SIZE // each), escaped=escaped))
-    env = os.environ | {"OMP_NUM_THREADS": "1"}
-    ended = subprocess.run([sys.executable, "-c", LOOKING, *paths], capture_output=True, text=True, env=env)
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    held = [int(one.split()[1]) for one in ended.stdout.splitlines() if one.startswith("HELD")]
+    with forks.begin(f"import sys\nsys.argv = {['-c', *paths]!r}\n{LOOKING}", tmp_path) as ended:
+        told, errors = ended.communicate()
+    assert ended.returncode == 0, errors[-2000:]
+    held = [int(one.split()[1]) for one in told.splitlines() if one.startswith("HELD")]
     found = dict(zip(TEXTS, held, strict=True))
     assert {name: most for name, most in found.items() if most > 100e6} == {}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is counted by Linux")
-def test_one_wide_character_in_ten_megabytes(tmp_path: Path) -> None:
+def test_one_wide_character_in_ten_megabytes(forks: Any, tmp_path: Path) -> None:
     """Python would hold 40 MB for it, several times over: the line is refused by its bytes, before it is a text."""
     paths = [line(tmp_path / "small.jsonl", "hi")]
     for name, escaped in (("plain", False), ("escaped", True)):
         paths.append(line(tmp_path / f"{name}.jsonl", "word " * 2_000_000 + "😀", escaped=escaped))
     looking = LOOKING.replace("assert not end.code, end.code", "pass").replace("hash_data(load_data(path))", "pass")
     looking = looking.replace("[small, long[0]]", "sys.argv[1:]")
-    ended = subprocess.run([sys.executable, "-c", looking, *paths], capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr[-2000:]
+    with forks.begin(f"import sys\nsys.argv = {['-c', *paths]!r}\n{looking}", tmp_path) as ended:
+        told, errors = ended.communicate()
+    assert ended.returncode == 0, errors[-2000:]
     for name in ("plain", "escaped"):
-        said = [one for one in ended.stderr.splitlines() if f"{name}.jsonl line 1: given 10000" in one]
+        said = [one for one in errors.splitlines() if f"{name}.jsonl line 1: given 10000" in one]
         assert len(said) == 2, "by look and by extract"
         assert all("beyond 16 bits" in one for one in said)
-    held = [int(one.split()[1]) for one in ended.stdout.splitlines() if one.startswith("HELD")]
+    held = [int(one.split()[1]) for one in told.splitlines() if one.startswith("HELD")]
     assert len(held) == 2
     assert max(held) < 60e6
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,15 +14,11 @@ from innerjudge.extraction.store import FeatureStore
 KILLED = Path(__file__).with_name("killed.py")
 
 
-def test_fifty_random_kills(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, str(KILLED), str(tmp_path), "50", "7"],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    found = json.loads(ended.stdout.splitlines()[-1])
+def test_fifty_random_kills(forks: Any, tmp_path: Path) -> None:
+    with forks.script(KILLED, tmp_path, "50", "7") as ended:
+        said, errors = ended.communicate()
+    assert ended.returncode == 0, errors[-2000:]
+    found = json.loads(said.splitlines()[-1])
     assert found["killed"] >= 50
     assert found["finished"] >= 1
     assert found["shards_at_kills"] >= 4, "the kills came at different stages"

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from innerjudge.models.foreign import Scratch, replacing, try_place
@@ -16,13 +17,13 @@ LEFT = Path(__file__).with_name("left.py")
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="runs are forks")
-def test_outputs_are_clean_after_a_kill(tmp_path: Path) -> None:
+def test_outputs_are_clean_after_a_kill(forks: Any, tmp_path: Path) -> None:
     """Every command where ``INNERJUDGE_LEFT=all`` is set; the damage bench kills all of them as well."""
-    env = os.environ | {"OMP_NUM_THREADS": "1"}
     names = [] if os.environ.get("INNERJUDGE_LEFT") == "all" else ["fit", "curves"]
-    ended = subprocess.run([sys.executable, str(LEFT), str(tmp_path), *names], capture_output=True, text=True, env=env)
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    found = json.loads(ended.stdout.splitlines()[-1])
+    with forks.script(LEFT, tmp_path, *names) as ended:
+        said, errors = ended.communicate()
+    assert ended.returncode == 0, errors[-2000:]
+    found = json.loads(said.splitlines()[-1])
     assert len(found) == (len(names) or 13)
     assert {name: one["odd"] for name, one in found.items() if one["odd"]} == {}
     assert all(one["kills"] for one in found.values()), found
