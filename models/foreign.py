@@ -204,7 +204,7 @@ def parse_yaml(text: str) -> Any:
         raise InnerjudgeError(f"given {len(text)} characters of YAML, expected at most {HEADER_LIMIT}")
     depth = 0
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        for event in yaml.parse(text, Loader=(loader := getattr(yaml, "CSafeLoader", yaml.SafeLoader))):  # libyaml
             line = f"line {event.start_mark.line + 1 if event.start_mark else 0}"
             if getattr(event, "anchor", None) is not None:
                 raise InnerjudgeError(f"{line}: given an anchor or alias, expected every value written out")
@@ -213,7 +213,7 @@ def parse_yaml(text: str) -> Any:
                 raise InnerjudgeError(f"{line}: given values nested deeper than {DEPTH}, expected a flatter file")
             if isinstance(event, yaml.ScalarEvent) and not event.style and _LONG_NUMBER.fullmatch(event.value):
                 raise InnerjudgeError(f"{line}: given a number of {len(event.value)} digits: put it in quotes")
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # it parses again, in C if it can
+        return yaml.load(text, Loader=loader)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError, AttributeError) as error:
         raise InnerjudgeError(f"given broken YAML ({one_line(error, 300)}), expected plain values") from None
 
