@@ -100,6 +100,12 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	$(PIP) --editable ".[docs]"
 	@touch $@
 
+# All of them for CI at once: one after another, each looks anew for what fits, and builds the package again.
+$(VENV)/.installed-all: constraints.txt pyproject.toml | $(VENV)/bin/python
+	$(PIP) torch
+	$(PIP) --editable ".[test,dev,docs]"
+	@touch $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-docs $@
+
 # torchvision and its like come for another torch, and break vLLM's imports.
 $(ENGINE)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(ENGINE)

@@ -11,18 +11,19 @@ import pytest
 from innerjudge.models.errors import InnerjudgeError
 
 ROOT = Path(__file__).resolve().parents[2]
+FLOORS = ("models", "extraction", "probes", "experiments")
 SAID = {
     f"{path.parent.name}.{name}": text
-    for path in ROOT.rglob("errors.toml")
+    for floor in FLOORS
+    for path in (ROOT / floor).rglob("errors.toml")
     for name, text in tomllib.loads(path.read_text("utf-8")).items()
-    if path.relative_to(ROOT).parts[0] in ("models", "extraction", "probes", "experiments")
 }
 
 
 def raised() -> list[tuple[Path, int, str, int]]:
     """File, line, key and number of values of each error whose message stands in a file."""
     found = []
-    for floor in ("models", "extraction", "probes", "experiments"):
+    for floor in FLOORS:
         for path in (ROOT / floor).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.Call) and ast.unparse(node.func) in (

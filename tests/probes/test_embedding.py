@@ -74,3 +74,18 @@ def test_what_is_no_embedder_is_refused(tmp_path: Path, make: Callable[..., Feat
     (tmp_path / "modules.json").write_text("[{")
     with pytest.raises(InnerjudgeError, match=r"given the embedder '.*', which sentence-transformers cannot load"):
         EmbeddingClassifier(embedder=str(tmp_path), texts=["response"]).fit(make(6), [True, False] * 3)
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch, make: Callable[..., Features]
+) -> None:
+    """Not again and again with growing pauses, which took a minute."""
+    pytest.importorskip("sentence_transformers")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    judge = EmbeddingClassifier(embedder="no-such-embedder")
+    with pytest.raises(InnerjudgeError, match="'no-such-embedder', which sentence-transformers cannot load"):
+        judge.fit(make(), np.arange(24) % 2 == 0)
+    assert pauses == []
