@@ -73,6 +73,7 @@ def _listed(judge: type, where: Literal["kinds", "sweep"], task: Task) -> dict[s
     reasoning = task.between[0].startswith("reasoning")
     said: dict[str, Any] = {"$start": task.between[0], "$end": task.between[1], "$between": task.between}
     said |= {"$part": "reasoning" if reasoning else "response", "$target": task.target, "$values": task.values}
+    said |= {"$labels": task.labels or ("no", "yes"), "$cue": task.cue or "Verdict:"}
     place, found = "reasoning/" if reasoning else "", {}
     for entry in PRESETS.get(judge.__name__, ()):
         if task.kind in entry.get(where, "").split():

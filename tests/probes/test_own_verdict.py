@@ -8,6 +8,7 @@ from innerjudge import Ragged
 from innerjudge.extraction import Features
 from innerjudge.models import InnerjudgeError
 from innerjudge.probes import VerdictProbe, find_verdict
+from innerjudge.probes.description import Task
 from innerjudge.probes.verdict_text import verdict_start
 
 
@@ -64,3 +65,13 @@ def test_a_text_without_one_has_its_reason():
 def test_labels_are_two(labels):
     with pytest.raises(InnerjudgeError, match="expected two that differ"):
         VerdictProbe(labels=labels)
+
+
+def test_the_named_probe_reads_what_the_prompt_asks_for():
+    asked = {"labels": ("incorrect", "correct"), "cue": "The response is"}
+    usual, own = (VerdictProbe.presets(Task("trace", **how))["calibration-probe"] for how in ({}, asked))
+    assert (usual.cue, usual.labels) == ("Verdict:", ("no", "yes"))
+    given = texts([0, 2], "The response is correct.", "Verdict: no")
+    own.weights_, own.mean_, own.scale_ = np.array([1.0, 1.0]), np.zeros(1), np.ones(1)
+    own.n_excluded_, own.provenance_ = 0, given.provenance
+    assert [verdict.score for verdict in own.verdicts(given)] == [1.0, None]
