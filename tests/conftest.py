@@ -28,8 +28,9 @@ settings.load_profile("repeatable")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests come first: else one process would still work on some when the other has none left to take."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Files with slow tests come first: else one process would still work on some when the other has none left."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

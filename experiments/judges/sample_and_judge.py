@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ...extraction.features import Features
 from ...extraction.readout_names import range_readout
-from ...extraction.readouts import Carried, HiddenStates, Ranged, ResponseLogProb
+from ...extraction.readouts import Carried, HiddenStates, Paired, Ranged, ResponseLogProb
 from ...extraction.writing.answers import Reject
 from ...extraction.writing.checks import Exit
 from ...extraction.writing.drafts import Drafts
@@ -126,8 +126,8 @@ def sample_and_judge(
 ) -> Candidates:
     """Sample ``n`` answers to each question and judge them.
 
-    A judge of hidden states, or of statistics of the answer's tokens, reads what the sampling has computed anyway. Any
-    other judge (label logits, text, attention) reads the finished answers in passes of its own.
+    A judge of hidden states, attention, or statistics of the answer's tokens reads what the sampling has computed
+    anyway. Any other judge (label logits, text) reads the finished answers in passes of its own.
 
     Args:
         lm: The model, which both answers and is read.
@@ -194,7 +194,7 @@ def _carried(judge: BaseJudge) -> list[Carried]:
     asked = [_READOUTS.get(name) or range_readout(name) for name in judge.needs]
     # Rows of ranges counted from the end are others in the passes that it was fitted on, if these stopped early.
     early = judge.provenance_ is not None and judge.provenance_.last_block is not None
-    found = [one for one in asked if carried(one) and not (early and isinstance(one, Ranged))]
+    found = [one for one in asked if carried(one) and not (early and isinstance(one, Ranged | Paired))]
     return found if len(found) == len(asked) else []
 
 

@@ -94,7 +94,8 @@ class PartRecord:
 
     def newest(self) -> Tensor:
         """Of the latest pass, ``[B, P, W]``."""
-        first, *others = self._now.values()
+        order = [(number, name) for number, own in enumerate(self.parts, 1) if own for name in ("before", *own)]
+        first, *others = (self._now[one] for one in order)  # an MLP may run before the attention
         return torch.stack([first, *(one.to(first.device) for one in others)], dim=1)
 
     def give(self, kept: Tensor, lens: LensStates) -> None:
@@ -142,7 +143,7 @@ def reading_parts(stream: Stream, lenses: "Sequence[LensStates | PartRecord]") -
 
 @torch.no_grad()
 def find_parts(model: Any, stream: Stream) -> tuple[Parts, ...]:
-    """The parts of each block in the order in which they run, found in a watched pass; none if it adds no two parts."""
+    """The parts of each block that runs, found in a watched pass; none if it does not add two parts."""
     if model not in _found:
         seen, blocks = observe(model), set(stream.blocks)
         calls = sorted((call for call in seen.calls if call.module in blocks), key=lambda call: call.start)

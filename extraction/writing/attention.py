@@ -23,7 +23,7 @@ from ..taps.attention import ROW_KERNELS, AttentionTap, VisibleRuns
 from ..taps.block_attention import BlockAttention, KeptStates, UnrotatedStates
 from ..taps.residual import Reading, ResidualTap
 from ..taps.spans import SpanStates, SpanTap
-from .decoding import distinct, hands_on_prompts
+from .decoding import distinct
 
 #: An attention: its block (from 0), and its number in it.
 Place = tuple[int, int]
@@ -73,7 +73,6 @@ class AttentionRecord(BlockAttention):
         self._shared: Tensor | None = None
 
     def __enter__(self) -> Self:
-        hands_on_prompts(self.lm)  # tried now: with hooks its passes would be taken for those of the batch
         self._open.callback(self._blocks[0].register_forward_pre_hook(self._begin, with_kwargs=True).remove)
         self._open.enter_context(self._end or nullcontext())
         return super().__enter__()
@@ -81,6 +80,7 @@ class AttentionRecord(BlockAttention):
     def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if threading.get_ident() != self._thread or 0 <= self._block < len(self._blocks) - 1:
             return  # a block that runs several times in a pass
+        self._complete()  # of the pass before
         if self._now:  # no step followed: the prompts but for their last tokens, each once
             self._shared = self._keys()
         states, layout = states_taken(module, args, kwargs), self.lm.anatomy.stream.layout
@@ -100,8 +100,8 @@ class AttentionRecord(BlockAttention):
 
     def _read(self, call: AttentionCall, heads: Heads, number: int) -> None:
         at, (items, _, tokens, _) = (self._block, number), call.query.shape
-        if call.key is None or call.key.shape[2] > self._columns:
-            self.whole = False
+        self.whole = self.whole and call.key is not None and call.key.shape[2] <= self._columns
+        if not self.whole or call.key is None:
             return
         lent = call.key.shape[2] - tokens
         states = [call.query[:, :, -1:].clone(), call.key[:, :, max(lent, 0) :]]
@@ -128,8 +128,10 @@ class AttentionRecord(BlockAttention):
     def keep(self, present: Sequence[int]) -> None:
         """Keep what the latest step read of the texts in the batch."""
         self.whole = self.whole and all(first is not None for *_, first in self._seen)
-        if not self.whole or not self._now:
-            return
+        if not self.whole:
+            self.steps.clear()
+        if not (self.whole and self._now):
+            return self._now.clear()
         queries = [one.flatten(1) for states in self._now.values() for one in states[::2]]
         together, keys = torch.cat([one.to(queries[0].device) for one in queries], dim=1).cpu(), self._keys()
         if self._shared is not None:
@@ -152,7 +154,7 @@ def _number(seen: list[tuple[Any, int, Tensor | None]], call: AttentionCall, key
 
 def _first_seen(call: AttentionCall, keys: int) -> Tensor | None:
     """The first of the keys that the newest token sees, ``[B]``; ``None`` if a later one is hidden or has a bias."""
-    odd = [n for n, v in call.extra.items() if n != "value" and isinstance(v, Tensor) and v.ndim == 4]
+    odd = [n for n, v in call.extra.items() if n not in ("value", "s_aux") and isinstance(v, Tensor) and v.ndim > 2]
     if odd or not (call.mask is None or (isinstance(call.mask, Tensor) and call.mask.ndim == 4)):
         return None
     if call.mask is None:

@@ -94,10 +94,10 @@ def refusal(lm: LanguageModel, readout: Carried) -> UnreadableError | None:
     return None
 
 
-def carries_ranges(lm: LanguageModel, readouts: Sequence[Carried]) -> bool:
-    """Whether what passes by while this model writes gives all of these readouts."""
-    of_attention = any(isinstance(one, AttentionSpans | Paired) for one in readouts)
-    return not any(refusal(lm, one) for one in readouts) and not (of_attention and not carries_attention(lm))
+def passes_by(lm: LanguageModel, readout: Carried) -> bool:
+    """Whether what passes by while this model writes gives a readout."""
+    plain = not isinstance(readout, AttentionSpans | Paired) or carries_attention(lm)
+    return plain and refusal(lm, readout) is None
 
 
 class RangeRecord(ExitStack):
@@ -160,10 +160,9 @@ class RangeRecord(ExitStack):
         if of_attention := [r for r in readouts if isinstance(r, AttentionSpans | Paired)]:
             assert self._attention is not None  # it is asked for
             read = attention_values(self._attention, items, places, missing)
-            missing |= (
-                {} if read else {r.name: {i.id: UNNOTICED for i in items} | missing[r.name] for r in of_attention}
-            )
             values |= read or {}
+            for name in [r.name for r in of_attention if read is None]:
+                missing[name] = {item.id: UNNOTICED for item in items} | missing[name]
         if of_states := [r for r in readouts if isinstance(r, States | Lens)]:
             kept = pad_sequence([torch.stack(self._kept[p]) for p in places], batch_first=True)  # [n, T, R, W]
             none = torch.zeros(0)

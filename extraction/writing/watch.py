@@ -20,10 +20,10 @@ from ..one_pass import with_normed
 from ..provenance import provenance
 from ..readouts import Carried, HiddenStates, Paired, Ranged, ResponseLogProb, TokenStats
 from .checks import Exit, RangeWatch
-from .decoding import decode, end_ids, leaves_batches
+from .decoding import decode, end_ids, hands_on_prompts, leaves_batches
 from .drafts import Draft
 from .progress import BatchProgress, MarkerWatch, StateRecord, marker_ids
-from .ranges import UNNOTICED, RangeRecord, TokenRecord
+from .ranges import UNNOTICED, RangeRecord, TokenRecord, passes_by
 
 #: Asked about texts whose newest token ended a marker or a range -> why each is to be stopped or to exit, or ``None``.
 Ask = Callable[["Watch", Sequence[int]], Sequence[str | Exit | None]]
@@ -32,11 +32,11 @@ Ask = Callable[["Watch", Sequence[int]], Sequence[str | Exit | None]]
 class Watch(StoppingCriteria):
     """Follows every text of a batch, and keeps the states of the few tokens that a readout may name.
 
-    Where ranges are read, which are known once a text is complete, it keeps what they read of every token. The states
-    of a token are read by the step after it. Those of a text's last token (if they are wanted) take a step of their
-    own, through the blocks alone, if the limit ended the text and not an end token. Nothing is kept of the padding
-    after a text. ``ask`` is asked at tokens that end a marker or a range of ``roles``, whose answers act as
-    :func:`.write_and_read` says.
+    Where ranges are read, which are known once a text is complete, it keeps what they read of every token. The
+    states of a token are read by the step after it. Those of a text's last token (if they are wanted) take a step
+    of their own, through the blocks alone, if the limit ended the text and not an end token. Nothing is kept of the
+    padding after a text (of attention until the batch ends). ``ask`` is asked at tokens that end a marker or a
+    range of ``roles``, whose answers act as :func:`.write_and_read` says.
 
     With ``drafts`` (all closed, or all open and of one length) the texts go on from there. ``keep`` is called after
     every step but the last with a function that returns the texts so far.
@@ -48,7 +48,11 @@ class Watch(StoppingCriteria):
         keep: Callable[[Callable[[], list[Draft]]], None] | None = None
     ) -> None:  # fmt: skip
         self.lm, self.prompts, self.limit, self._ends = lm, items, limit, end_ids(lm)
-        self.spans = RangeRecord(lm, items, () if drafts else readouts)  # begun texts are read again for ranges
+        #: Readouts of ranges that are kept: for others, and in texts begun earlier, texts are read again.
+        self.kept = [r for r in readouts if isinstance(r, Ranged | Paired) and not drafts and passes_by(lm, r)]
+        self.spans = RangeRecord(lm, items, self.kept)
+        if self.spans.reads:
+            hands_on_prompts(lm)  # tried now: with hooks its passes would be taken for those of the batch
         self.begun, self.ask, self._keep = bool(drafts), ask, keep
         self._last = self.spans.reads or HiddenStates("response_end") in readouts
         self.record = StateRecord(lm.anatomy, items, drafts)
@@ -170,18 +174,18 @@ def watched_features(
 ) -> Features:
     """The features of some texts of a watched batch, at ``places`` of it, as far as they are written.
 
-    Of texts that were begun earlier no ranges are known.
+    What was not kept of ranges is missing as :data:`UNNOTICED`.
     """
     missing = {r.name: lacking(r, items, watch.lm) for r in readouts}
     of_ranges = [r for r in readouts if isinstance(r, Ranged | Paired)]
-    if watch.begun:
-        missing |= {r.name: dict.fromkeys((item.id for item in items), UNNOTICED) for r in of_ranges}
+    for lost in (r for r in of_ranges if r not in watch.kept):
+        missing[lost.name] = dict.fromkeys((item.id for item in items), UNNOTICED)
     for one, (place, item) in product(of_ranges, zip(places, items, strict=True)):
         start = len(watch.prompts[place].ids) - (not isinstance(one, TokenStats))
         if any(begin < start for begin, _ in item.places(one.roles[0])):  # in the prompt
             missing[one.name].setdefault(item.id, UNNOTICED)
-    known = items, places, of_ranges, missing, watch.log_probs, watch.texts.ids
-    found = {} if watch.begun else watch.spans.values(*known)
+    known = items, places, [r for r in of_ranges if r in watch.kept], missing, watch.log_probs, watch.texts.ids
+    found = watch.spans.values(*known)
     for readout in readouts:
         reasons = missing[readout.name]
         if isinstance(readout, Ranged | Paired):

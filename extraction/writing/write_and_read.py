@@ -21,12 +21,12 @@ from .answers import Answers, Completion, Generation, Reject, Settled, write_bat
 from .decoding import carries_states
 from .drafts import Drafts, alike_far
 from .generate import Limits, Written, generate, in_batches
-from .ranges import carries_ranges, refusal
+from .ranges import refusal
 from .watch import Watch, drafts_of
 
 #: Roles of a trace whose states a generation carries.
 CARRIED = ("prompt_end", "reasoning_start", "reasoning_end", "response_end")
-#: Those that are read as ranges too: the last token before the text, and two of it.
+#: Positions that are also read as ranges of one token: the prompt's last one, and two of the answer.
 ENDS = ("prompt_end", "reasoning_end", "response_end")
 
 
@@ -67,9 +67,9 @@ def write_and_read(
     goes on to its answer, and ``reject`` is not called again. A stopped answer ends there, and ended answers leave
     their batch once they are a quarter of it (if the model's cache can be cut; else a batch ends as a whole). The
     other answers of its batch do not change. The rest is as in
-    :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if there are no questions or no
-    readouts, a readout that a generation does not give, or with ``reject`` a model whose steps differ from one
-    pass.
+    :func:`~innerjudge.extraction.writing.generate.complete`. ``InnerjudgeError`` if the model gives none of the
+    readouts in any pass (one of several is missing), if there are no questions or no readouts, a readout that a
+    generation does not give, or with ``reject`` a model whose steps differ from one pass.
     """
     _check(lm, questions, readouts, markers, reject is not None)
     roles = checked_roles([name for name in reject_at if Role.parse(name).part])
@@ -112,7 +112,7 @@ def write_and_read(
             f"{lm.mixing.until} together, beyond which the rotary angles of {type(lm.model).__name__} grow with the "
             "text, so that it is not read as it was written: give fewer, or leave reject out"
         )
-    task = write if fixed and carries_states(lm) and carries_ranges(lm, readouts) else write_only
+    task = write if fixed and carries_states(lm) else write_only
     for rows, n in alike_far(prompts, begun):
         left = replace(limits, max_new_tokens=limits.max_new_tokens - n)
         texts = [replace(p, ids=(*p.ids, *begun[p.id].ids)) if n else p for p in (prompts[k] for k in rows)]

@@ -149,7 +149,7 @@ def _attention(
             readouts = dict.fromkeys(readout for aspect in some for readout in asked[aspect])
             whole = extract(lm, items, [*readouts], batch_size=size, padding_side=side)
             found |= {} if whole.missing else dict.fromkeys(some, whole)
-    for aspect in asked.keys() - found.keys():
+    for aspect in [one for one in asked if one not in found]:
         try:
             found[aspect] = extract(lm, items, asked[aspect], batch_size=size, padding_side=side)
         except InnerjudgeError as error:

@@ -177,7 +177,7 @@ def sweep_plot(found: Sweep) -> Drawing:
             for ax, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
                 part = found.table[found.table["judge"] == name]
                 held = part.pivot_table(index="row", columns="head", values="test").to_numpy()
-                best = part.iloc[part["fit"].argmax()]
+                best = part.loc[part["fit"].idxmax()]
                 head_map(ax, held, label=found.metric, chosen=[(int(best["row"]), int(best["head"]))])
                 ax.set_title(name, loc="left")
             return figure

@@ -37,7 +37,11 @@ for module, name in (
 def drawn(figure):
     lines = [line.get_xydata().tolist() for panel in figure.axes for line in panel.lines]
     bars = [bar.get_extents().bounds for panel in figure.axes for bar in panel.patches]
-    return repr((lines, bars)).encode()
+    dots = [(c.get_offsets().tolist(), c.get_facecolor().tolist()) for panel in figure.axes for c in panel.collections]
+    maps = [image.get_array().tolist() for panel in figure.axes for image in panel.images]
+    words = [(panel.get_title(loc), *(text.get_text() for text in panel.texts)) for panel in figure.axes
+             for loc in ("left", "center", "right")]
+    return repr((lines, bars, dots, maps, words)).encode()
 page.png = drawn
 main()
 """

@@ -40,6 +40,7 @@ from innerjudge.models.reference.solve import problems
 from innerjudge.models.reference.words import HELD_OUT_SEED
 from innerjudge.probes import PooledProbe, TokenConfidence
 from innerjudge.probes.description import Task
+from transformers.models.gpt_neox.modeling_gpt_neox import GPTNeoXLayer
 
 from ..test_generating import WORDS, asked, spaced
 from .test_drafts import Dying
@@ -180,6 +181,26 @@ def test_attention_that_a_kernel_does_not_give_is_read_again(tiny: Any) -> None:
     same(found.features, replay(lm, found, [*ATTENTION, *POINTS], WORDS))
 
 
+def test_beside_what_is_read_again_answers_are_stopped_and_drafts_kept(tiny: Any, tmp_path: Path) -> None:
+    lm = spaced(tiny("gpt_neo").model)
+    readouts: list[Any] = [AttentionSpans(), States("response"), *POINTS]
+    looks = []
+
+    def reject(features: Features) -> list[str | None]:
+        looks.append(set(features.arrays))
+        return ["no"] * len(features)
+
+    questions, how = asked(["w4 w8", "w5"]), {"max_new_tokens": 12, "markers": WORDS}
+    found = write_and_read(lm, questions, readouts, reject=reject, reject_at=["response/segment(4)"], **how)
+    assert looks
+    assert all(trace.extra["rejected"] == "no" for trace in found.traces)
+    assert found.replayed == 2
+    same(found.features, replay(lm, found, readouts, WORDS))
+    with pytest.raises(KeyboardInterrupt):
+        write_and_read(lm, questions, readouts, drafts=Dying(tmp_path / "drafts", 3), **how)
+    assert len(Drafts(tmp_path / "drafts", "job").begun) == 2
+
+
 def test_what_was_not_heard_is_read_again(reference: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention.AttentionRecord, "keep", lambda record, _present: setattr(record, "whole", False))
     found = write_and_read(reference, QUESTIONS, READOUTS, max_new_tokens=30, seed=5, batch_size=6)
@@ -209,6 +230,21 @@ def test_parts_of_some_blocks(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     parts = find_parts(lm.model, lm.anatomy.stream)
     monkeypatch.setattr("innerjudge.extraction.taps.lens.find_parts", lambda *_: ({}, *parts[1:]))
     readouts = [Lens("response", "mlp"), Lens("response", "middle", "divergence")]
+    found = write_and_read(lm, asked(["w4 w5", "w6"], 2), readouts, max_new_tokens=6, markers=WORDS)
+    assert found.replayed == 0
+    same(found.features, replay(lm, found, readouts, WORDS))
+
+
+def test_parts_that_run_in_the_other_order(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parallel MLP may be computed before the attention; each part still gives its own."""
+
+    def forward(block: GPTNeoXLayer, hidden_states: torch.Tensor, **more: Any) -> torch.Tensor:
+        early = block.mlp(block.post_attention_layernorm(hidden_states))
+        return early + block.attention(block.input_layernorm(hidden_states), **more)[0] + hidden_states
+
+    monkeypatch.setattr(GPTNeoXLayer, "forward", forward)
+    lm = spaced(tiny("gpt_neox", seed=9).model)
+    readouts = [Lens("response", "mlp"), Lens("response", "attention"), Lens("response", "middle")]
     found = write_and_read(lm, asked(["w4 w5", "w6"], 2), readouts, max_new_tokens=6, markers=WORDS)
     assert found.replayed == 0
     same(found.features, replay(lm, found, readouts, WORDS))
@@ -264,7 +300,7 @@ def test_what_a_killed_run_began_is_read_again(reference: LanguageModel, tmp_pat
      TokenStats("prompt_end"), TokenStats("response_end@-1"), States("prompt_end@-1")],
 )  # fmt: skip
 def test_what_no_generation_gives_is_refused(reference: LanguageModel, other: Any) -> None:
-    with pytest.raises(InnerjudgeError, match="which is what a generation carries"):
+    with pytest.raises(InnerjudgeError, match="expected what a generation carries"):
         write_and_read(reference, QUESTIONS, [other], max_new_tokens=4)
 
 
@@ -289,13 +325,18 @@ def test_judges_of_tokens_and_steps_read_the_sampling(reference: LanguageModel) 
         np.testing.assert_allclose(*scores, rtol=1e-3, atol=1e-4)
 
 
-def test_of_a_judge_fitted_on_passes_that_stopped_early_ranges_are_read_again(reference: LanguageModel) -> None:
+@pytest.mark.parametrize(
+    "one", [States("response", rows=(-1,)), AttentionSpans(), AttentionWeights("response_end", "prompt_end")]
+)  # row -1 is h[2]
+def test_of_a_judge_fitted_on_passes_that_stopped_early_ranges_are_read_again(
+    reference: LanguageModel, one: Any
+) -> None:
     traces = [
         Trace(question_id=f"q{k}", candidate_id="a", prompt="1+1?", response=f"<think>{k}</think>{k}") for k in range(4)
     ]
-    encoded = [encode_trace(reference.tokenizer, trace, roles=("response",)) for trace in traces]
-    early = extract(reference, encoded, [States("response", rows=(-1,))], last_block=2)
-    judge = PooledProbe(reduce="mean", epochs=2).fit(early, [True, False, True, False])  # row -1 is h[2]
+    encoded = [encode_trace(reference.tokenizer, trace, roles=roles_of([one])) for trace in traces]
+    early = extract(reference, encoded, [one], last_block=2)
+    judge = PooledProbe(readouts=(one.name,), reduce="mean", epochs=2).fit(early, [True, False, True, False])
     found = sample_and_judge(reference, ["Start with 7. Add 5."], judge, n=2, max_new_tokens=40)
     assert found.replayed == 2
     again = judge.verdicts(read(reference, found.traces, judges=[judge]))
