@@ -15,8 +15,9 @@ from ..data.answers import normalise
 
 #: Longer answers are no final answers; they keep their own spelling.
 _MOST = 400
-#: Seconds for one answer; what takes longer keeps its own spelling. A signal keeps them: only in the main thread.
-_PATIENCE = 1
+#: Seconds for one answer (with the library's own imports, on a busy machine); what takes longer keeps its own spelling.
+#: A signal keeps them: only in the main thread.
+_PATIENCE = 5
 _NUMBER = re.compile(r"[-+]?[$]?[\d.,/ ]*\d[\d.,/ ]*%?")
 #: Powers of powers, and exponents and factorials of many digits: to compute them would take for ever.
 _HUGE = re.compile(r"\^\s*\{[^}]*\^|\*\*[^*+]*\*\*|(\^|\*\*)\s*\{?\s*-?\d{5,}|\d{5,}\s*!")
