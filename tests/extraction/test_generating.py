@@ -311,9 +311,9 @@ def test_no_more_than_a_step_is_held(reference: LanguageModel, monkeypatch: pyte
 
 def test_what_cannot_be_is_refused(reference: LanguageModel) -> None:
     questions = asked(["Start with 7. Add 5."])
-    with pytest.raises(InnerjudgeError, match="expected hidden states at one of prompt_end"):
+    with pytest.raises(InnerjudgeError, match="hidden states at one of prompt_end"):
         write_and_read(reference, questions, [QueryKey()], max_new_tokens=4)  # type: ignore[list-item]
-    with pytest.raises(InnerjudgeError, match="expected hidden states at one of prompt_end"):
+    with pytest.raises(InnerjudgeError, match="hidden states at one of prompt_end"):
         write_and_read(reference, questions, [HiddenStates("score")], max_new_tokens=4)
     with pytest.raises(InnerjudgeError, match="given 0 questions"):
         write_and_read(reference, [], READOUTS, max_new_tokens=4)

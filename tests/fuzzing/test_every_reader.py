@@ -76,6 +76,7 @@ NOT_FUZZED: dict[str, str] = {
     "probes/pooled.py:_items": "spans as they were dumped when the item was read",
     "experiments/judges/openai_judge.py:ChatServer.kept": "sealed; a damaged one is asked for again",
     "experiments/judges/openai_judge.py:_read": "tests/experiments/judges/test_openai_judge.py mutates replies",
+    "experiments/judges/openai_judge.py:_RefusalError.__init__": "likewise; there they are drawn",
     "experiments/cli/plan.py:label.ask": "a key that a person types, of which one letter is looked at",
     "experiments/compare/report/folder.py:write": "our own dump",
     "experiments/compare/steps.py:made_with": "our own source files, hashed",

@@ -282,6 +282,16 @@ def test_a_parameter_of_another_name() -> None:
     assert len(bodies) == len(TRACES) + 2
 
 
+@given(said=st.text(max_size=40), field=st.sampled_from(["param", "error", "message"]), what=st.data())
+def test_a_refusal_may_say_anything(said: str, field: str, what: st.DataObject) -> None:
+    """Any text, or JSON of any form: it names a parameter, or does not."""
+    inner = what.draw(
+        st.none() | st.integers() | st.lists(st.text(max_size=4)) | st.just({"param": "seed"}) | st.text()
+    )
+    for text in (said, json.dumps(inner), json.dumps({field: inner}), json.dumps({"error": {field: inner}})[:-1]):
+        assert openai_judge._RefusalError(400, 0.0, text).names("seed") in (True, False)
+
+
 @pytest.mark.parametrize("form", ['{"error": {"message": %s, "param": "seed"}}', '{"message": %s, "param": "seed"}'])
 def test_the_parameter_that_an_error_names_is_dropped_and_no_other_of_its_text(form: str) -> None:
     bodies = []
