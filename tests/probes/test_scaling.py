@@ -17,6 +17,8 @@ from innerjudge import (
     RankedProbe,
     RidgeProbe,
 )
+from innerjudge.probes.aspect_fit import _head
+from innerjudge.probes.aspects import AspectProbes
 from innerjudge.probes.scaling import divisors, steady
 from sklearn.preprocessing import StandardScaler
 
@@ -87,3 +89,10 @@ def test_a_step_along_a_constant_of_the_fit_moves_no_score_far(judge: Any) -> No
     before = judge.decision_function(features_of(new))
     new[:, 2] += 1
     assert np.abs(judge.decision_function(features_of(new)) - before).max() < 1
+
+
+def test_an_aspect_that_scores_all_alike_has_no_weight_of_its_own() -> None:
+    """The mean of standardised scores: 1 and 3 spread by 1, so that weights are 1/2 each, and not 1e15 for 0.1."""
+    held = np.array([[0.1, 1.0], [0.1 + 1e-16, 3.0]])
+    found = _head(AspectProbes(head="mean"), held, np.zeros(2), np.array(["a", "b"]), [])
+    np.testing.assert_allclose(found, [0.5, 0.5, -0.5 * 0.1 - 0.5 * 2.0])

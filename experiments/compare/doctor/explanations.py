@@ -107,11 +107,12 @@ def _association(
     y: Floats, score: Floats, held: Floats, question: npt.NDArray[np.intp], levels: npt.NDArray[np.intp] | None
 ) -> Association:
     """The score beside what is held fixed, and beside a level of each question if ``levels`` says so."""
+    rounding = 1e-24 * (score @ score), 1e-24 * (y @ y)
     if levels is not None:
         y, score = _centred(y, levels), _centred(score, levels)
         held = np.column_stack([_centred(column, levels) for column in held.T])
     x, rest = _residual(score, held), _residual(y, held)
-    if x @ x < 1e-9 * max(float(score @ score), 1e-300) or rest @ rest <= 1e-9 * (y @ y):
+    if x @ x <= max(1e-9 * (score @ score), rounding[0]) or rest @ rest <= max(1e-9 * (y @ y), rounding[1]):
         return Association(value=0.0, p=1.0)  # nothing of the score, or of the labels, is left
     value = float(x @ rest / np.sqrt((x @ x) * (rest @ rest)))
     return Association(value=value, p=wald(rest, x[:, None], None, question))

@@ -15,7 +15,7 @@ from innerjudge import InnerjudgeError, doctor
 from innerjudge.experiments.bench.doctor.worlds import table
 from innerjudge.experiments.compare.doctor.checks import opponents
 from innerjudge.experiments.compare.doctor.diagnosis import label_ceiling
-from innerjudge.experiments.compare.doctor.explanations import explain, wald
+from innerjudge.experiments.compare.doctor.explanations import _association, explain, wald
 from innerjudge.experiments.compare.doctor.scores import Scores, read_scores
 from innerjudge.experiments.compare.trace_blind import PASS_RATE
 from innerjudge.experiments.stats.metrics.accuracy import decomposition
@@ -225,3 +225,11 @@ def test_the_command(cli: Any, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "doctor.json").read_text("utf-8")) == {"tried": 1}
     refused = cli("doctor", "--scores", str(tmp_path / "none.jsonl"))
     assert refused.code == 2
+
+
+def test_labels_that_the_questions_settle_are_told_by_no_score() -> None:
+    """Less the levels of their questions they are rounding error, which would correlate with anything."""
+    question = np.repeat(np.arange(8), 3)  # three times 0.1 have another mean
+    y, score = np.where(question % 2, 0.1, 0.3), np.random.default_rng(0).normal(size=24)
+    found = _association(y, score, np.ones((24, 1)), question, question)
+    assert (found.value, found.p) == (0.0, 1.0)

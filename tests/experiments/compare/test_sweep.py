@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from innerjudge.experiments.compare.report.judge_plots import sweep_plot
-from innerjudge.experiments.compare.sweep import Sweep, sentences, sweep
+from innerjudge.experiments.compare.sweep import Sweep, _normalised, sentences, sweep
 from innerjudge.experiments.data.splits import split_by_group
 from innerjudge.experiments.stats.metrics.accuracy import within_question_auroc
 from innerjudge.experiments.stats.metrics.correlation import spearman
@@ -245,3 +245,11 @@ def test_the_command_writes_the_table_the_pick_and_a_plot(tmp_path: Path, capsys
     run("sweep", "--features", tmp_path / "f", "--out", tmp_path / "s", "--splits", 5)
     with pytest.raises(InnerjudgeError):
         run("sweep", "--features", tmp_path / "f", "--out", tmp_path / "f")
+
+
+def test_a_constant_is_not_blown_up() -> None:
+    """0.1 in float32 sums of three items spreads by rounding alone: it stays as it is, and 2 and 4 become -1 and 1."""
+    x = np.array([[[0.1, 2.0], [0.1 + 1e-9, 4.0], [0.1, 4.0]]])
+    found = _normalised(x, "standardised", np.array([0, 1]))
+    np.testing.assert_allclose(found[0, :, 0], 0.1, atol=1e-8)
+    np.testing.assert_allclose(found[0, :, 1], [2.0, 4.0, 4.0])  # std of 2 and 4 is 1
