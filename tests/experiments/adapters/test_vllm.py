@@ -136,10 +136,13 @@ def judges(reference: LanguageModel, tmp_path: Path) -> tuple[dict[str, Judge], 
 
 @pytest.fixture
 def engine(adapter: Any, reference: LanguageModel, judges: Any) -> Iterator[Engine]:
+    reference.model(torch.tensor([[1]]), output_hidden_states=True)  # type: ignore[operator] # hooks of transformers stay
+    every = [hooks for m in reference.model.modules() for hooks in (m._forward_hooks, m._forward_pre_hooks)]
+    before = [set(hooks) for hooks in every]
     yield Engine(adapter, reference, judges[1])
-    for module in reference.model.modules():  # hooks of a connector end with its engine; other tests have this model
-        module._forward_hooks.clear()
-        module._forward_pre_hooks.clear()
+    for hooks, own in zip(every, before, strict=True):  # those of a connector end with it: other tests have this model
+        for key in set(hooks) - own:
+            del hooks[key]
 
 
 def near(said: Any, judges: dict[str, Judge], pair: tuple[str, str]) -> bool:
