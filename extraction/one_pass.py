@@ -29,7 +29,7 @@ from .readouts import (
     States,
     TokenStats,
 )
-from .taps.attention import AttentionTap
+from .taps.attention import AttentionTap, by_roles
 from .taps.block_attention import PromptKeys, nearest
 from .taps.lens import LensStates, reading_parts
 from .taps.residual import RangeStates, Reading, ResidualTap, normed
@@ -121,7 +121,6 @@ def run_batch(
     else:
         batch = collate(items, pad_id=lm.pad_id, side=side, device=lm.device, skip=skip)
     single = single_roles(readouts)
-    paired = [r for r in readouts if isinstance(r, Paired)]
     of_tokens = [r for r in readouts if isinstance(r, ResponseLogProb | TokenStats)]
     total = last + (2 if last == lm.anatomy.n_blocks else 1)
     reading = Reading(lm, items, batch, missing, last)
@@ -132,8 +131,8 @@ def run_batch(
     lenses = {r.name: LensStates(reading, r) for r in readouts if isinstance(r, Lens)}
     streams = [*ranges.values(), *(one for one in lenses.values() if not one.parts)]
     residual = ResidualTap(lm.anatomy, places, last=last, keep_last=keep_last, ranges=streams)
-    pairs = [[r for r in paired if r.roles == roles] for roles in dict.fromkeys(r.roles for r in paired)]
-    attention = [AttentionTap(reading, pair, skip, None if prompt is None else prompt.keys) for pair in pairs]
+    own_keys = None if prompt is None else prompt.keys
+    attention = [AttentionTap(reading, pair, skip, own_keys) for pair in by_roles(readouts)]
     spans = {r.name: SpanStates(reading, r, skip) for r in readouts if isinstance(r, AttentionSpans)}
     with ExitStack() as taps:
         taps.enter_context(residual)
@@ -158,8 +157,7 @@ def run_batch(
             lent = prompt.states[0][:, place].movedim(1, 0)
             states = torch.where((at < 0).to(states.device)[:, None, :, None], lent, states)
         found |= _point_values(lm, items, readouts, states, last)
-    values: Values = {}
-    values |= as_arrays(items, [r for r in readouts if r.name in found], missing, found)
+    values = as_arrays(items, [r for r in readouts if r.name in found], missing, found)
     of_ranges: dict[str, RangeStates] = {**ranges, **spans, **lenses}
     if residual.end is not None:
         for one in of_ranges.values():

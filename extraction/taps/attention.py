@@ -19,7 +19,7 @@ from ...models.heads import Heads, all_heads
 from ...models.loading import LanguageModel
 from ...models.positions import Encoding
 from ...models.rotary import select
-from ..readouts import Paired, QueryKey
+from ..readouts import Paired, QueryKey, Readout
 from .block_attention import BlockAttention, KeptStates, PromptKeys
 from .residual import Reading
 
@@ -207,6 +207,12 @@ class AttentionTap(BlockAttention):
             lent = self._prompt.at(self._block, number, k_at + self._lent).to(plain.device)
             plain = torch.where((k_at < 0)[:, None, :, None], lent, plain)
         return before, plain
+
+
+def by_roles(readouts: Sequence[Readout]) -> list[list[Paired]]:
+    """The readouts of pairs among these, those of the same two roles together: a tap reads them at once."""
+    paired = [r for r in readouts if isinstance(r, Paired)]
+    return [[r for r in paired if r.roles == roles] for roles in dict.fromkeys(r.roles for r in paired)]
 
 
 def _shares(items: Sequence[Encoding], role: str) -> Tensor:

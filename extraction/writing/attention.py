@@ -19,7 +19,7 @@ from ...models.positions import Encoding
 from ..batching import Batch
 from ..one_pass import Values, as_arrays, row_shape
 from ..readouts import AttentionSpans, Paired, QueryKey
-from ..taps.attention import ROW_KERNELS, AttentionTap, VisibleRuns
+from ..taps.attention import ROW_KERNELS, AttentionTap, VisibleRuns, by_roles
 from ..taps.block_attention import BlockAttention, KeptStates, UnrotatedStates
 from ..taps.residual import Reading, ResidualTap
 from ..taps.spans import SpanStates, SpanTap
@@ -195,8 +195,7 @@ def attention_values(
     offsets = torch.tensor([width - lent - own for own in lengths], device=lm.device)
     of, kept = Reading(lm, items, Batch(ids, torch.ones_like(ids), offsets), missing, last), KeptStates(n)
     paired = [r for r in record.readouts if not isinstance(r, AttentionSpans)]
-    pairs = [[r for r in paired if r.roles == roles] for roles in dict.fromkeys(r.roles for r in paired)]
-    of_pairs = [AttentionTap(of, pair, lent, kept) for pair in pairs]
+    of_pairs = [AttentionTap(of, pair, lent, kept) for pair in by_roles(paired)]
     spans = {r.name: SpanStates(of, r, lent, before) for r in record.readouts if isinstance(r, AttentionSpans)}
     taps = [*of_pairs, *([SpanTap(of, spans, lent)] if spans else [])]
     end = _give(record, taps, kept, list(places), steps, lent)

@@ -53,7 +53,7 @@ class Watch(StoppingCriteria):
         self.spans = RangeRecord(lm, items, self.kept)
         if self.spans.reads:
             hands_on_prompts(lm)  # tried now: with hooks its passes would be taken for those of the batch
-        self.begun, self.ask, self._keep = bool(drafts), ask, keep
+        self.ask, self._keep = ask, keep
         self._last = self.spans.reads or HiddenStates("response_end") in readouts
         self.record = StateRecord(lm.anatomy, items, drafts)
         self.log_probs = TokenRecord.of_readouts(readouts, len(items), [one.log_probs for one in drafts])
@@ -177,15 +177,14 @@ def watched_features(
     What was not kept of ranges is missing as :data:`UNNOTICED`.
     """
     missing = {r.name: lacking(r, items, watch.lm) for r in readouts}
-    of_ranges = [r for r in readouts if isinstance(r, Ranged | Paired)]
-    for lost in (r for r in of_ranges if r not in watch.kept):
+    kept_ranges = [r for r in watch.kept if r in readouts]
+    for lost in (r for r in readouts if isinstance(r, Ranged | Paired) and r not in watch.kept):
         missing[lost.name] = dict.fromkeys((item.id for item in items), UNNOTICED)
-    for one, (place, item) in product(of_ranges, zip(places, items, strict=True)):
+    for one, (place, item) in product(kept_ranges, zip(places, items, strict=True)):
         start = len(watch.prompts[place].ids) - (not isinstance(one, TokenStats))
         if any(begin < start for begin, _ in item.places(one.roles[0])):  # in the prompt
             missing[one.name].setdefault(item.id, UNNOTICED)
-    known = items, places, [r for r in of_ranges if r in watch.kept], missing, watch.log_probs, watch.texts.ids
-    found = watch.spans.values(*known)
+    found = watch.spans.values(items, places, kept_ranges, missing, watch.log_probs, watch.texts.ids)
     for readout in readouts:
         reasons = missing[readout.name]
         if isinstance(readout, Ranged | Paired):
